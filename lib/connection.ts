@@ -1,0 +1,243 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import type { Turn } from './batch.js';
+import { Deferred } from './deferred.js';
+import { SseClosedError } from './errors.js';
+import { commentLines, encodeFrame, idField, type SseMessage } from './frame.js';
+import { Outbox } from './outbox.js';
+import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
+import type { RetryRange, StreamSettings } from './sse.options.js';
+
+/**
+ * Why a connection ended: the client left, the source completed or failed, `close()` was called, the client took
+ * nothing (`stall`) or too little (`overflow`), the app shut down; or the text that was given to `close()`.
+ * @publicApi
+ */
+export type CloseReason =
+  'client' | 'complete' | 'error' | 'server' | 'stall' | 'overflow' | 'shutdown' | (string & {});
+
+/** What has a cursor that the client may come back with, such as a stream of a hub. */
+export interface CursorSource {
+  /** Where the client stands; `undefined` as long as that is not known. */
+  readonly cursor: string | undefined;
+}
+
+/** What a connection shares with all others, and reports to. */
+export interface ConnectionHost {
+  readonly turn: Turn;
+  opened(connection: SseConnection): void;
+  closed(connection: SseConnection, reason: CloseReason): void;
+  /** The response is over: the client has taken all of it, or has left. */
+  gone(connection: SseConnection): void;
+}
+
+/**
+ * One open stream: one HTTP response. Handlers get theirs by `@Connection()`.
+ * @publicApi
+ */
+export class SseConnection {
+  /** Unique among all processes. */
+  readonly id: string = randomUUID();
+  /** A place for the app's own facts, such as the user. */
+  readonly data: Record<string, unknown> = {};
+
+  private phase: 'opening' | 'open' | 'closed' = 'opening';
+  private begunAt: number | undefined;
+  private reason: CloseReason | undefined;
+  private readonly outbox: Outbox;
+  private readonly cursors: CursorSource[] = [];
+  private begun: (() => void) | undefined;
+  private teardown: (() => void) | undefined;
+  private abort: AbortController | undefined;
+  private ended: Deferred<CloseReason> | undefined;
+
+  /** @internal */
+  constructor(
+    /** The request as the platform hands it to handlers. */
+    readonly request: HttpRequest,
+    private readonly response: StreamResponse,
+    /** @internal */
+    readonly settings: StreamSettings,
+    private readonly host: ConnectionHost,
+  ) {
+    this.outbox = new Outbox(response.raw, host.turn);
+    response.onceClosed(this.onResponseClosed);
+  }
+
+  /** The last event ID that the client returned with: the header, then `?lastEventId=`. */
+  get lastEventId(): string | undefined {
+    return lastEventIdOf(this.request);
+  }
+
+  /** When the stream began, in milliseconds since the Unix epoch; `undefined` before its first byte. */
+  get openedAt(): number | undefined {
+    return this.begunAt;
+  }
+
+  /** `opening` until the first byte, then `open`, then `closed` for good. */
+  get state(): 'opening' | 'open' | 'closed' {
+    return this.phase;
+  }
+
+  /** Aborts when the connection ends, for `fetch`, timers and the like. Its `reason` is the `CloseReason`. */
+  get signal(): AbortSignal {
+    this.abort ??= new AbortController();
+    if (this.reason !== undefined) this.abort.abort(this.reason);
+    return this.abort.signal;
+  }
+
+  /** Resolves once, with the reason, when the connection ends. Never rejects. */
+  get closed(): Promise<CloseReason> {
+    this.ended ??= new Deferred();
+    if (this.reason !== undefined) this.ended.resolve(this.reason);
+    return this.ended.promise;
+  }
+
+  /** What waits for this client, in bytes. Frames are shared: several clients may wait for the same bytes. */
+  get bufferedBytes(): number {
+    return this.outbox.bufferedBytes;
+  }
+
+  /**
+   * Sends a message to this client alone, in order with everything else; begins the stream if nothing has yet.
+   * Resolves when it is written and there is room for more. A rejection that nobody awaits is not reported.
+   * @throws SseInvalidFieldError, SseSerializeError; SseClosedError when the connection has ended
+   */
+  send(message: SseMessage): Promise<void> {
+    try {
+      const frame = encodeFrame(message, this.settings.serialize);
+      this.open();
+      this.push(frame);
+      return this.room();
+    } catch (error) {
+      return Deferred.rejected(error);
+    }
+  }
+
+  /** Sends a comment, which clients ignore; as `send()`. */
+  comment(text: string): Promise<void> {
+    return this.send({ comment: text });
+  }
+
+  /** Ends the stream after what was sent so far. A second call does nothing. */
+  close(reason: CloseReason = 'server'): void {
+    if (this.phase === 'closed') return;
+    this.open();
+    this.end(reason, () => this.outbox.end());
+  }
+
+  /** @internal Sends the headers and the opening frame. A second call does nothing. */
+  open(): void {
+    if (this.phase !== 'opening') return;
+    this.response.begin(this.settings.headers);
+    this.phase = 'open';
+    this.begunAt = Date.now();
+    this.outbox.open(this.openingFrame());
+    this.begun?.();
+    this.host.opened(this);
+  }
+
+  /** @internal Appends a frame to what this turn writes. */
+  push(frame: string): void {
+    if (this.phase === 'closed') throw new SseClosedError('the connection');
+    this.outbox.push(frame);
+    if (
+      this.outbox.blockedAt !== undefined &&
+      this.bufferedBytes > this.settings.maxBufferedBytes
+    ) {
+      this.destroy('overflow');
+    }
+  }
+
+  /** @internal Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
+  room(): Promise<void> {
+    return this.outbox.room();
+  }
+
+  /** @internal Called when the stream begins. */
+  onBegun(listener: () => void): void {
+    if (this.phase === 'opening') this.begun = listener;
+    else listener();
+  }
+
+  /** @internal Called when the connection ends. */
+  onEnd(teardown: () => void): void {
+    if (this.phase === 'closed') teardown();
+    else this.teardown = teardown;
+  }
+
+  /** @internal From now on the cursor of this connection counts this source too; until the answer is called. */
+  track(source: CursorSource): () => void {
+    this.cursors.push(source);
+    return () => {
+      this.cursors.splice(this.cursors.indexOf(source), 1);
+    };
+  }
+
+  /** @internal The handler failed before the first byte: what answers now is not a stream. */
+  abandon(): void {
+    if (this.phase === 'opening') this.end('error', () => this.outbox.discard());
+  }
+
+  /** @internal Ends the connection, or what is left of it, without waiting for the client. */
+  destroy(reason: CloseReason): void {
+    if (this.phase !== 'closed') this.end(reason, () => this.outbox.discard());
+    this.response.raw.destroy();
+  }
+
+  /** @internal Does what is due now, and answers when to look again; as `performance.now()`. */
+  check(now: number): number {
+    const { keepAliveMs = Infinity, stallTimeoutMs = Infinity } = this.settings;
+    const { blockedAt } = this.outbox;
+    if (blockedAt !== undefined) {
+      if (now >= blockedAt + stallTimeoutMs) this.destroy('stall');
+      return blockedAt + stallTimeoutMs;
+    }
+    if (this.phase !== 'open') return Infinity;
+    if (now < this.outbox.activeAt + keepAliveMs) return this.outbox.activeAt + keepAliveMs;
+    this.push(this.keepAliveFrame());
+    return now + keepAliveMs;
+  }
+
+  private end(reason: CloseReason, finish: () => void): void {
+    this.phase = 'closed';
+    this.reason = reason;
+    this.teardown?.();
+    finish();
+    this.abort?.abort(reason);
+    this.ended?.resolve(reason);
+    this.host.closed(this, reason);
+  }
+
+  private readonly onResponseClosed = (): void => {
+    if (this.phase !== 'closed') this.end('client', () => this.outbox.discard());
+    this.host.gone(this);
+  };
+
+  private openingFrame(): string {
+    if (this.response.isHead) return '';
+    const { retry } = this.settings;
+    const { cursor } = this;
+    const message: SseMessage = { comment: 'connected' };
+    if (retry !== undefined) message.retry = drawRetry(retry);
+    return encodeFrame(message) + (cursor === undefined ? '' : `${idField(cursor)}\n`);
+  }
+
+  private keepAliveFrame(): string {
+    const { cursor } = this;
+    return `${commentLines('keep-alive')}${cursor === undefined ? '' : idField(cursor)}\n`;
+  }
+
+  private get cursor(): string | undefined {
+    const [first, ...others] = this.cursors;
+    return others.length === 0 ? first?.cursor : undefined;
+  }
+}
+
+/** The connection whose handler or subscription runs now. */
+export const currentConnection = new AsyncLocalStorage<SseConnection>();
+
+/** Each connection draws its own, so that clients that were cut together do not return together. */
+export function drawRetry({ minMs, maxMs }: RetryRange): number {
+  return minMs + Math.floor(Math.random() * (maxMs - minMs + 1));
+}

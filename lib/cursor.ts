@@ -1,0 +1,46 @@
+/**
+ * A hub's sequence number: strictly increasing, never used again. Microseconds of the log's clock,
+ * so that a log which lost writes does not give a number twice.
+ */
+export type Position = number;
+
+/** Where a client stands in one hub: what it brings back as `Last-Event-ID`. */
+export interface Cursor {
+  /** Names the lifetime of a log; a cursor of another epoch says nothing about this log. */
+  readonly epoch: string;
+  readonly position: Position;
+}
+
+const VERSION = '1';
+
+/** Longer texts are no cursors of ours: a client's header must not cost us more than this. */
+export const MAX_CURSOR_LENGTH = 128;
+
+/** Between the cursors of several hubs in one last event ID. */
+export const CURSOR_SEPARATOR = '~';
+
+/** `1.<epoch>.<position base36>` */
+export function formatCursor({ epoch, position }: Cursor): string {
+  return `${VERSION}.${epoch}.${position.toString(36)}`;
+}
+
+/** The cursors in a last event ID; `undefined` where it is not one of ours. Never throws. */
+export function parseCursors(text: string): Cursor[] | undefined {
+  if (text.length > MAX_CURSOR_LENGTH) return undefined;
+  const cursors: Cursor[] = [];
+  for (const part of text.split(CURSOR_SEPARATOR)) {
+    const match = /^1\.([A-Za-z0-9_-]{1,32})\.([0-9a-z]{1,11})$/.exec(part);
+    if (match === null) return undefined;
+    const [, epoch = '', digits = ''] = match;
+    const position = Number.parseInt(digits, 36);
+    // One position, one text: a text that does not come out again as it went in is not ours.
+    if (!Number.isSafeInteger(position) || position.toString(36) !== digits) return undefined;
+    cursors.push({ epoch, position });
+  }
+  return cursors;
+}
+
+/** The next position: the clock's, unless the clock stood still or went back. */
+export function nextPosition(last: Position, clockMs: number): Position {
+  return Math.max(last + 1, Math.floor(clockMs * 1000));
+}

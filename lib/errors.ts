@@ -1,0 +1,109 @@
+/** What programs may switch on; the message is for people. */
+export type SseErrorCode =
+  | 'SSE_INVALID_FIELD'
+  | 'SSE_SERIALIZE'
+  | 'SSE_CLOSED'
+  | 'SSE_LIMIT'
+  | 'SSE_OVERFLOW'
+  | 'SSE_LOG_UNAVAILABLE'
+  | 'SSE_NOT_STREAMABLE'
+  | 'SSE_OPTIONS';
+
+/**
+ * Every error of this library: a stable `code`, the facts as properties of the subclass, the remedy in the message.
+ * @publicApi
+ */
+export class SseError extends Error {
+  override readonly name = 'SseError';
+
+  constructor(
+    readonly code: SseErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/**
+ * A value that the event stream cannot carry; nothing of it was written.
+ * @publicApi
+ */
+export class SseInvalidFieldError extends SseError {
+  constructor(
+    /** The field of the message, or `room`, or `lastEventId`. */
+    readonly field: string,
+    readonly value: unknown,
+    remedy: string,
+  ) {
+    super('SSE_INVALID_FIELD', `${field}: ${remedy}, got ${preview(value)}`);
+  }
+}
+
+/**
+ * Data without a text form: a cycle, a BigInt, a function, or a `serialize` that threw (see `cause`).
+ * @publicApi
+ */
+export class SseSerializeError extends SseError {
+  constructor(
+    readonly type: string | undefined,
+    reason: string,
+    options?: ErrorOptions,
+  ) {
+    const which = type === undefined ? 'data' : `data of "${type}"`;
+    super(
+      'SSE_SERIALIZE',
+      `${which}: ${reason}; send plain JSON values, or set \`serialize\``,
+      options,
+    );
+  }
+}
+
+/**
+ * The connection or the hub has ended; what was asked of it did not happen.
+ * @publicApi
+ */
+export class SseClosedError extends SseError {
+  constructor(what: string) {
+    super('SSE_CLOSED', `${what} is closed; stop sending to it`);
+  }
+}
+
+/**
+ * The result or the place of a handler does not allow an event stream.
+ * @publicApi
+ */
+export class SseNotStreamableError extends SseError {
+  constructor(reason: string) {
+    super('SSE_NOT_STREAMABLE', reason);
+  }
+}
+
+/**
+ * A wrong option: its path, what was expected and what came.
+ * @publicApi
+ */
+export class SseOptionsError extends SseError {
+  constructor(
+    /** For example `keepAlive.intervalMs`. */
+    readonly path: string,
+    readonly expected: string,
+    readonly value: unknown,
+  ) {
+    super('SSE_OPTIONS', `${path}: expected ${expected}, got ${preview(value)}`);
+  }
+}
+
+/** A value for a message: short, on one line, never throws. */
+export function preview(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'object' && value !== null) {
+    const name = Array.isArray(value) ? 'array' : (value.constructor?.name ?? 'object');
+    return name === 'Object'
+      ? `an object with ${Object.keys(value).join(', ') || 'no keys'}`
+      : `an ${name}`;
+  }
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}… (${text.length} characters)` : text;
+}

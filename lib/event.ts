@@ -1,0 +1,82 @@
+import { formatCursor, type Position } from './cursor.js';
+import { idField, type FrameParts, type SseMessage } from './frame.js';
+
+/**
+ * The events of a hub: a type name each, with the type of its data.
+ * @example `interface OrderEvents { created: Order; shipped: { no: number } }`
+ * @publicApi
+ */
+export type EventMap = Record<string, unknown>;
+
+/** An event as a log keeps it and hands it on. */
+export interface LoggedEvent {
+  readonly epoch: string;
+  /** `undefined`: ephemeral, for those who are there, without a place in the log. */
+  readonly position: Position | undefined;
+  readonly rooms: readonly string[];
+  readonly message: SseMessage;
+  readonly parts: FrameParts;
+}
+
+/**
+ * A published event. Its own properties are the fields of its message, so it can be copied by spread:
+ * `{ ...event, data: f(event.data) }` is a new message with the same id.
+ * @publicApi
+ */
+export class PublishedEvent<Type extends string | undefined = string | undefined, Data = unknown> {
+  declare readonly data: Data;
+  declare readonly type: Type;
+  /** The cursor: its position in the hub, as text. Absent on an ephemeral event. */
+  declare readonly id?: string;
+  declare readonly retry?: number;
+  declare readonly comment?: string | readonly string[];
+  readonly #logged: LoggedEvent;
+  #frame: string | undefined;
+
+  constructor(logged: LoggedEvent) {
+    const { epoch, position, message } = logged;
+    Object.assign(
+      this,
+      message,
+      position === undefined ? {} : { id: formatCursor({ epoch, position }) },
+    );
+    this.#logged = logged;
+  }
+
+  /** The rooms it was published to. */
+  get rooms(): readonly string[] {
+    return this.#logged.rooms;
+  }
+
+  /** @internal */
+  get position(): Position | undefined {
+    return this.#logged.position;
+  }
+
+  /** @internal The wire text: made once, shared by all readers. */
+  get frame(): string {
+    if (this.#frame !== undefined) return this.#frame;
+    const { beforeId, afterId } = this.#logged.parts;
+    return (this.#frame = `${beforeId}${this.id === undefined ? '' : idField(this.id)}${afterId}`);
+  }
+}
+
+/**
+ * An event of a hub with the events `Events`; its `type` tells the type of its `data`.
+ * @publicApi
+ */
+export type SseEvent<Events extends object = EventMap> = [keyof Events] extends [never]
+  ? PublishedEvent
+  : {
+      [Type in EventType<Events>]: PublishedEvent<Type, EventData<Events, Type>>;
+    }[EventType<Events>];
+
+/** The types of the events in a map; of the empty one, which stands for an unknown one, any. */
+export type EventType<Events extends object> = [keyof Events] extends [never]
+  ? string
+  : keyof Events & string;
+
+/** The data of the events of one type. */
+export type EventData<Events extends object, Type extends string> = Type extends keyof Events
+  ? Events[Type]
+  : unknown;

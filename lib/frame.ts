@@ -1,0 +1,140 @@
+import { SseInvalidFieldError, SseSerializeError } from './errors.js';
+
+/**
+ * What a handler emits: one block of the event stream. A message with `data` fires an event at the client;
+ * one without sets the last event ID or the reconnection time, or is a comment.
+ * @publicApi
+ */
+export interface SseMessage<Data = unknown> {
+  /** Text as it is, bytes as base64, everything else as JSON. Line breaks are kept. `undefined`: no data field. */
+  data?: Data;
+  /** The event type, `event` on the wire; without one the client fires `message`. */
+  type?: string;
+  /** The last event ID that the client comes back with. */
+  id?: string | number;
+  /** The reconnection time of the client, in whole milliseconds from 0. */
+  retry?: number;
+  /** Ignored by clients; one line each. */
+  comment?: string | readonly string[];
+}
+
+/**
+ * Turns data that is neither text nor bytes into text, in place of JSON; synchronous.
+ * What it throws becomes `SSE_SERIALIZE`.
+ * @example `serialize: (data) => JSON.stringify(instanceToPlain(data))`
+ * @publicApi
+ */
+export type Serialize = (data: unknown, type?: string) => string;
+
+/** A frame without its id: an event's id is its position, which the log gives it later. */
+export interface FrameParts {
+  readonly beforeId: string;
+  readonly afterId: string;
+}
+
+/**
+ * The wire text of one message: comments, `event`, `id`, `retry`, `data`, a blank line.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+ * @throws SseInvalidFieldError, SseSerializeError; nothing is ever stripped
+ */
+export function encodeFrame(message: SseMessage, serialize?: Serialize): string {
+  const { beforeId, afterId } = encodeParts(message, serialize);
+  return message.id === undefined
+    ? beforeId + afterId
+    : `${beforeId}${idField(message.id)}${afterId}`;
+}
+
+/** The parts of the frame before and after the id; `message.id` is not looked at. */
+export function encodeParts(message: SseMessage, serialize: Serialize = toJson): FrameParts {
+  refuseUnknownFields(message);
+  const { comment, type, retry, data } = message;
+  let beforeId = comment === undefined ? '' : commentLines(comment);
+  if (type !== undefined) beforeId += `event: ${singleLine('type', type)}\n`;
+  let afterId = retry === undefined ? '' : `retry: ${milliseconds(retry)}\n`;
+  if (data !== undefined) afterId += dataFields(toText(data, type, serialize));
+  return { beforeId, afterId: `${afterId}\n` };
+}
+
+/** `id: …`, checked. */
+export function idField(id: string | number): string {
+  return `id: ${singleLine('id', Number.isFinite(id) ? String(id) : id)}\n`;
+}
+
+/** A comment of any text: each of its lines becomes a comment line. */
+export function commentLines(comment: string | readonly string[]): string {
+  const lines = typeof comment === 'string' ? [comment] : comment;
+  let text = '';
+  for (const line of lines) {
+    if (typeof line !== 'string') {
+      throw new SseInvalidFieldError('comment', line, 'expected a text or a list of texts');
+    }
+    text += prefixLines(': ', line);
+  }
+  return text;
+}
+
+const FIELDS = new Set(['data', 'type', 'id', 'retry', 'comment']);
+
+function refuseUnknownFields(message: SseMessage): void {
+  let known = false;
+  for (const field in message) {
+    if (!FIELDS.has(field)) {
+      const remedy = 'not a field of a message; put the object into `data`, or map it with `map`';
+      throw new SseInvalidFieldError(field, message, remedy);
+    }
+    known ||= message[field as keyof SseMessage] !== undefined;
+  }
+  if (!known) {
+    const remedy = 'expected at least one of data, type, id, retry, comment';
+    throw new SseInvalidFieldError('message', message, remedy);
+  }
+}
+
+/** A line break in `id` or `type` would inject fields; a NUL in `id` makes clients ignore the field. */
+function singleLine(field: 'id' | 'type', value: unknown): string {
+  if (typeof value !== 'string') {
+    throw new SseInvalidFieldError(field, value, 'expected a text; convert it with String()');
+  }
+  if (/[\r\n\0]/.test(value)) {
+    const remedy = 'must not hold CR, LF or NUL; encode it, e.g. as base64url';
+    throw new SseInvalidFieldError(field, value, remedy);
+  }
+  return value;
+}
+
+function milliseconds(retry: unknown): number {
+  if (!Number.isSafeInteger(retry) || (retry as number) < 0) {
+    throw new SseInvalidFieldError('retry', retry, 'expected whole milliseconds from 0');
+  }
+  return retry as number;
+}
+
+function toText(data: unknown, type: string | undefined, serialize: Serialize): string {
+  if (typeof data === 'string') return data;
+  if (data instanceof Uint8Array) {
+    return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+  }
+  let text: unknown;
+  try {
+    text = serialize(data, type);
+  } catch (cause) {
+    throw new SseSerializeError(type, String(cause), { cause });
+  }
+  if (typeof text !== 'string') {
+    throw new SseSerializeError(type, `${typeof data} has no text form`);
+  }
+  return text;
+}
+
+const toJson: Serialize = (data) => JSON.stringify(data);
+
+function dataFields(text: string): string {
+  return prefixLines('data: ', text);
+}
+
+/** CRLF, LF and CR all end a line of an event stream, so each starts a field of its own. */
+function prefixLines(prefix: string, text: string): string {
+  // The common case is one line: looking is cheaper than splitting.
+  if (!text.includes('\n') && !text.includes('\r')) return `${prefix}${text}\n`;
+  return `${prefix}${text.replace(/\r\n|\r|\n/g, `\n${prefix}`)}\n`;
+}

@@ -1,0 +1,53 @@
+// the module
+export { SseModule } from './sse.module.js';
+export { SSE_DEFAULTS } from './sse.options.js';
+export type {
+  BackpressureOptions,
+  KeepAliveOptions,
+  RetryRange,
+  ShutdownOptions,
+  SseFeature,
+  SseModuleOptions,
+  SseOptionsFactory,
+  SseStreamOptions,
+  StreamOptions,
+} from './sse.options.js';
+
+// what a controller author types
+export {
+  Connection,
+  InjectBroadcaster,
+  LastEventId,
+  SseData,
+  SseId,
+  SseRetry,
+  SseStream,
+  SseType,
+} from './sse.decorators.js';
+export { poll } from './poll.js';
+export type { SseSource } from './source.js';
+export type { SseMap } from './message.js';
+export type { Serialize, SseMessage } from './frame.js';
+
+// open streams
+export { SseConnection } from './connection.js';
+export type { CloseReason } from './connection.js';
+export { SseConnections } from './connections.js';
+export type { ClosedConnection } from './connections.js';
+
+// what a service injects
+export { Broadcaster, getBroadcasterToken } from './broadcaster.js';
+export type { EmitOptions, Emitter, HubOptions } from './broadcaster.js';
+export type { StreamFilter } from './reader.js';
+export type { EventMap, PublishedEvent, SseEvent } from './event.js';
+
+// what goes wrong
+export {
+  SseClosedError,
+  SseError,
+  SseInvalidFieldError,
+  SseNotStreamableError,
+  SseOptionsError,
+  SseSerializeError,
+} from './errors.js';
+export type { SseErrorCode } from './errors.js';

@@ -1,0 +1,88 @@
+import { SseOptionsError } from './errors.js';
+
+/** Checks one option; throws `SSE_OPTIONS` with its path. */
+export type Rule = (path: string, value: unknown) => void;
+
+/** A rule from a test and the words for what it expects. `undefined` means "the default" and always passes. */
+function rule(expected: string, passes: (value: unknown) => boolean): Rule {
+  return (path, value) => {
+    if (value !== undefined && !passes(value)) throw new SseOptionsError(path, expected, value);
+  };
+}
+
+// Node's timers turn a longer delay into 1 ms.
+const MAX_DELAY_MS = 2_147_483_647;
+
+const isWhole = (value: unknown, from: number, to: number): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= from && (value as number) <= to;
+
+export const positiveInteger = rule('a positive integer', (value) =>
+  isWhole(value, 1, Number.MAX_SAFE_INTEGER),
+);
+export const durationMs = rule('a positive integer', (value) => isWhole(value, 1, MAX_DELAY_MS));
+export const durationMsOrZero = rule('an integer from 0', (value) =>
+  isWhole(value, 0, MAX_DELAY_MS),
+);
+export const durationMsOrRange = rule(
+  'an integer from 0, or { minMs, maxMs } in this order',
+  (value) => {
+    if (typeof value !== 'object' || value === null) return isWhole(value, 0, MAX_DELAY_MS);
+    const { minMs, maxMs } = value as { minMs?: unknown; maxMs?: unknown };
+    return isWhole(minMs, 0, MAX_DELAY_MS) && isWhole(maxMs, minMs as number, MAX_DELAY_MS);
+  },
+);
+export const aFunction = rule('a function', (value) => typeof value === 'function');
+export const aBoolean = rule('a boolean', (value) => typeof value === 'boolean');
+export const aText = rule(
+  'a text that is not empty',
+  (value) => typeof value === 'string' && value !== '',
+);
+export const anyValue: Rule = () => {};
+
+export const oneOf = (...values: readonly string[]): Rule =>
+  rule(values.map((value) => `'${value}'`).join(' or '), (value) =>
+    values.includes(value as string),
+  );
+
+/** Without it `undefined` passes. */
+export const required =
+  (inner: Rule): Rule =>
+  (path, value) =>
+    inner(path, value ?? null);
+
+/** `false` switches the option off. */
+export const orFalse =
+  (inner: Rule): Rule =>
+  (path, value) => {
+    if (value !== false) inner(path, value);
+  };
+
+/** An object with these options and no others, so that a misspelt one is told and not ignored. */
+export const object =
+  (rules: Readonly<Record<string, Rule>>): Rule =>
+  (path, value) => {
+    if (value === undefined) return;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new SseOptionsError(path || 'options', 'an object', value);
+    }
+    const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
+    for (const key of Object.keys(value)) {
+      if (!Object.hasOwn(rules, key)) {
+        throw new SseOptionsError(at(key), `one of ${Object.keys(rules).join(', ')}`, 'this name');
+      }
+    }
+    for (const [key, check] of Object.entries(rules)) {
+      check(at(key), (value as Record<string, unknown>)[key]);
+    }
+  };
+
+/** An object with any keys whose values all pass. */
+export const recordOf =
+  (inner: Rule): Rule =>
+  (path, value) => {
+    if (value === undefined) return;
+    anObject(path, value);
+    for (const [key, entry] of Object.entries(value as object)) inner(`${path}.${key}`, entry);
+  };
+
+const anObject = rule('an object', (value) => typeof value === 'object' && value !== null);

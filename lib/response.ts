@@ -1,0 +1,141 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { SseNotStreamableError } from './errors.js';
+
+/** The request as Express or Fastify hand it to a handler. */
+export interface HttpRequest {
+  readonly raw?: IncomingMessage | Http2ServerRequest;
+  readonly headers: IncomingMessage['headers'];
+  readonly query?: unknown;
+}
+
+/** The response as Express or Fastify hand it to a handler. */
+export interface HttpResponse {
+  readonly raw?: ServerResponse | Http2ServerResponse;
+  readonly statusCode: number;
+  getHeaders(): Record<string, number | string | string[] | undefined>;
+  hijack?(): void;
+}
+
+type HeaderValue = number | string | string[] | undefined;
+
+const CONTENT_TYPE = 'text/event-stream';
+
+/** Proxies must neither keep, change nor hold back what is written. */
+const STREAM_HEADERS = {
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+};
+
+/**
+ * The response of one stream: what Express and Fastify, HTTP/1.1 and HTTP/2 do differently ends here.
+ */
+export class StreamResponse {
+  readonly raw: ServerResponse;
+  private readonly request: IncomingMessage;
+
+  /** @throws SseNotStreamableError when something has answered already */
+  constructor(
+    request: HttpRequest,
+    private readonly response: HttpResponse,
+  ) {
+    // HTTP/2's classes have the same methods as far as we use them.
+    this.raw = (response.raw ?? response) as ServerResponse;
+    this.request = (request.raw ?? request) as IncomingMessage;
+    if (this.raw.headersSent || this.raw.writableEnded) {
+      throw new SseNotStreamableError(
+        'the response has already begun; let the handler of `@SseStream()` be the only one that answers',
+      );
+    }
+  }
+
+  get isHead(): boolean {
+    return this.request.method === 'HEAD';
+  }
+
+  /** The client has left. */
+  get isGone(): boolean {
+    return this.raw.destroyed || this.request.socket.destroyed;
+  }
+
+  /**
+   * Sends the headers: the stream's, what the handler and middleware set, and `headers`, which win.
+   * Throws, with nothing sent, for a header that Node refuses.
+   */
+  begin(headers: Readonly<Record<string, string>> = {}): void {
+    const sources = [
+      STREAM_HEADERS,
+      // Forbidden on HTTP/2, and on HTTP/1.0 the client would wait for a length.
+      this.request.httpVersion === '1.1' ? { Connection: 'keep-alive' } : {},
+      this.response.getHeaders(),
+      headers,
+      { 'Content-Type': CONTENT_TYPE },
+    ];
+    this.writeHead(this.response.statusCode, sources);
+    this.raw.flushHeaders();
+  }
+
+  /** Answers without opening a stream: the client should not come back (204), or come back later. */
+  answer(status: number, body?: string): void {
+    const type = body === undefined ? {} : { 'Content-Type': CONTENT_TYPE };
+    this.writeHead(status, [STREAM_HEADERS, this.response.getHeaders(), type]);
+    this.raw.end(this.isHead ? undefined : body);
+  }
+
+  /** Later sources win; a name counts in any case. */
+  private writeHead(status: number, sources: readonly Record<string, HeaderValue>[]): void {
+    const byName = new Map<string, [string, HeaderValue]>();
+    for (const source of sources) {
+      for (const [name, value] of Object.entries(source)) {
+        if (value !== undefined) byName.set(name.toLowerCase(), [name, value]);
+      }
+    }
+    this.raw.writeHead(status, Object.fromEntries(byName.values()));
+    // Only now: until the head is written, an exception filter may still answer.
+    this.response.hijack?.();
+  }
+
+  /** Calls `listener` once when the client has left or the response is finished. */
+  onceClosed(listener: () => void): void {
+    this.raw.once('close', listener);
+    // A write to a client that has just left is an error event; that it left is told by 'close'.
+    this.raw.on('error', ignore);
+    // A response that waits behind another one of its connection (pipelining) has no socket yet,
+    // and never closes if the client leaves before its turn.
+    if (this.raw.socket === null && this.request.httpVersionMajor === 1) {
+      onceSocketClosed(this.request, listener);
+    }
+  }
+}
+
+function ignore(): void {}
+
+/** One listener per socket, however many responses wait on it. */
+const waiting = new WeakMap<object, Set<() => void>>();
+
+function onceSocketClosed({ socket }: IncomingMessage, listener: () => void): void {
+  let listeners = waiting.get(socket);
+  if (listeners === undefined) {
+    const all = (listeners = new Set());
+    waiting.set(socket, all);
+    socket.once('close', () => {
+      for (const call of all) call();
+    });
+  }
+  listeners.add(listener);
+}
+
+/**
+ * The last event ID that the client returned with: the header, then `?lastEventId=`.
+ * Browsers send its UTF-8 bytes, which Node reads as Latin-1.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
+ */
+export function lastEventIdOf(request: HttpRequest): string | undefined {
+  const header = request.headers['last-event-id'];
+  if (typeof header === 'string' && header !== '') {
+    const text = Buffer.from(header, 'latin1').toString('utf8');
+    return text.includes('\uFFFD') ? header : text;
+  }
+  const query = (request.query as Record<string, unknown> | undefined)?.['lastEventId'];
+  return typeof query === 'string' && query !== '' ? query : undefined;
+}

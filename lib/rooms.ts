@@ -1,0 +1,58 @@
+import { SseInvalidFieldError } from './errors.js';
+
+/** Longer names cost memory in every index and log. */
+export const MAX_ROOM_LENGTH = 256;
+
+/**
+ * The rooms of a call as a list without doubles.
+ * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters
+ */
+export function roomList(rooms: string | readonly string[]): string[] {
+  const list = typeof rooms === 'string' ? [rooms] : [...new Set(rooms)];
+  if (list.length === 0)
+    throw new SseInvalidFieldError('room', rooms, 'expected at least one room');
+  for (const room of list) {
+    if (typeof room !== 'string' || room === '' || room.length > MAX_ROOM_LENGTH) {
+      const remedy = `expected a name of 1 to ${MAX_ROOM_LENGTH} characters`;
+      throw new SseInvalidFieldError('room', room, remedy);
+    }
+  }
+  return list;
+}
+
+/** Rooms and who is in them. A room is there while somebody is in it. */
+export class Rooms<Member> {
+  private readonly members = new Map<string, Set<Member>>();
+
+  join(rooms: readonly string[], member: Member): void {
+    for (const room of rooms) {
+      const members = this.members.get(room);
+      if (members) members.add(member);
+      else this.members.set(room, new Set([member]));
+    }
+  }
+
+  leave(rooms: readonly string[], member: Member): void {
+    for (const room of rooms) {
+      const members = this.members.get(room);
+      if (members?.delete(member) && members.size === 0) this.members.delete(room);
+    }
+  }
+
+  /** Everybody in at least one of the rooms, once. */
+  in(rooms: readonly string[]): Iterable<Member> {
+    const [first, ...others] = rooms.flatMap((room) => this.members.get(room) ?? []);
+    if (first === undefined || others.length === 0) return first ?? [];
+    const union = new Set(first);
+    for (const members of others) for (const member of members) union.add(member);
+    return union;
+  }
+
+  names(): string[] {
+    return [...this.members.keys()];
+  }
+
+  size(room: string): number {
+    return this.members.get(room)?.size ?? 0;
+  }
+}

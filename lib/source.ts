@@ -1,0 +1,56 @@
+import { isObservable, Observable } from 'rxjs';
+import type { SseConnection } from './connection.js';
+import { preview, SseNotStreamableError } from './errors.js';
+
+/**
+ * What a handler of `@SseStream()` may return, or a Promise of it.
+ * @publicApi
+ */
+export type SseSource = Observable<unknown> | AsyncIterable<unknown>;
+
+/** A source that never waits is left alone for the other work of the process after this time. */
+const PULL_SLICE_MS = 2;
+
+/** @throws SseNotStreamableError */
+export function toObservable(source: unknown, connection: SseConnection): Observable<unknown> {
+  // Also an Observable of another copy of rxjs, which `instanceof` would not know.
+  if (isObservable(source)) return source;
+  if (isAsyncIterable(source)) return pulled(source, connection);
+  throw new SseNotStreamableError(
+    `a handler of @SseStream() must return an Observable or an AsyncIterable, got ${preview(source)}`,
+  );
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function'
+  );
+}
+
+/** Asks for the next value only while the connection has room for it. */
+function pulled(iterable: AsyncIterable<unknown>, connection: SseConnection): Observable<unknown> {
+  return new Observable((subscriber) => {
+    const iterator = iterable[Symbol.asyncIterator]();
+    const pull = async (): Promise<void> => {
+      let until = performance.now() + PULL_SLICE_MS;
+      while (!subscriber.closed) {
+        const { done, value } = await iterator.next();
+        if (done === true) return;
+        subscriber.next(value);
+        if (performance.now() < until) continue;
+        await connection.room();
+        until = performance.now() + PULL_SLICE_MS;
+      }
+    };
+    pull().then(
+      () => subscriber.complete(),
+      (error: unknown) => subscriber.error(error),
+    );
+    return () => {
+      // An iterator that waits cannot be interrupted; what it does afterwards concerns nobody.
+      iterator.return?.().catch(() => {});
+    };
+  });
+}

@@ -1,0 +1,93 @@
+import {
+  Inject,
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type Provider,
+} from '@nestjs/common';
+import { Broadcaster, getBroadcasterToken } from './broadcaster.js';
+import { SseConnections } from './connections.js';
+import { Hubs } from './hubs.js';
+import {
+  checkFeatures,
+  checkModuleOptions,
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  SSE_DEFAULTS,
+  SSE_OPTIONS,
+  type OPTIONS_TYPE,
+  type SseFeature,
+  type SseModuleOptions,
+} from './sse.options.js';
+
+/** The name of the default hub; no `forFeature()` can ask for it. */
+const DEFAULT_HUB = '';
+
+/** A further hub in a module that asks for it. */
+@Module({})
+class SseFeatureModule {}
+
+/**
+ * Server-Sent Events: what `@SseStream()` and `Broadcaster` need. Global, unless `isGlobal: false`.
+ * @throws SseOptionsError at start-up, for a wrong option
+ * @example `@Module({ imports: [SseModule.forRoot()] }) export class AppModule {}`
+ * @publicApi
+ */
+@Module({
+  providers: [
+    SseConnections,
+    Hubs,
+    {
+      provide: SSE_OPTIONS,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: SseModuleOptions): SseModuleOptions => {
+        checkModuleOptions('', options);
+        return options;
+      },
+    },
+    {
+      provide: Broadcaster,
+      inject: [Hubs, SSE_OPTIONS],
+      useFactory: (hubs: Hubs, { serialize }: SseModuleOptions) =>
+        hubs.open(DEFAULT_HUB, { serialize }),
+    },
+  ],
+  exports: [SseConnections, Broadcaster, Hubs, SSE_OPTIONS],
+})
+export class SseModule extends ConfigurableModuleClass implements BeforeApplicationShutdown {
+  constructor(
+    private readonly connections: SseConnections,
+    private readonly hubs: Hubs,
+    @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
+  ) {
+    super();
+  }
+
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /**
+   * Further hubs, each with its own rooms and order, for `@InjectBroadcaster(name)`. A name is one hub in all modules.
+   * @throws SseOptionsError for a wrong option, at once
+   * @example `SseModule.forFeature([{ name: 'orders' }])`
+   */
+  static forFeature(features: readonly SseFeature[]): DynamicModule {
+    checkFeatures(features);
+    const providers: Provider[] = features.map(({ name, ...options }) => ({
+      provide: getBroadcasterToken(name),
+      inject: [Hubs],
+      useFactory: (hubs: Hubs) => hubs.open(name, options),
+    }));
+    const exports = features.map(({ name }) => getBroadcasterToken(name));
+    return { module: SseFeatureModule, providers, exports };
+  }
+
+  /** Here and not earlier: when the app's own `onModuleDestroy()` runs, it may still send. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.connections.drain(
+      this.options.shutdown?.timeoutMs ?? SSE_DEFAULTS.shutdown.timeoutMs,
+    );
+    await this.hubs.close();
+  }
+}

@@ -1,0 +1,236 @@
+import { ConfigurableModuleBuilder, type RequestMethod } from '@nestjs/common';
+import type { HubOptions } from './broadcaster.js';
+import type { SseConnection } from './connection.js';
+import type { Serialize, SseMessage } from './frame.js';
+import type { SseMap } from './message.js';
+import * as rules from './option-rules.js';
+
+/** @publicApi */
+export interface KeepAliveOptions {
+  /**
+   * How long a connection may be idle before it gets a comment, so that proxies leave it open.
+   * Milliseconds. `keepAlive: false` switches it off.
+   * @default 15_000
+   */
+  intervalMs?: number;
+}
+
+/** @publicApi */
+export interface RetryRange {
+  /** Milliseconds. */
+  minMs: number;
+  /** Milliseconds. */
+  maxMs: number;
+}
+
+/** @publicApi */
+export interface BackpressureOptions {
+  /**
+   * How much may wait for a client that reads too slowly. Beyond it the connection is ended, with the reason
+   * `overflow`; the client comes back. Bytes.
+   * @default 1_048_576
+   */
+  maxBufferedBytes?: number;
+  /**
+   * How long a client may take nothing of what waits for it before its socket is destroyed, with the reason
+   * `stall`. Milliseconds. `false` switches it off.
+   * @default 15_000
+   */
+  stallTimeoutMs?: number | false;
+}
+
+/**
+ * What a stream does; set for all streams in `SseModule.forRoot()` or for one in `@SseStream()`, which wins.
+ * @publicApi
+ */
+export interface StreamOptions {
+  /** Comments on an idle connection. `false` switches them off. */
+  keepAlive?: KeepAliveOptions | false;
+  /**
+   * When browsers come back after the stream has ended: milliseconds, or a range from which each connection draws
+   * its own, so that they do not all return at once. `false` leaves it to the browser.
+   * @default { minMs: 2_000, maxMs: 5_000 }
+   */
+  retry?: number | RetryRange | false;
+  /** Further response headers; they win over the library's own, except for `Content-Type`. */
+  headers?: Record<string, string>;
+  /** Text for data that is neither text nor bytes, in place of JSON. A hub's events keep the hub's own. */
+  serialize?: Serialize;
+  /**
+   * Called once for an error after the first byte. What it returns is the last message; nothing: none. Without it the
+   * error is logged and the client gets `event: sse-error`, with the message of an `HttpException` or a neutral one.
+   */
+  onError?: (error: unknown, connection: SseConnection) => SseMessage | undefined | void;
+  /**
+   * What follows the completion of the source. Browsers re-open a stream that has ended; with `close` they are told
+   * by `event: sse-end`, and the reconnect that brings its id is answered 204, which stops an `EventSource`.
+   * @default 'end'
+   */
+  onComplete?: 'end' | 'close';
+  /** What happens to a client that reads too slowly. */
+  backpressure?: BackpressureOptions;
+}
+
+/**
+ * The options of one stream.
+ * @publicApi
+ */
+export interface SseStreamOptions extends StreamOptions {
+  /**
+   * The HTTP method of the route.
+   * @default RequestMethod.GET
+   */
+  method?: RequestMethod;
+  /** Which properties of an emitted object are which fields. */
+  map?: SseMap;
+}
+
+/** @publicApi */
+export interface ShutdownOptions {
+  /**
+   * How long `app.close()` waits for clients to take the end of their stream before it destroys their sockets.
+   * Milliseconds. `0`: at once.
+   * @default 5_000
+   */
+  timeoutMs?: number;
+}
+
+/**
+ * The options of `SseModule.forRoot()`.
+ * @publicApi
+ */
+export interface SseModuleOptions extends StreamOptions {
+  shutdown?: ShutdownOptions;
+}
+
+/**
+ * A further hub.
+ * @publicApi
+ */
+export interface SseFeature extends HubOptions {
+  /** What `@InjectBroadcaster(name)` asks for. */
+  name: string;
+}
+
+/**
+ * For `SseModule.forRootAsync({ useClass })` and `useExisting`.
+ * @publicApi
+ */
+export interface SseOptionsFactory {
+  createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
+}
+
+/**
+ * What applies where nothing is set.
+ * @publicApi
+ */
+export const SSE_DEFAULTS = Object.freeze({
+  keepAlive: Object.freeze({ intervalMs: 15_000 }),
+  retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
+  onComplete: 'end',
+  backpressure: Object.freeze({ maxBufferedBytes: 1_048_576, stallTimeoutMs: 15_000 }),
+  shutdown: Object.freeze({ timeoutMs: 5_000 }),
+}) satisfies SseModuleOptions;
+
+/** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
+export interface StreamSettings {
+  readonly keepAliveMs: number | undefined;
+  readonly retry: RetryRange | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly serialize: Serialize | undefined;
+  readonly map: SseMap | undefined;
+  readonly onError: StreamOptions['onError'];
+  readonly onComplete: 'end' | 'close';
+  readonly maxBufferedBytes: number;
+  readonly stallTimeoutMs: number | undefined;
+}
+
+/** The one place where defaults, the module's options and a stream's options meet. */
+export function streamSettings(
+  module: SseModuleOptions,
+  stream: SseStreamOptions = {},
+): StreamSettings {
+  const { keepAlive: _k, retry: _r, backpressure: _b, ...own } = stream;
+  const merged = { ...module, ...defined(own) };
+  const keepAlive = stream.keepAlive ?? module.keepAlive;
+  const retry = stream.retry ?? module.retry ?? SSE_DEFAULTS.retry;
+  const backpressure = {
+    ...SSE_DEFAULTS.backpressure,
+    ...defined(module.backpressure ?? {}),
+    ...defined(stream.backpressure ?? {}),
+  };
+  return {
+    keepAliveMs:
+      keepAlive === false
+        ? undefined
+        : (keepAlive?.intervalMs ??
+          (module.keepAlive || undefined)?.intervalMs ??
+          SSE_DEFAULTS.keepAlive.intervalMs),
+    retry:
+      retry === false
+        ? undefined
+        : typeof retry === 'number'
+          ? { minMs: retry, maxMs: retry }
+          : retry,
+    headers: { ...module.headers, ...stream.headers },
+    serialize: merged.serialize,
+    map: stream.map,
+    onError: merged.onError,
+    onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
+    maxBufferedBytes: backpressure.maxBufferedBytes,
+    stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
+  };
+}
+
+/** Without the keys that are set to `undefined`, which must not win over a default. */
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
+}
+
+const STREAM_RULES = {
+  keepAlive: rules.orFalse(rules.object({ intervalMs: rules.durationMs })),
+  retry: rules.orFalse(rules.durationMsOrRange),
+  headers: rules.recordOf(rules.aText),
+  serialize: rules.aFunction,
+  onError: rules.aFunction,
+  onComplete: rules.oneOf('end', 'close'),
+  backpressure: rules.object({
+    maxBufferedBytes: rules.positiveInteger,
+    stallTimeoutMs: rules.orFalse(rules.durationMs),
+  }),
+};
+
+/** @throws SseOptionsError */
+export const checkStreamOptions = rules.object({
+  ...STREAM_RULES,
+  method: rules.anyValue,
+  map: rules.object({ data: rules.aText, type: rules.aText, id: rules.aText, retry: rules.aText }),
+});
+
+/** @throws SseOptionsError */
+export const checkModuleOptions = rules.object({
+  ...STREAM_RULES,
+  shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),
+});
+
+const checkFeature = rules.object({
+  name: rules.required(rules.aText),
+  serialize: rules.aFunction,
+});
+
+/** @throws SseOptionsError */
+export function checkFeatures(features: readonly unknown[]): void {
+  features.forEach((feature, index) => checkFeature(`forFeature[${index}]`, feature));
+}
+
+/** The module's options, checked. */
+export const SSE_OPTIONS = Symbol('nestjs-eventstream:options');
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<SseModuleOptions>({ moduleName: 'Sse' })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createSseOptions')
+    .setExtras({ isGlobal: true }, (module, { isGlobal }) => ({ ...module, global: isGlobal }))
+    .build();
