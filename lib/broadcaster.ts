@@ -4,7 +4,7 @@ import { currentConnection, type CloseReason } from './connection.js';
 import { formatCursor, type Position } from './cursor.js';
 import { SseClosedError, SseInvalidFieldError } from './errors.js';
 import {
-  PublishedEvent,
+  HubEvent,
   type EventData,
   type EventMap,
   type EventType,
@@ -172,7 +172,7 @@ export class Broadcaster<Events extends object = EventMap> {
     if (this.isDelivering) return;
     this.isDelivering = true;
     for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
-      const published = new PublishedEvent(next);
+      const published = new HubEvent(next);
       for (const reader of this.readersIn.in(next.rooms)) reader.deliver(published);
       this.delivered = next.position ?? this.delivered;
     }

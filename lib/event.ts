@@ -23,37 +23,43 @@ export interface LoggedEvent {
  * `{ ...event, data: f(event.data) }` is a new message with the same id.
  * @publicApi
  */
-export class PublishedEvent<Type extends string | undefined = string | undefined, Data = unknown> {
-  declare readonly data: Data;
-  declare readonly type: Type;
+export interface PublishedEvent<
+  Type extends string | undefined = string | undefined,
+  Data = unknown,
+> {
+  readonly data: Data;
+  readonly type: Type;
   /** The cursor: its position in the hub, as text. Absent on an ephemeral event. */
+  readonly id?: string;
+  readonly retry?: number;
+  readonly comment?: string | readonly string[];
+  /** The rooms it was published to; not copied by spread. */
+  readonly rooms: readonly string[];
+}
+
+/** A published event on its way to the readers: it carries its wire text, which is made once. */
+export class HubEvent implements PublishedEvent {
+  declare readonly data: unknown;
+  declare readonly type: string | undefined;
   declare readonly id?: string;
-  declare readonly retry?: number;
-  declare readonly comment?: string | readonly string[];
   readonly #logged: LoggedEvent;
   #frame: string | undefined;
 
   constructor(logged: LoggedEvent) {
     const { epoch, position, message } = logged;
-    Object.assign(
-      this,
-      message,
-      position === undefined ? {} : { id: formatCursor({ epoch, position }) },
-    );
+    Object.assign(this, message);
+    if (position !== undefined) this.id = formatCursor({ epoch, position });
     this.#logged = logged;
   }
 
-  /** The rooms it was published to. */
   get rooms(): readonly string[] {
     return this.#logged.rooms;
   }
 
-  /** @internal */
   get position(): Position | undefined {
     return this.#logged.position;
   }
 
-  /** @internal The wire text: made once, shared by all readers. */
   get frame(): string {
     if (this.#frame !== undefined) return this.#frame;
     const { beforeId, afterId } = this.#logged.parts;

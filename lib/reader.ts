@@ -1,6 +1,6 @@
 import type { Subscriber } from 'rxjs';
 import type { SseConnection } from './connection.js';
-import type { EventType, PublishedEvent, SseEvent } from './event.js';
+import type { EventType, HubEvent, PublishedEvent, SseEvent } from './event.js';
 
 /** @publicApi */
 export interface StreamFilter<Events extends object> {
@@ -26,9 +26,9 @@ export class Reader<Events extends object> {
     this.types = types && new Set<string>(types);
   }
 
-  deliver(published: PublishedEvent): void {
-    if (this.types !== undefined && !this.types.has(published.type ?? '')) return;
-    const event = published as SseEvent<Events>;
+  deliver(hubEvent: HubEvent): void {
+    if (this.types !== undefined && !this.types.has(hubEvent.type ?? '')) return;
+    const event = hubEvent as PublishedEvent as SseEvent<Events>;
     try {
       if (this.filter !== undefined && !this.filter(event)) return;
     } catch (error) {

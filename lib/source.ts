@@ -8,8 +8,8 @@ import { preview, SseNotStreamableError } from './errors.js';
  */
 export type SseSource = Observable<unknown> | AsyncIterable<unknown>;
 
-/** A source that never waits is left alone for the other work of the process after this time. */
-const PULL_SLICE_MS = 2;
+/** A source that never waits is left alone after this much, so that what it made is written and others have their turn. */
+const PULL_SLICE = { ms: 2, bytes: 16_384 };
 
 /** @throws SseNotStreamableError */
 export function toObservable(source: unknown, connection: SseConnection): Observable<unknown> {
@@ -34,14 +34,14 @@ function pulled(iterable: AsyncIterable<unknown>, connection: SseConnection): Ob
   return new Observable((subscriber) => {
     const iterator = iterable[Symbol.asyncIterator]();
     const pull = async (): Promise<void> => {
-      let until = performance.now() + PULL_SLICE_MS;
+      let until = performance.now() + PULL_SLICE.ms;
       while (!subscriber.closed) {
         const { done, value } = await iterator.next();
         if (done === true) return;
         subscriber.next(value);
-        if (performance.now() < until) continue;
+        if (performance.now() < until && connection.bufferedBytes < PULL_SLICE.bytes) continue;
         await connection.room();
-        until = performance.now() + PULL_SLICE_MS;
+        until = performance.now() + PULL_SLICE.ms;
       }
     };
     pull().then(

@@ -13,7 +13,7 @@ import { finalize, of, Subscriber, type Observable } from 'rxjs';
 import { currentConnection, drawRetry, SseConnection } from './connection.js';
 import { SseConnections } from './connections.js';
 import { SseInvalidFieldError, SseNotStreamableError } from './errors.js';
-import { PublishedEvent } from './event.js';
+import { HubEvent } from './event.js';
 import { encodeFrame, type SseMessage } from './frame.js';
 import { runHandlerWith } from './handler.js';
 import { toMessage } from './message.js';
@@ -106,6 +106,7 @@ export class SseInterceptor implements NestInterceptor {
     return currentConnection.run(connection, async () => {
       try {
         const source = toObservable(await call(), connection);
+        if (connection.state === 'closed') return;
         if (response.isHead) connection.close('complete');
         else await this.begin(source, connection);
       } catch (error) {
@@ -119,8 +120,9 @@ export class SseInterceptor implements NestInterceptor {
     return new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
         if (connection.state === 'open') return this.failLate(error, connection);
-        connection.abandon();
+        // In this order: the end of the connection resolves.
         reject(error);
+        connection.abandon();
       };
       const attempt = (step: () => void): void => {
         try {
@@ -177,7 +179,7 @@ export class SseInterceptor implements NestInterceptor {
 }
 
 function frameOf(value: unknown, settings: StreamSettings): string {
-  if (value instanceof PublishedEvent) return value.frame;
+  if (value instanceof HubEvent) return value.frame;
   const message = toMessage(value, settings.map);
   warnOfReservedType(message.type);
   return encodeFrame(message, settings.serialize);

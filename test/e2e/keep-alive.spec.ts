@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import { NEVER, Subject } from 'rxjs';
+import { SseConnections, SseStream } from 'nestjs-eventstream';
+import { ADAPTERS, serve } from '../support/serve.js';
+import type { StreamClient } from '../support/stream-client.js';
+
+const source = new Subject<string>();
+
+@Controller()
+class Streams {
+  @SseStream('quiet') quiet() {
+    return NEVER;
+  }
+  @SseStream('events') events() {
+    return source;
+  }
+  @SseStream('often', { keepAlive: { intervalMs: 1_000 } }) often() {
+    return NEVER;
+  }
+  @SseStream('off', { keepAlive: false }) off() {
+    return NEVER;
+  }
+}
+
+const begun = (stream: StreamClient) => stream.until((text) => text.endsWith('\n\n'));
+const keepAlives = (stream: StreamClient): number =>
+  stream.text.split(': keep-alive\n\n').length - 1;
+
+describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
+  // The sockets are real; only the clocks of this process stand still until they are moved.
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('come after 15 s without a write, and again after each further 15 s', async () => {
+    const app = await serve(Streams, { adapter });
+    const stream = app.open('/quiet');
+    const opening = await begun(stream);
+    jest.advanceTimersByTime(14_999);
+    await settled(app.open('/events'));
+    expect(stream.text).toBe(opening);
+    jest.advanceTimersByTime(1);
+    await stream.until((text) => text === `${opening}: keep-alive\n\n`);
+    // Connections that are due within a quarter of a second are served together.
+    jest.advanceTimersByTime(15_250);
+    await stream.until((text) => text === `${opening}: keep-alive\n\n: keep-alive\n\n`);
+  });
+
+  it('do not come while events flow', async () => {
+    const app = await serve(Streams, { adapter });
+    const stream = app.open('/events');
+    await begun(stream);
+    for (let n = 0; n < 8; n++) {
+      jest.advanceTimersByTime(10_000);
+      source.next('x');
+      await stream.next();
+    }
+    expect(keepAlives(stream)).toBe(0);
+    jest.advanceTimersByTime(15_000);
+    await stream.until(() => keepAlives(stream) === 1);
+  });
+
+  it('have an interval per stream, and can be switched off', async () => {
+    const app = await serve(Streams, { adapter, sse: { keepAlive: { intervalMs: 5_000 } } });
+    const [quiet, often, off] = [app.open('/quiet'), app.open('/often'), app.open('/off')];
+    await Promise.all([quiet, often, off].map(begun));
+    for (let second = 1; second <= 10; second++) {
+      jest.advanceTimersByTime(1_000);
+      await often.until(() => keepAlives(often) === second);
+    }
+    await quiet.until(() => keepAlives(quiet) === 2);
+    expect(keepAlives(off)).toBe(0);
+  });
+
+  it('need one timer for all connections, and none when there are none', async () => {
+    const app = await serve(Streams, { adapter });
+    const streams = Array.from({ length: 100 }, () => app.open('/quiet'));
+    await Promise.all(streams.map(begun));
+    const connections = app.nest.get(SseConnections);
+    expect(connections.count).toBe(100);
+    const setTimeouts = jest.spyOn(globalThis, 'setTimeout');
+    jest.advanceTimersByTime(15_000);
+    await Promise.all(streams.map((stream) => stream.until(() => keepAlives(stream) === 1)));
+    expect(setTimeouts.mock.calls.length).toBeLessThanOrEqual(2);
+    setTimeouts.mockRestore();
+  });
+
+  it('destroys the socket of a client that takes nothing for 15 s, with the reason stall', async () => {
+    @Controller()
+    class Large {
+      @SseStream('large') async *large() {
+        for (;;) yield 'x'.repeat(100_000);
+      }
+    }
+    const app = await serve(Large, { adapter });
+    const reasons: string[] = [];
+    const connections = app.nest.get(SseConnections);
+    connections.closed$.subscribe(({ reason }) => reasons.push(reason));
+    const stream = app.open('/large');
+    await begun(stream);
+    stream.pause();
+    const [connection] = connections.list();
+    let before = -1;
+    while (connection!.bufferedBytes === 0 || connection!.bufferedBytes !== before) {
+      before = connection!.bufferedBytes;
+      await new Promise(setImmediate);
+    }
+    jest.advanceTimersByTime(14_000);
+    expect(reasons).toEqual([]);
+    jest.advanceTimersByTime(1_500);
+    expect(reasons).toEqual(['stall']);
+    stream.resume();
+    await expect(stream.ended).rejects.toThrow('cut');
+  });
+});
+
+/** A round trip later, whatever was written before has arrived. */
+async function settled(stream: StreamClient): Promise<void> {
+  await begun(stream);
+  stream.abort();
+}

@@ -1,0 +1,149 @@
+import { describe, expect, it } from '@jest/globals';
+import { Controller, Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { NEVER } from 'rxjs';
+import {
+  Broadcaster,
+  getBroadcasterToken,
+  InjectBroadcaster,
+  SseModule,
+  SseStream,
+  type SseModuleOptions,
+  type SseOptionsFactory,
+} from 'nestjs-eventstream';
+import { serve } from '../support/serve.js';
+import { openStream } from '../support/stream-client.js';
+
+@Controller()
+class Quiet {
+  @SseStream() quiet() {
+    return NEVER;
+  }
+}
+
+const OPTIONS: SseModuleOptions = { retry: 1234 };
+
+@Injectable()
+class Factory implements SseOptionsFactory {
+  async createSseOptions(): Promise<SseModuleOptions> {
+    return OPTIONS;
+  }
+}
+
+@Module({
+  providers: [Factory, { provide: 'OPTIONS', useValue: OPTIONS }],
+  exports: [Factory, 'OPTIONS'],
+})
+class ConfigModule {}
+
+const start = (sse: DynamicModule, metadata: object = {}) =>
+  Test.createTestingModule({ imports: [sse], controllers: [Quiet], ...metadata })
+    .setLogger(false as never)
+    .compile();
+
+describe('registration', () => {
+  it.each([
+    ['forRoot', () => SseModule.forRoot(OPTIONS)],
+    ['useFactory', () => SseModule.forRootAsync({ useFactory: () => OPTIONS })],
+    [
+      'useFactory with inject',
+      () =>
+        SseModule.forRootAsync({
+          imports: [ConfigModule],
+          inject: ['OPTIONS'],
+          useFactory: async (options: SseModuleOptions) => options,
+        }),
+    ],
+    ['useClass', () => SseModule.forRootAsync({ useClass: Factory })],
+    [
+      'useExisting',
+      () => SseModule.forRootAsync({ imports: [ConfigModule], useExisting: Factory }),
+    ],
+  ])('%s gives the same stream', async (_name, register) => {
+    const app = (await start(register())).createNestApplication({ logger: false });
+    await app.listen(0, '127.0.0.1');
+    const stream = openStream({ url: await app.getUrl() });
+    expect(await stream.until((text) => text.endsWith('\n\n'))).toBe(
+      ': connected\nretry: 1234\n\n',
+    );
+    await app.close();
+  });
+
+  it('needs no options', async () => {
+    const app = await serve(Quiet);
+    expect((await app.open('/').response).status).toBe(200);
+  });
+
+  it('with isGlobal: false serves those who import it, and only those', async () => {
+    @Injectable()
+    class Asks {
+      constructor(readonly broadcaster: Broadcaster) {}
+    }
+    const sse = SseModule.forRoot({ isGlobal: false });
+    const other = { module: class Other {}, providers: [Asks] };
+    await expect(start(sse, { imports: [sse, other] })).rejects.toThrow(/Broadcaster/);
+    const app = await start(sse, { imports: [sse], providers: [Asks] });
+    expect(app.get(Asks).broadcaster).toBe(app.get(Broadcaster));
+  });
+
+  it('lets a test put its own hub in place of a named one', async () => {
+    @Injectable()
+    class Orders {
+      constructor(@InjectBroadcaster('orders') readonly hub: Broadcaster) {}
+    }
+    const replacement = { stream: () => NEVER };
+    const app = await Test.createTestingModule({
+      imports: [SseModule.forRoot(), SseModule.forFeature([{ name: 'orders' }])],
+      providers: [Orders],
+    })
+      .overrideProvider(getBroadcasterToken('orders'))
+      .useValue(replacement)
+      .compile();
+    expect(app.get(Orders).hub).toBe(replacement);
+  });
+});
+
+describe('a wrong option', () => {
+  it.each([
+    [{ keepAlive: { intervalMs: 0 } }, 'keepAlive.intervalMs: expected a positive integer, got 0'],
+    [
+      { keepAlive: { intervalMs: -1 } },
+      'keepAlive.intervalMs: expected a positive integer, got -1',
+    ],
+    [
+      { keepAlive: { interval: 5 } },
+      'keepAlive.interval: expected one of intervalMs, got "this name"',
+    ],
+    [{ shutdown: { timeoutMs: '5s' } }, 'shutdown.timeoutMs: expected an integer from 0, got "5s"'],
+    [
+      { retry: { minMs: 5, maxMs: 4 } },
+      'retry: expected an integer from 0, or { minMs, maxMs } in this order, got an object with minMs, maxMs',
+    ],
+  ])('fails at start-up: %j', async (options, message) => {
+    const error = { code: 'SSE_OPTIONS', message };
+    await expect(start(SseModule.forRoot(options as SseModuleOptions))).rejects.toMatchObject(
+      error,
+    );
+    const useFactory = () => options as SseModuleOptions;
+    await expect(start(SseModule.forRootAsync({ useFactory }))).rejects.toMatchObject(error);
+  });
+
+  it('of a stream or a further hub fails where it is written', () => {
+    const decorate = () => SseStream('x', { keepAlive: { intervalMs: 1.5 } });
+    expect(decorate).toThrow('keepAlive.intervalMs: expected a positive integer, got 1.5');
+    expect(() => SseModule.forFeature([{ name: '' }])).toThrow(
+      'forFeature[0].name: expected a text',
+    );
+  });
+
+  it('that differs between two places that ask for the same hub fails at start-up', async () => {
+    const one = SseModule.forFeature([{ name: 'orders' }]);
+    const other = SseModule.forFeature([{ name: 'orders', serialize: () => 'x' }]);
+    await expect(
+      start(SseModule.forRoot(), { imports: [SseModule.forRoot(), one, other] }),
+    ).rejects.toMatchObject({
+      code: 'SSE_OPTIONS',
+      message: expect.stringContaining('forFeature "orders": expected the same options'),
+    });
+  });
+});

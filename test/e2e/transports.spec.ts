@@ -1,0 +1,158 @@
+import { describe, expect, it } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import { EventSource } from 'eventsource';
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import { concat, map, NEVER, of, timer } from 'rxjs';
+import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { ADAPTERS, serve } from '../support/serve.js';
+
+const https = {
+  key: readFileSync(new URL('../support/tls/key.pem', import.meta.url)),
+  cert: readFileSync(new URL('../support/tls/cert.pem', import.meta.url)),
+};
+
+@Controller()
+class Streams {
+  constructor(readonly broadcaster: Broadcaster) {}
+  @SseStream('finite') finite() {
+    return of('one', '✓ two');
+  }
+  @SseStream('ticks') ticks() {
+    return timer(0, 5).pipe(map((data) => ({ data, id: String(data) })));
+  }
+  @SseStream('room') room() {
+    return this.broadcaster.stream('room');
+  }
+  @SseStream('late') late() {
+    return concat(timer(5).pipe(map(() => 'first')), NEVER);
+  }
+}
+
+const TRANSPORTS = [
+  ['HTTP/1.1 on Express', { adapter: 'express' }],
+  ['HTTP/1.1 on Fastify', { adapter: 'fastify' }],
+  ['TLS on Express', { adapter: 'express', http: { https } }],
+  ['TLS on Fastify', { adapter: 'fastify', http: { https } }],
+  ['HTTP/2 on Fastify', { adapter: 'fastify', http: { https, http2: true } }],
+] as const;
+
+describe.each(TRANSPORTS)('over %s', (title, options) => {
+  const isHttp2 = title.startsWith('HTTP/2');
+
+  it('a stream arrives and ends in full', async () => {
+    const app = await serve(Streams, options);
+    const stream = app.open('/finite');
+    const { status, headers } = await stream.response;
+    expect(status).toBe(200);
+    expect(headers['content-type']).toBe('text/event-stream');
+    // HTTP/2 forbids the header.
+    expect(headers.connection).toBe(isHttp2 ? undefined : 'keep-alive');
+    expect(await stream.ended).toMatch(/\n\ndata: one\n\ndata: ✓ two\n\n$/);
+  });
+
+  it('an event reaches a room, and a client that leaves is gone', async () => {
+    const app = await serve(Streams, options);
+    const connections = app.nest.get(SseConnections);
+    const stream = app.open('/room');
+    await stream.until((text) => text.endsWith('\n\n'));
+    const id = await app.nest.get(Broadcaster).publish('room', { data: 'x' });
+    expect(await stream.next()).toEqual({ id, event: undefined, data: 'x' });
+    const closed = connections.list()[0]?.closed;
+    stream.abort();
+    expect(await closed).toBe('client');
+    expect([connections.count, connections.isDraining]).toEqual([0, false]);
+  });
+
+  it('app.close() ends the stream', async () => {
+    const app = await serve(Streams, options);
+    const stream = app.open('/ticks');
+    await stream.next();
+    await app.nest.close();
+    expect(await stream.ended).toContain('data: 0\n\n');
+  });
+
+  it('HEAD and an early error answer without a stream', async () => {
+    const app = await serve(Streams, options);
+    const head = app.open('/ticks', { method: 'HEAD' });
+    expect((await head.response).status).toBe(200);
+    expect(await head.ended).toBe('');
+    expect((await app.open('/none').response).status).toBe(404);
+  });
+});
+
+describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
+  const exchange = async (lines: string, until: (text: string) => boolean): Promise<string> => {
+    const app = await serve(Streams, { adapter });
+    const socket = net.connect(app.port, '127.0.0.1');
+    let text = '';
+    socket.write(lines);
+    await new Promise<void>((resolve) => {
+      socket.on('data', (chunk) => {
+        text += String(chunk);
+        if (until(text)) resolve();
+      });
+      socket.on('close', () => resolve());
+    });
+    socket.destroy();
+    return text;
+  };
+
+  it('the bytes are the headers and then chunks, one write per turn', async () => {
+    const text = await exchange('GET /finite HTTP/1.1\r\nHost: x\r\n\r\n', (all) =>
+      all.endsWith('0\r\n\r\n'),
+    );
+    const [head = '', body = ''] = text.split(/\r\n\r\n(.*)/s);
+    expect(head.split('\r\n')).toEqual(
+      expect.arrayContaining([
+        'HTTP/1.1 200 OK',
+        'Content-Type: text/event-stream',
+        'Cache-Control: no-cache, no-transform',
+        'X-Accel-Buffering: no',
+        'Connection: keep-alive',
+      ]),
+    );
+    expect(body).toMatch(
+      /^19\r\n: connected\nretry: \d{4}\n\n\r\n1a\r\ndata: one\n\ndata: ✓ two\n\n\r\n0\r\n\r\n$/,
+    );
+  });
+
+  it('a connection is used again for a request that waits behind a finite stream', async () => {
+    const request = 'GET /finite HTTP/1.1\r\nHost: x\r\n\r\n';
+    const text = await exchange(request + request, (all) => all.split('0\r\n\r\n').length === 3);
+    expect(text.split('HTTP/1.1 200 OK')).toHaveLength(3);
+    expect(text.split('data: ✓ two')).toHaveLength(3);
+  });
+
+  it('an HTTP/1.0 client gets a body that ends with the connection', async () => {
+    const text = await exchange('GET /finite HTTP/1.0\r\nHost: x\r\n\r\n', () => false);
+    expect(text).toMatch(/\r\n\r\n: connected\nretry: \d{4}\n\ndata: one\n\ndata: ✓ two\n\n$/);
+    expect(text).not.toContain('keep-alive');
+  });
+});
+
+describe.each(ADAPTERS)('the eventsource package (%s)', (adapter) => {
+  it('reads a stream, and returns with the last id after its socket was cut', async () => {
+    const app = await serve(Streams, { adapter, sse: { retry: 1 } });
+    const connections = app.nest.get(SseConnections);
+    const source = new EventSource(`${app.url}/ticks`);
+    const ids: string[] = [];
+    const returned: (string | undefined)[] = [];
+    connections.opened$.subscribe(({ lastEventId }) => returned.push(lastEventId));
+    const seen = (count: number) =>
+      new Promise<void>((resolve) => {
+        source.addEventListener('message', (event) => {
+          ids.push(event.lastEventId);
+          if (ids.length === count) resolve();
+        });
+      });
+    await seen(3);
+    const last = ids.at(-1);
+    const reopened = new Promise((resolve) => connections.opened$.subscribe(resolve));
+    connections.list()[0]?.destroy('client');
+    await reopened;
+    source.close();
+    expect(returned[0]).toBeUndefined();
+    expect(Number(returned[1])).toBeGreaterThanOrEqual(Number(last));
+  });
+});
