@@ -1,0 +1,122 @@
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { EventSource } from 'eventsource';
+import { AppModule } from '../../sample/01-dashboard/app.module.js';
+import { ROOMS, type CpuSample } from '../../sample/01-dashboard/events.js';
+import { servePage } from '../../sample/01-dashboard/page.js';
+
+describe('the dashboard', () => {
+  let app: NestExpressApplication;
+  let url: string;
+  let source: EventSource | undefined;
+
+  beforeEach(async () => {
+    app = await NestFactory.create<NestExpressApplication>(AppModule, {
+      logger: ['warn', 'error'],
+    });
+    servePage(app);
+    await app.listen(0, 'localhost');
+    url = `http://localhost:${(app.getHttpServer().address() as AddressInfo).port}`;
+  });
+
+  afterEach(async () => {
+    source?.close();
+    await app.close();
+  });
+
+  it('serves its page and all that the page asks for', async () => {
+    const page = await (await fetch(url)).text();
+    const files = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '');
+    expect(files).toEqual(expect.arrayContaining(['app.js', 'uplot/uPlot.iife.min.js']));
+    const types = await Promise.all(
+      files.map(async (path) => {
+        const response = await fetch(`${url}/${path}`);
+        await response.arrayBuffer();
+        return [response.status, response.headers.get('content-type')?.split(';')[0]];
+      }),
+    );
+    expect(new Set(types.map(([status]) => status))).toEqual(new Set([200]));
+    expect(new Set(types.map(([, type]) => type))).toEqual(
+      new Set(['image/svg+xml', 'text/css', 'text/javascript']),
+    );
+  });
+
+  it('lets the page load nothing from elsewhere, and run nothing that is written into it', async () => {
+    const response = await fetch(url);
+    const policy = (response.headers.get('content-security-policy') ?? '').split('; ');
+    expect(policy).toEqual(
+      expect.arrayContaining([
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+      ]),
+    );
+    expect(policy.join()).not.toMatch(/unsafe|\*|http/);
+    expect(await response.text()).not.toMatch(/<script>|<style|\sstyle=|\son\w+=/);
+  });
+
+  it.each(['cpu,engine', '', 'CPU'])(
+    'answers 400 to the rooms "%s", and names those it has',
+    async (rooms) => {
+      const response = await fetch(`${url}/events?rooms=${rooms}`);
+      expect(response.status).toBe(400);
+      const { message } = (await response.json()) as { message: string };
+      expect(message).toContain(ROOMS.join(', '));
+    },
+  );
+
+  it('sends the figures of the chosen room, and no others', async () => {
+    const events = await collect(`${url}/events?rooms=cpu`, (seen) => seen.length === 3);
+    for (const { type, data } of events) {
+      const { cores, at } = data as CpuSample;
+      expect(type).toBe('cpu');
+      expect(cores.length).toBeGreaterThan(0);
+      for (const percent of cores) {
+        expect(percent).toBeGreaterThanOrEqual(0);
+        expect(percent).toBeLessThanOrEqual(100);
+      }
+      expect(Math.abs(Date.now() - at)).toBeLessThan(10_000);
+    }
+    expect(new Set(events.map(({ id }) => id)).size).toBe(3);
+  }, 15_000);
+
+  it('sends every room something within a few seconds when none is chosen', async () => {
+    const events = await collect(`${url}/events`, (seen) => new Set(seen.map(roomOf)).size === 7);
+    expect(new Set(events.map(roomOf))).toEqual(new Set(ROOMS));
+    const memory = events.find(({ type }) => type === 'memory')?.data;
+    const { usedBytes, totalBytes, processBytes } = memory as Record<string, number>;
+    expect(usedBytes).toBeLessThan(totalBytes!);
+    expect(processBytes).toBeLessThan(totalBytes!);
+    expect(events.find(({ type }) => type === 'streams')?.data).toMatchObject({ connections: 1 });
+  }, 15_000);
+
+  interface Seen {
+    type: string;
+    id: string;
+    data: unknown;
+  }
+
+  /** What the `eventsource` package reads, up to the event that makes it enough. */
+  function collect(address: string, isEnough: (seen: Seen[]) => boolean): Promise<Seen[]> {
+    return new Promise((resolve, reject) => {
+      const seen: Seen[] = [];
+      const opened = (source = new EventSource(address));
+      opened.addEventListener('error', ({ message }) => reject(new Error(message)));
+      for (const type of [...ROOMS, 'unavailable', 'message']) {
+        opened.addEventListener(type, ({ data, lastEventId }) => {
+          seen.push({ type, id: lastEventId, data: JSON.parse(String(data)) });
+          if (isEnough(seen)) resolve(seen);
+        });
+      }
+    });
+  }
+
+  function roomOf({ type, data }: Seen): string {
+    return type === 'unavailable' ? (data as { room: string }).room : type;
+  }
+});
