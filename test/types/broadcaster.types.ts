@@ -1,0 +1,132 @@
+import type { INestApplication } from '@nestjs/common';
+import {
+  Broadcaster,
+  getBroadcasterToken,
+  InjectBroadcaster,
+  type SseEvent,
+  type SseMessage,
+} from 'nestjs-eventstream';
+import { filter, map, type Observable } from 'rxjs';
+
+interface Order {
+  no: number;
+  note?: string;
+}
+interface OrderEvents {
+  created: Order;
+  shipped: { no: number; at: Date };
+  cleared: null;
+}
+type PriceEvents = { price: { symbol: string; value: number }; halt: string };
+
+export class Services {
+  constructor(
+    readonly any: Broadcaster,
+    @InjectBroadcaster() readonly prices: Broadcaster<PriceEvents>,
+    @InjectBroadcaster('orders') readonly orders: Broadcaster<OrderEvents>,
+  ) {}
+}
+
+export async function anInterface(orders: Broadcaster<OrderEvents>): Promise<void> {
+  const cursor: string = await orders.to('a', 'b').emit('created', { no: 1 });
+  await orders.to(cursor).emit('created', { no: 1, note: 'x' }, { ephemeral: true, retry: 5 });
+  await orders.to('a').emit('cleared', null);
+  // @ts-expect-error no such type
+  await orders.to('a').emit('deleted', { no: 1 });
+  // @ts-expect-error the payload of another type
+  await orders.to('a').emit('shipped', { no: 1, note: 'x' });
+  // @ts-expect-error a wrong payload
+  await orders.to('a').emit('created', { no: '1' });
+  // @ts-expect-error a missing field
+  await orders.to('a').emit('shipped', { no: 1 });
+  // @ts-expect-error one field too many
+  await orders.to('a').emit('created', { no: 1, name: 'x' });
+  // @ts-expect-error no payload
+  await orders.to('a').emit('created');
+  // @ts-expect-error a misspelt option
+  await orders.to('a').emit('created', { no: 1 }, { ephemral: true });
+}
+
+export async function aTypeAlias(prices: Broadcaster<PriceEvents>): Promise<void> {
+  await prices.to('ACME').emit('price', { symbol: 'ACME', value: 1 });
+  await prices.to('ACME').emit('halt', 'now');
+  // @ts-expect-error no such type
+  await prices.to('ACME').emit('prize', { symbol: 'ACME', value: 1 });
+  // @ts-expect-error a wrong payload
+  await prices.to('ACME').emit('halt', 7);
+  // @ts-expect-error a missing field
+  await prices.to('ACME').emit('price', { symbol: 'ACME' });
+}
+
+export async function anyEvents(app: INestApplication, plain: Broadcaster): Promise<void> {
+  await plain.to('a').emit('whatever', { n: 1 });
+  await plain.to('a').emit('else', undefined);
+  await app.get(Broadcaster).to('a').emit('whatever', 7);
+  await app.get(getBroadcasterToken('orders')).to('a').emit('whatever', 7);
+  await app
+    .get<Broadcaster<OrderEvents>>(getBroadcasterToken('orders'))
+    .to('a')
+    .emit('cleared', null);
+  const message: SseMessage = { type: 'x', data: 1 };
+  await plain.publish(['a', 'b'], message, { ephemeral: true });
+  // @ts-expect-error a type is a text
+  await plain.to('a').emit(7, 1);
+  // @ts-expect-error a misspelt field
+  await plain.publish('a', { event: 'x', data: 1 });
+}
+
+export function narrowing(event: SseEvent<OrderEvents>, plain: SseEvent): string | number {
+  const id: string | undefined = event.id;
+  const rooms: readonly string[] = event.rooms;
+  // @ts-expect-error not before the type is known
+  const note: string | undefined = event.data.note;
+  // @ts-expect-error the data of an unknown hub is unknown
+  const unknownData: string = plain.data;
+  switch (event.type) {
+    case 'created':
+      return event.data.note ?? event.data.no;
+    case 'shipped':
+      return event.data.at.toISOString();
+    case 'cleared': {
+      const nothing: null = event.data;
+      return String(nothing);
+    }
+    // @ts-expect-error no such type
+    case 'deleted':
+      break;
+  }
+  return [note, id, unknownData, ...rooms].join('');
+}
+
+export function readOnly(event: SseEvent<OrderEvents>, plain: SseEvent): void {
+  // @ts-expect-error read-only
+  event.type = 'created';
+  // @ts-expect-error read-only
+  plain.data = { n: 1 };
+}
+
+export function streams(orders: Broadcaster<OrderEvents>): Observable<unknown>[] {
+  const all: Observable<SseEvent<OrderEvents>> = orders.stream('a');
+  return [
+    all,
+    orders.stream(['a', 'b'] as const, { types: ['created', 'shipped'] }),
+    orders.stream('a', { filter: (event) => event.type === 'created' && event.data.no > 1 }),
+    orders.stream('a').pipe(
+      filter((event) => event.type === 'shipped'),
+      map((event) => ({ ...event, data: event.data.at })),
+    ),
+    // @ts-expect-error no such type
+    orders.stream('a', { types: ['created', 'deleted'] }),
+    // @ts-expect-error a misspelt option
+    orders.stream('a', { type: ['created'] }),
+    // @ts-expect-error the data of one type only after a look at the type
+    orders.stream('a', { filter: (event) => event.data.note !== '' }),
+    // @ts-expect-error a filter answers a boolean
+    orders.stream('a', { filter: (event) => event.type }),
+    // @ts-expect-error a room is a text
+    orders.stream(7),
+  ];
+}
+
+// @ts-expect-error events of one hub are not those of another
+export const mixed = (prices: Broadcaster<PriceEvents>): Broadcaster<OrderEvents> => prices;

@@ -1,0 +1,97 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  preview,
+  SseClosedError,
+  SseError,
+  SseInvalidFieldError,
+  SseNotStreamableError,
+  SseOptionsError,
+  SseSerializeError,
+} from '../../lib/errors.js';
+
+describe('an error', () => {
+  const cause = new Error('cycle');
+
+  it.each<[string, SseError, object, string]>([
+    [
+      'a wrong field',
+      new SseInvalidFieldError('id', 'a\nb', 'must be one line'),
+      { code: 'SSE_INVALID_FIELD', field: 'id', value: 'a\nb' },
+      'id: must be one line, got "a\\nb"',
+    ],
+    [
+      'data of a type without a text form',
+      new SseSerializeError('tick', 'cycle', { cause }),
+      { code: 'SSE_SERIALIZE', type: 'tick', cause },
+      'data of "tick": cycle; send plain JSON values, or set `serialize`',
+    ],
+    [
+      'data without a text form',
+      new SseSerializeError(undefined, 'cycle'),
+      { code: 'SSE_SERIALIZE', type: undefined },
+      'data: cycle; send plain JSON values, or set `serialize`',
+    ],
+    [
+      'a closed hub',
+      new SseClosedError('the hub'),
+      { code: 'SSE_CLOSED' },
+      'the hub is closed; stop sending to it',
+    ],
+    [
+      'a handler without a stream',
+      new SseNotStreamableError('return an Observable'),
+      { code: 'SSE_NOT_STREAMABLE' },
+      'return an Observable',
+    ],
+    [
+      'a wrong option',
+      new SseOptionsError('keepAlive.intervalMs', 'a positive integer', -1),
+      {
+        code: 'SSE_OPTIONS',
+        path: 'keepAlive.intervalMs',
+        expected: 'a positive integer',
+        value: -1,
+      },
+      'keepAlive.intervalMs: expected a positive integer, got -1',
+    ],
+  ])('has a code, facts and a remedy: %s', (_title, error, facts, message) => {
+    expect(error).toBeInstanceOf(SseError);
+    expect(error).toBeInstanceOf(Error);
+    expect(error.name).toBe('SseError');
+    expect(error).toMatchObject(facts);
+    expect(error.message).toBe(message);
+  });
+});
+
+describe('the preview of a value', () => {
+  it.each<[unknown, string]>([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [-1, '-1'],
+    [Number.NaN, 'NaN'],
+    [true, 'true'],
+    ['a\nb', '"a\\nb"'],
+    [10n, '10n'],
+    [Symbol('s'), 'Symbol(s)'],
+    [() => 1, 'a function'],
+    [[1], 'an array'],
+    [{ a: 1, b: 2 }, 'an object with a, b'],
+    [{}, 'an object with no keys'],
+    [Object.create(null), 'an object'],
+  ])('of %p is %s', (value, text) => {
+    expect(preview(value)).toBe(text);
+  });
+
+  it('names the class of an object and never shows what is in it', () => {
+    class Account {
+      secret = 'hunter2';
+    }
+    expect(preview(new Account())).toMatch(/\bAccount$/);
+  });
+
+  it('of a long text is cut and tells its length', () => {
+    const text = preview('x'.repeat(1000));
+    expect(text.length).toBeLessThan(120);
+    expect(text).toContain('characters');
+  });
+});

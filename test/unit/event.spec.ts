@@ -1,0 +1,61 @@
+import { describe, expect, it } from '@jest/globals';
+import { HubEvent, type LoggedEvent, type PublishedEvent } from '../../lib/event.js';
+import { encodeFrame, encodeParts, type SseMessage } from '../../lib/frame.js';
+
+const logged = (message: SseMessage, position?: number): LoggedEvent => ({
+  epoch: 'e',
+  position,
+  rooms: ['a', 'b'],
+  message,
+  parts: encodeParts(message),
+});
+
+describe('a published event', () => {
+  const message: SseMessage = { type: 'tick', data: { n: 1 }, retry: 5, comment: 'c' };
+
+  it('has the fields of its message and the cursor as its id', () => {
+    const event = new HubEvent(logged(message, 35));
+    expect(event).toMatchObject({ ...message, id: '1.e.z' });
+    expect(event.rooms).toEqual(['a', 'b']);
+    expect(event.position).toBe(35);
+  });
+
+  it('is a message when it is copied by spread, with the same id and nothing else', () => {
+    const event: PublishedEvent = new HubEvent(logged(message, 35));
+    const copy = { ...event, data: { n: 2 } };
+    expect(Object.keys(copy).sort()).toEqual(['comment', 'data', 'id', 'retry', 'type']);
+    expect(encodeFrame(copy)).toBe(': c\nevent: tick\nid: 1.e.z\nretry: 5\ndata: {"n":2}\n\n');
+  });
+
+  it('has the frame that its message would have with that id', () => {
+    const event = new HubEvent(logged(message, 35));
+    expect(event.frame).toBe(encodeFrame({ ...message, id: '1.e.z' }));
+    expect(event.frame).toBe(': c\nevent: tick\nid: 1.e.z\nretry: 5\ndata: {"n":1}\n\n');
+  });
+
+  it('makes its frame once, from parts that are read once', () => {
+    let reads = 0;
+    const { parts, ...rest } = logged(message, 35);
+    const event = new HubEvent({
+      ...rest,
+      get parts() {
+        reads++;
+        return parts;
+      },
+    });
+    expect(event.frame).toBe(event.frame);
+    expect(reads).toBe(1);
+  });
+
+  it('has no id where it is ephemeral', () => {
+    const event = new HubEvent(logged({ type: 'typing', data: 'Ann' }));
+    expect(event).not.toHaveProperty('id');
+    expect(event.position).toBeUndefined();
+    expect(event.frame).toBe('event: typing\ndata: Ann\n\n');
+  });
+
+  it('keeps data as it was given', () => {
+    const data = { at: new Date(0) };
+    expect(new HubEvent(logged({ data }, 1)).data).toBe(data);
+  });
+});

@@ -1,0 +1,250 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Turn } from '../../lib/batch.js';
+import { Outbox } from '../../lib/outbox.js';
+import { nextTurn, RecordingResponse } from './recording-response.js';
+
+function outboxes(count = 1): { outbox: Outbox; raw: RecordingResponse }[] {
+  const turn = new Turn();
+  return Array.from({ length: count }, () => {
+    const raw = new RecordingResponse();
+    return { raw, outbox: new Outbox(raw.asResponse, turn) };
+  });
+}
+
+function oneOutbox(): { outbox: Outbox; raw: RecordingResponse } {
+  const raw = new RecordingResponse();
+  return { raw, outbox: new Outbox(raw.asResponse, new Turn()) };
+}
+
+/** `pending`, or how the promise was settled by now. */
+async function stateOf(promise: Promise<unknown>): Promise<string> {
+  const settled = promise.then(
+    () => 'resolved',
+    (error: { code: string }) => error.code,
+  );
+  return Promise.race([settled, nextTurn().then(() => 'pending')]);
+}
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+describe('an outbox', () => {
+  it('writes all frames of a turn at once', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('opening|');
+    outbox.push('a|');
+    outbox.push('b|');
+    expect(raw.chunks).toEqual(['opening|']);
+    await nextTurn();
+    expect(raw.chunks).toEqual(['opening|', 'a|b|']);
+    outbox.push('c|');
+    await nextTurn();
+    expect(raw.chunks).toEqual(['opening|', 'a|b|', 'c|']);
+  });
+
+  it('holds back what was pushed before it was opened, and writes it after the opening', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.push('a|');
+    await nextTurn();
+    expect(raw.chunks).toEqual([]);
+    outbox.open('opening|');
+    await nextTurn();
+    expect(raw.chunks).toEqual(['opening|', 'a|']);
+  });
+
+  it('writes nothing for an empty opening', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    await nextTurn();
+    expect(raw.chunks).toEqual([]);
+  });
+
+  it('waits for the drain of a slow client and then writes what came meanwhile at once', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    raw.full = true;
+    outbox.push('a|');
+    await nextTurn();
+    outbox.push('b|');
+    outbox.push('✓|');
+    await nextTurn();
+    expect(raw.chunks).toEqual(['a|']);
+    expect(outbox.bufferedBytes).toBe(6);
+    raw.drain();
+    await nextTurn();
+    expect(raw.chunks).toEqual(['a|', 'b|✓|']);
+    expect(outbox.bufferedBytes).toBe(0);
+  });
+
+  it('tells since when the client takes nothing, and forgets it with the drain', async () => {
+    const { outbox, raw } = oneOutbox();
+    let clock = 5;
+    jest.spyOn(performance, 'now').mockImplementation(() => clock);
+    outbox.open('');
+    raw.full = true;
+    outbox.push('a');
+    await nextTurn();
+    expect(outbox.blockedAt).toBe(5);
+    clock = 9;
+    outbox.push('b');
+    await nextTurn();
+    expect(outbox.blockedAt).toBe(5);
+    raw.drain();
+    expect(outbox.blockedAt).toBeUndefined();
+    expect(outbox.activeAt).toBe(9);
+  });
+
+  it('leaves no drain listener behind, however often the client was slow', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    for (let n = 0; n < 20; n++) {
+      raw.full = true;
+      outbox.push('a');
+      await nextTurn();
+      expect(raw.listenerCount('drain')).toBe(1);
+      raw.drain();
+      expect(raw.listenerCount('drain')).toBe(0);
+    }
+  });
+
+  it('lets later readers get in one write what arrives while earlier ones are written', async () => {
+    const [first, second] = outboxes(2);
+    for (const each of [first, second]) each?.outbox.open('');
+    const write = first?.raw.write.bind(first.raw);
+    jest.spyOn(first!.raw, 'write').mockImplementation((chunk) => {
+      if (chunk.toString() === 'a|') second?.outbox.push('b|');
+      return write!(chunk);
+    });
+    first?.outbox.push('a|');
+    second?.outbox.push('a|');
+    await nextTurn();
+    expect(first?.raw.chunks).toEqual(['a|']);
+    expect(second?.raw.chunks).toEqual(['a|b|']);
+  });
+
+  it('shares one buffer with everyone who got the same frames in the turn', async () => {
+    const readers = outboxes(50);
+    const buffers: unknown[] = [];
+    for (const { outbox, raw } of readers) {
+      jest.spyOn(raw, 'write').mockImplementation((chunk) => buffers.push(chunk) > 0);
+      outbox.open('');
+    }
+    for (const frame of ['a|', 'b|']) for (const { outbox } of readers) outbox.push(frame);
+    await nextTurn();
+    expect(buffers).toHaveLength(50);
+    expect(new Set(buffers).size).toBe(1);
+    expect(String(buffers[0])).toBe('a|b|');
+  });
+});
+
+describe('room()', () => {
+  it('resolves at once where nothing waits', async () => {
+    const { outbox } = oneOutbox();
+    outbox.open('opening');
+    await expect(outbox.room()).resolves.toBeUndefined();
+  });
+
+  it('waits until what was pushed is written', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    outbox.push('a');
+    const written = outbox.room().then(() => [...raw.chunks]);
+    expect(raw.chunks).toEqual([]);
+    await expect(written).resolves.toEqual(['a']);
+  });
+
+  it('waits for the drain of a slow client', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    raw.full = true;
+    outbox.push('a');
+    const room = outbox.room();
+    expect(await stateOf(room)).toBe('pending');
+    raw.drain();
+    await expect(room).resolves.toBeUndefined();
+  });
+
+  it('waits on if the client is slow again after the drain', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    raw.full = true;
+    outbox.push('a');
+    const room = outbox.room();
+    await nextTurn();
+    outbox.push('b');
+    raw.drain();
+    raw.full = true;
+    expect(await stateOf(room)).toBe('pending');
+    expect(raw.chunks).toEqual(['a', 'b']);
+    raw.drain();
+    await expect(room).resolves.toBeUndefined();
+  });
+
+  it('resolves for all who wait', async () => {
+    const { outbox } = oneOutbox();
+    outbox.open('');
+    outbox.push('a');
+    await expect(Promise.all([outbox.room(), outbox.room()])).resolves.toHaveLength(2);
+  });
+
+  it.each<[string, (outbox: Outbox) => void]>([
+    ['ends', (outbox) => outbox.end()],
+    ['is given up', (outbox) => outbox.discard()],
+  ])('rejects with SSE_CLOSED, now and later, when the outbox %s', async (_title, end) => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    raw.full = true;
+    outbox.push('a');
+    const room = outbox.room();
+    end(outbox);
+    await expect(room).rejects.toMatchObject({ code: 'SSE_CLOSED' });
+    await expect(outbox.room()).rejects.toMatchObject({ code: 'SSE_CLOSED' });
+  });
+});
+
+describe('the end of an outbox', () => {
+  it('comes after what was pushed, in one piece', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    outbox.push('a|');
+    outbox.push('b|');
+    outbox.end();
+    expect(raw.chunks).toEqual(['a|b|']);
+    expect(raw.ended).toBe(true);
+    await nextTurn();
+    expect(raw.chunks).toEqual(['a|b|']);
+  });
+
+  it('counts as blocked until the client has taken it', () => {
+    const { outbox } = oneOutbox();
+    outbox.open('');
+    expect(outbox.blockedAt).toBeUndefined();
+    outbox.end();
+    expect(outbox.blockedAt).toBeDefined();
+  });
+
+  it('is not undone by a late drain', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    raw.full = true;
+    outbox.push('a');
+    await nextTurn();
+    outbox.end();
+    const { blockedAt } = outbox;
+    raw.drain();
+    await nextTurn();
+    expect(outbox.blockedAt).toBe(blockedAt);
+    expect(raw.chunks).toEqual(['a']);
+  });
+
+  it('writes nothing any more where it was given up', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    outbox.push('a');
+    outbox.discard();
+    await nextTurn();
+    expect(raw.chunks).toEqual([]);
+    expect(outbox.bufferedBytes).toBe(0);
+  });
+});

@@ -1,0 +1,57 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { StreamResponse } from '../../lib/response.js';
+
+/** Remembers what was written. While `full`, `write` answers false, as for a slow client. */
+export class RecordingResponse extends EventEmitter {
+  readonly chunks: string[] = [];
+  full = false;
+  readonly headersSent = false;
+  readonly writableEnded = false;
+  readonly writableLength = 0;
+  readonly socket = {};
+  statusCode = 200;
+  head: { status: number; headers: Record<string, unknown> } | undefined;
+  destroyed = false;
+  ended = false;
+
+  /** As Node's own class, of which this is the part that the library uses. */
+  get asResponse(): ServerResponse {
+    return this as unknown as ServerResponse;
+  }
+  writeHead(status: number, headers: Record<string, unknown>): void {
+    this.head = { status, headers };
+  }
+  flushHeaders(): void {}
+  getHeaders(): Record<string, string> {
+    return {};
+  }
+  write(chunk: Buffer): boolean {
+    this.chunks.push(chunk.toString());
+    return !this.full;
+  }
+  end(chunk?: Buffer): void {
+    if (chunk !== undefined) this.chunks.push(chunk.toString());
+    this.ended = true;
+  }
+  destroy(): void {
+    this.destroyed = true;
+    this.emit('close');
+  }
+  drain(): void {
+    this.full = false;
+    this.emit('drain');
+  }
+}
+
+/** The stream's side of a recording response, for a request of HTTP/1.1. */
+export function streamResponse(
+  raw: RecordingResponse,
+  { method = 'GET', httpVersion = '1.1' } = {},
+): StreamResponse {
+  const request = { headers: {}, method, httpVersion, httpVersionMajor: 1, socket: {} };
+  return new StreamResponse(request, raw.asResponse);
+}
+
+/** The next turn of the event loop, after everything that waits for it now. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
