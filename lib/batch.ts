@@ -63,13 +63,16 @@ export class Turn {
     const due = this.queue.length;
     let written = 0;
     this.root = new Batch();
-    while (written < due) {
-      this.queue[written++]?.flush();
-      // Looking at the clock costs as much as a small write, so not after each.
-      if (written % 64 === 0 && performance.now() > until) break;
+    try {
+      while (written < due) {
+        this.queue[written++]?.flush();
+        // Looking at the clock costs as much as a small write, so not after each.
+        if (written % 64 === 0 && performance.now() > until) break;
+      }
+    } finally {
+      this.queue = this.queue.slice(written);
+      this.scheduled = false;
+      this.schedule();
     }
-    this.queue = this.queue.slice(written);
-    this.scheduled = false;
-    this.schedule();
   };
 }

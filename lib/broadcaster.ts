@@ -1,4 +1,4 @@
-import type { InjectionToken } from '@nestjs/common';
+import { Logger, type InjectionToken } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { currentConnection, type CloseReason } from './connection.js';
 import { formatCursor, type Position } from './cursor.js';
@@ -173,12 +173,23 @@ export class Broadcaster<Events extends object = EventMap> {
     this.isDelivering = true;
     for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
       const published = new HubEvent(next);
-      for (const reader of this.readersIn.in(next.rooms)) reader.deliver(published);
+      for (const reader of this.readersIn.in(next.rooms)) this.deliverTo(reader, published);
       this.delivered = next.position ?? this.delivered;
     }
     this.isDelivering = false;
   }
+
+  /** Whatever one reader does, the others get their event. */
+  private deliverTo(reader: Reader<Events>, event: HubEvent): void {
+    try {
+      reader.deliver(event);
+    } catch (error) {
+      logger.error(error);
+    }
+  }
 }
+
+const logger = new Logger('Sse');
 
 /**
  * The token of the hub of this name, for `useFactory` and for tests; without a name that of the default hub.

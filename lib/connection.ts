@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import type { Turn } from './batch.js';
 import { Deferred } from './deferred.js';
 import { SseClosedError } from './errors.js';
@@ -202,7 +203,12 @@ export class SseConnection {
   private end(reason: CloseReason, finish: () => void): void {
     this.phase = 'closed';
     this.reason = reason;
-    this.teardown?.();
+    try {
+      this.teardown?.();
+    } catch (error) {
+      // It runs the app's own `finalize()`; the connection is over all the same.
+      logger.error(error);
+    }
     finish();
     this.abort?.abort(reason);
     this.ended?.resolve(reason);
@@ -233,6 +239,8 @@ export class SseConnection {
     return others.length === 0 ? first?.cursor : undefined;
   }
 }
+
+const logger = new Logger('Sse');
 
 /** The connection whose handler or subscription runs now. */
 export const currentConnection = new AsyncLocalStorage<SseConnection>();

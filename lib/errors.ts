@@ -94,16 +94,39 @@ export class SseOptionsError extends SseError {
   }
 }
 
+const MAX_PREVIEW_LENGTH = 80;
+
 /** A value for a message: short, on one line, never throws. */
 export function preview(value: unknown): string {
+  try {
+    return shorten(nameOf(value));
+  } catch {
+    return 'a value that cannot be shown';
+  }
+}
+
+function nameOf(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null) {
-    const name = Array.isArray(value) ? 'array' : (value.constructor?.name ?? 'object');
-    return name === 'Object'
-      ? `an object with ${Object.keys(value).join(', ') || 'no keys'}`
-      : `an ${name}`;
+  if (typeof value !== 'object' || value === null) {
+    return typeof value === 'string' ? JSON.stringify(value) : String(value);
   }
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return text.length > 80 ? `${text.slice(0, 77)}… (${text.length} characters)` : text;
+  const name = Array.isArray(value) ? 'array' : (value.constructor?.name ?? 'Object');
+  if (name !== 'Object') return `an ${name}`;
+  if (value.constructor === undefined) return 'an object';
+  return `an object with ${Object.keys(value).join(', ') || 'no keys'}`;
+}
+
+/** What somebody threw, as a text for a message. */
+export function describe(thrown: unknown): string {
+  return thrown instanceof Object && 'message' in thrown && typeof thrown.message === 'string'
+    ? shorten(thrown.message)
+    : preview(thrown);
+}
+
+function shorten(text: string): string {
+  const line = text.replace(/\s+/g, ' ');
+  return line.length <= MAX_PREVIEW_LENGTH
+    ? line
+    : `${line.slice(0, MAX_PREVIEW_LENGTH - 3)}… (${line.length} characters)`;
 }

@@ -1,4 +1,4 @@
-import { SseInvalidFieldError, SseSerializeError } from './errors.js';
+import { describe, SseInvalidFieldError, SseSerializeError } from './errors.js';
 
 /**
  * What a handler emits: one block of the event stream. A message with `data` fires an event at the client;
@@ -62,9 +62,12 @@ export function idField(id: string | number): string {
 
 /** A comment of any text: each of its lines becomes a comment line. */
 export function commentLines(comment: string | readonly string[]): string {
-  const lines = typeof comment === 'string' ? [comment] : comment;
+  const lines: unknown = typeof comment === 'string' ? [comment] : comment;
+  if (!Array.isArray(lines)) {
+    throw new SseInvalidFieldError('comment', comment, 'expected a text or a list of texts');
+  }
   let text = '';
-  for (const line of lines) {
+  for (const line of lines as unknown[]) {
     if (typeof line !== 'string') {
       throw new SseInvalidFieldError('comment', line, 'expected a text or a list of texts');
     }
@@ -82,7 +85,9 @@ function refuseUnknownFields(message: SseMessage): void {
       const remedy = 'not a field of a message; put the object into `data`, or map it with `map`';
       throw new SseInvalidFieldError(field, message, remedy);
     }
-    known ||= message[field as keyof SseMessage] !== undefined;
+    const value = message[field as keyof SseMessage];
+    known ||=
+      value !== undefined && !(Array.isArray(value) && field === 'comment' && value.length === 0);
   }
   if (!known) {
     const remedy = 'expected at least one of data, type, id, retry, comment';
@@ -118,7 +123,7 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
   try {
     text = serialize(data, type);
   } catch (cause) {
-    throw new SseSerializeError(type, String(cause), { cause });
+    throw new SseSerializeError(type, describe(cause), { cause });
   }
   if (typeof text !== 'string') {
     throw new SseSerializeError(type, `${typeof data} has no text form`);

@@ -19,7 +19,13 @@ const isWhole = (value: unknown, from: number, to: number): boolean =>
 export const positiveInteger = rule('a positive integer', (value) =>
   isWhole(value, 1, Number.MAX_SAFE_INTEGER),
 );
-export const durationMs = rule('a positive integer', (value) => isWhole(value, 1, MAX_DELAY_MS));
+const inTimerRange = rule(`at most ${MAX_DELAY_MS} (24 days)`, (value) =>
+  isWhole(value, 0, MAX_DELAY_MS),
+);
+export const durationMs: Rule = (path, value) => {
+  positiveInteger(path, value);
+  inTimerRange(path, value);
+};
 export const durationMsOrZero = rule('an integer from 0', (value) =>
   isWhole(value, 0, MAX_DELAY_MS),
 );
@@ -32,7 +38,8 @@ export const durationMsOrRange = rule(
   },
 );
 export const aFunction = rule('a function', (value) => typeof value === 'function');
-export const aBoolean = rule('a boolean', (value) => typeof value === 'boolean');
+export const aList = rule('a list', Array.isArray);
+export const anyText = rule('a text', (value) => typeof value === 'string');
 export const aText = rule(
   'a text that is not empty',
   (value) => typeof value === 'string' && value !== '',
@@ -47,8 +54,15 @@ export const oneOf = (...values: readonly string[]): Rule =>
 /** Without it `undefined` passes. */
 export const required =
   (inner: Rule): Rule =>
-  (path, value) =>
-    inner(path, value ?? null);
+  (path, value) => {
+    if (value !== undefined) return inner(path, value);
+    try {
+      inner(path, null);
+    } catch (error) {
+      const { expected } = error as SseOptionsError;
+      throw new SseOptionsError(path || 'options', expected, undefined);
+    }
+  };
 
 /** `false` switches the option off. */
 export const orFalse =
@@ -85,4 +99,7 @@ export const recordOf =
     for (const [key, entry] of Object.entries(value as object)) inner(`${path}.${key}`, entry);
   };
 
-const anObject = rule('an object', (value) => typeof value === 'object' && value !== null);
+const anObject = rule(
+  'an object',
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+);

@@ -32,7 +32,7 @@ export class Outbox implements TurnWriter {
   open(opening: string): void {
     this.phase = 'open';
     if (opening !== '') this.write(Buffer.from(opening));
-    if (this.batch !== undefined) this.joinTurn();
+    if (this.batch !== undefined || this.roomWaiters !== undefined) this.joinTurn();
   }
 
   push(frame: string): void {

@@ -1,5 +1,5 @@
 import { exhaustMap, Observable, timer } from 'rxjs';
-import { durationMs } from './option-rules.js';
+import { durationMs, required } from './option-rules.js';
 
 /**
  * For a source that can only be asked: calls `fn` at once and then every `intervalMs` milliseconds, and emits what it
@@ -10,6 +10,6 @@ import { durationMs } from './option-rules.js';
  * @publicApi
  */
 export function poll<T>(intervalMs: number, fn: () => T | Promise<T>): Observable<T> {
-  durationMs('poll(intervalMs)', intervalMs ?? null);
+  required(durationMs)('poll(intervalMs)', intervalMs);
   return timer(0, intervalMs).pipe(exhaustMap(async () => fn()));
 }

@@ -29,6 +29,7 @@ export class Reader<Events extends object> {
   deliver(hubEvent: HubEvent): void {
     if (this.types !== undefined && !this.types.has(hubEvent.type ?? '')) return;
     const event = hubEvent as PublishedEvent as SseEvent<Events>;
+    if (this.subscriber.closed) return;
     try {
       if (this.filter !== undefined && !this.filter(event)) return;
     } catch (error) {

@@ -39,13 +39,14 @@ export class Rooms<Member> {
     }
   }
 
-  /** Everybody in at least one of the rooms, once. */
-  in(rooms: readonly string[]): Iterable<Member> {
+  /** Everybody in at least one of the rooms, once; who joins later is not in the answer. */
+  in(rooms: readonly string[]): Member[] {
     const [first, ...others] = rooms.flatMap((room) => this.members.get(room) ?? []);
-    if (first === undefined || others.length === 0) return first ?? [];
+    if (first === undefined) return [];
+    if (others.length === 0) return [...first];
     const union = new Set(first);
     for (const members of others) for (const member of members) union.add(member);
-    return union;
+    return [...union];
   }
 
   names(): string[] {

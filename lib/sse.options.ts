@@ -192,7 +192,7 @@ function defined<T extends object>(options: T): T {
 const STREAM_RULES = {
   keepAlive: rules.orFalse(rules.object({ intervalMs: rules.durationMs })),
   retry: rules.orFalse(rules.durationMsOrRange),
-  headers: rules.recordOf(rules.aText),
+  headers: rules.recordOf(rules.anyText),
   serialize: rules.aFunction,
   onError: rules.aFunction,
   onComplete: rules.oneOf('end', 'close'),
@@ -210,18 +210,20 @@ export const checkStreamOptions = rules.object({
 });
 
 /** @throws SseOptionsError */
-export const checkModuleOptions = rules.object({
-  ...STREAM_RULES,
-  shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),
-});
+export const checkModuleOptions = rules.required(
+  rules.object({
+    ...STREAM_RULES,
+    shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),
+  }),
+);
 
-const checkFeature = rules.object({
-  name: rules.required(rules.aText),
-  serialize: rules.aFunction,
-});
+const checkFeature = rules.required(
+  rules.object({ name: rules.required(rules.aText), serialize: rules.aFunction }),
+);
 
 /** @throws SseOptionsError */
 export function checkFeatures(features: readonly unknown[]): void {
+  rules.required(rules.aList)('forFeature()', features);
   features.forEach((feature, index) => checkFeature(`forFeature[${index}]`, feature));
 }
 

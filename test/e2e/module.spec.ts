@@ -128,6 +128,14 @@ describe('a wrong option', () => {
     await expect(start(SseModule.forRootAsync({ useFactory }))).rejects.toMatchObject(error);
   });
 
+  it('fails at start-up when the factory of the options returns nothing', async () => {
+    const useFactory = (() => {}) as unknown as () => SseModuleOptions;
+    await expect(start(SseModule.forRootAsync({ useFactory }))).rejects.toMatchObject({
+      code: 'SSE_OPTIONS',
+      message: 'options: expected an object, got undefined',
+    });
+  });
+
   it('of a stream or a further hub fails where it is written', () => {
     const decorate = () => SseStream('x', { keepAlive: { intervalMs: 1.5 } });
     expect(decorate).toThrow('keepAlive.intervalMs: expected a positive integer, got 1.5');

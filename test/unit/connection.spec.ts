@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { Turn } from '../../lib/batch.js';
 import { drawRetry, SseConnection, type ConnectionHost } from '../../lib/connection.js';
 import type { SseMessage } from '../../lib/frame.js';
@@ -67,6 +68,20 @@ describe('the opening of a stream', () => {
   ])('draws the reconnection time from the range with its ends (%d)', (random, drawn) => {
     jest.spyOn(Math, 'random').mockReturnValue(random);
     expect(drawRetry({ minMs: 2, maxMs: 5 })).toBe(drawn);
+  });
+});
+
+describe('the end', () => {
+  it('is complete when what the app does at its end throws', () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { connection, raw } = openConnection();
+    connection.open();
+    connection.onEnd(() => {
+      throw new Error('finalize');
+    });
+    connection.close('done');
+    expect([connection.state, raw.ended]).toEqual(['closed', true]);
+    expect(logged).toHaveBeenCalledTimes(1);
   });
 });
 

@@ -63,6 +63,9 @@ describe('an error', () => {
   });
 });
 
+const revoked = Proxy.revocable({}, {});
+revoked.revoke();
+
 describe('the preview of a value', () => {
   it.each<[unknown, string]>([
     [undefined, 'undefined'],
@@ -87,6 +90,21 @@ describe('the preview of a value', () => {
       secret = 'hunter2';
     }
     expect(preview(new Account())).toMatch(/\bAccount$/);
+  });
+
+  it.each([
+    ['a revoked proxy', revoked.proxy, 'a value that cannot be shown'],
+    [
+      'many keys',
+      Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`key ${n}`, n])),
+      undefined,
+    ],
+    ['a key with a line break', { 'a\nb': 1 }, 'an object with a b'],
+    ['a large BigInt', 10n ** 500n, undefined],
+  ])('of %s is one short line', (_title, value, text) => {
+    const shown = preview(value);
+    expect(shown).toMatch(/^.{1,110}$/);
+    expect(shown).toBe(text ?? shown);
   });
 
   it('of a long text is cut and tells its length', () => {

@@ -130,7 +130,7 @@ const id = fc.oneof(
   { weight: 9, arbitrary: singleLine },
   { weight: 2, arbitrary: fc.oneof(fc.integer(), fc.double()) },
 );
-const comment = fc.oneof(text, fc.array(text, { maxLength: 3 }));
+const comment = fc.oneof(text, fc.array(text, { minLength: 1, maxLength: 3 }));
 const anyMessage: fc.Arbitrary<SseMessage> = fc.record(
   { data, type: singleLine, id, retry, comment },
   { requiredKeys: [] },

@@ -167,6 +167,17 @@ describe('a message that cannot be carried', () => {
   });
 });
 
+describe('a comment that is neither text nor a list', () => {
+  it.each([null, 7, {}])('is refused: %p', (comment) => {
+    expect(() => encodeFrame({ comment: comment as never })).toThrow(SseError);
+  });
+
+  it('of no lines is not a message', () => {
+    expect(() => encodeFrame({ comment: [] })).toThrow('expected at least one of data');
+    expect(encodeFrame({ comment: [], data: 'x' })).toBe('data: x\n\n');
+  });
+});
+
 describe('serialize', () => {
   it('gets the data and the type, and its text becomes data lines', () => {
     const serialize = jest.fn<Serialize>(() => '<n>\n1</n>');

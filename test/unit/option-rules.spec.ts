@@ -11,7 +11,8 @@ describe.each<[string, rules.Rule, unknown[], unknown[]]>([
     [1, 3_000_000_000],
     [0, -1, 1.5, Number.NaN, Infinity, '1', null, true, 2 ** 53],
   ],
-  ['a positive integer', rules.durationMs, [1, MAX_DELAY_MS], [0, -1, 0.5, MAX_DELAY_MS + 1, '1']],
+  ['a positive integer', rules.durationMs, [1, MAX_DELAY_MS], [0, -1, 0.5, '1']],
+  ['at most 2147483647 (24 days)', rules.durationMs, [1], [MAX_DELAY_MS + 1]],
   ['an integer from 0', rules.durationMsOrZero, [0, MAX_DELAY_MS], [-1, 0.5, MAX_DELAY_MS + 1]],
   [
     'an integer from 0, or { minMs, maxMs } in this order',
@@ -29,7 +30,7 @@ describe.each<[string, rules.Rule, unknown[], unknown[]]>([
     ],
   ],
   ['a function', rules.aFunction, [() => 1, Date], [null, {}, 'f', true]],
-  ['a boolean', rules.aBoolean, [true, false], [null, 0, 'true']],
+  ['a list', rules.aList, [[], ['x']], [null, 0, 'true', {}]],
   ['a text that is not empty', rules.aText, ['x', ' '], ['', null, 1, {}]],
   ["'end' or 'close'", rules.oneOf('end', 'close'), ['end', 'close'], ['End', '', null, 1]],
 ])('the rule for %s', (expected, rule, good, bad) => {
@@ -64,10 +65,10 @@ describe('orFalse()', () => {
 describe('object()', () => {
   const rule = rules.object({
     one: rules.positiveInteger,
-    two: rules.object({ on: rules.aBoolean }),
+    two: rules.object({ on: rules.aFunction }),
   });
 
-  it.each([undefined, {}, { one: 1 }, { one: undefined }, { two: { on: true } }])(
+  it.each([undefined, {}, { one: 1 }, { one: undefined }, { two: { on: Date } }])(
     'passes %j',
     (value) => {
       expect(() => rule('', value)).not.toThrow();
@@ -81,7 +82,7 @@ describe('object()', () => {
     [null, '', 'options: expected an object, got null'],
     [{ one: 0 }, '', 'one: expected a positive integer, got 0'],
     [{ one: 0 }, 'top', 'top.one: expected a positive integer, got 0'],
-    [{ two: { on: 1 } }, 'top', 'top.two.on: expected a boolean, got 1'],
+    [{ two: { on: 1 } }, 'top', 'top.two.on: expected a function, got 1'],
     [{ on: 1 }, 'top', 'top.on: expected one of one, two, got "this name"'],
     [{ two: { onn: true } }, '', 'two.onn: expected one of on, got "this name"'],
     [{ toString: 1 }, '', 'toString: expected one of one, two, got "this name"'],

@@ -28,7 +28,9 @@ const WRONG: [string, unknown, string][] = [
   ['retry', true, `retry: ${aRetry}, got true`],
   ['retry', { minMs: 2, maxMs: 1 }, `retry: ${aRetry}, got an object with minMs, maxMs`],
   ['headers', 'X-A: b', `headers: ${anObject}, got "X-A: b"`],
-  ['headers', { 'X-A': 1 }, `headers.X-A: ${aText}, got 1`],
+  ['headers', { 'X-A': 1 }, 'headers.X-A: expected a text, got 1'],
+  ['headers', ['X-A'], `headers: ${anObject}, got an array`],
+  ['keepAlive', { intervalMs: 3e9 }, 'keepAlive.intervalMs: expected at most 2147483647 (24 days)'],
   ['serialize', 'json', 'serialize: expected a function, got "json"'],
   ['onError', {}, 'onError: expected a function, got an object with no keys'],
   ['onComplete', 'stop', `onComplete: expected 'end' or 'close', got "stop"`],
@@ -74,7 +76,8 @@ describe('a wrong option', () => {
   });
 
   it.each<[unknown, string]>([
-    [{}, `forFeature[1].name: ${aText}, got null`],
+    [{}, `forFeature[1].name: ${aText}, got undefined`],
+    [undefined, `forFeature[1]: ${anObject}, got undefined`],
     [{ name: '' }, `forFeature[1].name: ${aText}, got ""`],
     [{ name: 'b', serialize: 1 }, 'forFeature[1].serialize: expected a function, got 1'],
     [null, `forFeature[1]: ${anObject}, got null`],
