@@ -297,7 +297,7 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
 
 describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) => {
   it('leave no subscribers, timers, listeners or sockets', async () => {
-    const timersBefore = activeTimers();
+    const timers = watchTimers();
     const { app, tally, connections, streams } = await start(adapter);
     const paths = ['/quiet', '/ticks', '/room', '/large'];
     let cycles = 0;
@@ -323,7 +323,8 @@ describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) =>
       look();
     });
     await app.close();
-    expect(activeTimers()).toBe(timersBefore);
+    expect(timers.live.size).toBe(0);
+    timers.stop();
   }, 30_000);
 });
 
@@ -405,6 +406,28 @@ function nextSocketClose(app: TestApp): Promise<void> {
   });
 }
 
-function activeTimers(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+/** The timers that were set and have neither run nor been cleared. */
+function watchTimers() {
+  const live = new Set<unknown>();
+  const { setTimeout: set, clearTimeout: clear } = globalThis;
+  const watched = jest.spyOn(globalThis, 'setTimeout').mockImplementation(((
+    callback: () => void,
+    delay?: number,
+  ) => {
+    const timer = set(() => {
+      live.delete(timer);
+      callback();
+    }, delay);
+    live.add(timer);
+    return timer;
+  }) as typeof setTimeout);
+  const cleared = jest.spyOn(globalThis, 'clearTimeout').mockImplementation((timer) => {
+    live.delete(timer);
+    clear(timer);
+  });
+  const stop = (): void => {
+    watched.mockRestore();
+    cleared.mockRestore();
+  };
+  return { live, stop };
 }
