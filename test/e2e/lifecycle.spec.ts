@@ -410,20 +410,19 @@ function nextSocketClose(app: TestApp): Promise<void> {
 function watchTimers() {
   const live = new Set<unknown>();
   const { setTimeout: set, clearTimeout: clear } = globalThis;
-  const watched = jest.spyOn(globalThis, 'setTimeout').mockImplementation(((
-    callback: () => void,
-    delay?: number,
-  ) => {
-    const timer = set(() => {
-      live.delete(timer);
-      callback();
-    }, delay);
-    live.add(timer);
-    return timer;
-  }) as typeof setTimeout);
-  const cleared = jest.spyOn(globalThis, 'clearTimeout').mockImplementation((timer) => {
-    live.delete(timer);
-    clear(timer);
+  const watched = jest
+    .spyOn(globalThis, 'setTimeout')
+    .mockImplementation((callback: () => void, delay?: number) => {
+      const started = set(() => {
+        live.delete(started);
+        callback();
+      }, delay);
+      live.add(started);
+      return started;
+    });
+  const cleared = jest.spyOn(globalThis, 'clearTimeout').mockImplementation((id) => {
+    live.delete(id);
+    clear(id);
   });
   const stop = (): void => {
     watched.mockRestore();
