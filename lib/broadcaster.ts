@@ -1,24 +1,41 @@
-import { Logger, type InjectionToken } from '@nestjs/common';
+import type { InjectionToken } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { currentConnection, type CloseReason } from './connection.js';
-import { formatCursor, type Position } from './cursor.js';
-import { SseClosedError, SseInvalidFieldError } from './errors.js';
+import { formatCursor } from './cursor.js';
+import { Delivery } from './delivery.js';
+import { SseClosedError, SseError, SseInvalidFieldError } from './errors.js';
 import {
   HubEvent,
   type EventData,
   type EventMap,
   type EventType,
-  type LoggedEvent,
+  type PublishedEvent,
   type SseEvent,
 } from './event.js';
-import type { EventLog } from './event-log.js';
+import type { EventLog, Head, HistoryOptions } from './event-log.js';
 import { encodeParts, type Serialize, type SseMessage } from './frame.js';
-import { Reader, type StreamFilter } from './reader.js';
+import {
+  aFunction,
+  aList,
+  anyText,
+  object,
+  oneOf,
+  orFalse,
+  positiveInteger,
+  positiveIntegerOrMs,
+} from './option-rules.js';
+import { Reader, type HubStreamOptions } from './reader.js';
+import { isCovered, positionIn, REPLAY_CAP } from './resume.js';
 import { warnOfReservedType } from './reserved-types.js';
-import { roomList, Rooms } from './rooms.js';
+import { roomList } from './rooms.js';
 
 /** @publicApi */
 export interface EmitOptions {
+  /**
+   * Names this event: a second publish with the same key within 300 s sends nothing and resolves with the cursor of the
+   * first. Makes it safe to try again.
+   */
+  key?: string;
   /** The reconnection time that clients take over with this event, in milliseconds. */
   retry?: number;
   /**
@@ -45,6 +62,16 @@ export interface Emitter<Events extends object> {
 export interface HubOptions {
   /** Text for the data of this hub's events, in place of JSON. */
   serialize?: Serialize;
+  /** What is kept for clients that return. `false`: nothing; events have no ids, and clients only get what comes. */
+  history?: HistoryOptions | false;
+}
+
+/** A page of a room's history. */
+export interface HistoryPage<Events extends object> {
+  /** In the order in which they were published. */
+  readonly events: SseEvent<Events>[];
+  /** Whether nothing is missing between `after` and the first of them. */
+  readonly covered: boolean;
 }
 
 /**
@@ -61,20 +88,25 @@ export interface HubOptions {
  * @publicApi
  */
 export class Broadcaster<Events extends object = EventMap> {
-  private readonly readers = new Set<Reader<Events>>();
-  private readonly readersIn = new Rooms<Reader<Events>>();
-  private readonly undelivered: LoggedEvent[] = [];
-  private isDelivering = false;
+  private readonly delivery = new Delivery<Events>();
   private isClosed = false;
-  private epoch = '';
-  /** Up to here every reader has got everything. */
-  private delivered: Position = 0;
 
   /** @internal Hubs are made by `SseModule`. */
   constructor(
-    private readonly log: EventLog,
+    /** @internal */
+    readonly log: EventLog,
     private readonly options: HubOptions = {},
   ) {}
+
+  /** @internal Up to here every live reader has got everything. */
+  get delivered(): Head {
+    return this.delivery.head;
+  }
+
+  /** @internal */
+  get keepsHistory(): boolean {
+    return this.options.history !== false;
+  }
 
   /** Names the rooms of the next event. Several rooms: one event, which a connection in two of them gets once. */
   to(...rooms: string[]): Emitter<Events> {
@@ -91,105 +123,135 @@ export class Broadcaster<Events extends object = EventMap> {
   async publish(
     rooms: string | readonly string[],
     message: SseMessage,
-    { retry = message.retry, ephemeral = false }: EmitOptions = {},
+    { retry = message.retry, key, ephemeral = false }: EmitOptions = {},
   ): Promise<string> {
     if (this.isClosed) throw new SseClosedError('the hub');
     if (message.id !== undefined) {
       const remedy = 'the hub gives its events their ids; put an id of your own into `data`';
       throw new SseInvalidFieldError('id', message.id, remedy);
     }
+    if (key === '') throw new SseInvalidFieldError('key', key, 'expected a text that is not empty');
     const list = roomList(rooms);
     const complete: SseMessage = retry === undefined ? message : { ...message, retry };
     const parts = encodeParts(complete, this.options.serialize);
     warnOfReservedType(message.type);
-    const logged = await this.log.append({ rooms: list, message: complete, parts, ephemeral });
-    const { epoch, position } = logged;
+    const { epoch, position } = await this.log.append({
+      rooms: list,
+      message: complete,
+      parts,
+      key,
+      ephemeral: ephemeral || !this.keepsHistory,
+    });
     return position === undefined ? '' : formatCursor({ epoch, position });
   }
 
   /**
-   * The events of the rooms from the moment of subscribing. It ends with the connection that subscribes, and with
-   * `SseClosedError` when the app shuts down.
+   * The events of the rooms: those that the client has missed since its last event ID, then what is published, without a
+   * gap or a double between them. What cannot be replayed is told first, by an event `sse-gap` with
+   * `{ rooms, reason }`. Ends with the connection that subscribes, and with `SseClosedError` when the app shuts down.
    * @throws SseInvalidFieldError for a room without a name or with more than 256 characters
    */
   stream(
     rooms: string | readonly string[],
-    options: StreamFilter<Events> = {},
+    options: HubStreamOptions<Events> = {},
   ): Observable<SseEvent<Events>> {
     const list = roomList(rooms);
+    checkHubStreamOptions('stream()', options);
     return new Observable((subscriber) => {
       if (this.isClosed) throw new SseClosedError('the hub');
       const connection = currentConnection.getStore();
-      const reader = new Reader(list, options, subscriber, connection);
-      const untrack = connection?.track(this);
-      this.readers.add(reader);
-      this.readersIn.join(list, reader);
-      return () => {
+      const reader = new Reader(this, list, options, subscriber, connection);
+      const hasCursor = this.keepsHistory && options.lastEventId !== false;
+      const untrack = hasCursor ? connection?.track(reader) : undefined;
+      // In the room before anything is read: what is published meanwhile waits.
+      this.delivery.join(reader);
+      subscriber.add(() => {
         untrack?.();
-        this.readers.delete(reader);
-        this.readersIn.leave(list, reader);
-      };
+        this.delivery.leave(reader);
+      });
+      reader.start();
     });
   }
 
-  /** @internal Where a connection stands that has got everything this hub delivered. */
-  get cursor(): string | undefined {
-    return undefined;
+  /**
+   * The cursor of now: for a page that is rendered before it connects with `?lastEventId=`, so that it misses nothing
+   * in between.
+   * @throws SseClosedError; SseError `SSE_LOG_UNAVAILABLE`; SseError `SSE_OPTIONS` for a hub with `history: false`
+   */
+  async position(): Promise<string> {
+    this.requireHistory('position()');
+    return formatCursor(await this.log.head());
+  }
+
+  /**
+   * The kept events of a room after a cursor, oldest first; without a cursor, or with one that says nothing to this hub,
+   * the newest. For long polling, pages and tools.
+   * @throws as `position()`
+   */
+  async history(
+    room: string,
+    { after, limit = REPLAY_CAP.events }: { after?: string; limit?: number } = {},
+  ): Promise<HistoryPage<Events>> {
+    this.requireHistory('history()');
+    roomList(room);
+    positiveInteger('history().limit', limit);
+    const from = after === undefined ? 0 : positionIn(await this.log.head(), after);
+    const last = await this.log.last(room);
+    const isKnown = after !== undefined && typeof from === 'number';
+    const range = { after: isKnown ? from : 0, limit, newest: !isKnown };
+    const entries = await this.log.range(room, range);
+    return {
+      events: entries.map(({ event }) => new HubEvent(event) as PublishedEvent as SseEvent<Events>),
+      covered: typeof from === 'number' && (!isKnown || isCovered(from, last, entries[0])),
+    };
   }
 
   /** The rooms that somebody on this instance reads. */
   rooms(): string[] {
-    return this.readersIn.names();
+    return this.delivery.rooms();
   }
 
   /** How many streams on this instance read this room, or any. */
   size(room?: string): number {
-    return room === undefined ? this.readers.size : this.readersIn.size(room);
+    return this.delivery.size(room);
   }
 
   /** Ends every connection of this instance that reads the room. */
   closeRoom(room: string, reason?: CloseReason): void {
-    for (const reader of this.readersIn.in([room])) reader.close(reason);
+    for (const reader of this.delivery.readersOf([room])) reader.close(reason);
+  }
+
+  private requireHistory(call: string): void {
+    if (this.isClosed) throw new SseClosedError('the hub');
+    if (!this.keepsHistory) {
+      throw new SseError(
+        'SSE_OPTIONS',
+        `${call} needs history; leave out \`history: false\` for this hub`,
+      );
+    }
   }
 
   /** @internal */
   async start(): Promise<void> {
-    const head = await this.log.follow((event) => this.deliver(event));
-    this.epoch = head.epoch;
-    this.delivered = head.position;
+    this.delivery.head = await this.log.follow((event) => this.delivery.deliver(event));
   }
 
   /** @internal */
   async close(): Promise<void> {
     this.isClosed = true;
-    for (const reader of this.readers) reader.fail(new SseClosedError('the hub'));
+    this.delivery.fail(new SseClosedError('the hub'));
     await this.log.close();
-  }
-
-  /** A reader may publish while it is being delivered to: that event waits, or some would get it too early. */
-  private deliver(event: LoggedEvent): void {
-    this.undelivered.push(event);
-    if (this.isDelivering) return;
-    this.isDelivering = true;
-    for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
-      const published = new HubEvent(next);
-      for (const reader of this.readersIn.in(next.rooms)) this.deliverTo(reader, published);
-      this.delivered = next.position ?? this.delivered;
-    }
-    this.isDelivering = false;
-  }
-
-  /** Whatever one reader does, the others get their event. */
-  private deliverTo(reader: Reader<Events>, event: HubEvent): void {
-    try {
-      reader.deliver(event);
-    } catch (error) {
-      logger.error(error);
-    }
   }
 }
 
-const logger = new Logger('Sse');
+const checkHubStreamOptions = object({
+  filter: aFunction,
+  types: aList,
+  lastEventId: orFalse(anyText),
+  rewind: positiveIntegerOrMs,
+  snapshot: aFunction,
+  onGap: oneOf('tail', 'skip', 'end'),
+});
 
 /**
  * The token of the hub of this name, for `useFactory` and for tests; without a name that of the default hub.

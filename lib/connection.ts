@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { Turn } from './batch.js';
 import { Deferred } from './deferred.js';
-import { SseClosedError } from './errors.js';
+import { joinStands, type Stand } from './cursor.js';
+import { SseClosedError, SseError } from './errors.js';
+import { HubEvent } from './event.js';
 import { commentLines, encodeFrame, idField, type SseMessage } from './frame.js';
 import { Outbox } from './outbox.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
@@ -17,11 +19,15 @@ import type { RetryRange, StreamSettings } from './sse.options.js';
 export type CloseReason =
   'client' | 'complete' | 'error' | 'server' | 'stall' | 'overflow' | 'shutdown' | (string & {});
 
-/** What has a cursor that the client may come back with, such as a stream of a hub. */
+/** What the client may come back to: a stream of a hub. */
 export interface CursorSource {
-  /** Where the client stands; `undefined` as long as that is not known. */
-  readonly cursor: string | undefined;
+  readonly stand: Stand;
+  /** A message with this id goes to the client. Answers whether it is an id of this source. */
+  cameOut(id: string): boolean;
 }
+
+/** A last event ID has room for the cursors of so many hubs. */
+const MAX_CURSOR_SOURCES = 5;
 
 /** What a connection shares with all others, and reports to. */
 export interface ConnectionHost {
@@ -46,7 +52,9 @@ export class SseConnection {
   private begunAt: number | undefined;
   private reason: CloseReason | undefined;
   private readonly outbox: Outbox;
-  private readonly cursors: CursorSource[] = [];
+  private readonly sources: CursorSource[] = [];
+  /** The handler writes ids that are no cursors: the client comes back with one of those. */
+  private hasOwnIds = false;
   private begun: (() => void) | undefined;
   private teardown: (() => void) | undefined;
   private abort: AbortController | undefined;
@@ -106,9 +114,7 @@ export class SseConnection {
    */
   send(message: SseMessage): Promise<void> {
     try {
-      const frame = encodeFrame(message, this.settings.serialize);
-      this.open();
-      this.push(frame);
+      this.write(message);
       return this.room();
     } catch (error) {
       return Deferred.rejected(error);
@@ -138,8 +144,20 @@ export class SseConnection {
     this.host.opened(this);
   }
 
-  /** @internal Appends a frame to what this turn writes. */
-  push(frame: string): void {
+  /** @internal Begins the stream if nothing has yet, and appends the message to what this turn writes. */
+  write(message: SseMessage): void {
+    const frame = this.frameOf(message);
+    this.open();
+    this.push(frame);
+  }
+
+  /** @internal Tells the client where it stands, between events. */
+  tellCursor(): void {
+    const { cursor } = this;
+    if (this.phase === 'open' && cursor !== undefined) this.push(`${idField(cursor)}\n`);
+  }
+
+  private push(frame: string): void {
     if (this.phase === 'closed') throw new SseClosedError('the connection');
     this.outbox.push(frame);
     if (
@@ -169,9 +187,15 @@ export class SseConnection {
 
   /** @internal From now on the cursor of this connection counts this source too; until the answer is called. */
   track(source: CursorSource): () => void {
-    this.cursors.push(source);
+    if (this.sources.length === MAX_CURSOR_SOURCES) {
+      throw new SseError(
+        'SSE_LIMIT',
+        `a connection can read ${MAX_CURSOR_SOURCES} hub streams; give one stream several rooms instead`,
+      );
+    }
+    this.sources.push(source);
     return () => {
-      this.cursors.splice(this.cursors.indexOf(source), 1);
+      this.sources.splice(this.sources.indexOf(source), 1);
     };
   }
 
@@ -234,9 +258,27 @@ export class SseConnection {
     return `${commentLines('keep-alive')}${cursor === undefined ? '' : idField(cursor)}\n`;
   }
 
+  private frameOf(message: SseMessage): string {
+    const { id } = message;
+    if (id !== undefined && this.sources.length > 0) {
+      // Each source has to hear of it, so `some` would not do.
+      const known = this.sources.filter((source) => source.cameOut(String(id)));
+      if (known.length === 0) this.hasOwnIds = true;
+      else if (this.sources.length > 1) return this.frameWithJoinedId(message);
+    }
+    return message instanceof HubEvent
+      ? message.frame
+      : encodeFrame(message, this.settings.serialize);
+  }
+
+  private frameWithJoinedId(message: SseMessage): string {
+    const id = joinStands(this.sources.map(({ stand }) => stand));
+    if (message instanceof HubEvent) return message.frameWith(id);
+    return encodeFrame({ ...message, id }, this.settings.serialize);
+  }
+
   private get cursor(): string | undefined {
-    const [first, ...others] = this.cursors;
-    return others.length === 0 ? first?.cursor : undefined;
+    return this.hasOwnIds ? undefined : joinStands(this.sources.map(({ stand }) => stand));
   }
 }
 

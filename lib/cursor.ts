@@ -40,6 +40,32 @@ export function parseCursors(text: string): Cursor[] | undefined {
   return cursors;
 }
 
+/** Where a client stands in one hub, as one of its streams sees it. */
+export interface Stand {
+  readonly epoch: string;
+  /** `undefined`: not known, so no cursor may be written. */
+  readonly position: Position | undefined;
+  /** Something is on its way to the client still; without that, the stream does not hold others of its hub back. */
+  readonly isHeld: boolean;
+}
+
+/** One last event ID for all hubs that a client reads: what each stream lets it have. */
+export function joinStands(stands: readonly Stand[]): string | undefined {
+  const positions = new Map<string, { held: Position; free: Position }>();
+  for (const { epoch, position = -1, isHeld } of stands) {
+    const known = positions.get(epoch) ?? { held: Infinity, free: -1 };
+    if (isHeld) known.held = Math.min(known.held, position);
+    else known.free = Math.max(known.free, position);
+    positions.set(epoch, known);
+  }
+  const cursors: string[] = [];
+  for (const [epoch, { held, free }] of positions) {
+    const position = held === Infinity ? free : held;
+    if (position >= 0) cursors.push(formatCursor({ epoch, position }));
+  }
+  return cursors.length === 0 ? undefined : cursors.join(CURSOR_SEPARATOR);
+}
+
 /** The next position: the clock's, unless the clock stood still or went back. */
 export function nextPosition(last: Position, clockMs: number): Position {
   return Math.max(last + 1, Math.floor(clockMs * 1000));

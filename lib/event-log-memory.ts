@@ -1,37 +1,205 @@
-import { nextPosition } from './cursor.js';
+import { nextPosition, type Position } from './cursor.js';
 import { SseClosedError } from './errors.js';
 import type { LoggedEvent } from './event.js';
-import type { EventLog, Head, NewEvent } from './event-log.js';
+import type {
+  EventLog,
+  Head,
+  HistoryOptions,
+  NewEvent,
+  RoomEntry,
+  RoomRange,
+} from './event-log.js';
+import { Ring } from './ring.js';
+
+/** How long a key keeps a second event with it out. */
+const KEY_LIFETIME_MS = 300_000;
+
+/** An event that some rooms still keep. */
+interface Kept {
+  readonly event: RoomEntry['event'];
+  readonly bytes: number;
+  readonly at: number;
+  /** In how many rooms. */
+  in: number;
+}
+
+interface Room {
+  readonly entries: Ring<RoomEntry & { readonly kept: Kept }>;
+  last: Position;
+}
 
 /** The log of one process: `append` hands the event to the listener before it returns. */
 export class MemoryEventLog implements EventLog {
-  private head: Head;
+  private readonly clock: () => number;
+  private readonly epoch: string;
+  private position: Position;
   private listener: ((event: LoggedEvent) => void) | undefined;
-  private closed = false;
+  private isClosed = false;
 
-  constructor(private readonly clock: () => number = Date.now) {
-    this.head = { epoch: randomEpoch(), position: nextPosition(0, clock()) };
+  private readonly rooms = new Map<string, Room>();
+  /** All events that a room keeps, oldest first; also some that no room keeps any more. */
+  private kept = new Ring<Kept>();
+  private keptCount = 0;
+  private keptBytes = 0;
+  /** The highest last position of the rooms that were forgotten. */
+  private forgotten: Position = 0;
+  private readonly keys = new Map<string, { readonly event: LoggedEvent; readonly at: number }>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly history: Required<HistoryOptions>,
+    { clock = Date.now, epoch = randomEpoch() }: { clock?: () => number; epoch?: string } = {},
+  ) {
+    this.clock = clock;
+    this.epoch = epoch;
+    this.position = nextPosition(0, clock());
   }
 
-  async append(event: NewEvent): Promise<LoggedEvent> {
-    if (this.closed) throw new SseClosedError('the hub');
-    const { epoch } = this.head;
-    const { ephemeral, ...rest } = event;
-    const position = ephemeral ? undefined : nextPosition(this.head.position, this.clock());
-    if (position !== undefined) this.head = { epoch, position };
-    const logged: LoggedEvent = { epoch, position, ...rest };
-    this.listener?.(logged);
-    return logged;
+  async append({ key, ephemeral, ...event }: NewEvent): Promise<LoggedEvent> {
+    this.refuseIfClosed();
+    const { epoch } = this;
+    if (ephemeral) return this.hand({ epoch, position: undefined, ...event });
+    const now = this.clock();
+    const known = key === undefined ? undefined : this.keys.get(key);
+    if (known !== undefined && now - known.at < KEY_LIFETIME_MS) return known.event;
+
+    this.position = nextPosition(this.position, now);
+    const logged = { epoch, position: this.position, ...event };
+    if (key !== undefined) this.rememberKey(key, logged, now);
+    this.keep(logged, now);
+    return this.hand(logged);
+  }
+
+  async head(): Promise<Head> {
+    this.refuseIfClosed();
+    return { epoch: this.epoch, position: this.position };
+  }
+
+  async last(room: string): Promise<Position> {
+    this.refuseIfClosed();
+    return this.rooms.get(room)?.last ?? this.forgotten;
+  }
+
+  async range(room: string, { after, limit, newest = false }: RoomRange): Promise<RoomEntry[]> {
+    this.refuseIfClosed();
+    this.expire();
+    const entries = this.rooms.get(room)?.entries;
+    if (entries === undefined) return [];
+    const first = entries.firstIndex(({ event }) => event.position > after);
+    const from = newest ? Math.max(first, entries.length - limit) : first;
+    return entries.slice(from, from + limit);
   }
 
   async follow(listener: (event: LoggedEvent) => void): Promise<Head> {
+    this.refuseIfClosed();
     this.listener = listener;
-    return this.head;
+    return { epoch: this.epoch, position: this.position };
   }
 
   async close(): Promise<void> {
-    this.closed = true;
+    this.isClosed = true;
     this.listener = undefined;
+    this.rooms.clear();
+    this.kept = new Ring();
+    this.keys.clear();
+    clearTimeout(this.timer);
+  }
+
+  private refuseIfClosed(): void {
+    if (this.isClosed) throw new SseClosedError('the hub');
+  }
+
+  private hand(event: LoggedEvent): LoggedEvent {
+    this.listener?.(event);
+    return event;
+  }
+
+  private keep(event: RoomEntry['event'], now: number): void {
+    const { beforeId, afterId } = event.parts;
+    const bytes = Buffer.byteLength(beforeId) + Buffer.byteLength(afterId);
+    const kept: Kept = { event, bytes, at: now, in: event.rooms.length };
+    this.kept.push(kept);
+    this.keptCount++;
+    this.keptBytes += bytes;
+    for (const name of event.rooms) {
+      let room = this.rooms.get(name);
+      if (room === undefined) {
+        room = { entries: new Ring(), last: this.forgotten };
+        this.rooms.set(name, room);
+      }
+      room.entries.push({ event, previous: room.last, kept });
+      room.last = event.position;
+      if (room.entries.length > this.history.maxEvents) this.trim(name, room);
+    }
+    this.expire(now);
+    this.expireLater(now);
+  }
+
+  /** Lets go of what is too old, and of the oldest while all is too large. */
+  private expire(now = this.clock()): void {
+    const tooOld = now - this.history.maxAgeMs;
+    for (let oldest = this.kept.at(0); oldest !== undefined; oldest = this.kept.at(0)) {
+      const isLoose = oldest.in === 0;
+      if (!isLoose && oldest.at > tooOld && this.keptBytes <= this.history.maxBytes) break;
+      if (!isLoose) this.release(oldest);
+      this.kept.shift();
+    }
+    // A busy room lets go of its events long before they are the oldest of all.
+    if (this.kept.length > 2 * this.keptCount + 64) this.dropLoose();
+  }
+
+  private release({ event }: Kept): void {
+    for (const name of event.rooms) {
+      const room = this.rooms.get(name);
+      // An event that a room keeps and that is the oldest of all is the room's oldest.
+      if (room?.entries.at(0)?.event === event) this.trim(name, room);
+    }
+  }
+
+  /** Takes the oldest event out of a room, and a room without events out of the log. */
+  private trim(name: string, room: Room): void {
+    const entry = room.entries.shift();
+    if (entry !== undefined && --entry.kept.in === 0) {
+      this.keptCount--;
+      this.keptBytes -= entry.kept.bytes;
+    }
+    if (room.entries.length > 0) return;
+    this.rooms.delete(name);
+    this.forgotten = Math.max(this.forgotten, room.last);
+  }
+
+  private dropLoose(): void {
+    const all = this.kept;
+    this.kept = new Ring();
+    for (let item = all.shift(); item !== undefined; item = all.shift()) {
+      if (item.in > 0) this.kept.push(item);
+    }
+  }
+
+  /** One timer, so that history goes also when nothing is published any more. */
+  private expireLater(now = this.clock()): void {
+    const oldest = this.kept.at(0);
+    if (this.timer !== undefined || oldest === undefined) return;
+    // Not for each event when it is due, but for all of a tenth of the time together.
+    const due = oldest.at + this.history.maxAgeMs - now;
+    this.timer = setTimeout(
+      () => {
+        this.timer = undefined;
+        this.expire();
+        this.expireLater();
+      },
+      Math.max(due, this.history.maxAgeMs / 10),
+    );
+    this.timer.unref();
+  }
+
+  private rememberKey(key: string, event: LoggedEvent, at: number): void {
+    for (const [known, { at: since }] of this.keys) {
+      if (at - since < KEY_LIFETIME_MS) break;
+      this.keys.delete(known);
+    }
+    this.keys.delete(key);
+    this.keys.set(key, { event, at });
   }
 }
 

@@ -2,40 +2,123 @@ import type { Position } from './cursor.js';
 import type { LoggedEvent } from './event.js';
 import type { FrameParts, SseMessage } from './frame.js';
 
-/** An event on its way into a log: checked and encoded, without a position. */
+/**
+ * An event on its way into a log: checked and encoded, without a position.
+ * @publicApi
+ */
 export interface NewEvent {
   readonly rooms: readonly string[];
   readonly message: SseMessage;
   readonly parts: FrameParts;
   /** For those who are there now: it gets no position and is not kept. */
   readonly ephemeral?: boolean;
+  /** A second event with the same key within 300 s is not appended; the first one is answered again. */
+  readonly key?: string;
 }
 
-/** Where a log stands: its lifetime, and the position of its newest event. */
+/**
+ * Where a log stands.
+ * @publicApi
+ */
 export interface Head {
+  /** Names the lifetime of the log: random, new when what it held is gone. */
   readonly epoch: string;
+  /** The highest position given so far; of an empty log, one that no event will get. */
   readonly position: Position;
 }
 
 /**
- * Where the events of one hub get their position and are kept.
+ * An event as one of its rooms keeps it.
+ * @publicApi
+ */
+export interface RoomEntry {
+  readonly event: LoggedEvent & { readonly position: Position };
+  /** The position of the event before it in this room, kept or not; for the first of a room what `last()` answers before. */
+  readonly previous: Position;
+}
+
+/**
+ * What to read of a room.
+ * @publicApi
+ */
+export interface RoomRange {
+  /** Only events with a higher position. */
+  readonly after: Position;
+  /** At most so many. */
+  readonly limit: number;
+  /** The newest ones if there are more than `limit`, else the oldest ones. */
+  readonly newest?: boolean;
+}
+
+/**
+ * Where the events of one hub get their position and are kept. Whoever implements it needs nothing but this page, and
+ * can show it with the contract suite in `nestjs-eventstream/testing`.
+ *
+ * Reading a room for a client at `after` goes: `head()`, then `last(room)`, then `range(room)`, in this order; events may
+ * be appended and trimmed between the calls. Every call may be slow; each rejects with `SSE_LOG_UNAVAILABLE` within 2 s
+ * rather than leaving its promise pending, and with `SSE_CLOSED` after `close()`.
  * @publicApi
  */
 export interface EventLog {
   /**
-   * Appends one event to all its rooms at once; resolves with it, as followers get it.
-   * - Positions strictly increase and are never used again, not even after a lost write.
-   * - Rejects with `SSE_LOG_UNAVAILABLE` within 2 s; never leaves the promise pending.
-   * - After `close()`: rejects with `SSE_CLOSED`.
+   * Appends one event to all its rooms at once, and resolves with it when it is kept.
+   * - Positions strictly increase over all rooms and are never used again, not even after a lost write:
+   *   `max(last + 1, the clock in microseconds)`.
+   * - In every room the event remembers the position of the one before it.
+   * - When it rejects with `SSE_LOG_UNAVAILABLE`, the event may have been kept all the same; a `key` makes a second try safe.
    */
   append(event: NewEvent): Promise<LoggedEvent>;
 
+  /** The head: every event that was appended before the call has a position up to it. */
+  head(): Promise<Head>;
+
   /**
-   * Starts handing every event of the hub to `listener`, once each and in the order of positions, whoever
-   * appended it; resolves with the head: the listener gets exactly what comes after it. Called once, by the hub.
+   * The position of the newest event of a room, also when that is not kept any more; 0 if there never was one. A log
+   * that has forgotten a room answers the highest position that the room's last event may have had.
+   */
+  last(room: string): Promise<Position>;
+
+  /** The kept events of a room in the order of positions; none for an unknown room. */
+  range(room: string, range: RoomRange): Promise<RoomEntry[]>;
+
+  /**
+   * Starts handing every event of the hub to `listener`, once each and in the order of positions, whoever appended it;
+   * ephemeral ones in between. Resolves with a head: the listener gets exactly what comes after it. Called once.
    */
   follow(listener: (event: LoggedEvent) => void): Promise<Head>;
 
-  /** Frees what the log holds. The listener is not called afterwards. A second call does nothing. */
+  /** Frees what this process holds; the listener is not called afterwards. A second call does nothing. */
   close(): Promise<void>;
 }
+
+/**
+ * How long and how much a log keeps for clients that return.
+ * @publicApi
+ */
+export interface HistoryOptions {
+  /**
+   * Per room.
+   * @default 1_000
+   */
+  maxEvents?: number;
+  /**
+   * Milliseconds.
+   * @default 300_000
+   */
+  maxAgeMs?: number;
+  /**
+   * Of wire text, per hub; beyond it the oldest events go.
+   * @default 67_108_864
+   */
+  maxBytes?: number;
+}
+
+/**
+ * Makes the log of a hub.
+ * @publicApi
+ */
+export type EventLogFactory = (hub: {
+  /** `''` is the default hub. */
+  readonly name: string;
+  readonly history: Required<HistoryOptions>;
+}) => EventLog;

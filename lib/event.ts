@@ -61,9 +61,13 @@ export class HubEvent implements PublishedEvent {
   }
 
   get frame(): string {
-    if (this.#frame !== undefined) return this.#frame;
+    return (this.#frame ??= this.frameWith(this.id));
+  }
+
+  /** For a client that reads several hubs, whose last event ID says where it stands in all of them. */
+  frameWith(id: string | undefined): string {
     const { beforeId, afterId } = this.#logged.parts;
-    return (this.#frame = `${beforeId}${this.id === undefined ? '' : idField(this.id)}${afterId}`);
+    return `${beforeId}${id === undefined ? '' : idField(id)}${afterId}`;
   }
 }
 

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { Broadcaster, type HubOptions } from './broadcaster.js';
+import type { EventLogFactory } from './event-log.js';
 import { SseOptionsError } from './errors.js';
 import { MemoryEventLog } from './event-log-memory.js';
+import { defined, SSE_DEFAULTS } from './sse.options.js';
 
 interface Hub {
   readonly options: HubOptions;
@@ -15,10 +17,10 @@ export class Hubs {
   private readonly hubs = new Map<string, Hub>();
 
   /** @throws SseOptionsError where the name has other options elsewhere */
-  open(name: string, options: HubOptions): Promise<Broadcaster> {
+  open(name: string, options: HubOptions, log?: EventLogFactory): Promise<Broadcaster> {
     let hub = this.hubs.get(name);
     if (hub === undefined) {
-      hub = { options, broadcaster: started(options) };
+      hub = { options, broadcaster: started(name, options, log) };
       this.hubs.set(name, hub);
     } else if (!isDeepStrictEqual(hub.options, options)) {
       const expected = 'the same options in each forFeature() of this name';
@@ -33,8 +35,13 @@ export class Hubs {
   }
 }
 
-async function started(options: HubOptions): Promise<Broadcaster> {
-  const broadcaster = new Broadcaster(new MemoryEventLog(), options);
+async function started(
+  name: string,
+  options: HubOptions,
+  makeLog: EventLogFactory = ({ history }) => new MemoryEventLog(history),
+): Promise<Broadcaster> {
+  const history = { ...SSE_DEFAULTS.history, ...defined(options.history || {}) };
+  const broadcaster = new Broadcaster(makeLog({ name, history }), options);
   await broadcaster.start();
   return broadcaster;
 }

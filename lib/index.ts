@@ -37,9 +37,22 @@ export type { ClosedConnection } from './connections.js';
 
 // what a service injects
 export { Broadcaster, getBroadcasterToken } from './broadcaster.js';
-export type { EmitOptions, Emitter, HubOptions } from './broadcaster.js';
-export type { StreamFilter } from './reader.js';
+export type { EmitOptions, Emitter, HistoryPage, HubOptions } from './broadcaster.js';
+export type { HubStreamOptions } from './reader.js';
+export type { GapReason } from './resume.js';
 export type { EventMap, PublishedEvent, SseEvent } from './event.js';
+
+// where events are kept
+export type {
+  EventLog,
+  EventLogFactory,
+  Head,
+  HistoryOptions,
+  NewEvent,
+  RoomEntry,
+  RoomRange,
+} from './event-log.js';
+export type { LoggedEvent } from './event.js';
 
 // what goes wrong
 export {

@@ -44,6 +44,11 @@ export const aText = rule(
   'a text that is not empty',
   (value) => typeof value === 'string' && value !== '',
 );
+export const positiveIntegerOrMs = rule('a positive integer, or { ms } with one', (value) =>
+  typeof value === 'object' && value !== null && 'ms' in value
+    ? isWhole(value.ms, 1, MAX_DELAY_MS)
+    : isWhole(value, 1, Number.MAX_SAFE_INTEGER),
+);
 export const anyValue: Rule = () => {};
 
 export const oneOf = (...values: readonly string[]): Rule =>

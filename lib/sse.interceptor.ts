@@ -1,25 +1,22 @@
 import 'reflect-metadata';
 import {
   BadRequestException,
-  HttpException,
   Inject,
   Injectable,
-  Logger,
   type CallHandler,
   type ExecutionContext,
+  ServiceUnavailableException,
   type NestInterceptor,
 } from '@nestjs/common';
-import { finalize, of, Subscriber, type Observable } from 'rxjs';
+import { finalize, of, type Observable } from 'rxjs';
 import { currentConnection, drawRetry, SseConnection } from './connection.js';
 import { SseConnections } from './connections.js';
-import { SseInvalidFieldError, SseNotStreamableError } from './errors.js';
-import { HubEvent } from './event.js';
-import { encodeFrame, type SseMessage } from './frame.js';
+import { SseError, SseInvalidFieldError, SseNotStreamableError } from './errors.js';
+import { encodeFrame } from './frame.js';
 import { runHandlerWith } from './handler.js';
-import { toMessage } from './message.js';
-import { warnOfReservedType } from './reserved-types.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
 import { toObservable } from './source.js';
+import { END_ID, writeStream } from './stream-writer.js';
 import {
   SSE_DEFAULTS,
   SSE_OPTIONS,
@@ -31,9 +28,6 @@ import {
 
 /** Where `@SseStream()` leaves its options. */
 export const SSE_STREAM = 'nestjs-eventstream:stream';
-
-/** The id of the last event of a stream that is over: who brings it has read everything. */
-const END_ID = 'sse-end';
 
 const connectionsOfRequests = new WeakMap<object, SseConnection>();
 
@@ -49,7 +43,6 @@ export function connectionOf(request: object): SseConnection {
 /** From the handler's result to a connection. */
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
-  private readonly logger = new Logger('Sse');
   private readonly settings = new WeakMap<object, StreamSettings>();
 
   constructor(
@@ -108,95 +101,21 @@ export class SseInterceptor implements NestInterceptor {
         const source = toObservable(await call(), connection);
         if (connection.state === 'closed') return;
         if (response.isHead) connection.close('complete');
-        else await this.begin(source, connection);
+        else await writeStream(source, connection);
       } catch (error) {
         throw toHttpError(error);
       }
     });
   }
-
-  /** Subscribes, and resolves when the stream has begun: with the first message, or without one in the next turn. */
-  private begin(source: Observable<unknown>, connection: SseConnection): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        if (connection.state === 'open') return this.failLate(error, connection);
-        // In this order: the end of the connection resolves.
-        reject(error);
-        connection.abandon();
-      };
-      const attempt = (step: () => void): void => {
-        try {
-          step();
-        } catch (error) {
-          fail(error);
-        }
-      };
-      const subscriber = new Subscriber<unknown>({
-        next: (value) =>
-          attempt(() => {
-            const frame = frameOf(value, connection.settings);
-            connection.open();
-            connection.push(frame);
-          }),
-        error: fail,
-        complete: () => attempt(() => this.complete(connection)),
-      });
-      connection.onBegun(resolve);
-      connection.onEnd(() => {
-        subscriber.unsubscribe();
-        resolve();
-      });
-      source.subscribe(subscriber);
-      setImmediate(() => attempt(() => connection.open()));
-    });
-  }
-
-  private complete(connection: SseConnection): void {
-    connection.open();
-    if (connection.settings.onComplete === 'close') {
-      connection.push(encodeFrame({ type: 'sse-end', id: END_ID, data: { reason: 'complete' } }));
-    }
-    connection.close('complete');
-  }
-
-  /** An error after the first byte: one last message, and the end. */
-  private failLate(error: unknown, connection: SseConnection): void {
-    try {
-      const message = this.lastMessage(error, connection);
-      if (message) connection.push(encodeFrame(message, connection.settings.serialize));
-    } catch (hookError) {
-      this.logger.error(hookError);
-    }
-    connection.close('error');
-  }
-
-  private lastMessage(error: unknown, connection: SseConnection): SseMessage | undefined | void {
-    const { onError } = connection.settings;
-    if (onError !== undefined) return onError(error, connection);
-    this.logger.error(error);
-    return { type: 'sse-error', data: errorBody(error) };
-  }
 }
 
-function frameOf(value: unknown, settings: StreamSettings): string {
-  if (value instanceof HubEvent) return value.frame;
-  const message = toMessage(value, settings.map);
-  warnOfReservedType(message.type);
-  return encodeFrame(message, settings.serialize);
-}
-
-/** What the client would have got as a response; for anything but an `HttpException`, nothing that could be a secret. */
-function errorBody(error: unknown): object {
-  if (!(error instanceof HttpException))
-    return { statusCode: 500, message: 'Internal server error' };
-  const body = error.getResponse();
-  return typeof body === 'object' ? body : { statusCode: error.getStatus(), message: body };
-}
-
-/** A room name often comes from the URL, so a wrong one is the client's error. */
+/** A room name often comes from the URL, so a wrong one is the client's error; a log that is away is nobody's bug. */
 function toHttpError(error: unknown): unknown {
   if (error instanceof SseInvalidFieldError && error.field === 'room') {
     return new BadRequestException(error.message, { cause: error });
+  }
+  if (error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE') {
+    return new ServiceUnavailableException(error.message, { cause: error });
   }
   return error;
 }

@@ -48,8 +48,8 @@ class SseFeatureModule {}
     {
       provide: Broadcaster,
       inject: [Hubs, SSE_OPTIONS],
-      useFactory: (hubs: Hubs, { serialize }: SseModuleOptions) =>
-        hubs.open(DEFAULT_HUB, { serialize }),
+      useFactory: (hubs: Hubs, { serialize, history, log }: SseModuleOptions) =>
+        hubs.open(DEFAULT_HUB, { serialize, history }, log),
     },
   ],
   exports: [SseConnections, Broadcaster, Hubs, SSE_OPTIONS],
@@ -74,10 +74,11 @@ export class SseModule extends ConfigurableModuleClass implements BeforeApplicat
    */
   static forFeature(features: readonly SseFeature[]): DynamicModule {
     checkFeatures(features);
-    const providers: Provider[] = features.map(({ name, ...options }) => ({
+    const providers: Provider[] = features.map(({ name, ...own }) => ({
       provide: getBroadcasterToken(name),
-      inject: [Hubs],
-      useFactory: (hubs: Hubs) => hubs.open(name, options),
+      inject: [Hubs, SSE_OPTIONS],
+      useFactory: (hubs: Hubs, { history, log }: SseModuleOptions) =>
+        hubs.open(name, { history, ...own }, log),
     }));
     const exports = features.map(({ name }) => getBroadcasterToken(name));
     return { module: SseFeatureModule, providers, exports };

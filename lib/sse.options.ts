@@ -1,5 +1,6 @@
 import { ConfigurableModuleBuilder, type RequestMethod } from '@nestjs/common';
 import type { HubOptions } from './broadcaster.js';
+import type { EventLogFactory, HistoryOptions } from './event-log.js';
 import type { SseConnection } from './connection.js';
 import type { Serialize, SseMessage } from './frame.js';
 import type { SseMap } from './message.js';
@@ -101,6 +102,13 @@ export interface ShutdownOptions {
  */
 export interface SseModuleOptions extends StreamOptions {
   shutdown?: ShutdownOptions;
+  /** What hubs keep for clients that return. `false`: nothing; a named hub may have its own. */
+  history?: HistoryOptions | false;
+  /**
+   * Makes the log of each hub.
+   * @default a log in the memory of this process
+   */
+  log?: EventLogFactory;
 }
 
 /**
@@ -130,6 +138,7 @@ export const SSE_DEFAULTS = Object.freeze({
   onComplete: 'end',
   backpressure: Object.freeze({ maxBufferedBytes: 1_048_576, stallTimeoutMs: 15_000 }),
   shutdown: Object.freeze({ timeoutMs: 5_000 }),
+  history: Object.freeze({ maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 }),
 }) satisfies SseModuleOptions;
 
 /** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
@@ -183,7 +192,7 @@ export function streamSettings(
 }
 
 /** Without the keys that are set to `undefined`, which must not win over a default. */
-function defined<T extends object>(options: T): T {
+export function defined<T extends object>(options: T): T {
   return Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as T;
@@ -209,16 +218,30 @@ export const checkStreamOptions = rules.object({
   map: rules.object({ data: rules.aText, type: rules.aText, id: rules.aText, retry: rules.aText }),
 });
 
+const HISTORY_RULE = rules.orFalse(
+  rules.object({
+    maxEvents: rules.positiveInteger,
+    maxAgeMs: rules.durationMs,
+    maxBytes: rules.positiveInteger,
+  }),
+);
+
 /** @throws SseOptionsError */
 export const checkModuleOptions = rules.required(
   rules.object({
     ...STREAM_RULES,
+    history: HISTORY_RULE,
+    log: rules.aFunction,
     shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),
   }),
 );
 
 const checkFeature = rules.required(
-  rules.object({ name: rules.required(rules.aText), serialize: rules.aFunction }),
+  rules.object({
+    name: rules.required(rules.aText),
+    serialize: rules.aFunction,
+    history: HISTORY_RULE,
+  }),
 );
 
 /** @throws SseOptionsError */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Batch, Turn, type TurnWriter } from '../../lib/batch.js';
-import { nextTurn } from './recording-response.js';
+import { nextTurn } from '../support/recording-response.js';
 
 afterEach(() => {
   jest.restoreAllMocks();

@@ -3,9 +3,10 @@ import { Logger } from '@nestjs/common';
 import { finalize, repeat, retry, Subscriber, take } from 'rxjs';
 import { Broadcaster } from '../../lib/broadcaster.js';
 import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { SSE_DEFAULTS } from '../../lib/sse.options.js';
 
 async function openHub(): Promise<Broadcaster> {
-  const hub = new Broadcaster(new MemoryEventLog());
+  const hub = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
   await hub.start();
   return hub;
 }

@@ -1,10 +1,15 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Turn } from '../../lib/batch.js';
-import { drawRetry, SseConnection, type ConnectionHost } from '../../lib/connection.js';
+import {
+  drawRetry,
+  SseConnection,
+  type ConnectionHost,
+  type CursorSource,
+} from '../../lib/connection.js';
 import type { SseMessage } from '../../lib/frame.js';
 import { streamSettings, type SseModuleOptions } from '../../lib/sse.options.js';
-import { nextTurn, RecordingResponse, streamResponse } from './recording-response.js';
+import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 
 function openConnection(options: SseModuleOptions = {}): {
   connection: SseConnection;
@@ -16,6 +21,12 @@ function openConnection(options: SseModuleOptions = {}): {
   const connection = new SseConnection({ headers: {} }, streamResponse(raw), settings, host);
   return { connection, raw };
 }
+
+/** A stream of a hub that has handed out everything up to position 35. */
+const standing: CursorSource = {
+  stand: { epoch: 'e', position: 35, isHeld: false },
+  cameOut: () => false,
+};
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -30,7 +41,7 @@ describe('the opening of a stream', () => {
 
   it('tells the cursor in a frame of its own where there is one', () => {
     const { connection, raw } = openConnection({ retry: 3417 });
-    connection.track({ cursor: '1.e.z' });
+    connection.track(standing);
     connection.open();
     expect(raw.chunks.join('')).toBe(': connected\nretry: 3417\n\nid: 1.e.z\n\n');
   });
@@ -87,13 +98,13 @@ describe('the end', () => {
 
 describe('the keep-alive', () => {
   it.each([
-    ['is a comment', undefined, ': keep-alive\n\n'],
-    ['carries the cursor where there is one', '1.e.z', ': keep-alive\nid: 1.e.z\n\n'],
-  ])('%s', async (_title, cursor, bytes) => {
+    ['is a comment', false, ': keep-alive\n\n'],
+    ['carries the cursor where there is one', true, ': keep-alive\nid: 1.e.z\n\n'],
+  ])('%s', async (_title, hasCursor, bytes) => {
     const { connection, raw } = openConnection({ keepAlive: { intervalMs: 1_000 } });
     connection.open();
     raw.chunks.length = 0;
-    if (cursor !== undefined) connection.track({ cursor });
+    if (hasCursor) connection.track(standing);
     connection.check(performance.now() + 1_000);
     await nextTurn();
     expect(raw.chunks).toEqual([bytes]);

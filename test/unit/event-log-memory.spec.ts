@@ -1,7 +1,11 @@
-import { describe, expect, it } from '@jest/globals';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it, jest } from '@jest/globals';
 import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { Ring } from '../../lib/ring.js';
 import type { LoggedEvent } from '../../lib/event.js';
 import type { NewEvent } from '../../lib/event-log.js';
+import { SSE_DEFAULTS } from '../../lib/sse.options.js';
 import { encodeParts, type SseMessage } from '../../lib/frame.js';
 
 const newEvent = (data: unknown, ephemeral = false): NewEvent => {
@@ -11,7 +15,9 @@ const newEvent = (data: unknown, ephemeral = false): NewEvent => {
 
 /** A log on a clock that shows these times, the last one for ever. */
 const logAt = (...times: number[]): MemoryEventLog =>
-  new MemoryEventLog(() => (times.length > 1 ? times.shift() : times[0]) ?? 0);
+  new MemoryEventLog(SSE_DEFAULTS.history, {
+    clock: () => (times.length > 1 ? times.shift() : times[0]) ?? 0,
+  });
 
 describe('the log in memory', () => {
   it.each([
@@ -78,3 +84,103 @@ describe('the log in memory', () => {
     expect(seen).toEqual([]);
   });
 });
+
+describe('what the log in memory keeps', () => {
+  const inRooms = (rooms: string[], data: string): NewEvent => {
+    const message: SseMessage = { data };
+    return { rooms, message, parts: encodeParts(message) };
+  };
+  const count = async (log: MemoryEventLog, room: string): Promise<number> =>
+    (await log.range(room, { after: 0, limit: 1e9 })).length;
+  const heapOf = async (fill: () => Promise<unknown>): Promise<number> => {
+    const gc = (globalThis as { gc?: () => void }).gc ?? (await exposedGc());
+    gc();
+    const before = process.memoryUsage().heapUsed;
+    await fill();
+    gc();
+    return process.memoryUsage().heapUsed - before;
+  };
+
+  it('goes by age, also when nothing is published any more, and its timer with it', async () => {
+    jest.useFakeTimers();
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxAgeMs: 60_000 });
+    await log.append(inRooms(['a'], 'x'));
+    jest.advanceTimersByTime(30_000);
+    await log.append(inRooms(['a', 'b'], 'y'));
+    expect(jest.getTimerCount()).toBe(1);
+    jest.advanceTimersByTime(30_000);
+    expect([await count(log, 'a'), await count(log, 'b')]).toEqual([1, 1]);
+    jest.advanceTimersByTime(30_000);
+    expect([await count(log, 'a'), await count(log, 'b')]).toEqual([0, 0]);
+    expect(jest.getTimerCount()).toBe(0);
+    jest.useRealTimers();
+  });
+
+  it('is as much as fits: the oldest go first, whatever their room', async () => {
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxBytes: 1_000 });
+    for (let n = 0; n < 50; n++)
+      await log.append(inRooms([n % 2 === 0 ? 'a' : 'b'], 'x'.repeat(92)));
+    expect([await count(log, 'a'), await count(log, 'b')]).toEqual([5, 5]);
+  });
+
+  it('stays flat when ten times the window is published', async () => {
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxEvents: 2_000 });
+    const publish = async (events: number): Promise<void> => {
+      for (let n = 0; n < events; n++)
+        await log.append(inRooms(['a', `b ${n % 3}`], `${n} ${'x'.repeat(200)}`));
+    };
+    const window = await heapOf(() => publish(8_000));
+    const more = await heapOf(() => publish(80_000));
+    expect(await count(log, 'a')).toBe(2_000);
+    expect(more).toBeLessThan(window / 2);
+    await log.close();
+  });
+
+  it('stays flat while 100 000 rooms come and go', async () => {
+    let now = 1;
+    const log = new MemoryEventLog(
+      { ...SSE_DEFAULTS.history, maxAgeMs: 1_000 },
+      { clock: () => now },
+    );
+    const publish = async (rooms: number): Promise<void> => {
+      for (let n = 0; n < rooms; n++) {
+        now++;
+        await log.append(inRooms([`room ${now}`], 'x'));
+      }
+    };
+    const window = await heapOf(() => publish(5_000));
+    const more = await heapOf(() => publish(100_000));
+    expect(more).toBeLessThan(window);
+    expect(await log.last('room 7')).toBeGreaterThan(7_000);
+    await log.close();
+  });
+
+  it('is found without looking at all of it', async () => {
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxEvents: 1e6 });
+    const positions: number[] = [];
+    for (let n = 0; n < 100_000; n++)
+      positions.push((await log.append(inRooms(['a'], 'x'))).position ?? 0);
+    const after = positions[70_000] ?? 0;
+    let looks = 0;
+    const { firstIndex } = Ring.prototype as unknown as {
+      firstIndex: (this: Ring<unknown>, isAfter: (item: unknown) => boolean) => number;
+    };
+    jest.spyOn(Ring.prototype, 'firstIndex').mockImplementation(function (
+      this: Ring<unknown>,
+      isAfter,
+    ) {
+      return firstIndex.call(this, (item) => (looks++, isAfter(item)));
+    });
+    const [entry] = await log.range('a', { after, limit: 1 });
+    expect(entry?.event.position).toBe(positions[70_001]);
+    expect(looks).toBeLessThan(20);
+    jest.restoreAllMocks();
+    await log.close();
+  });
+});
+
+/** The collector, which Node shows only when asked. */
+async function exposedGc(): Promise<() => void> {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}

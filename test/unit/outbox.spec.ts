@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Turn } from '../../lib/batch.js';
 import { Outbox } from '../../lib/outbox.js';
-import { nextTurn, RecordingResponse } from './recording-response.js';
+import { nextTurn, RecordingResponse } from '../support/recording-response.js';
 
 function outboxes(count = 1): { outbox: Outbox; raw: RecordingResponse }[] {
   const turn = new Turn();

@@ -3,7 +3,7 @@ import { of } from 'rxjs';
 import type { SseConnection } from '../../lib/connection.js';
 import { SseNotStreamableError } from '../../lib/errors.js';
 import { toObservable } from '../../lib/source.js';
-import { nextTurn } from './recording-response.js';
+import { nextTurn } from '../support/recording-response.js';
 
 /** A connection that has room: after the next turn, or when the test says so. */
 class Gate {

@@ -33,10 +33,11 @@ export class RecordingResponse extends EventEmitter {
   end(chunk?: Buffer): void {
     if (chunk !== undefined) this.chunks.push(chunk.toString());
     this.ended = true;
+    setImmediate(() => this.emit('close'));
   }
   destroy(): void {
     this.destroyed = true;
-    this.emit('close');
+    setImmediate(() => this.emit('close'));
   }
   drain(): void {
     this.full = false;

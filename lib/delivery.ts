@@ -1,0 +1,68 @@
+import { Logger } from '@nestjs/common';
+import { HubEvent, type LoggedEvent } from './event.js';
+import type { Head } from './event-log.js';
+import type { Reader } from './reader.js';
+import { Rooms } from './rooms.js';
+
+const logger = new Logger('Sse');
+
+/** From the log of a hub to the readers of its rooms: each event to each of them once, in the order of the log. */
+export class Delivery<Events extends object> {
+  /** Up to here every live reader has got everything. */
+  head: Head = { epoch: '', position: 0 };
+
+  private readonly readers = new Set<Reader<Events>>();
+  private readonly byRoom = new Rooms<Reader<Events>>();
+  private readonly undelivered: LoggedEvent[] = [];
+  private isDelivering = false;
+
+  join(reader: Reader<Events>): void {
+    this.readers.add(reader);
+    this.byRoom.join(reader.rooms, reader);
+  }
+
+  leave(reader: Reader<Events>): void {
+    this.readers.delete(reader);
+    this.byRoom.leave(reader.rooms, reader);
+  }
+
+  /** A reader may publish while it is being delivered to: that event waits, or some would get it too early. */
+  deliver(event: LoggedEvent): void {
+    this.undelivered.push(event);
+    if (this.isDelivering) return;
+    this.isDelivering = true;
+    for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
+      const published = new HubEvent(next);
+      for (const reader of this.byRoom.in(next.rooms)) deliverTo(reader, published);
+      const { epoch, position } = next;
+      if (position !== undefined) this.head = { epoch, position };
+    }
+    this.isDelivering = false;
+  }
+
+  /** Ends every stream with an error. */
+  fail(error: unknown): void {
+    for (const reader of this.readers) reader.fail(error);
+  }
+
+  rooms(): string[] {
+    return this.byRoom.names();
+  }
+
+  readersOf(rooms: readonly string[]): Reader<Events>[] {
+    return this.byRoom.in(rooms);
+  }
+
+  size(room?: string): number {
+    return room === undefined ? this.readers.size : this.byRoom.size(room);
+  }
+}
+
+/** Whatever one reader does, the others get their event. */
+function deliverTo<Events extends object>(reader: Reader<Events>, event: HubEvent): void {
+  try {
+    reader.deliver(event);
+  } catch (error) {
+    logger.error(error);
+  }
+}

@@ -1,0 +1,156 @@
+import { parseCursors, type Position } from './cursor.js';
+import type { EventLog, Head, RoomEntry } from './event-log.js';
+
+/**
+ * Why events of a room cannot be replayed: the log has let go of them (`trimmed`), it is not the log they were in any more
+ * (`epoch`), the client's last event ID says nothing (`unknown`), or they are too many for one client (`overflow`).
+ * @publicApi
+ */
+export type GapReason = 'trimmed' | 'epoch' | 'unknown' | 'overflow';
+
+/** Rooms with a gap, and why. */
+export interface Gap {
+  readonly rooms: readonly string[];
+  readonly reason: GapReason;
+}
+
+/** What a client that returns has missed. */
+export interface Missed {
+  readonly gaps: readonly Gap[];
+  /** Of the rooms without a gap, in the order of positions, each once. */
+  readonly events: readonly RoomEntry['event'][];
+  /** Everything up to here is in `events` or told by `gaps`; what comes after it comes live. */
+  readonly barrier: Position;
+  /** Where the client stood before: what it may go on from until an event has reached it. */
+  readonly stood: Position | undefined;
+}
+
+/** One client costs the log and the process this much at most. */
+export const REPLAY_CAP = { events: 1_000, bytes: 1_048_576 };
+
+/** What a text that a client brought says to the log: where it stood there, or why it says nothing. */
+export function positionIn({ epoch, position }: Head, lastEventId: string): Position | GapReason {
+  const cursors = parseCursors(lastEventId);
+  if (cursors === undefined) return 'unknown';
+  const own = cursors.find((cursor) => cursor.epoch === epoch);
+  if (own === undefined) return 'epoch';
+  // Ahead of the head: from a write that the log has lost, or made up.
+  return own.position <= position ? own.position : 'unknown';
+}
+
+/**
+ * Whether a room lost nothing after `after`: the first event that is kept after it follows one that the client has, or
+ * nothing came after it at all. Exact per room, however busy the others are.
+ */
+export function isCovered(after: Position, last: Position, first: RoomEntry | undefined): boolean {
+  return first === undefined ? last <= after : first.previous <= after;
+}
+
+/**
+ * What was missed in `rooms` since `lastEventId`. Live events have to be collected from before this call: those up to the
+ * barrier are in the answer, those after it are not.
+ */
+export async function readMissed(
+  log: EventLog,
+  rooms: readonly string[],
+  lastEventId: string,
+): Promise<Missed> {
+  const head = await log.head();
+  const barrier = head.position;
+  const after = positionIn(head, lastEventId);
+  if (typeof after === 'string') {
+    return { gaps: [{ rooms, reason: after }], events: [], barrier, stood: barrier };
+  }
+
+  const trimmed: string[] = [];
+  const intact: { room: string; events: RoomEntry['event'][] }[] = [];
+  for (const room of rooms) {
+    // In this order: an event that arrives between the two calls is in the range, and never only in `last`.
+    const last = await log.last(room);
+    const entries = await log.range(room, { after, limit: REPLAY_CAP.events + 1 });
+    if (isCovered(after, last, entries[0])) {
+      const events = entries
+        .map(({ event }) => event)
+        .filter(({ position }) => position <= barrier);
+      intact.push({ room, events });
+    } else {
+      trimmed.push(room);
+    }
+  }
+  const { events, overflow } = merge(intact);
+  return { gaps: gapsOf({ trimmed, overflow }), events, barrier, stood: after };
+}
+
+/** The last `count` events of the rooms, or those since a position; for a client that connects for the first time. */
+export async function readRewind(
+  log: EventLog,
+  rooms: readonly string[],
+  rewind: { readonly count: number } | { readonly since: Position },
+): Promise<Missed> {
+  const { position: barrier } = await log.head();
+  const [after, limit] =
+    'count' in rewind
+      ? [0, Math.min(rewind.count, REPLAY_CAP.events)]
+      : [rewind.since, REPLAY_CAP.events];
+  const all: RoomEntry['event'][] = [];
+  for (const room of rooms) {
+    const entries = await log.range(room, { after, limit, newest: true });
+    for (const { event } of entries) if (event.position <= barrier) all.push(event);
+  }
+  const events = inOrder(all).slice(-limit);
+  return {
+    gaps: [],
+    events: newestWithin(events, REPLAY_CAP.bytes),
+    barrier,
+    // Without a cursor: a client that leaves before it got anything comes back as a new one.
+    stood: undefined,
+  };
+}
+
+/** All events of the rooms; where they are too many, the rooms with the most go without, and are told. */
+function merge(intact: { room: string; events: RoomEntry['event'][] }[]) {
+  const overflow: string[] = [];
+  const chosen: RoomEntry['event'][] = [];
+  let bytes = 0;
+  for (const { room, events } of intact.sort((a, b) => a.events.length - b.events.length)) {
+    const size = bytesOf(events);
+    if (chosen.length + events.length > REPLAY_CAP.events || bytes + size > REPLAY_CAP.bytes) {
+      overflow.push(room);
+      continue;
+    }
+    bytes += size;
+    chosen.push(...events);
+  }
+  return { events: inOrder(chosen), overflow };
+}
+
+/** An event of several rooms was read once per room. */
+function inOrder(events: readonly RoomEntry['event'][]): RoomEntry['event'][] {
+  const byPosition = new Map(events.map((event) => [event.position, event]));
+  return [...byPosition.values()].sort((a, b) => a.position - b.position);
+}
+
+function newestWithin(
+  events: readonly RoomEntry['event'][],
+  maxBytes: number,
+): RoomEntry['event'][] {
+  let bytes = 0;
+  let from = events.length;
+  for (; from > 0; from--) {
+    bytes += bytesOf(events.slice(from - 1, from));
+    if (bytes > maxBytes) break;
+  }
+  return events.slice(from);
+}
+
+function bytesOf(events: readonly RoomEntry['event'][]): number {
+  let bytes = 0;
+  for (const { parts } of events) bytes += parts.beforeId.length + parts.afterId.length;
+  return bytes;
+}
+
+function gapsOf(rooms: Partial<Record<GapReason, string[]>>): Gap[] {
+  return (Object.entries(rooms) as [GapReason, string[]][])
+    .filter(([, list]) => list.length > 0)
+    .map(([reason, list]) => ({ rooms: list, reason }));
+}

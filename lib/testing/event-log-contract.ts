@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import type { LoggedEvent } from '../event.js';
+import type { EventLog, HistoryOptions, NewEvent, RoomEntry } from '../event-log.js';
+import { encodeParts } from '../frame.js';
+
+/**
+ * Makes an empty log that keeps what it is told. The suite closes it.
+ * @publicApi
+ */
+export type OpenLog = (history: Required<HistoryOptions>) => Promise<EventLog> | EventLog;
+
+/**
+ * A title and a function that rejects where the log breaks the contract.
+ * @publicApi
+ */
+export type ContractCase = readonly [title: string, run: () => Promise<void>];
+
+const ROOMY = { maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 };
+
+/**
+ * What every `EventLog` has to do, as cases for any test runner.
+ * @example
+ * ```ts
+ * it.each(eventLogContract((history) => new MyLog(history)))('%s', (_title, run) => run());
+ * ```
+ * @publicApi
+ */
+export function eventLogContract(open: OpenLog): ContractCase[] {
+  const withLog =
+    (run: (log: EventLog) => Promise<void>, history = ROOMY) =>
+    async (): Promise<void> => {
+      const log = await open(history);
+      try {
+        await run(log);
+      } finally {
+        await log.close();
+      }
+    };
+
+  return [
+    [
+      'positions increase strictly over all rooms',
+      withLog(async (log) => {
+        const { position: start } = await log.head();
+        const events = await appendAll(log, 200, (n) => [`room ${n % 3}`]);
+        const positions = events.map(({ position }) => position ?? Number.NaN);
+        const increasing = positions.every((position, n) => position > (positions[n - 1] ?? start));
+        assert.ok(
+          increasing,
+          `expected increasing positions after ${start}, got ${positions.join()}`,
+        );
+        assert.ok(positions.every(Number.isSafeInteger), 'expected whole positions');
+        assert.equal((await log.head()).position, positions.at(-1));
+      }),
+    ],
+    [
+      'an epoch is a name for cursors, the same for head, events and follower',
+      withLog(async (log) => {
+        const { epoch } = await log.follow(() => {});
+        assert.match(epoch, /^[\w-]{1,32}$/);
+        assert.equal((await log.append(event(['a']))).epoch, epoch);
+        assert.equal((await log.head()).epoch, epoch);
+      }),
+    ],
+    [
+      'an event is in each of its rooms, with the position of the one before it there',
+      withLog(async (log) => {
+        const rooms = [['a'], ['a', 'b'], ['b'], ['c', 'a']];
+        const { position: start } = await log.head();
+        const appended = await appendAll(log, rooms.length, (n) => rooms[n] ?? []);
+        for (const room of ['a', 'b', 'c']) {
+          const entries = await log.range(room, { after: 0, limit: 10 });
+          const expected = appended.filter((logged) => logged.rooms.includes(room));
+          const positions = positionsOf(entries);
+          assert.deepEqual(
+            positions,
+            expected.map(({ position }) => position),
+          );
+          const [first, ...previous] = entries.map((entry) => entry.previous);
+          assert.ok((first ?? Infinity) <= start, 'the first event of a room follows none of it');
+          assert.deepEqual(previous, positions.slice(0, -1));
+          assert.equal(await log.last(room), positionsOf(entries).at(-1));
+        }
+        assert.deepEqual(await log.range('none', { after: 0, limit: 10 }), []);
+      }),
+    ],
+    [
+      'what is read of an event is what was appended',
+      withLog(async (log) => {
+        const message = { type: 'order', data: { no: 7, text: 'ä✓\nb' }, retry: 5, comment: ['c'] };
+        await log.append({ rooms: ['a', 'b'], message, parts: encodeParts(message) });
+        const [entry] = await log.range('a', { after: 0, limit: 1 });
+        assert.deepEqual(entry?.event.message, message);
+        assert.deepEqual(entry?.event.parts, encodeParts(message));
+        assert.deepEqual(entry?.event.rooms, ['a', 'b']);
+      }),
+    ],
+    [
+      'a range begins after its cursor and ends at its limit, at either end',
+      withLog(async (log) => {
+        const events = await appendAll(log, 10, () => ['a']);
+        const all = events.map(({ position }) => position ?? 0);
+        const after = all[3] ?? 0;
+        const read = async (limit: number, newest: boolean): Promise<number[]> =>
+          positionsOf(await log.range('a', { after, limit, newest }));
+        assert.deepEqual(await read(100, false), all.slice(4));
+        assert.deepEqual(await read(2, false), all.slice(4, 6));
+        assert.deepEqual(await read(2, true), all.slice(8));
+        assert.deepEqual(await read(100, true), all.slice(4));
+        assert.deepEqual(await log.range('a', { after: all[9] ?? 0, limit: 5 }), []);
+      }),
+    ],
+    [
+      'a room keeps its newest events, and remembers what it let go',
+      withLog(
+        async (log) => {
+          const busy = await appendAll(log, 10, () => ['busy']);
+          const [quiet] = await appendAll(log, 1, () => ['quiet']);
+          await appendAll(log, 10, () => ['busy']);
+          const entries = await log.range('busy', { after: 0, limit: 100 });
+          assert.equal(entries.length, 4);
+          const [first] = entries;
+          assert.ok((first?.previous ?? 0) > (busy[9]?.position ?? 0), 'previous is a lost event');
+          // A busy room takes nothing from a quiet one.
+          const kept = await log.range('quiet', { after: 0, limit: 100 });
+          assert.deepEqual(positionsOf(kept), [quiet?.position]);
+        },
+        { ...ROOMY, maxEvents: 4 },
+      ),
+    ],
+    [
+      'a room without kept events is not taken for one that never had any',
+      withLog(
+        async (log) => {
+          const before = await log.head();
+          const [only] = await appendAll(log, 1, () => ['a']);
+          // Larger than all that is kept together: everything older goes.
+          await appendAll(log, 8, () => ['b']);
+          assert.deepEqual(await log.range('a', { after: 0, limit: 10 }), []);
+          const last = await log.last('a');
+          assert.ok(last >= (only?.position ?? Infinity), 'the lost event is forgotten');
+          assert.ok(last > before.position, 'a client from before it would not be told');
+        },
+        { ...ROOMY, maxBytes: 200 },
+      ),
+    ],
+    [
+      'a follower gets exactly what comes after the head it was answered, once and in order',
+      withLog(async (log) => {
+        await appendAll(log, 3, () => ['a']);
+        const seen: LoggedEvent[] = [];
+        const done = until(seen, 50);
+        const { position } = await log.follow((logged) => done.add(logged));
+        const appended = await appendAll(log, 50, (n) => (n % 2 === 0 ? ['a'] : ['a', 'b']));
+        await done.promise;
+        assert.deepEqual(
+          seen.map((logged) => logged.position),
+          appended.map((logged) => logged.position),
+        );
+        assert.ok(seen.every((logged) => (logged.position ?? 0) > position));
+      }),
+    ],
+    [
+      'an ephemeral event is handed on in its place, without a position, and not kept',
+      withLog(async (log) => {
+        const seen: LoggedEvent[] = [];
+        const done = until(seen, 3);
+        await log.follow((logged) => done.add(logged));
+        const first = await log.append(event(['a']));
+        const passing = await log.append({ ...event(['a']), ephemeral: true });
+        const second = await log.append(event(['a']));
+        await done.promise;
+        assert.equal(passing.position, undefined);
+        const expected = [first, passing, second].map(({ position }) => position);
+        assert.deepEqual(
+          seen.map(({ position }) => position),
+          expected,
+        );
+        const kept = await log.range('a', { after: 0, limit: 10 });
+        assert.deepEqual(positionsOf(kept), [first.position, second.position]);
+      }),
+    ],
+    [
+      'a second event with the same key is answered as the first and not appended',
+      withLog(async (log) => {
+        const first = await log.append({ ...event(['a']), key: 'k' });
+        const other = await log.append({ ...event(['a']), key: 'other' });
+        const again = await log.append({ ...event(['a']), key: 'k' });
+        assert.equal(again.position, first.position);
+        const kept = await log.range('a', { after: 0, limit: 10 });
+        assert.deepEqual(positionsOf(kept), [first.position, other.position]);
+      }),
+    ],
+    [
+      'room names are data: also those that mean something to a language or a protocol',
+      withLog(async (log) => {
+        const names = ['__proto__', 'constructor', 'a b', '{a}', 'ä✓', '*', ':', 'a\'b"c\n', ' '];
+        for (const name of names) await log.append(event([name]));
+        for (const name of names) {
+          const entries = await log.range(name, { after: 0, limit: 10 });
+          assert.deepEqual(
+            entries.map((entry) => entry.event.rooms),
+            [[name]],
+          );
+        }
+      }),
+    ],
+    [
+      'after close every call rejects with SSE_CLOSED, and the follower is not called',
+      async () => {
+        const log = await open(ROOMY);
+        const seen: LoggedEvent[] = [];
+        await log.follow((logged) => seen.push(logged));
+        await log.close();
+        await log.close();
+        for (const call of [
+          () => log.append(event(['a'])),
+          () => log.head(),
+          () => log.last('a'),
+          () => log.range('a', { after: 0, limit: 1 }),
+        ]) {
+          await assert.rejects(call, { code: 'SSE_CLOSED' });
+        }
+        assert.deepEqual(seen, []);
+      },
+    ],
+  ];
+}
+
+function event(rooms: readonly string[], data = 'x'): NewEvent {
+  const message = { type: 'test', data };
+  return { rooms, message, parts: encodeParts(message) };
+}
+
+async function appendAll(
+  log: EventLog,
+  count: number,
+  rooms: (n: number) => readonly string[],
+): Promise<LoggedEvent[]> {
+  const appended: LoggedEvent[] = [];
+  for (let n = 0; n < count; n++) appended.push(await log.append(event(rooms(n), `event ${n}`)));
+  return appended;
+}
+
+function positionsOf(entries: readonly RoomEntry[]): number[] {
+  return entries.map((entry) => entry.event.position);
+}
+
+function until(seen: LoggedEvent[], count: number) {
+  let resolve!: () => void;
+  const promise = new Promise<void>((done) => (resolve = done));
+  const add = (logged: LoggedEvent): void => {
+    seen.push(logged);
+    if (seen.length === count) resolve();
+  };
+  return { promise, add };
+}

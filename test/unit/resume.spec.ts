@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { joinStands, parseCursors, type Stand } from '../../lib/cursor.js';
+import type { RoomEntry } from '../../lib/event-log.js';
+import { isCovered, positionIn } from '../../lib/resume.js';
+
+const HEAD = { epoch: 'now', position: 100 };
+
+describe('what a last event ID says to a log', () => {
+  it.each([
+    ['1.now.2s', 100],
+    ['1.now.1', 1],
+    ['1.now.0', 0],
+    ['1.now.2t', 'unknown'],
+    ['1.old.1', 'epoch'],
+    ['1.old.1~1.now.2', 2],
+    ['1.now.2~1.old.1', 2],
+    ['1.old.1~1.older.2', 'epoch'],
+    ['', 'unknown'],
+    ['7', 'unknown'],
+    ['1.now.02', 'unknown'],
+    ['1.now.2~', 'unknown'],
+    ['1.now.2 ', 'unknown'],
+    [`1.now.${'z'.repeat(11)}`, 'unknown'],
+    [`${'1.old.1~'.repeat(16)}1.now.1`, 'unknown'],
+  ])('%s: %p', (text, says) => {
+    expect(positionIn(HEAD, text)).toBe(says);
+  });
+});
+
+describe('a room is covered', () => {
+  const entry = (previous: number) => ({ previous }) as RoomEntry;
+  it.each([
+    ['when the next event follows one that the client has', 5, 9, entry(5), true],
+    ['when the next event follows an older one', 5, 9, entry(3), true],
+    ['not when the next event follows one that it lacks', 5, 9, entry(6), false],
+    ['when nothing came after its cursor', 5, 5, undefined, true],
+    ['when there never was anything', 5, 0, undefined, true],
+    ['not when something came and is not kept', 5, 6, undefined, false],
+  ])('%s', (_title, after, last, first, covered) => {
+    expect(isCovered(after, last, first)).toBe(covered);
+  });
+});
+
+describe('one last event ID for several streams', () => {
+  const stand = (epoch: string, position: number | undefined, isHeld = false): Stand => ({
+    epoch,
+    position,
+    isHeld,
+  });
+  it.each<[string, Stand[], string | undefined]>([
+    ['none', [], undefined],
+    ['one', [stand('a', 35)], '1.a.z'],
+    ['two hubs', [stand('a', 35), stand('b', 36)], '1.a.z~1.b.10'],
+    ['one hub twice: the further one', [stand('a', 34), stand('a', 35)], '1.a.z'],
+    ['one that holds back', [stand('a', 34, true), stand('a', 35)], '1.a.y'],
+    ['two that hold back', [stand('a', 34, true), stand('a', 33, true)], '1.a.x'],
+    ['one that does not know yet', [stand('a', undefined, true), stand('a', 35)], undefined],
+    ['one hub that does not know yet', [stand('a', undefined, true), stand('b', 36)], '1.b.10'],
+  ])('%s', (_title, stands, text) => {
+    expect(joinStands(stands)).toBe(text);
+    expect(parseCursors(text ?? '1.a.0')).toBeDefined();
+  });
+});
