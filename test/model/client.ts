@@ -1,0 +1,99 @@
+import { createParser, type EventSourceParser } from 'eventsource-parser';
+import type { Observable } from 'rxjs';
+import { currentConnection, SseConnection } from '../../lib/connection.js';
+import { SseConnections } from '../../lib/connections.js';
+import { streamSettings } from '../../lib/sse.options.js';
+import { writeStream } from '../../lib/stream-writer.js';
+import { RecordingResponse, streamResponse } from '../support/recording-response.js';
+
+/** What a client was told, in order. */
+export type Item =
+  | { readonly kind: 'event'; readonly uid: number; readonly step: number }
+  | { readonly kind: 'gap'; readonly rooms: readonly string[]; readonly step: number };
+
+const settings = streamSettings({
+  keepAlive: { intervalMs: 1 },
+  backpressure: { stallTimeoutMs: false, maxBufferedBytes: 1e9 },
+});
+
+/**
+ * A client as a browser is one: it keeps the last event ID of what it has read, loses what is under way when its
+ * connection drops, and comes back. The server's side of it is the real one, down to the response.
+ */
+export class ModelClient {
+  readonly items: Item[] = [];
+  lastEventId: string | undefined;
+  connection: SseConnection | undefined;
+  private response = new RecordingResponse();
+  private parser: EventSourceParser = this.newParser();
+  private readonly connections = new SseConnections();
+
+  constructor(private readonly step: () => number) {}
+
+  get isConnected(): boolean {
+    return this.connection !== undefined && this.connection.state !== 'closed';
+  }
+
+  connect(source: Observable<unknown>): void {
+    const headers = this.lastEventId === undefined ? {} : { 'last-event-id': this.lastEventId };
+    this.response = new RecordingResponse();
+    this.parser = this.newParser();
+    const response = streamResponse(this.response);
+    const request = { headers };
+    const connection = new SseConnection(request, response, settings, this.connections);
+    this.connections.add(connection);
+    this.connection = connection;
+    currentConnection.run(connection, () => void writeStream(source, connection).catch(() => {}));
+  }
+
+  /** The network carries some of what the server has written. */
+  receive(chunks: number): boolean {
+    const received = this.response.chunks.splice(0, chunks);
+    for (const chunk of received) this.parser.feed(chunk);
+    return received.length > 0;
+  }
+
+  drop(): void {
+    this.response.chunks.length = 0;
+    this.response.emit('close');
+    this.connection = undefined;
+  }
+
+  readSlowly(): void {
+    this.response.full = true;
+  }
+
+  readAgain(): void {
+    if (this.response.full) this.response.drain();
+  }
+
+  keepAlive(): void {
+    if (this.connection?.state === 'open') this.connection.check(performance.now() + 10);
+  }
+
+  private newParser(): EventSourceParser {
+    const parser = createParser({
+      onEvent: ({ event, data, id }) => {
+        const step = this.step();
+        if (id !== undefined) this.lastEventId = id;
+        if (event === 'sse-gap') {
+          const { rooms } = JSON.parse(data) as { rooms: string[] };
+          this.items.push({ kind: 'gap', rooms, step });
+        } else {
+          this.items.push({ kind: 'event', uid: Number(data), step });
+        }
+      },
+    });
+    // The parser reports no blocks without data, and those move the last event ID too.
+    return {
+      ...parser,
+      feed: (text: string) => {
+        for (const block of text.split('\n\n')) {
+          parser.feed(block === '' ? '' : `${block}\n\n`);
+          const id = /^id: (.*)$/m.exec(block)?.[1];
+          if (id !== undefined) this.lastEventId = id;
+        }
+      },
+    };
+  }
+}

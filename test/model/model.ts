@@ -1,0 +1,233 @@
+import { concatMap, filter, type Observable } from 'rxjs';
+import { Broadcaster } from '../../lib/broadcaster.js';
+import { ModelClient, type Item } from './client.js';
+import { Schedule } from './schedule.js';
+import { SharedLog, type ProcessLog } from './shared-log.js';
+
+export interface ModelOptions {
+  readonly steps: number;
+  /** How many events a room keeps: with few, gaps are right. */
+  readonly maxEvents: number;
+  /** How often each thing happens, beside the others. */
+  readonly often: Readonly<Record<Action, number>>;
+}
+
+type Action =
+  | 'publish'
+  | 'goOn'
+  | 'arrive'
+  | 'receive'
+  | 'keepAlive'
+  | 'readSlowly'
+  | 'readAgain'
+  | 'drop'
+  | 'return'
+  | 'failOver';
+
+/** What a run has shown: the lists have to be empty. */
+export interface Findings {
+  readonly missed: string[];
+  readonly doubled: string[];
+  readonly inverted: string[];
+  /** Gaps although nothing was let go. */
+  readonly needless: string[];
+  readonly gaps: number;
+  readonly events: number;
+}
+
+interface Published {
+  readonly uid: number;
+  readonly rooms: readonly string[];
+  readonly step: number;
+  isLost: boolean;
+}
+
+interface Process {
+  readonly log: ProcessLog;
+  readonly hub: Broadcaster;
+}
+
+/** What a client asks for, and which events it is owed. */
+interface Reader {
+  readonly client: ModelClient;
+  readonly rooms: readonly string[];
+  readonly open: (hub: Broadcaster) => Observable<unknown>;
+  readonly wants: (uid: number) => boolean;
+  /** Owed is what is published after the step in which it connected without a last event ID. */
+  since: number;
+}
+
+const ROOMS = ['a', 'b', 'c', 'd', 'e', 'f'];
+
+/**
+ * Runs one schedule over the real hub, log, resume, connections and frames: publishers, two processes on one log, clients
+ * over one to five rooms that drop at any step and return to any process, slow calls, slow readers, trimming, fail-over.
+ */
+export async function runModel(seed: number, options: ModelOptions): Promise<Findings> {
+  const schedule = new Schedule(seed);
+  const shared = new SharedLog(schedule, options.maxEvents);
+  const published: Published[] = [];
+  const currentStep = (): number => schedule.step;
+  const startProcess = async (): Promise<Process> => {
+    const log = shared.connect();
+    const hub = new Broadcaster(log);
+    await hub.start();
+    return { log, hub };
+  };
+  let processes = [await startProcess(), await startProcess()];
+
+  const publish = (): void => {
+    shared.pass(schedule.below(4));
+    const rooms = [...new Set([ROOMS[schedule.below(5)]!, ROOMS[schedule.below(12)] ?? 'a'])];
+    const uid = published.length;
+    published.push({ uid, rooms, step: schedule.step, isLost: false });
+    // Through the log and not through a hub: the order of calls is the order of positions.
+    const message = { type: uid % 2 === 0 ? 'even' : 'odd', data: uid };
+    const parts = { beforeId: `event: ${message.type}\n`, afterId: `data: ${uid}\n\n` };
+    void shared.append({ rooms, message, parts });
+  };
+
+  const readers = Array.from({ length: 5 }, (_, n) => makeReader(n, schedule, currentStep));
+  const connect = (reader: Reader): void => {
+    if (reader.client.lastEventId === undefined) reader.since = schedule.step;
+    reader.client.connect(reader.open(schedule.pick(processes)!.hub));
+  };
+
+  const failOver = async (): Promise<void> => {
+    const count = 1 + schedule.below(3);
+    const alive = published.filter(({ isLost }) => !isLost);
+    for (const event of alive.slice(-count)) event.isLost = true;
+    shared.pass(50);
+    shared.failOver(count);
+    for (const { client } of readers) if (client.isConnected) client.drop();
+    processes = [await startProcess(), await startProcess()];
+  };
+
+  const act = async (action: Action): Promise<void> => {
+    const reader = schedule.pick(readers)!;
+    const { client } = reader;
+    if (action === 'publish') publish();
+    if (action === 'goOn') schedule.release();
+    if (action === 'arrive') schedule.pick(processes)!.log.arrive();
+    if (action === 'receive') client.receive(1 + schedule.below(3));
+    if (action === 'keepAlive') client.keepAlive();
+    if (action === 'readSlowly') client.readSlowly();
+    if (action === 'readAgain') client.readAgain();
+    if (action === 'drop' && client.isConnected) client.drop();
+    if (action === 'return' && !client.isConnected) connect(reader);
+    if (action === 'failOver') await failOver();
+  };
+  const actions = Object.entries(options.often) as [Action, number][];
+
+  for (; schedule.step < options.steps; schedule.step++) {
+    await act(schedule.weighted(actions));
+    await turn();
+  }
+  // Everybody comes back and reads all there is.
+  for (let quiet = 0; quiet < 12; schedule.step++) {
+    let isBusy = false;
+    for (const reader of readers) {
+      if (!reader.client.isConnected) connect(reader);
+      reader.client.readAgain();
+      isBusy = reader.client.receive(99) || isBusy;
+    }
+    for (const { log } of processes) while (log.arrive()) isBusy = true;
+    while (schedule.release()) isBusy = true;
+    quiet = isBusy ? 0 : quiet + 1;
+    await turn();
+  }
+  const findings = judge(readers, published, options);
+  for (const { client } of readers) client.drop();
+  return findings;
+}
+
+function makeReader(n: number, schedule: Schedule, step: () => number): Reader {
+  const rooms = [
+    ...new Set(Array.from({ length: 1 + schedule.below(5) }, () => schedule.pick(ROOMS)!)),
+  ];
+  const client = new ModelClient(step);
+  const isEven = (uid: number): boolean => uid % 2 === 0;
+  const all = (): boolean => true;
+  const kinds: Pick<Reader, 'open' | 'wants'>[] = [
+    { open: (hub) => hub.stream(rooms), wants: all },
+    { open: (hub) => hub.stream(rooms, { types: ['even'] }), wants: isEven },
+    {
+      open: (hub) => hub.stream(rooms, { filter: ({ data }) => isEven(Number(data)) }),
+      wants: isEven,
+    },
+    {
+      open: (hub) => hub.stream(rooms).pipe(filter(({ data }) => isEven(Number(data)))),
+      wants: isEven,
+    },
+    {
+      // An operator that holds events back for as long as the schedule wants, in order.
+      open: (hub) =>
+        hub.stream(rooms).pipe(concatMap(async (event) => (await schedule.pause(), event))),
+      wants: all,
+    },
+  ];
+  return { client, rooms, since: 0, ...kinds[n % kinds.length]! };
+}
+
+/** The oracle: what every client should have been told, from what was published alone. */
+function judge(
+  readers: readonly Reader[],
+  published: readonly Published[],
+  { maxEvents, often }: ModelOptions,
+): Findings {
+  const isAllKept = maxEvents > published.length && often.failOver === 0;
+  const needless: string[] = [];
+  const missed: string[] = [];
+  const doubled: string[] = [];
+  const inverted: string[] = [];
+  let gaps = 0;
+  for (const [n, { client, rooms, wants, since }] of readers.entries()) {
+    const { items } = client;
+    const got = new Map<number, number>();
+    let last = -1;
+    for (const [index, item] of items.entries()) {
+      if (item.kind !== 'event') continue;
+      if (got.has(item.uid)) doubled.push(`client ${n} got event ${item.uid} twice`);
+      if (item.uid < last) inverted.push(`client ${n} got event ${item.uid} after ${last}`);
+      last = Math.max(last, item.uid);
+      got.set(item.uid, index);
+    }
+    const owed = published.filter(({ step, uid, isLost }) => step > since && wants(uid) && !isLost);
+    for (const event of owed) {
+      if (got.has(event.uid)) continue;
+      for (const room of event.rooms) {
+        if (rooms.includes(room) && !wasTold(items, published, event, room)) {
+          missed.push(`client ${n} was not told that ${room} lost event ${event.uid}`);
+        }
+      }
+    }
+    for (const item of items) {
+      if (item.kind !== 'gap') continue;
+      gaps++;
+      if (isAllKept) needless.push(`client ${n}: ${item.rooms.join()}`);
+    }
+  }
+  return { missed, doubled, inverted, needless, gaps, events: published.length };
+}
+
+/** Before the room's next event, and not before the event was there. */
+function wasTold(
+  items: readonly Item[],
+  published: readonly Published[],
+  event: Published,
+  room: string,
+): boolean {
+  for (const item of items) {
+    if (item.kind === 'event') {
+      const isLater = item.uid > event.uid && published[item.uid]!.rooms.includes(room);
+      if (isLater) return false;
+    } else if (item.step >= event.step && item.rooms.includes(room)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,65 @@
+/**
+ * Changes to the library that break its promise, each in a way that a plausible implementation would: the model has to
+ * find every one of them. `find` stands once in its file.
+ */
+export const MUTANTS = [
+  {
+    name: 'no barrier',
+    file: 'lib/resume.ts',
+    find: '        .filter(({ position }) => position <= barrier);',
+    replace: '        .filter(Boolean);',
+  },
+  {
+    name: 'counter in place of clock',
+    file: 'lib/cursor.ts',
+    find: 'return Math.max(last + 1, Math.floor(clockMs * 1000));',
+    replace: 'return last === 0 ? Math.floor(clockMs * 1000) : last + 1;',
+  },
+  {
+    name: 'range read before last position',
+    file: 'lib/resume.ts',
+    find: `    const last = await log.last(room);
+    const entries = await log.range(room, { after, limit: REPLAY_CAP.events + 1 });`,
+    replace: `    const entries = await log.range(room, { after, limit: REPLAY_CAP.events + 1 });
+    const last = await log.last(room);`,
+  },
+  {
+    name: 'listener attached after history',
+    file: 'lib/broadcaster.ts',
+    find: `      this.delivery.join(reader);
+      subscriber.add(`,
+    replace: `      const joinLater = (): void => {
+        if (subscriber.closed) return;
+        if ((reader as unknown as { waiting: unknown }).waiting === undefined) this.delivery.join(reader);
+        else setImmediate(joinLater);
+      };
+      setImmediate(joinLater);
+      subscriber.add(`,
+  },
+  {
+    name: 'keep-alive cursor from a fresh head read',
+    file: 'lib/broadcaster.ts',
+    find: '    return this.delivery.head;',
+    replace:
+      '    return { ...this.delivery.head, position: (this.log as unknown as { fresh: number }).fresh };',
+  },
+  {
+    name: 'two notifications for a two-room event',
+    file: 'lib/delivery.ts',
+    find: 'for (const reader of this.byRoom.in(next.rooms)) deliverTo(reader, published);',
+    replace:
+      'for (const room of next.rooms) for (const reader of this.byRoom.in([room])) deliverTo(reader, published);',
+  },
+  {
+    name: 'cursor passes what an operator holds back',
+    file: 'lib/reader.ts',
+    find: 'const isHeld = this.entered > (this.left ?? 0);',
+    replace: 'const isHeld = false;',
+  },
+  {
+    name: 'live events are not held while missed ones are replayed',
+    file: 'lib/reader.ts',
+    find: '    this.waiting.push(event);',
+    replace: '    this.pass(event);',
+  },
+];

@@ -1,0 +1,123 @@
+import type { LoggedEvent } from '../../lib/event.js';
+import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import type { EventLog, Head, NewEvent, RoomEntry, RoomRange } from '../../lib/event-log.js';
+import type { Schedule } from './schedule.js';
+
+const ROOMY = { maxAgeMs: 300_000, maxBytes: 67_108_864 };
+
+/**
+ * One real log that several processes share: calls take as long as the schedule wants, before and after the log is
+ * asked; what it hands on arrives late, but in order. On a fail-over it loses its last writes.
+ */
+export class SharedLog {
+  private nowMs = 1_000;
+  private log: MemoryEventLog;
+  private appended: { event: NewEvent; atMs: number }[] = [];
+  private readonly followers = new Set<(event: LoggedEvent) => void>();
+
+  constructor(
+    readonly schedule: Schedule,
+    private readonly maxEvents: number,
+  ) {
+    this.log = this.makeLog();
+  }
+
+  pass(microseconds: number): void {
+    this.nowMs += microseconds / 1_000;
+  }
+
+  async append(event: NewEvent): Promise<LoggedEvent> {
+    this.appended.push({ event, atMs: this.nowMs });
+    return this.log.append(event);
+  }
+
+  /** The highest position so far. */
+  position = 0;
+
+  /** The events of the last `count` writes never were. */
+  failOver(count: number): void {
+    const kept = this.appended.slice(0, Math.max(0, this.appended.length - count));
+    const { nowMs } = this;
+    this.followers.clear();
+    this.appended = kept;
+    this.nowMs = 1_000;
+    this.log = this.makeLog();
+    for (const { event, atMs } of kept) {
+      this.nowMs = atMs;
+      void this.log.append(event);
+    }
+    this.nowMs = nowMs;
+  }
+
+  /** As one process sees it. */
+  connect(): ProcessLog {
+    return new ProcessLog(this);
+  }
+
+  follow(listener: (event: LoggedEvent) => void): Promise<Head> {
+    this.followers.add(listener);
+    return this.log.head();
+  }
+
+  get now(): EventLog {
+    return this.log;
+  }
+
+  private makeLog(): MemoryEventLog {
+    const log = new MemoryEventLog(
+      { ...ROOMY, maxEvents: this.maxEvents },
+      { clock: () => this.nowMs, epoch: 'model' },
+    );
+    void log.follow((event) => {
+      this.position = event.position ?? this.position;
+      for (const listener of this.followers) listener(event);
+    });
+    return log;
+  }
+}
+
+export class ProcessLog implements EventLog {
+  private readonly arriving: LoggedEvent[] = [];
+  private listener: ((event: LoggedEvent) => void) | undefined;
+
+  constructor(private readonly shared: SharedLog) {}
+
+  append(event: NewEvent): Promise<LoggedEvent> {
+    return this.slowly(() => this.shared.append(event));
+  }
+  head(): Promise<Head> {
+    return this.slowly(() => this.shared.now.head());
+  }
+  last(room: string): Promise<number> {
+    return this.slowly(() => this.shared.now.last(room));
+  }
+  range(room: string, range: RoomRange): Promise<RoomEntry[]> {
+    return this.slowly(() => this.shared.now.range(room, range));
+  }
+  follow(listener: (event: LoggedEvent) => void): Promise<Head> {
+    this.listener = listener;
+    return this.shared.follow((event) => this.arriving.push(event));
+  }
+  async close(): Promise<void> {
+    this.listener = undefined;
+  }
+
+  /** For a mutant: what a process cannot know without asking. */
+  get fresh(): number {
+    return this.shared.position;
+  }
+
+  /** Hands on the next event that is under way. */
+  arrive(): boolean {
+    const event = this.arriving.shift();
+    if (event !== undefined) this.listener?.(event);
+    return event !== undefined;
+  }
+
+  private async slowly<T>(call: () => Promise<T>): Promise<T> {
+    await this.shared.schedule.pause();
+    const result = await call();
+    await this.shared.schedule.pause();
+    return result;
+  }
+}

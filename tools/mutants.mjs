@@ -1,0 +1,54 @@
+// Runs the model against each mutant of the library and fails if one of them passes. `npm run test:mutants`; MODEL_RUNS
+// and MODEL_SEED as for the model; the names of mutants as arguments choose some.
+import { spawnSync } from 'node:child_process';
+import { MUTANTS } from '../test/model/mutants.mjs';
+import config from '../jest.config.js';
+
+const chosen = process.argv.slice(2);
+const mutants = MUTANTS.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+const [[files, [, options]]] = Object.entries(config.transform);
+const mutating = {
+  ...config,
+  rootDir: process.cwd(),
+  transform: { [files]: ['<rootDir>/test/model/mutating-transform.mjs', options] },
+};
+
+function run(name) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      '--experimental-vm-modules',
+      '--disable-warning=ExperimentalWarning',
+      'node_modules/jest/bin/jest.js',
+      '--config',
+      JSON.stringify(mutating),
+      '--bail',
+      '--silent',
+      'test/model/resume',
+    ],
+    {
+      env: { ...process.env, MUTANT: name, MODEL_RUNS: process.env.MODEL_RUNS ?? '400' },
+      encoding: 'utf8',
+    },
+  );
+  return { passed: status === 0, output: stdout + stderr };
+}
+
+const original = run('');
+if (!original.passed) {
+  console.error(`The model fails without any mutant:\n${original.output}`);
+  process.exit(1);
+}
+let alive = 0;
+for (const { name } of mutants) {
+  const { passed, output } = run(name);
+  // A mutant that does not even load would be found by anything.
+  const isFound = !passed && /\+ +"(missed|doubled|inverted|needless)"/.test(output);
+  console.log(`${isFound ? 'found ' : 'ALIVE '} ${name}`);
+  if (!isFound) {
+    alive++;
+    console.error(output);
+  }
+}
+console.log(`${mutants.length - alive} passed, ${alive} failed`);
+if (alive > 0) process.exitCode = 1;
