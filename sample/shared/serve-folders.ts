@@ -1,0 +1,34 @@
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+
+/** What the pages of all samples look alike by. */
+const SHARED = join(import.meta.dirname, 'page');
+
+/** A page needs its own files and its own stream, and nothing else from anywhere. */
+const HEADERS = {
+  'Content-Security-Policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self' data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+/** Serves the files of each folder under its prefix, and what all samples share under `/shared`. */
+export function serveFolders(app: NestExpressApplication, folders: Record<string, string>): void {
+  app.disable('x-powered-by');
+  app.use((_request: unknown, response: ServerResponse, next: () => void) => {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    next();
+  });
+  for (const [prefix, folder] of Object.entries({ ...folders, '/shared': SHARED })) {
+    app.useStaticAssets(folder, { prefix });
+  }
+}

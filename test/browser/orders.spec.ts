@@ -1,0 +1,340 @@
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { SseConnections, SseModule } from 'nestjs-eventstream';
+import type { Browser, Page } from 'playwright-core';
+import { firstValueFrom } from 'rxjs';
+import { OrdersModule } from '../../sample/02-orders/orders.module.js';
+import { OrdersService } from '../../sample/02-orders/orders.service.js';
+import { servePage } from '../../sample/02-orders/page.js';
+import { findChromium, launchChromium } from './chromium.js';
+
+/** The sample as it is, but clients come back sooner. */
+@Module({ imports: [SseModule.forRoot({ retry: 200 }), OrdersModule] })
+class QuickModule {}
+
+async function serve(port = 0): Promise<{ app: NestExpressApplication; port: number }> {
+  const app = await NestFactory.create<NestExpressApplication>(QuickModule, {
+    logger: ['warn', 'error'],
+  });
+  servePage(app);
+  await app.listen(port, 'localhost');
+  // From here on nothing happens but what a test does.
+  await app.get(OrdersService).setOpen(false);
+  return { app, port: (app.getHttpServer().address() as AddressInfo).port };
+}
+
+const WHOLE = '0 missing, 0 doubled';
+
+const executable = findChromium();
+
+(executable === undefined ? describe.skip : describe)('the orders in a browser', () => {
+  let browser: Browser;
+  let app: NestExpressApplication;
+  let port: number;
+  let page: Page;
+  let complaints: string[];
+  /** The cursors with which streams were opened by the page; when the browser comes back it uses a header. */
+  let cursors: (string | null)[];
+
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? '');
+  }, 30_000);
+
+  afterAll(() => browser?.close());
+
+  beforeEach(async () => {
+    ({ app, port } = await serve());
+    page = await browser.newPage();
+    complaints = [];
+    cursors = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') {
+        complaints.push(message.text());
+      }
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('request', (request) => {
+      const { pathname, searchParams } = new URL(request.url());
+      if (pathname === '/events') cursors.push(searchParams.get('lastEventId'));
+    });
+    await page.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) =>
+        console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`),
+      );
+    });
+  });
+
+  afterEach(async () => {
+    await page.close();
+    await app.close();
+  });
+
+  it('fills its list from the snapshot, and follows every change', async () => {
+    await visit();
+    await shows({ received: 0, replayed: 0, snapshots: 1, gaps: 0 });
+    expect(await rows()).toEqual(listed());
+    expect(cursors).toEqual([null]);
+
+    const { no } = await place('Teapot');
+    await orders().advance(no);
+    await shows({ received: 2, replayed: 0, snapshots: 1, gaps: 0 });
+    expect(await rows()).toEqual(listed());
+    expect((await rows())[0]).toEqual(`${no} Teapot 1 Packed`);
+    expect(await page.locator('#cursor').textContent()).toMatch(/^1\.[\w-]+\.[\da-z]+$/);
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('comes back by itself when its connection is dropped, with what it missed', async () => {
+    await visit();
+    await place('Seen');
+    await shows({ received: 1 });
+    const dropped = closed();
+    await button('Drop the connection').click();
+    await dropped;
+    const missed = await Promise.all(['Mug', 'Honey', 'Teapot'].map(place));
+    await orders().advance(missed[0]!.no);
+
+    await shows({ received: 5, replayed: 4, snapshots: 1, gaps: 0 });
+    await state('Open');
+    expect(await rows()).toEqual(listed());
+    expect(await story()).toEqual([
+      'Back: 4 missed events replayed',
+      'Connection lost: the browser comes back by itself',
+      'New here: the list of 8 orders came first',
+    ]);
+    await place('Live');
+    await shows({ received: 6, replayed: 4 });
+    expect(otherComplaints()).toEqual([]);
+  }, 30_000);
+
+  it('loses nothing while the shop is busy, however often the connection drops', async () => {
+    await visit();
+    const { revision } = orders();
+    await button('Resume the shop').click();
+    const busy = setInterval(() => void place('Mug'), 5);
+    try {
+      for (let drop = 1; drop <= 5; drop++) {
+        const dropped = closed();
+        await button('Drop the connection').click();
+        await dropped;
+        await page.waitForFunction(
+          (count) => document.querySelectorAll('#story [data-what=back]').length === count,
+          drop,
+        );
+        await state('Open');
+      }
+    } finally {
+      clearInterval(busy);
+    }
+    await button('Pause the shop').click();
+    await button('Resume the shop').waitFor();
+    await shows({ received: orders().revision - revision, snapshots: 1, gaps: 0 });
+    expect(Number(await page.locator('#replayed').textContent())).toBeGreaterThan(5);
+    expect(await rows()).toEqual(listed());
+    expect(otherComplaints()).toEqual([]);
+  }, 60_000);
+
+  it('goes offline for a while, and then on from its cursor with a new stream', async () => {
+    await page.clock.install();
+    await visit();
+    await place('Seen');
+    await shows({ received: 1 });
+    const cursor = await page.locator('#cursor').textContent();
+    const left = closed();
+    await button('Go offline for 5 s').click();
+    await left;
+    await state('Offline');
+    expect(await button('Back in').isDisabled()).toBe(true);
+    expect(await button('Drop the connection').isDisabled()).toBe(true);
+    await place('Missed');
+
+    await page.clock.runFor(5_000);
+    await shows({ received: 2, replayed: 1, snapshots: 1, gaps: 0 });
+    await state('Open');
+    expect(cursors).toEqual([null, cursor]);
+    expect(await rows()).toEqual(listed());
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('goes on from its cursor after a reload, without a second snapshot', async () => {
+    await visit();
+    // The list alone brings a cursor, before there is any event.
+    const cursor = await page.locator('#cursor').textContent();
+    await page.goto('about:blank');
+    await place('Missed');
+    await place('Missed too');
+    await visit();
+    await shows({ received: 2, replayed: 2, snapshots: 1, gaps: 0 });
+    expect(cursors).toEqual([null, cursor]);
+    expect(await rows()).toEqual(listed());
+    const told = [
+      'Back: 2 missed events replayed',
+      'Page loaded again: with its list and its cursor',
+      'New here: the list of 8 orders came first',
+    ];
+    expect(await story()).toEqual(told);
+
+    await page.reload();
+    await state('Open');
+    await place('Live');
+    await shows({ received: 3, replayed: 2, snapshots: 1, gaps: 0 });
+    expect(await story()).toEqual(['Back: nothing was missed', told[1], ...told]);
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('says so when the server has forgotten everything, and loads the list again', async () => {
+    await visit();
+    await place('Lost');
+    await shows({ received: 1, snapshots: 1 });
+    const note = page
+      .getByRole('status')
+      .filter({ hasText: "The server's history is gone: the list was loaded again" });
+    expect(await note.isVisible()).toBe(false);
+    await app.close();
+    await state('Reconnecting');
+
+    ({ app } = await serve(port));
+    await shows({ received: 1, replayed: 0, snapshots: 2, gaps: 1 });
+    await state('Open');
+    await note.waitFor();
+    expect(await rows()).toEqual(listed());
+    expect((await story())[0]).toBe('Gap: the list of 8 orders was loaded again');
+    await place('Live');
+    await shows({ received: 2, snapshots: 2, gaps: 1 });
+    await button('OK').click();
+    expect(await note.isVisible()).toBe(false);
+    expect(otherComplaints()).toEqual([]);
+  }, 60_000);
+
+  it('pauses the shop for everybody', async () => {
+    await visit();
+    const other = await browser.newPage();
+    await other.goto(address());
+    await button('Resume the shop').click();
+    await other.getByRole('button', { name: 'Pause the shop' }).click();
+    await button('Resume the shop').waitFor();
+    expect(orders().isOpen).toBe(false);
+    await other.close();
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('would notice an event that is missing or comes twice', async () => {
+    const order = (no: number, revision: number) => ({
+      type: 'created',
+      data: { no, item: 'Mug', amount: 1, status: 'placed', revision },
+    });
+    const snapshot = { reason: 'fresh', cursor: 'c', revision: 10, isOpen: true, orders: [] };
+    const messages = [
+      { type: 'connected', data: { connection: 'one', revision: 10 } },
+      { type: 'orders', data: snapshot },
+      // This one is in the snapshot already, which is no fault.
+      order(1, 10),
+      order(2, 11),
+      order(3, 14),
+      order(3, 14),
+      order(4, 15),
+    ];
+    await page.route('**/events', (route) =>
+      route.fulfill({
+        contentType: 'text/event-stream',
+        body: `retry: 1000000\n\n${messages.map(frameOf).join('')}`,
+      }),
+    );
+    await page.goto(address());
+    await shows({ received: 5, snapshots: 1, 'check-text': '2 missing, 1 doubled' });
+    // The snapshot says that it has the first one already.
+    expect(await rows()).toEqual([4, 3, 2].map((no) => `${no} Mug 1 Placed`));
+  }, 30_000);
+
+  it('says that the server refuses the stream, and offers to try again', async () => {
+    await page.route('**/events', (route) => route.fulfill({ status: 403, body: 'no' }));
+    await page.goto(address());
+    await state('Closed');
+    await page.getByRole('alert').filter({ hasText: 'The server refused the stream' }).waitFor();
+    await page.unroute('**/events');
+    await button('Connect again').click();
+    await state('Open');
+    expect(await page.getByRole('alert').isVisible()).toBe(false);
+  }, 30_000);
+
+  it.each([
+    [1440, 900],
+    [390, 844],
+  ])(
+    'fits into a window of %d x %d, in both colour schemes',
+    async (width, height) => {
+      await page.setViewportSize({ width, height });
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        await visit();
+        await shows({ snapshots: 1 });
+        const overflow = await page.evaluate(() => {
+          const { scrollWidth } = document.documentElement;
+          const panels = [...document.querySelectorAll('.panel, .tile')];
+          const tooWide = panels.filter((panel) => panel.scrollWidth > panel.clientWidth);
+          return { scrollWidth, tooWide: tooWide.map(({ className }) => className) };
+        });
+        expect(overflow).toEqual({ scrollWidth: width, tooWide: [] });
+      }
+      expect(complaints).toEqual([]);
+    },
+    30_000,
+  );
+
+  const address = () => `http://localhost:${port}/`;
+  const orders = () => app.get(OrdersService);
+  const place = (item: string) => orders().place({ item, amount: 1 });
+  /** When the next connection ends. */
+  const closed = () => firstValueFrom(app.get(SseConnections).closed$);
+  const button = (name: string) => page.getByRole('button', { name });
+
+  const state = (words: string) =>
+    page.locator('#state[role=status]', { hasText: new RegExp(`^\\s*${words}\\s*$`) }).waitFor();
+
+  async function visit(): Promise<void> {
+    await page.goto(address());
+    await state('Open');
+    await page.locator('#orders tr').first().waitFor();
+  }
+
+  /** Waits until the page shows these figures; then nothing may be missing or doubled, unless that is one of them. */
+  async function shows(figures: Record<string, number | string>): Promise<void> {
+    await page.waitForFunction(
+      (wanted) =>
+        wanted.every(([id, text]) => document.getElementById(id)?.textContent === String(text)),
+      Object.entries(figures),
+    );
+    expect(await page.locator('#check-text').textContent()).toBe(figures['check-text'] ?? WHOLE);
+  }
+
+  const rows = () =>
+    page
+      .locator('#orders tr')
+      .evaluateAll((all) =>
+        all.map((row) => (row as HTMLElement).innerText.replaceAll(/\s+/g, ' ').trim()),
+      );
+
+  const story = () => page.locator('#story .what').allTextContents();
+
+  /** The list of the shop, as rows. */
+  function listed(): string[] {
+    return orders()
+      .list()
+      .map(({ no, item, amount, status }) => {
+        const words = status[0]!.toUpperCase() + status.slice(1);
+        return `${no} ${item} ${amount} ${words}`;
+      });
+  }
+
+  /** Chromium reports each stream that was cut and each attempt that met no server; nothing else may be wrong. */
+  function otherComplaints(): string[] {
+    return complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(text));
+  }
+});
+
+function frameOf({ type, data }: { type: string; data: unknown }): string {
+  return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+}
