@@ -75,7 +75,7 @@ describe('the snippets of README and docs', () => {
     const drawn = (text: string): string =>
       text
         .replace(/retry: \d{4}/, 'retry: n')
-        .replace(/1\.[\w-]{8}\.[0-9a-z]{10,11}/, 'cursor')
+        .replace(/1\.[\w-]{8}\.[0-9a-z]{10,11}/g, 'cursor')
         .trim();
     expect(drawn(stream.text)).toBe(drawn(shown));
     await app.close();

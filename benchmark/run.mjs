@@ -1,0 +1,25 @@
+// npm run bench [-- NAME …]: runs the benchmarks of this folder, or those named. See README.md for the method.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const folder = import.meta.dirname;
+const all = readdirSync(folder)
+  .filter((name) => name.endsWith('.bench.mjs'))
+  .map((name) => name.replace('.bench.mjs', ''));
+const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !all.includes(name));
+if (unknown.length > 0) {
+  console.error(`No benchmark named ${unknown.join(', ')}; there are ${all.join(', ')}`);
+  process.exit(1);
+}
+for (const name of chosen.length > 0 ? chosen : all) {
+  const { status } = spawnSync(
+    process.execPath,
+    ['--expose-gc', join(folder, `${name}.bench.mjs`)],
+    {
+      stdio: 'inherit',
+    },
+  );
+  if (status !== 0) process.exit(status ?? 1);
+}
