@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, Injectable, UseGuards, type CanActivate } from '@nestjs/common';
+import http from 'node:http';
 import net from 'node:net';
 import { concat, from, map, merge, NEVER, Observable, of, Subject, throwError, timer } from 'rxjs';
 import {
@@ -288,12 +289,45 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
     await handlerGate.waiting;
     const closing = app.nest.close();
     const newcomer = app.open('/quiet');
-    expect((await newcomer.response).status).toBe(200);
+    expect(await newcomer.response).toMatchObject({
+      status: 200,
+      headers: { connection: 'close' },
+    });
     expect(await newcomer.ended).toMatch(/^retry: \d{4}\n\n$/);
     handlerGate.open();
     await closing;
   });
 });
+
+describe.each(ADAPTERS)(
+  'a client that comes back on the socket of its last stream (%s)',
+  (adapter) => {
+    it('does not keep app.close() from its end', async () => {
+      const { app, handlerGate } = await start(adapter);
+      const stream = app.open('/handler');
+      await handlerGate.waiting;
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      const ask = () =>
+        new Promise<boolean>((resolve) => {
+          const request = http.get(`${app.url}/completes`, { agent }, (response) => {
+            response.resume().on('end', () => resolve(true));
+          });
+          request.on('error', () => resolve(false));
+        });
+      expect(await ask()).toBe(true);
+      const closing = app.nest.close();
+      let answers = 0;
+      const asking = (async () => {
+        while (await ask()) answers++;
+      })();
+      while (answers < 3) await new Promise(setImmediate);
+      handlerGate.open();
+      await Promise.all([closing, asking, stream.ended]);
+      expect(answers).toBeGreaterThanOrEqual(3);
+      agent.destroy();
+    });
+  },
+);
 
 describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) => {
   it('leave no subscribers, timers, listeners or sockets', async () => {
