@@ -1,12 +1,15 @@
+import { toChunk, type Encoded } from './wire.js';
+
 /**
  * The frames that a connection has not written yet. A batch is a list that shares its beginning: readers that
  * received the same frames in the same turn hold the *same* batch, so a thousand of them cost one buffer.
  */
-export class Batch {
+export class Batch implements Encoded {
   /** Of the wire text. */
   readonly bytes: number;
   private lastChild: Batch | undefined;
   private encoded: Buffer | undefined;
+  private framed: Buffer | undefined;
 
   constructor(
     private readonly parent?: Batch,
@@ -22,10 +25,18 @@ export class Batch {
   }
 
   get buffer(): Buffer {
-    if (this.encoded !== undefined) return this.encoded;
+    return (this.encoded ??= Buffer.from(this.text));
+  }
+
+  /** As one chunk of a chunked body, so that it need not be framed again for each reader. */
+  get chunk(): Buffer {
+    return (this.framed ??= toChunk(this.text, this.bytes));
+  }
+
+  private get text(): string {
     const frames: string[] = [];
     for (let batch: Batch | undefined = this; batch; batch = batch.parent) frames.push(batch.frame);
-    return (this.encoded = Buffer.from(frames.reverse().join('')));
+    return frames.reverse().join('');
   }
 }
 

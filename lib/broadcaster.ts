@@ -161,8 +161,7 @@ export class Broadcaster<Events extends object = EventMap> {
       if (this.isClosed) throw new SseClosedError('the hub');
       const connection = currentConnection.getStore();
       const reader = new Reader(this, list, options, subscriber, connection);
-      const hasCursor = this.keepsHistory && options.lastEventId !== false;
-      const untrack = hasCursor ? connection?.track(reader) : undefined;
+      const untrack = connection?.track(reader);
       // In the room before anything is read: what is published meanwhile waits.
       this.delivery.join(reader);
       subscriber.add(() => {

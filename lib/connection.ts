@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
+import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
 import { Deferred } from './deferred.js';
 import { joinStands, type Stand } from './cursor.js';
@@ -21,7 +22,9 @@ export type CloseReason =
 
 /** What the client may come back to: a stream of a hub. */
 export interface CursorSource {
-  readonly stand: Stand;
+  readonly rooms: readonly string[];
+  /** `undefined`: no cursor is written for it. */
+  readonly stand: Stand | undefined;
   /** A message with this id goes to the client. Answers whether it is an id of this source. */
   cameOut(id: string): boolean;
 }
@@ -69,7 +72,7 @@ export class SseConnection {
     readonly settings: StreamSettings,
     private readonly host: ConnectionHost,
   ) {
-    this.outbox = new Outbox(response.raw, host.turn);
+    this.outbox = new Outbox(response.raw, host.turn, settings);
     response.onceClosed(this.onResponseClosed);
   }
 
@@ -105,6 +108,11 @@ export class SseConnection {
   /** What waits for this client, in bytes. Frames are shared: several clients may wait for the same bytes. */
   get bufferedBytes(): number {
     return this.outbox.bufferedBytes;
+  }
+
+  /** How many events were left out for this client because it took too little; each is told by an `sse-gap`. */
+  get droppedEvents(): number {
+    return this.outbox.dropped;
   }
 
   /**
@@ -148,6 +156,13 @@ export class SseConnection {
   write(message: SseMessage): void {
     const frame = this.frameOf(message);
     this.open();
+    this.push(frame, message);
+  }
+
+  /** @internal As `write()`, for what is never left out. */
+  tell(message: SseMessage): void {
+    const frame = this.frameOf(message);
+    this.open();
     this.push(frame);
   }
 
@@ -157,15 +172,20 @@ export class SseConnection {
     if (this.phase === 'open' && cursor !== undefined) this.push(`${idField(cursor)}\n`);
   }
 
-  private push(frame: string): void {
+  private push(frame: string, message?: SseMessage): void {
     if (this.phase === 'closed') throw new SseClosedError('the connection');
-    this.outbox.push(frame);
-    if (
-      this.outbox.blockedAt !== undefined &&
-      this.bufferedBytes > this.settings.maxBufferedBytes
-    ) {
-      this.destroy('overflow');
-    }
+    if (!this.outbox.isBlocked) this.outbox.push(frame);
+    else if (!this.outbox.wait(this.waitingOf(frame, message))) this.destroy('overflow');
+  }
+
+  /** A client is told of losses in its own rooms; others of an event are none of its business. */
+  private waitingOf(frame: string, message: SseMessage | undefined): Waiting {
+    if (message === undefined) return { frame };
+    const rooms =
+      message instanceof HubEvent
+        ? message.rooms.filter((room) => this.sources.some((source) => source.rooms.includes(room)))
+        : [];
+    return { frame, rooms, key: this.settings.conflateKey(message) };
   }
 
   /** @internal Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
@@ -187,7 +207,7 @@ export class SseConnection {
 
   /** @internal From now on the cursor of this connection counts this source too; until the answer is called. */
   track(source: CursorSource): () => void {
-    if (this.sources.length === MAX_CURSOR_SOURCES) {
+    if (source.stand !== undefined && this.stands.length === MAX_CURSOR_SOURCES) {
       throw new SseError(
         'SSE_LIMIT',
         `a connection can read ${MAX_CURSOR_SOURCES} hub streams; give one stream several rooms instead`,
@@ -272,13 +292,17 @@ export class SseConnection {
   }
 
   private frameWithJoinedId(message: SseMessage): string {
-    const id = joinStands(this.sources.map(({ stand }) => stand));
+    const id = joinStands(this.stands);
     if (message instanceof HubEvent) return message.frameWith(id);
     return encodeFrame({ ...message, id }, this.settings.serialize);
   }
 
+  private get stands(): Stand[] {
+    return this.sources.flatMap(({ stand }) => stand ?? []);
+  }
+
   private get cursor(): string | undefined {
-    return this.hasOwnIds ? undefined : joinStands(this.sources.map(({ stand }) => stand));
+    return this.hasOwnIds ? undefined : joinStands(this.stands);
   }
 }
 

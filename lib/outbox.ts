@@ -1,61 +1,85 @@
 import type { ServerResponse } from 'node:http';
+import { Backlog, type BacklogSettings, type Waiting } from './backlog.js';
 import type { Batch, Turn, TurnWriter } from './batch.js';
 import { Deferred } from './deferred.js';
 import { SseClosedError } from './errors.js';
+import { encode, Wire, type Encoded } from './wire.js';
+
+/** A backlog is written in parts of this size, so that progress shows and the rest can still be left out. */
+const BACKLOG_PART_BYTES = 65_536;
 
 /**
- * What is on its way to one client: frames are collected in the batch of the turn and written once per turn;
- * while the client takes nothing, the batch grows by references to shared frames.
+ * What is on its way to one client: frames are collected in the batch of the turn and written once per turn. While the
+ * client takes nothing, they wait in its backlog.
  */
 export class Outbox implements TurnWriter {
   private phase: 'held' | 'open' | 'closed' = 'held';
+  private wire: Wire | undefined;
   private batch: Batch | undefined;
+  private backlog: Backlog | undefined;
   private inTurn = false;
   private roomWaiters: Deferred<void> | undefined;
 
   /** When the last write or drain was. */
   activeAt = 0;
-  /** Since when the client takes nothing: from a `write()` that answered false to its drain. */
+  /** Since when the client takes nothing: from a write that found no room to its drain. */
   blockedAt: number | undefined;
+  /** How many events the backlog has left out. */
+  dropped = 0;
 
   constructor(
     private readonly raw: ServerResponse,
     private readonly turn: Turn,
+    private readonly settings: BacklogSettings,
   ) {}
 
   /** What waits for the client, in bytes. */
   get bufferedBytes(): number {
-    return (this.batch?.bytes ?? 0) + this.raw.writableLength;
+    return (this.batch?.bytes ?? 0) + (this.backlog?.bytes ?? 0) + this.raw.writableLength;
+  }
+
+  /** Whether frames have to wait for the client, by `wait()`. */
+  get isBlocked(): boolean {
+    return this.blockedAt !== undefined || this.backlog !== undefined;
   }
 
   /** The headers are sent: writes `opening` at once, and from now on what is pushed. */
   open(opening: string): void {
     this.phase = 'open';
-    if (opening !== '') this.write(Buffer.from(opening));
+    this.wire = new Wire(this.raw);
+    if (opening !== '') this.write(encode(opening));
     if (this.batch !== undefined || this.roomWaiters !== undefined) this.joinTurn();
   }
 
+  /** Appends a frame to what this turn writes. */
   push(frame: string): void {
     this.batch = (this.batch ?? this.turn.root).append(frame);
     this.joinTurn();
+  }
+
+  /** Puts a frame behind those that wait; answers false when they are too many and nothing may be left out. */
+  wait(frame: Waiting): boolean {
+    this.backlog ??= new Backlog(this.settings);
+    return this.backlog.push(frame);
   }
 
   /** The turn is over. */
   flush(): void {
     this.inTurn = false;
     if (this.phase !== 'open' || this.blockedAt !== undefined) return;
-    if (this.batch !== undefined) {
-      const { buffer } = this.batch;
+    if (this.backlog !== undefined) this.writeBacklog(this.backlog);
+    else if (this.batch !== undefined) {
+      const { batch } = this;
       this.batch = undefined;
-      this.write(buffer);
+      this.write(batch);
     }
-    if (this.blockedAt === undefined) this.tellRoom();
+    if (!this.isBlocked) this.tellRoom();
   }
 
   /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
   room(): Promise<void> {
     if (this.phase === 'closed') return Deferred.rejected(new SseClosedError('the connection'));
-    if (this.phase === 'open' && this.batch === undefined && this.blockedAt === undefined) {
+    if (this.phase === 'open' && this.batch === undefined && !this.isBlocked) {
       return Promise.resolve();
     }
     this.roomWaiters ??= new Deferred();
@@ -64,16 +88,18 @@ export class Outbox implements TurnWriter {
 
   /** Ends the response after what was pushed. Until the client has taken it, it counts as blocked. */
   end(): void {
-    const { batch } = this;
+    const rest = this.backlog?.take(Infinity) ?? this.batch?.buffer;
     this.discard();
     this.blockedAt ??= performance.now();
-    this.raw.end(batch?.buffer);
+    this.raw.end(rest);
   }
 
   /** Forgets what was not written. */
   discard(): void {
     this.phase = 'closed';
+    this.dropped += this.backlog?.dropped ?? 0;
     this.batch = undefined;
+    this.backlog = undefined;
     this.roomWaiters?.reject(new SseClosedError('the connection'));
   }
 
@@ -83,11 +109,16 @@ export class Outbox implements TurnWriter {
     this.turn.add(this);
   }
 
-  private write(buffer: Buffer): void {
+  private writeBacklog(backlog: Backlog): void {
+    this.write(encode(backlog.take(BACKLOG_PART_BYTES)));
+    if (!backlog.isEmpty) return this.joinTurn();
+    this.dropped += backlog.dropped;
+    this.backlog = undefined;
+  }
+
+  private write(encoded: Encoded): void {
     this.activeAt = performance.now();
-    if (this.raw.write(buffer)) return;
-    this.blockedAt = this.activeAt;
-    this.raw.once('drain', this.onDrain);
+    if (!this.wire?.write(encoded, this.onDrain)) this.blockedAt = this.activeAt;
   }
 
   private readonly onDrain = (): void => {

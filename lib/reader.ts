@@ -125,7 +125,8 @@ export class Reader<Events extends object> implements CursorSource {
    * An operator may hold an event back or drop it; which of the two cannot be seen, so until a later event comes out,
    * the client stands where the last one did.
    */
-  get stand(): Stand {
+  get stand(): Stand | undefined {
+    if (!this.hub.keepsHistory || this.options.lastEventId === false) return undefined;
     const { epoch, position: delivered } = this.hub.delivered;
     if (this.waiting !== undefined) return { epoch, position: undefined, isHeld: true };
     const isHeld = this.entered > (this.left ?? 0);
@@ -226,7 +227,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.connection === undefined) {
       this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent as SseEvent<Events>);
     } else if (this.connection.state !== 'closed') {
-      this.connection.write(message);
+      this.connection.tell(message);
     }
   }
 }

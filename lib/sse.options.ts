@@ -1,5 +1,6 @@
 import { ConfigurableModuleBuilder, type RequestMethod } from '@nestjs/common';
 import type { HubOptions } from './broadcaster.js';
+import type { Overflow } from './backlog.js';
 import type { EventLogFactory, HistoryOptions } from './event-log.js';
 import type { SseConnection } from './connection.js';
 import type { Serialize, SseMessage } from './frame.js';
@@ -27,11 +28,22 @@ export interface RetryRange {
 /** @publicApi */
 export interface BackpressureOptions {
   /**
-   * How much may wait for a client that reads too slowly. Beyond it the connection is ended, with the reason
-   * `overflow`; the client comes back. Bytes.
+   * How much may wait for a client that reads too slowly. Bytes.
    * @default 1_048_576
    */
   maxBufferedBytes?: number;
+  /**
+   * What happens beyond that. `disconnect` ends the connection, with the reason `overflow`; the client comes back and gets
+   * what it missed. `drop-oldest` and `drop-newest` leave events out. `conflate` keeps only the latest event of each `key`
+   * as soon as events wait, and beyond the limit leaves out the oldest. What is left out is told by `sse-gap`.
+   * @default 'disconnect'
+   */
+  overflow?: Overflow;
+  /**
+   * Which events stand for each other, for `overflow: 'conflate'`.
+   * @default the type of the event
+   */
+  key?: (message: SseMessage) => string;
   /**
    * How long a client may take nothing of what waits for it before its socket is destroyed, with the reason
    * `stall`. Milliseconds. `false` switches it off.
@@ -136,7 +148,11 @@ export const SSE_DEFAULTS = Object.freeze({
   keepAlive: Object.freeze({ intervalMs: 15_000 }),
   retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
   onComplete: 'end',
-  backpressure: Object.freeze({ maxBufferedBytes: 1_048_576, stallTimeoutMs: 15_000 }),
+  backpressure: Object.freeze({
+    maxBufferedBytes: 1_048_576,
+    overflow: 'disconnect',
+    stallTimeoutMs: 15_000,
+  }),
   shutdown: Object.freeze({ timeoutMs: 5_000 }),
   history: Object.freeze({ maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 }),
 }) satisfies SseModuleOptions;
@@ -151,6 +167,8 @@ export interface StreamSettings {
   readonly onError: StreamOptions['onError'];
   readonly onComplete: 'end' | 'close';
   readonly maxBufferedBytes: number;
+  readonly overflow: Overflow;
+  readonly conflateKey: (message: SseMessage) => string;
   readonly stallTimeoutMs: number | undefined;
 }
 
@@ -163,7 +181,7 @@ export function streamSettings(
   const merged = { ...module, ...defined(own) };
   const keepAlive = stream.keepAlive ?? module.keepAlive;
   const retry = stream.retry ?? module.retry ?? SSE_DEFAULTS.retry;
-  const backpressure = {
+  const backpressure: Required<Omit<BackpressureOptions, 'key'>> & BackpressureOptions = {
     ...SSE_DEFAULTS.backpressure,
     ...defined(module.backpressure ?? {}),
     ...defined(stream.backpressure ?? {}),
@@ -187,8 +205,14 @@ export function streamSettings(
     onError: merged.onError,
     onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
     maxBufferedBytes: backpressure.maxBufferedBytes,
+    overflow: backpressure.overflow,
+    conflateKey: backpressure.key ?? typeOf,
     stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
   };
+}
+
+function typeOf({ type = 'message' }: SseMessage): string {
+  return type;
 }
 
 /** Without the keys that are set to `undefined`, which must not win over a default. */
@@ -207,6 +231,8 @@ const STREAM_RULES = {
   onComplete: rules.oneOf('end', 'close'),
   backpressure: rules.object({
     maxBufferedBytes: rules.positiveInteger,
+    overflow: rules.oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate'),
+    key: rules.aFunction,
     stallTimeoutMs: rules.orFalse(rules.durationMs),
   }),
 };

@@ -55,7 +55,7 @@ function messageOf(value: unknown, { settings }: SseConnection): SseMessage {
 
 function complete(connection: SseConnection): void {
   if (connection.settings.onComplete === 'close') {
-    connection.write({ type: 'sse-end', id: END_ID, data: { reason: 'complete' } });
+    connection.tell({ type: 'sse-end', id: END_ID, data: { reason: 'complete' } });
   }
   connection.close('complete');
 }
@@ -64,7 +64,7 @@ function failLate(error: unknown, connection: SseConnection): void {
   if (connection.state === 'closed') return;
   try {
     const message = lastMessage(error, connection);
-    if (message) connection.write(message);
+    if (message) connection.tell(message);
   } catch (hookError) {
     logger.error(hookError);
   }

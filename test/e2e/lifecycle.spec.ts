@@ -316,14 +316,12 @@ describe.each(ADAPTERS)(
         });
       expect(await ask()).toBe(true);
       const closing = app.nest.close();
-      let answers = 0;
+      expect([await ask(), await ask(), await ask()]).toEqual([true, true, true]);
       const asking = (async () => {
-        while (await ask()) answers++;
+        while (await ask());
       })();
-      while (answers < 3) await new Promise(setImmediate);
       handlerGate.open();
       await Promise.all([closing, asking, stream.ended]);
-      expect(answers).toBeGreaterThanOrEqual(3);
       agent.destroy();
     });
   },

@@ -24,6 +24,7 @@ function openConnection(options: SseModuleOptions = {}): {
 
 /** A stream of a hub that has handed out everything up to position 35. */
 const standing: CursorSource = {
+  rooms: ['a'],
   stand: { epoch: 'e', position: 35, isHeld: false },
   cameOut: () => false,
 };

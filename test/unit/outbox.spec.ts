@@ -1,19 +1,22 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Turn } from '../../lib/batch.js';
 import { Outbox } from '../../lib/outbox.js';
+import { streamSettings } from '../../lib/sse.options.js';
 import { nextTurn, RecordingResponse } from '../support/recording-response.js';
+
+const settings = streamSettings({});
 
 function outboxes(count = 1): { outbox: Outbox; raw: RecordingResponse }[] {
   const turn = new Turn();
   return Array.from({ length: count }, () => {
     const raw = new RecordingResponse();
-    return { raw, outbox: new Outbox(raw.asResponse, turn) };
+    return { raw, outbox: new Outbox(raw.asResponse, turn, settings) };
   });
 }
 
 function oneOutbox(): { outbox: Outbox; raw: RecordingResponse } {
   const raw = new RecordingResponse();
-  return { raw, outbox: new Outbox(raw.asResponse, new Turn()) };
+  return { raw, outbox: new Outbox(raw.asResponse, new Turn(), settings) };
 }
 
 /** `pending`, or how the promise was settled by now. */

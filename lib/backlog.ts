@@ -1,0 +1,125 @@
+import { encodeFrame } from './frame.js';
+
+/**
+ * What happens to events for a client that takes too little: it is disconnected and comes back; the oldest or the newest
+ * that wait are left out; or, as soon as events wait, only the latest of each key does.
+ * @publicApi
+ */
+export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
+
+/** One frame that waits. */
+export interface Waiting {
+  readonly frame: string;
+  /** The rooms to name if it is left out; absent on what is never left out, such as a gap. */
+  readonly rooms?: readonly string[];
+  /** A later one with the same key stands for it. */
+  readonly key?: string;
+}
+
+/** Of the stream that waits. */
+export interface BacklogSettings {
+  readonly overflow: Overflow;
+  readonly maxBufferedBytes: number;
+}
+
+interface Entry extends Waiting {
+  readonly bytes: number;
+}
+
+/**
+ * What waits for a client that takes nothing at the moment: references to shared frames, counted in bytes. Beyond its
+ * limit it leaves events out as its policy says, and has a word for the client about that in their place.
+ */
+export class Backlog {
+  /** Of the frames that wait. */
+  bytes = 0;
+  /** How many events were left out so far. */
+  dropped = 0;
+  /** In the order in which they will be written. */
+  private readonly entries = new Map<unknown, Entry>();
+  /** Rooms that lost events older than some that wait. */
+  private lostBefore: Set<string> | undefined;
+  /** Rooms that lost events newer than all that wait. */
+  private lostAfter: Set<string> | undefined;
+  private serial = 0;
+
+  private readonly overflow: Overflow;
+  private readonly maxBytes: number;
+
+  constructor({ overflow, maxBufferedBytes }: BacklogSettings) {
+    this.overflow = overflow;
+    this.maxBytes = maxBufferedBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.entries.size === 0 && this.lostAfter === undefined;
+  }
+
+  /** Answers false when the client has to be disconnected. */
+  push(waiting: Waiting): boolean {
+    const bytes = Buffer.byteLength(waiting.frame);
+    const key = this.overflow === 'conflate' ? waiting.key : undefined;
+    if (key !== undefined) this.leaveOut(key);
+    if (this.overflow === 'drop-newest' && waiting.rooms && this.bytes + bytes > this.maxBytes) {
+      this.dropped++;
+      this.lostAfter ??= new Set();
+      for (const room of waiting.rooms) this.lostAfter.add(room);
+      return true;
+    }
+    this.endLostAfter();
+    this.add(key ?? this.serial++, { ...waiting, bytes });
+    if (this.bytes <= this.maxBytes) return true;
+    if (this.overflow === 'disconnect') return false;
+    for (const [oldest, { rooms }] of this.entries) {
+      if (this.bytes <= this.maxBytes) break;
+      if (rooms !== undefined) this.leaveOut(oldest);
+    }
+    return true;
+  }
+
+  /** Takes the oldest frames out, up to about so many bytes. */
+  take(maxBytes: number): string {
+    this.endLostAfter();
+    let text = '';
+    let bytes = 0;
+    if (this.lostBefore !== undefined) {
+      text = gapFrame(this.lostBefore);
+      this.lostBefore = undefined;
+    }
+    for (const [key, entry] of this.entries) {
+      if (bytes > 0 && bytes + entry.bytes > maxBytes) break;
+      text += entry.frame;
+      bytes += entry.bytes;
+      this.entries.delete(key);
+    }
+    this.bytes -= bytes;
+    return text;
+  }
+
+  private add(key: unknown, entry: Entry): void {
+    this.entries.set(key, entry);
+    this.bytes += entry.bytes;
+  }
+
+  private leaveOut(key: unknown): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    this.entries.delete(key);
+    this.bytes -= entry.bytes;
+    this.dropped++;
+    this.lostBefore ??= new Set();
+    for (const room of entry.rooms ?? []) this.lostBefore.add(room);
+  }
+
+  /** Something follows what was left out: the word about it goes between. */
+  private endLostAfter(): void {
+    if (this.lostAfter === undefined) return;
+    const frame = gapFrame(this.lostAfter);
+    this.lostAfter = undefined;
+    this.add(this.serial++, { frame, bytes: Buffer.byteLength(frame) });
+  }
+}
+
+function gapFrame(rooms: ReadonlySet<string>): string {
+  return encodeFrame({ type: 'sse-gap', data: { rooms: [...rooms], reason: 'overflow' } });
+}

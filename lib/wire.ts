@@ -1,0 +1,50 @@
+import { ServerResponse } from 'node:http';
+
+/** Something to write, encoded once for all its readers: as it is, and as a chunk of a chunked body. */
+export interface Encoded {
+  readonly buffer: Buffer;
+  readonly chunk: Buffer;
+}
+
+/**
+ * The cheapest way to write to a response. On HTTP/1.1, where nothing has wrapped its `write()`, a chunk that all readers
+ * share goes to the socket; elsewhere, as behind `compression` or on HTTP/2, the text goes through the response. The
+ * figures are in docs/decisions/005-chunks-are-framed-once.md.
+ */
+export class Wire {
+  private readonly isPlain: boolean;
+
+  constructor(private readonly raw: ServerResponse) {
+    this.isPlain =
+      raw instanceof ServerResponse &&
+      raw.chunkedEncoding &&
+      raw.write === ServerResponse.prototype.write;
+  }
+
+  /** Answers whether the client takes more; if not, `onDrain` is called once when it does. */
+  write(encoded: Encoded, onDrain: () => void): boolean {
+    const { raw } = this;
+    // Without a socket the response waits behind another one, and keeps what is written until its turn.
+    const target = this.isPlain && raw.socket?.writable ? raw.socket : raw;
+    const takesMore = target === raw ? raw.write(encoded.buffer) : target.write(encoded.chunk);
+    if (!takesMore) target.once('drain', onDrain);
+    return takesMore;
+  }
+}
+
+/** Text for one reader alone. */
+export function encode(text: string): Encoded {
+  return {
+    get buffer() {
+      return Buffer.from(text);
+    },
+    get chunk() {
+      return toChunk(text);
+    },
+  };
+}
+
+/** https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding */
+export function toChunk(text: string, bytes = Buffer.byteLength(text)): Buffer {
+  return Buffer.from(`${bytes.toString(16)}\r\n${text}\r\n`);
+}
