@@ -79,7 +79,6 @@ export class Backlog {
 
   /** Takes the oldest frames out, up to about so many bytes. */
   take(maxBytes: number): string {
-    this.endLostAfter();
     let text = '';
     let bytes = 0;
     if (this.lostBefore !== undefined) {
@@ -93,6 +92,10 @@ export class Backlog {
       this.entries.delete(key);
     }
     this.bytes -= bytes;
+    if (this.entries.size === 0 && this.lostAfter !== undefined) {
+      text += gapFrame(this.lostAfter);
+      this.lostAfter = undefined;
+    }
     return text;
   }
 
@@ -114,9 +117,9 @@ export class Backlog {
   /** Something follows what was left out: the word about it goes between. */
   private endLostAfter(): void {
     if (this.lostAfter === undefined) return;
-    const frame = gapFrame(this.lostAfter);
+    // It counts for nothing: there is one at most between two events.
+    this.add(this.serial++, { frame: gapFrame(this.lostAfter), bytes: 0 });
     this.lostAfter = undefined;
-    this.add(this.serial++, { frame, bytes: Buffer.byteLength(frame) });
   }
 }
 

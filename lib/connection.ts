@@ -37,6 +37,8 @@ export interface ConnectionHost {
   readonly turn: Turn;
   opened(connection: SseConnection): void;
   closed(connection: SseConnection, reason: CloseReason): void;
+  /** Whether this client was cut so often for slowness that it is not sent its backlog again. */
+  isOftenCut(connection: SseConnection): boolean;
   /** The response is over: the client has taken all of it, or has left. */
   gone(connection: SseConnection): void;
 }
@@ -58,6 +60,7 @@ export class SseConnection {
   private readonly sources: CursorSource[] = [];
   /** The handler writes ids that are no cursors: the client comes back with one of those. */
   private hasOwnIds = false;
+  private lastCursor: string | undefined;
   private begun: (() => void) | undefined;
   private teardown: (() => void) | undefined;
   private abort: AbortController | undefined;
@@ -224,6 +227,21 @@ export class SseConnection {
     if (this.phase === 'opening') this.end('error', () => this.outbox.discard());
   }
 
+  /** @internal Up to where the client may have read, when it has ended. */
+  get sentCursor(): string | undefined {
+    return this.lastCursor;
+  }
+
+  /** @internal */
+  get place(): string {
+    return this.response.place;
+  }
+
+  /** @internal */
+  get isOftenCut(): boolean {
+    return this.host.isOftenCut(this);
+  }
+
   /** @internal Ends the connection, or what is left of it, without waiting for the client. */
   destroy(reason: CloseReason): void {
     if (this.phase !== 'closed') this.end(reason, () => this.outbox.discard());
@@ -247,6 +265,7 @@ export class SseConnection {
   private end(reason: CloseReason, finish: () => void): void {
     this.phase = 'closed';
     this.reason = reason;
+    this.lastCursor = this.cursor;
     try {
       this.teardown?.();
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { Turn } from './batch.js';
+import { SlowClients } from './slow-clients.js';
 import type { CloseReason, ConnectionHost, SseConnection } from './connection.js';
 
 /**
@@ -35,6 +36,7 @@ export class SseConnections implements ConnectionHost {
   private readonly open = new Set<SseConnection>();
   /** Ended here, but the client has not taken the end yet. */
   private readonly leaving = new Set<SseConnection>();
+  private readonly slow = new SlowClients();
   private readonly opens = new Subject<SseConnection>();
   private readonly closes = new Subject<ClosedConnection>();
   private pulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
@@ -115,6 +117,14 @@ export class SseConnections implements ConnectionHost {
       this.closes.next({ connection, reason });
     }
     this.opening.delete(connection);
+    if (reason !== 'overflow' && reason !== 'stall') return;
+    const { place, lastEventId, sentCursor } = connection;
+    this.slow.cut(place, lastEventId, sentCursor, Date.now());
+  }
+
+  /** @internal */
+  isOftenCut({ place, lastEventId }: SseConnection): boolean {
+    return this.slow.isOften(place, lastEventId, Date.now());
   }
 
   /** @internal */

@@ -177,7 +177,12 @@ export class Reader<Events extends object> implements CursorSource {
   private read(lastEventId: string | undefined): Promise<Missed> {
     const { log, keepsHistory } = this.hub;
     const { rewind } = this.options;
-    if (lastEventId !== undefined) return readMissed(log, this.rooms, lastEventId);
+    if (lastEventId !== undefined) {
+      const missed = readMissed(log, this.rooms, lastEventId);
+      return this.connection?.isOftenCut
+        ? missed.then((all) => withoutReplay(all, this.rooms))
+        : missed;
+    }
     if (!keepsHistory || rewind === undefined) return nothingMissed(this.hub);
     return readRewind(
       log,
@@ -230,6 +235,13 @@ export class Reader<Events extends object> implements CursorSource {
       this.connection.tell(message);
     }
   }
+}
+
+/** For a client that was cut again and again while its backlog was replayed. */
+function withoutReplay(missed: Missed, own: readonly string[]): Missed {
+  if (missed.events.length === 0) return missed;
+  const rooms = own.filter((room) => missed.events.some((event) => event.rooms.includes(room)));
+  return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
 }
 
 async function nothingMissed({ log, keepsHistory }: ReaderHub): Promise<Missed> {

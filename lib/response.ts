@@ -7,6 +7,8 @@ export interface HttpRequest {
   readonly raw?: IncomingMessage | Http2ServerRequest;
   readonly headers: IncomingMessage['headers'];
   readonly query?: unknown;
+  /** The client's address, also behind a proxy that the platform was told to trust. */
+  readonly ip?: string;
 }
 
 /** The response as Express or Fastify hand it to a handler. */
@@ -36,12 +38,12 @@ export class StreamResponse {
 
   /** @throws SseNotStreamableError when something has answered already */
   constructor(
-    request: HttpRequest,
+    private readonly platformRequest: HttpRequest,
     private readonly response: HttpResponse,
   ) {
     // HTTP/2's classes have the same methods as far as we use them.
     this.raw = (response.raw ?? response) as ServerResponse;
-    this.request = (request.raw ?? request) as IncomingMessage;
+    this.request = (platformRequest.raw ?? platformRequest) as IncomingMessage;
     if (this.raw.headersSent || this.raw.writableEnded) {
       throw new SseNotStreamableError(
         'the response has already begun; let the handler of `@SseStream()` be the only one that answers',
@@ -51,6 +53,13 @@ export class StreamResponse {
 
   get isHead(): boolean {
     return this.request.method === 'HEAD';
+  }
+
+  /** What distinguishes a client before it says who it is: its address, its program, and what it asks for. */
+  get place(): string {
+    const { socket, headers, url = '' } = this.request;
+    const address = this.platformRequest.ip ?? socket.remoteAddress;
+    return `${address} ${headers['user-agent']} ${url.split('?', 1)[0]}`;
   }
 
   /** The client has left. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { EventSource } from 'eventsource';
 import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import net from 'node:net';
 import { concat, map, NEVER, of, timer } from 'rxjs';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
@@ -128,6 +129,32 @@ describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
     const text = await exchange('GET /finite HTTP/1.0\r\nHost: x\r\n\r\n', () => false);
     expect(text).toMatch(/\r\n\r\n: connected\nretry: \d{4}\n\ndata: one\n\ndata: ✓ two\n\n$/);
     expect(text).not.toContain('keep-alive');
+  });
+});
+
+describe.each(ADAPTERS)('behind a middleware that wraps the response (%s)', (adapter) => {
+  it('every byte goes through its `write`, as without one it goes to the socket', async () => {
+    const written: string[] = [];
+    const app = await serve(Streams, {
+      adapter,
+      setup: (nest) =>
+        nest.use((_request: unknown, response: ServerResponse, next: () => void) => {
+          const write = response.write.bind(response);
+          response.write = (chunk: Buffer) => {
+            written.push(String(chunk));
+            return write(chunk);
+          };
+          next();
+        }),
+    });
+    const stream = app.open('/room');
+    await stream.until((text) => text.endsWith('\n\n'));
+    for (const data of ['one', 'two']) {
+      await app.nest.get(Broadcaster).publish('room', { data });
+      await stream.next();
+    }
+    expect(written).toHaveLength(3);
+    expect(written.join('')).toBe(stream.text);
   });
 });
 

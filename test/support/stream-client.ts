@@ -80,7 +80,7 @@ export function openStream(request: StreamRequest): StreamClient {
         if (found === undefined && failure === undefined) return;
         waiting.delete(attempt);
         if (found === undefined)
-          reject(new Error(`the stream ended before ${what()}; got:\n${text}`));
+          reject(new Error(`the stream ended before ${what()}; got:\n${text.slice(-400)}`));
         else resolve(found);
       };
       waiting.add(attempt);

@@ -18,7 +18,7 @@ const LAYERS = [
   ['broadcaster'],
   ['delivery'],
   ['reader'],
-  ['resume', 'reserved-types', 'rooms', 'connection'],
+  ['resume', 'reserved-types', 'rooms', 'connection', 'slow-clients'],
   ['outbox', 'response', 'event-log-memory'],
   ['backlog', 'batch'],
   ['event', 'event-log', 'ring'],

@@ -16,7 +16,13 @@ function openConnection(options: SseModuleOptions = {}): {
   raw: RecordingResponse;
 } {
   const raw = new RecordingResponse();
-  const host: ConnectionHost = { turn: new Turn(), opened() {}, closed() {}, gone() {} };
+  const host: ConnectionHost = {
+    turn: new Turn(),
+    opened() {},
+    closed() {},
+    gone() {},
+    isOftenCut: () => false,
+  };
   const settings = streamSettings(options);
   const connection = new SseConnection({ headers: {} }, streamResponse(raw), settings, host);
   return { connection, raw };

@@ -1,0 +1,237 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Get, Query } from '@nestjs/common';
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import { Broadcaster, SseConnections, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
+import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
+import type { StreamClient } from '../support/stream-client.js';
+
+const https = {
+  key: readFileSync(new URL('../support/tls/key.pem', import.meta.url)),
+  cert: readFileSync(new URL('../support/tls/cert.pem', import.meta.url)),
+};
+
+@Controller()
+class Streams {
+  constructor(readonly hub: Broadcaster) {}
+  @SseStream('rooms') rooms(@Query('rooms') rooms = 'main') {
+    return this.hub.stream(rooms.split(','));
+  }
+  @Get('json') json() {
+    return { j: 1 };
+  }
+}
+
+const TRANSPORTS: [string, ServeOptions][] = [
+  ...ADAPTERS.map((adapter): [string, ServeOptions] => [adapter, { adapter }]),
+  ['HTTP/2 on fastify', { adapter: 'fastify', http: { https, http2: true } }],
+];
+const PADDING = 'x'.repeat(9_980);
+
+async function start(options: ServeOptions, backpressure: SseModuleOptions['backpressure'] = {}) {
+  const app = await serve(Streams, { ...options, sse: { backpressure, retry: 1 } });
+  const { hub } = app.nest.get(Streams);
+  const connections = app.nest.get(SseConnections);
+  const reasons: string[] = [];
+  connections.closed$.subscribe(({ reason }) => reasons.push(reason));
+  const open = async (path = '/rooms', lastEventId?: string): Promise<StreamClient> => {
+    const headers: Record<string, string> =
+      lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+    const stream = app.open(path, { headers });
+    await stream.until((text) => text.includes('\n\n'));
+    return stream;
+  };
+  let published = 0;
+  const emit = (): Promise<string> =>
+    hub.to('main', 'not of this client').emit(`type ${published % 7}`, `${published++} ${PADDING}`);
+  /** Publishes until the condition holds; others are served in between. */
+  const flood = async (until: () => boolean): Promise<void> => {
+    while (!until()) {
+      for (let n = 0; n < 20; n++) await emit();
+      expect(await app.open('/json').ended).toBe('{"j":1}');
+    }
+  };
+  return { app, hub, connections, reasons, open, emit, flood, count: () => published };
+}
+
+const uids = ({ events }: StreamClient): number[] =>
+  events
+    .filter(({ event }) => event !== 'sse-gap')
+    .map(({ data }) => Number(data.split(' ', 1)[0]));
+
+describe.each(TRANSPORTS)('a client that reads nothing (%s)', (_title, options) => {
+  it('is disconnected at its limit, and gets what it missed when it comes back', async () => {
+    const { open, connections, reasons, flood, hub, emit, count } = await start(options, {
+      maxBufferedBytes: 500_000,
+    });
+    const stalled = await open();
+    const [connection] = connections.list();
+    stalled.pause();
+    let most = 0;
+    await flood(() => {
+      most = Math.max(most, connection?.bufferedBytes ?? 0);
+      return reasons.length > 0;
+    });
+    expect(reasons).toEqual(['overflow']);
+    // The backlog, what was written last, and the buffer of the socket below.
+    expect(most).toBeLessThan(500_000 + 400_000);
+    expect(connection?.bufferedBytes).toBeLessThan(400_000);
+    expect(hub.size()).toBe(0);
+    stalled.resume();
+    await stalled.closed;
+    const seen = uids(stalled);
+    expect(seen).toEqual(seen.map((_, n) => n));
+    const back = await open('/rooms', stalled.events.at(-1)?.id);
+    await back.until(() => back.events.length > 0);
+    await emit();
+    await back.until(() => uids(back).at(-1) === count() - 1);
+    // What it missed, or the word that it was more than a replay carries.
+    const [first] = back.events;
+    expect(first?.event === 'sse-gap' ? seen.length : uids(back)[0]).toBe(seen.length);
+  });
+
+  it.each(['drop-oldest', 'drop-newest', 'conflate'] as const)(
+    'is told what it lost, and nothing is lost beyond that, with %s',
+    async (overflow) => {
+      const { open, connections, reasons, flood, emit, count } = await start(options, {
+        maxBufferedBytes: 300_000,
+        overflow,
+      });
+      const stream = await open();
+      const [connection] = connections.list();
+      stream.pause();
+      const before = () => connection?.bufferedBytes ?? 0;
+      await flood(() => before() >= 300_000 || count() > 3_000);
+      const blockedAt = count();
+      await flood(() => count() > blockedAt + 400);
+      stream.resume();
+      // Until all that waited has gone out; then one more, which nobody leaves out.
+      await stream.until(() => before() === 0);
+      await emit();
+      await stream.until(() => uids(stream).at(-1) === count() - 1);
+      const seen = uids(stream);
+      expect(seen).toEqual([...seen].sort((a, b) => a - b));
+      expect(connection?.droppedEvents).toBeGreaterThan(100);
+      expect(seen.length + (connection?.droppedEvents ?? 0)).toBe(count());
+      // The gap names the rooms of this client, and no others of the event.
+      const gaps = stream.events.filter(({ event }) => event === 'sse-gap').map(({ data }) => data);
+      expect(new Set(gaps)).toEqual(new Set(['{"rooms":["main"],"reason":"overflow"}']));
+      expect(reasons).toEqual([]);
+    },
+  );
+
+  it('does not keep others from anything', async () => {
+    const { open, emit, reasons, count } = await start(options, {
+      maxBufferedBytes: 1_000_000,
+      stallTimeoutMs: false,
+    });
+    const stalled = await open();
+    stalled.pause();
+    const others = await Promise.all(Array.from({ length: 9 }, () => open()));
+    while (reasons.length === 0) {
+      for (let n = 0; n < 20; n++) await emit();
+      await Promise.all(others.map((other) => other.until(() => other.events.length === count())));
+    }
+    expect(reasons).toEqual(['overflow']);
+    for (const other of others) expect(uids(other)).toEqual(uids(other).map((_, n) => n));
+  });
+});
+
+describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
+  it('that pauses and goes on gets everything, in order', async () => {
+    const { open, emit, count, reasons } = await start(
+      { adapter },
+      { maxBufferedBytes: 100_000_000 },
+    );
+    const stream = await open();
+    for (let pause = 0; pause < 5; pause++) {
+      stream.pause();
+      for (let n = 0; n < 300; n++) await emit();
+      stream.resume();
+      await stream.until(() => stream.events.length === count());
+    }
+    expect(uids(stream)).toEqual(uids(stream).map((_, n) => n));
+    expect(reasons).toEqual([]);
+  });
+
+  it('gets all of a burst of a thousand', async () => {
+    const { open, hub } = await start({ adapter });
+    const stream = await open();
+    for (let n = 0; n < 1_000; n++) void hub.to('main').emit('n', `${n} ${PADDING.slice(0, 200)}`);
+    await stream.until(() => stream.events.length === 1_000);
+    expect(uids(stream)).toEqual(uids(stream).map((_, n) => n));
+  });
+
+  it('that was cut three times in five minutes is told of the gap and goes live', async () => {
+    const { app, open, hub, connections, emit, count } = await start(
+      { adapter },
+      { maxBufferedBytes: 100_000 },
+    );
+    let cursor: string | undefined;
+    for (let cut = 0; cut < 3; cut++) {
+      const stream = await open('/rooms', cursor);
+      await emit();
+      await stream.until(() => stream.events.length > 0);
+      cursor = stream.events.at(-1)?.id;
+      expect(stream.text).not.toContain('sse-gap');
+      connections.list()[0]?.destroy('overflow');
+      await stream.closed;
+      await emit();
+    }
+    const back = await open('/rooms', cursor);
+    await back.until(() => back.events.length > 0);
+    expect(back.events[0]).toMatchObject({
+      event: 'sse-gap',
+      data: '{"rooms":["main"],"reason":"overflow"}',
+    });
+    await emit();
+    await back.until(() => uids(back).at(-1) === count() - 1);
+    expect(uids(back)).toEqual([count() - 1]);
+    // Another program at the same address is another client.
+    const other = app.open('/rooms', {
+      headers: { 'last-event-id': cursor ?? '', 'user-agent': 'other' },
+    });
+    await other.until(() => uids(other).at(-1) === count() - 1);
+    expect(other.text).not.toContain('sse-gap');
+    expect(hub.size()).toBe(2);
+  });
+});
+
+describe.each(ADAPTERS)('a client that is half open (%s)', (adapter) => {
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('that has ended its side goes on reading until it leaves', async () => {
+    const { app, hub, connections } = await start({ adapter });
+    const socket = net.connect({ port: app.port, host: '127.0.0.1', allowHalfOpen: true });
+    let text = '';
+    socket.on('data', (chunk) => (text += String(chunk)));
+    socket.write('GET /rooms HTTP/1.1\r\nHost: x\r\n\r\n');
+    while (connections.count === 0) await new Promise(setImmediate);
+    await hub.to('main').emit('n', 1);
+    while (!text.includes('data: 1')) await new Promise(setImmediate);
+    const closed = connections.list()[0]?.closed;
+    socket.destroy();
+    expect(await closed).toBe('client');
+  });
+
+  it('that reads nothing for a minute is gone after 15 s', async () => {
+    const { open, flood, connections, reasons } = await start(
+      { adapter },
+      { maxBufferedBytes: 10_000_000 },
+    );
+    const stream = await open();
+    stream.pause();
+    const [connection] = connections.list();
+    await flood(() => (connection?.bufferedBytes ?? 0) > 1_000_000);
+    jest.advanceTimersByTime(14_000);
+    expect(reasons).toEqual([]);
+    jest.advanceTimersByTime(1_500);
+    expect(reasons).toEqual(['stall']);
+    expect(connections.count).toBe(0);
+  });
+});

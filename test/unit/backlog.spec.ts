@@ -1,0 +1,89 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { Backlog, type Overflow } from '../../lib/backlog.js';
+
+/** Frames of ten bytes each, named by a digit. */
+const frame = (n: number): string => `data: ${n % 10}\n\n\n`.slice(0, 10);
+const gap = (...rooms: string[]): string =>
+  `event: sse-gap\ndata: ${JSON.stringify({ rooms, reason: 'overflow' })}\n\n`;
+const open = (overflow: Overflow, frames = 3): Backlog =>
+  new Backlog({ overflow, maxBufferedBytes: frames * 10 });
+const fill = (backlog: Backlog, count: number, keys = count): boolean[] =>
+  Array.from({ length: count }, (_, n) =>
+    backlog.push({ frame: frame(n), rooms: [`room ${n % 2}`], key: `key ${n % keys}` }),
+  );
+
+describe('a backlog beyond its limit', () => {
+  it('answers that the client has to go, with disconnect', () => {
+    const backlog = open('disconnect');
+    expect(fill(backlog, 4)).toEqual([true, true, true, false]);
+    expect(backlog.dropped).toBe(0);
+  });
+
+  it('leaves out the oldest and says so before what follows, with drop-oldest', () => {
+    const backlog = open('drop-oldest');
+    fill(backlog, 5);
+    expect(backlog.take(Infinity)).toBe(gap('room 0', 'room 1') + frame(2) + frame(3) + frame(4));
+    expect([backlog.dropped, backlog.bytes, backlog.isEmpty]).toEqual([2, 0, true]);
+  });
+
+  it('leaves out the newest and says so where they would have been, with drop-newest', () => {
+    const backlog = open('drop-newest');
+    fill(backlog, 4);
+    expect(backlog.take(20)).toBe(frame(0) + frame(1));
+    backlog.push({ frame: frame(8), rooms: ['room 0'] });
+    expect(backlog.take(Infinity)).toBe(frame(2) + gap('room 1') + frame(8));
+    expect(backlog.dropped).toBe(1);
+  });
+
+  it('says so also when nothing follows, with drop-newest', () => {
+    const backlog = open('drop-newest');
+    fill(backlog, 5);
+    expect(backlog.isEmpty).toBe(false);
+    expect(backlog.take(Infinity)).toBe(frame(0) + frame(1) + frame(2) + gap('room 1', 'room 0'));
+    expect(backlog.isEmpty).toBe(true);
+  });
+
+  it('keeps the latest of each key, in the order of the latest, with conflate', () => {
+    const backlog = open('conflate', 10);
+    fill(backlog, 7, 3);
+    expect(backlog.take(Infinity)).toBe(gap('room 0', 'room 1') + frame(4) + frame(5) + frame(6));
+    expect(backlog.dropped).toBe(4);
+  });
+
+  it('never leaves out what has no rooms, such as a word about a gap', () => {
+    for (const overflow of ['drop-oldest', 'drop-newest', 'conflate'] as const) {
+      const backlog = open(overflow);
+      backlog.push({ frame: frame(0) });
+      fill(backlog, 9);
+      backlog.push({ frame: frame(9) });
+      const text = backlog.take(Infinity);
+      expect(text).toContain(frame(0));
+      expect(text.endsWith(frame(9))).toBe(true);
+    }
+  });
+
+  it('accounts for every event, whatever comes and is taken', () => {
+    const policy = fc.constantFrom<Overflow>('drop-oldest', 'drop-newest', 'conflate');
+    const steps = fc.array(
+      fc.oneof(fc.record({ key: fc.nat(4) }), fc.record({ take: fc.nat(40) })),
+    );
+    fc.assert(
+      fc.property(policy, steps, (overflow, list) => {
+        const backlog = open(overflow, 5);
+        let pushed = 0;
+        let text = '';
+        for (const step of list) {
+          if ('take' in step) text += backlog.take(step.take);
+          else backlog.push({ frame: frame(pushed++), rooms: ['a'], key: String(step.key) });
+          expect(backlog.bytes).toBeLessThanOrEqual(50);
+        }
+        text += backlog.take(Infinity);
+        const sent = text.split(/data: \d\n/).length - 1;
+        expect(sent + backlog.dropped).toBe(pushed);
+        expect(text.includes('sse-gap')).toBe(backlog.dropped > 0);
+        expect([backlog.isEmpty, backlog.bytes]).toEqual([true, 0]);
+      }),
+    );
+  });
+});
