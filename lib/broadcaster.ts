@@ -1,9 +1,10 @@
-import type { InjectionToken } from '@nestjs/common';
+import { Logger, type InjectionToken } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { currentConnection, type CloseReason } from './connection.js';
 import { formatCursor } from './cursor.js';
+import { Deferred } from './deferred.js';
 import { Delivery } from './delivery.js';
-import { SseClosedError, SseError, SseInvalidFieldError } from './errors.js';
+import { describe, SseClosedError, SseError, SseInvalidFieldError } from './errors.js';
 import {
   HubEvent,
   type EventData,
@@ -12,7 +13,7 @@ import {
   type PublishedEvent,
   type SseEvent,
 } from './event.js';
-import type { EventLog, Head, HistoryOptions } from './event-log.js';
+import type { EventLog, Head, HistoryOptions, NewEvent } from './event-log.js';
 import { encodeParts, type Serialize, type SseMessage } from './frame.js';
 import {
   aFunction,
@@ -88,7 +89,8 @@ export interface HistoryPage<Events extends object> {
  * @publicApi
  */
 export class Broadcaster<Events extends object = EventMap> {
-  private readonly delivery = new Delivery<Events>();
+  /** @internal */
+  readonly delivery = new Delivery<Events>();
   private isClosed = false;
 
   /** @internal Hubs are made by `SseModule`. */
@@ -120,29 +122,57 @@ export class Broadcaster<Events extends object = EventMap> {
    * accepted it; never waits for a reader.
    * @throws SseInvalidFieldError, SseSerializeError, SseClosedError, or what the log rejects with
    */
-  async publish(
+  publish(
     rooms: string | readonly string[],
     message: SseMessage,
-    { retry = message.retry, key, ephemeral = false }: EmitOptions = {},
+    options: EmitOptions = {},
   ): Promise<string> {
-    if (this.isClosed) throw new SseClosedError('the hub');
+    let event: NewEvent;
+    try {
+      event = this.toEvent(rooms, message, options);
+    } catch (error) {
+      // A mistake in the program: unhandled where nobody awaits it, as any other.
+      return Promise.reject(error);
+    }
+    return this.append(event);
+  }
+
+  private toEvent(
+    rooms: string | readonly string[],
+    message: SseMessage,
+    { retry = message.retry, key, ephemeral = false }: EmitOptions,
+  ): NewEvent {
     if (message.id !== undefined) {
       const remedy = 'the hub gives its events their ids; put an id of your own into `data`';
       throw new SseInvalidFieldError('id', message.id, remedy);
     }
     if (key === '') throw new SseInvalidFieldError('key', key, 'expected a text that is not empty');
-    const list = roomList(rooms);
-    const complete: SseMessage = retry === undefined ? message : { ...message, retry };
+    // A copy, so that an object which is used again does not change history.
+    const complete: SseMessage = { ...message };
+    if (retry !== undefined) complete.retry = retry;
+    // Without a data field a client fires no event, whatever its type.
+    if (complete.type !== undefined && complete.data === undefined) complete.data = '';
     const parts = encodeParts(complete, this.options.serialize);
     warnOfReservedType(message.type);
-    const { epoch, position } = await this.log.append({
-      rooms: list,
+    return {
+      rooms: roomList(rooms),
       message: complete,
       parts,
       key,
       ephemeral: ephemeral || !this.keepsHistory,
-    });
-    return position === undefined ? '' : formatCursor({ epoch, position });
+    };
+  }
+
+  private append(event: NewEvent): Promise<string> {
+    const appended = this.isClosed
+      ? Deferred.rejected(new SseClosedError('the hub'))
+      : this.log.append(event);
+    const cursor = appended.then(({ epoch, position }) =>
+      position === undefined ? '' : formatCursor({ epoch, position }),
+    );
+    // That a log is away for a moment must not end a process which does not await each publish; it is told all the same.
+    cursor.catch((error: unknown) => logger.warn(`An event was not published: ${describe(error)}`));
+    return cursor;
   }
 
   /**
@@ -159,15 +189,10 @@ export class Broadcaster<Events extends object = EventMap> {
     checkHubStreamOptions('stream()', options);
     return new Observable((subscriber) => {
       if (this.isClosed) throw new SseClosedError('the hub');
-      const connection = currentConnection.getStore();
-      const reader = new Reader(this, list, options, subscriber, connection);
-      const untrack = connection?.track(reader);
+      const reader = new Reader(this, list, options, subscriber, currentConnection.getStore());
       // In the room before anything is read: what is published meanwhile waits.
       this.delivery.join(reader);
-      subscriber.add(() => {
-        untrack?.();
-        this.delivery.leave(reader);
-      });
+      subscriber.add(reader);
       reader.start();
     });
   }
@@ -238,10 +263,12 @@ export class Broadcaster<Events extends object = EventMap> {
   /** @internal */
   async close(): Promise<void> {
     this.isClosed = true;
-    this.delivery.fail(new SseClosedError('the hub'));
+    this.delivery.end();
     await this.log.close();
   }
 }
+
+const logger = new Logger('Sse');
 
 const checkHubStreamOptions = object({
   filter: aFunction,

@@ -25,12 +25,18 @@ export interface CursorSource {
   readonly rooms: readonly string[];
   /** `undefined`: no cursor is written for it. */
   readonly stand: Stand | undefined;
-  /** A message with this id goes to the client. Answers whether it is an id of this source. */
-  cameOut(id: string): boolean;
+  /** Whether it gives ids like this one. */
+  knows(id: string): boolean;
+  /** Whether an event with this id has gone into the handler's pipeline and not come out. */
+  holds(id: string): boolean;
+  /** That event goes to the client. */
+  cameOut(id: string): void;
 }
 
 /** A last event ID has room for the cursors of so many hubs. */
 const MAX_CURSOR_SOURCES = 5;
+
+const NONE: readonly CursorSource[] = [];
 
 /** What a connection shares with all others, and reports to. */
 export interface ConnectionHost {
@@ -48,21 +54,20 @@ export interface ConnectionHost {
  * @publicApi
  */
 export class SseConnection {
-  /** Unique among all processes. */
-  readonly id: string = randomUUID();
-  /** A place for the app's own facts, such as the user. */
-  readonly data: Record<string, unknown> = {};
-
   private phase: 'opening' | 'open' | 'closed' = 'opening';
   private begunAt: number | undefined;
   private reason: CloseReason | undefined;
   private readonly outbox: Outbox;
-  private readonly sources: CursorSource[] = [];
+  /** Made when it is asked for, as is all that few connections need. */
+  private uuid: string | undefined;
+  private facts: Record<string, unknown> | undefined;
+  private sources: readonly CursorSource[] = NONE;
   /** The handler writes ids that are no cursors: the client comes back with one of those. */
   private hasOwnIds = false;
   private lastCursor: string | undefined;
+  private claimed: Map<object, Set<string>> | undefined;
   private begun: (() => void) | undefined;
-  private teardown: (() => void) | undefined;
+  private subscription: { unsubscribe(): void } | undefined;
   private abort: AbortController | undefined;
   private ended: Deferred<CloseReason> | undefined;
 
@@ -76,7 +81,17 @@ export class SseConnection {
     private readonly host: ConnectionHost,
   ) {
     this.outbox = new Outbox(response.raw, host.turn, settings);
-    response.onceClosed(this.onResponseClosed);
+    response.onClosed(this.onResponseClosed);
+  }
+
+  /** Unique among all processes. */
+  get id(): string {
+    return (this.uuid ??= randomUUID());
+  }
+
+  /** A place for the app's own facts, such as the user. */
+  get data(): Record<string, unknown> {
+    return (this.facts ??= {});
   }
 
   /** The last event ID that the client returned with: the header, then `?lastEventId=`. */
@@ -152,21 +167,27 @@ export class SseConnection {
     this.begunAt = Date.now();
     this.outbox.open(this.openingFrame());
     this.begun?.();
+    this.begun = undefined;
     this.host.opened(this);
   }
 
   /** @internal Begins the stream if nothing has yet, and appends the message to what this turn writes. */
   write(message: SseMessage): void {
-    const frame = this.frameOf(message);
-    this.open();
-    this.push(frame, message);
+    this.begin(message);
+    this.push(this.frameOf(message), message);
   }
 
   /** @internal As `write()`, for what is never left out. */
   tell(message: SseMessage): void {
-    const frame = this.frameOf(message);
+    this.begin(message);
+    this.push(this.frameOf(message));
+  }
+
+  /** A first message that cannot be sent fails before the stream begins; a good one follows the opening. */
+  private begin(message: SseMessage): void {
+    if (this.phase !== 'opening') return;
+    if (!(message instanceof HubEvent)) encodeFrame(message, this.settings.serialize);
     this.open();
-    this.push(frame);
   }
 
   /** @internal Tells the client where it stands, between events. */
@@ -202,24 +223,44 @@ export class SseConnection {
     else listener();
   }
 
-  /** @internal Called when the connection ends. */
-  onEnd(teardown: () => void): void {
-    if (this.phase === 'closed') teardown();
-    else this.teardown = teardown;
+  /** @internal Whether what is pushed now goes out with this turn, and does not wait for the client. */
+  get hasRoom(): boolean {
+    return !this.outbox.isBlocked;
   }
 
-  /** @internal From now on the cursor of this connection counts this source too; until the answer is called. */
-  track(source: CursorSource): () => void {
+  /**
+   * @internal Whether the rooms of this hub are read for the first time on this connection: the client's last event ID
+   * says where to begin, and a later subscription must not begin there again.
+   */
+  claim(hub: object, rooms: readonly string[]): boolean {
+    this.claimed ??= new Map();
+    const known = this.claimed.get(hub) ?? new Set();
+    const isFirst = !rooms.some((room) => known.has(room));
+    for (const room of rooms) known.add(room);
+    this.claimed.set(hub, known);
+    return isFirst;
+  }
+
+  /** @internal What the connection ends with. */
+  onEnd(subscription: { unsubscribe(): void }): void {
+    if (this.phase === 'closed') subscription.unsubscribe();
+    else this.subscription = subscription;
+  }
+
+  /** @internal From now on the cursor of this connection counts this source too. */
+  track(source: CursorSource): void {
     if (source.stand !== undefined && this.stands.length === MAX_CURSOR_SOURCES) {
       throw new SseError(
         'SSE_LIMIT',
         `a connection can read ${MAX_CURSOR_SOURCES} hub streams; give one stream several rooms instead`,
       );
     }
-    this.sources.push(source);
-    return () => {
-      this.sources.splice(this.sources.indexOf(source), 1);
-    };
+    this.sources = [...this.sources, source];
+  }
+
+  /** @internal */
+  untrack(source: CursorSource): void {
+    this.sources = this.sources.filter((other) => other !== source);
   }
 
   /** @internal The handler failed before the first byte: what answers now is not a stream. */
@@ -267,12 +308,13 @@ export class SseConnection {
     this.reason = reason;
     this.lastCursor = this.cursor;
     try {
-      this.teardown?.();
+      this.subscription?.unsubscribe();
     } catch (error) {
       // It runs the app's own `finalize()`; the connection is over all the same.
       logger.error(error);
     }
     finish();
+    this.begun?.();
     this.abort?.abort(reason);
     this.ended?.resolve(reason);
     this.host.closed(this, reason);
@@ -300,14 +342,20 @@ export class SseConnection {
   private frameOf(message: SseMessage): string {
     const { id } = message;
     if (id !== undefined && this.sources.length > 0) {
-      // Each source has to hear of it, so `some` would not do.
-      const known = this.sources.filter((source) => source.cameOut(String(id)));
-      if (known.length === 0) this.hasOwnIds = true;
-      else if (this.sources.length > 1) return this.frameWithJoinedId(message);
+      this.noteId(String(id));
+      if (this.sources.length > 1 && !this.hasOwnIds) return this.frameWithJoinedId(message);
     }
     return message instanceof HubEvent
       ? message.frame
       : encodeFrame(message, this.settings.serialize);
+  }
+
+  private noteId(id: string): void {
+    const holders = this.sources.filter((source) => source.holds(id));
+    // If two streams of a hub hold the event, which of them let it out cannot be seen: neither moves on.
+    if (holders.length === 1) holders[0]?.cameOut(id);
+    if (holders.length === 0 && !this.sources.some((source) => source.knows(id)))
+      this.hasOwnIds = true;
   }
 
   private frameWithJoinedId(message: SseMessage): string {

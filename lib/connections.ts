@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { Turn } from './batch.js';
@@ -40,6 +41,7 @@ export class SseConnections implements ConnectionHost {
   private readonly opens = new Subject<SseConnection>();
   private readonly closes = new Subject<ClosedConnection>();
   private pulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
+  private readonly outside = AsyncLocalStorage.snapshot();
   private pulseGapMs = MAX_PULSE_GAP_MS;
   private draining: { onEmpty?: () => void } | undefined;
 
@@ -137,7 +139,8 @@ export class SseConnections implements ConnectionHost {
   private lookAt(time: number): void {
     if (time === Infinity || (this.pulse !== undefined && this.pulse.at <= time)) return;
     clearTimeout(this.pulse?.timer);
-    const timer = setTimeout(this.look, Math.ceil(time - performance.now()));
+    // Outside, or the timer would keep the connection that happens to arm it, and the app's stores.
+    const timer = this.outside(() => setTimeout(this.look, Math.ceil(time - performance.now())));
     timer.unref();
     this.pulse = { at: time, timer };
   }

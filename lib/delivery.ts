@@ -40,9 +40,9 @@ export class Delivery<Events extends object> {
     this.isDelivering = false;
   }
 
-  /** Ends every stream with an error. */
-  fail(error: unknown): void {
-    for (const reader of this.readers) reader.fail(error);
+  /** Ends every stream. */
+  end(): void {
+    for (const reader of this.readers) reader.end();
   }
 
   rooms(): string[] {

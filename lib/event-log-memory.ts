@@ -2,6 +2,7 @@ import { nextPosition, type Position } from './cursor.js';
 import { SseClosedError } from './errors.js';
 import type { LoggedEvent } from './event.js';
 import type {
+  Appended,
   EventLog,
   Head,
   HistoryOptions,
@@ -43,7 +44,7 @@ export class MemoryEventLog implements EventLog {
   private keptBytes = 0;
   /** The highest last position of the rooms that were forgotten. */
   private forgotten: Position = 0;
-  private readonly keys = new Map<string, { readonly event: LoggedEvent; readonly at: number }>();
+  private readonly keys = new Map<string, { readonly appended: Appended; readonly at: number }>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -55,19 +56,24 @@ export class MemoryEventLog implements EventLog {
     this.position = nextPosition(0, clock());
   }
 
-  async append({ key, ephemeral, ...event }: NewEvent): Promise<LoggedEvent> {
+  async append({ key, ephemeral, ...event }: NewEvent): Promise<Appended> {
     this.refuseIfClosed();
     const { epoch } = this;
-    if (ephemeral) return this.hand({ epoch, position: undefined, ...event });
     const now = this.clock();
     const known = key === undefined ? undefined : this.keys.get(key);
-    if (known !== undefined && now - known.at < KEY_LIFETIME_MS) return known.event;
+    if (known !== undefined && now - known.at < KEY_LIFETIME_MS) return known.appended;
 
-    this.position = nextPosition(this.position, now);
-    const logged = { epoch, position: this.position, ...event };
-    if (key !== undefined) this.rememberKey(key, logged, now);
+    const position = ephemeral ? undefined : nextPosition(this.position, now);
+    if (key !== undefined) this.rememberKey(key, { epoch, position }, now);
+    if (position === undefined) {
+      this.listener?.({ epoch, position, ...event });
+      return { epoch, position };
+    }
+    this.position = position;
+    const logged = { epoch, position, ...event };
     this.keep(logged, now);
-    return this.hand(logged);
+    this.listener?.(logged);
+    return { epoch, position };
   }
 
   async head(): Promise<Head> {
@@ -107,11 +113,6 @@ export class MemoryEventLog implements EventLog {
 
   private refuseIfClosed(): void {
     if (this.isClosed) throw new SseClosedError('the hub');
-  }
-
-  private hand(event: LoggedEvent): LoggedEvent {
-    this.listener?.(event);
-    return event;
   }
 
   private keep(event: RoomEntry['event'], now: number): void {
@@ -178,28 +179,37 @@ export class MemoryEventLog implements EventLog {
 
   /** One timer, so that history goes also when nothing is published any more. */
   private expireLater(now = this.clock()): void {
-    const oldest = this.kept.at(0);
-    if (this.timer !== undefined || oldest === undefined) return;
-    // Not for each event when it is due, but for all of a tenth of the time together.
-    const due = oldest.at + this.history.maxAgeMs - now;
-    this.timer = setTimeout(
-      () => {
-        this.timer = undefined;
-        this.expire();
-        this.expireLater();
-      },
-      Math.max(due, this.history.maxAgeMs / 10),
-    );
+    if (this.timer !== undefined || (this.kept.length === 0 && this.keys.size === 0)) return;
+    const { maxAgeMs } = this.history;
+    // Not for each event when it is due, but for all of a tenth of the time together; and never for longer than they
+    // are kept, should the clock have gone back.
+    const due =
+      this.kept.length === 0 ? KEY_LIFETIME_MS : (this.kept.at(0)?.at ?? now) + maxAgeMs - now;
+    const longest = this.kept.length === 0 ? KEY_LIFETIME_MS : maxAgeMs;
+    this.timer = setTimeout(this.onTimer, Math.min(Math.max(due, maxAgeMs / 10), longest));
     this.timer.unref();
   }
 
-  private rememberKey(key: string, event: LoggedEvent, at: number): void {
-    for (const [known, { at: since }] of this.keys) {
-      if (at - since < KEY_LIFETIME_MS) break;
-      this.keys.delete(known);
-    }
+  private readonly onTimer = (): void => {
+    this.timer = undefined;
+    this.expire();
+    this.forgetKeys(this.clock());
+    this.expireLater();
+  };
+
+  private rememberKey(key: string, appended: Appended, now: number): void {
+    this.forgetKeys(now);
     this.keys.delete(key);
-    this.keys.set(key, { event, at });
+    this.keys.set(key, { appended, at: now });
+    this.expireLater(now);
+  }
+
+  /** The map is in the order in which the keys came. */
+  private forgetKeys(now: number): void {
+    for (const [key, { at }] of this.keys) {
+      if (now - at < KEY_LIFETIME_MS) return;
+      this.keys.delete(key);
+    }
   }
 }
 

@@ -17,11 +17,21 @@ export interface NewEvent {
 }
 
 /**
+ * The place of an event in a log.
+ * @publicApi
+ */
+export interface Appended {
+  readonly epoch: string;
+  /** `undefined` for an ephemeral event. */
+  readonly position: Position | undefined;
+}
+
+/**
  * Where a log stands.
  * @publicApi
  */
 export interface Head {
-  /** Names the lifetime of the log: random, new when what it held is gone. */
+  /** Names the lifetime of the log: random, new when what it held is gone. At most 11 of `[A-Za-z0-9_-]`. */
   readonly epoch: string;
   /** The highest position given so far; of an empty log, one that no event will get. */
   readonly position: Position;
@@ -61,13 +71,13 @@ export interface RoomRange {
  */
 export interface EventLog {
   /**
-   * Appends one event to all its rooms at once, and resolves with it when it is kept.
+   * Appends one event to all its rooms at once, and resolves with its place when it is kept.
    * - Positions strictly increase over all rooms and are never used again, not even after a lost write:
    *   `max(last + 1, the clock in microseconds)`.
    * - In every room the event remembers the position of the one before it.
    * - When it rejects with `SSE_LOG_UNAVAILABLE`, the event may have been kept all the same; a `key` makes a second try safe.
    */
-  append(event: NewEvent): Promise<LoggedEvent>;
+  append(event: NewEvent): Promise<Appended>;
 
   /** The head: every event that was appended before the call has a position up to it. */
   head(): Promise<Head>;

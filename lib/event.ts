@@ -44,6 +44,7 @@ export class HubEvent implements PublishedEvent {
   declare readonly id?: string;
   readonly #logged: LoggedEvent;
   #frame: string | undefined;
+  #withoutId: HubEvent | undefined;
 
   constructor(logged: LoggedEvent) {
     const { epoch, position, message } = logged;
@@ -62,6 +63,11 @@ export class HubEvent implements PublishedEvent {
 
   get frame(): string {
     return (this.#frame ??= this.frameWith(this.id));
+  }
+
+  /** For a stream whose ids are not the hub's: the same event without its place. Made once, as the frame. */
+  get withoutId(): HubEvent {
+    return (this.#withoutId ??= new HubEvent({ ...this.#logged, position: undefined }));
   }
 
   /** For a client that reads several hubs, whose last event ID says where it stands in all of them. */

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Res } from '@nestjs/common';
+import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 
 /** Runs a handler's method for a connection, and resolves when its stream has begun. */
 export type HandlerRunner = (call: () => unknown) => Promise<void>;
@@ -26,13 +27,19 @@ export function wrapHandler(
   const method = descriptor.value;
   if (method === undefined) return;
   const types: unknown = Reflect.getMetadata('design:paramtypes', target, key);
-  const index = Math.max(method.length, Array.isArray(types) ? types.length : 0);
+  const given = Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, key) as
+    object | undefined;
+  const indexes = Object.keys(given ?? {}).map(
+    (argument) => Number(argument.split(':').at(-1)) + 1,
+  );
+  const index = Math.max(method.length, Array.isArray(types) ? types.length : 0, ...indexes);
   Res()(target, key, index);
   const wrapper: Method = function (...args) {
     const response = args[index];
     const runner =
       typeof response === 'object' && response !== null ? runners.get(response) : undefined;
     if (runner === undefined) return method.apply(this, args);
+    runners.delete(response as object);
     return runner(() => method.apply(this, args.slice(0, index)));
   };
   Object.defineProperty(wrapper, 'name', { value: method.name, configurable: true });

@@ -31,7 +31,8 @@ export class Hubs {
 
   /** Ends all streams of all hubs; nothing can be published afterwards. */
   async close(): Promise<void> {
-    for (const hub of this.hubs.values()) await (await hub.broadcaster).close();
+    const hubs = [...this.hubs.values()];
+    await Promise.allSettled(hubs.map(async ({ broadcaster }) => (await broadcaster).close()));
   }
 }
 

@@ -44,6 +44,7 @@ export type { EventMap, PublishedEvent, SseEvent } from './event.js';
 
 // where events are kept
 export type {
+  Appended,
   EventLog,
   EventLogFactory,
   Head,

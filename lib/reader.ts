@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
 import type { CursorSource, SseConnection } from './connection.js';
 import { parseCursors, type Position, type Stand } from './cursor.js';
@@ -46,12 +47,16 @@ export interface HubStreamOptions<Events extends object> {
 }
 
 /** What a reader needs of its hub. */
-export interface ReaderHub {
+export interface ReaderHub<Events extends object> {
   readonly log: EventLog;
   /** Up to here every live reader has got everything. */
   readonly delivered: Head;
   readonly keepsHistory: boolean;
+  readonly delivery: { leave(reader: Reader<Events>): void };
 }
+
+/** How many events inside a handler's operators are told apart. */
+const MAX_REMEMBERED = 1_000;
 
 /** After so many events a replay waits until the client takes more. */
 const REPLAY_SLICE = 64;
@@ -62,18 +67,20 @@ const REPLAY_SLICE = 64;
 export class Reader<Events extends object> implements CursorSource {
   private readonly types: ReadonlySet<string> | undefined;
   /** Live events that came while missed ones are read and replayed. */
-  private waiting: HubEvent[] | undefined = [];
+  private waiting: HubEvent[] | undefined;
   private waitingBytes = 0;
   /** Events up to here have been given already, by the replay or before the stream began. */
   private after: Position = 0;
-  /** The last event that went into the handler's pipeline. */
-  private entered: Position = 0;
-  private enteredId: string | undefined;
+  /** The newest event that has gone into the handler's pipeline and not come out, and those before it. */
+  private newest: HubEvent | undefined;
+  private older: HubEvent[] | undefined;
   /** The last position that came out of it, or where the client stood before. */
   private left: Position | undefined;
+  /** Events are delivered from wherever they are published: the app's stores are those of the subscription. */
+  private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
 
   constructor(
-    private readonly hub: ReaderHub,
+    private readonly hub: ReaderHub<Events>,
     readonly rooms: readonly string[],
     private readonly options: HubStreamOptions<Events>,
     private readonly subscriber: Subscriber<SseEvent<Events>>,
@@ -85,17 +92,28 @@ export class Reader<Events extends object> implements CursorSource {
 
   /** From now on events may be delivered. */
   start(): void {
-    const { rewind, snapshot, lastEventId = this.connection?.lastEventId } = this.options;
-    const cursor = this.hub.keepsHistory && lastEventId ? lastEventId : undefined;
+    const { rewind, snapshot } = this.options;
+    const cursor = this.clientCursor();
     const rewinds = this.hub.keepsHistory && rewind !== undefined;
+    this.left = cursor === undefined ? undefined : this.positionOf(cursor);
+    this.connection?.track(this);
     if (cursor === undefined && !rewinds && snapshot === undefined) {
-      this.goLive(this.hub.delivered.position);
+      this.left = this.hub.delivered.position;
+      this.goLive(this.left);
       return;
     }
+    this.waiting = [];
     this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
   }
 
+  /** With the subscription it serves. */
+  unsubscribe(): void {
+    this.connection?.untrack(this);
+    this.hub.delivery.leave(this);
+  }
+
   deliver(event: HubEvent): void {
+    if (this.types !== undefined && !this.types.has(event.type ?? '')) return;
     if (this.waiting === undefined) {
       if (event.position === undefined || event.position > this.after) this.pass(event);
       return;
@@ -109,9 +127,9 @@ export class Reader<Events extends object> implements CursorSource {
     this.subscriber.error(new SseError('SSE_OVERFLOW', remedy));
   }
 
-  /** Ends the stream with an error, such as the end of the hub. */
-  fail(error: unknown): void {
-    this.subscriber.error(error);
+  /** The hub has ended. */
+  end(): void {
+    this.subscriber.complete();
   }
 
   /** Ends the connection, or where there is none, the stream. */
@@ -128,31 +146,50 @@ export class Reader<Events extends object> implements CursorSource {
   get stand(): Stand | undefined {
     if (!this.hub.keepsHistory || this.options.lastEventId === false) return undefined;
     const { epoch, position: delivered } = this.hub.delivered;
-    if (this.waiting !== undefined) return { epoch, position: undefined, isHeld: true };
-    const isHeld = this.entered > (this.left ?? 0);
-    const position = isHeld ? this.left : Math.max(delivered, this.after, this.entered);
+    const isHeld = this.waiting !== undefined || this.newest !== undefined;
+    const position = isHeld ? this.left : Math.max(delivered, this.after, this.left ?? 0);
     return { epoch, position, isHeld };
   }
 
-  /** A message with this id has come out for the client. Answers whether the id is one of this hub. */
-  cameOut(id: string): boolean {
-    if (id === this.enteredId) {
-      this.left = this.entered;
-      return true;
+  knows(id: string): boolean {
+    return this.positionOf(id) !== undefined;
+  }
+
+  holds(id: string): boolean {
+    return this.newest?.id === id || (this.older?.some((event) => event.id === id) ?? false);
+  }
+
+  cameOut(id: string): void {
+    if (this.newest?.id === id) {
+      this.left = this.newest.position;
+      this.newest = undefined;
+      this.older = undefined;
+      return;
     }
-    const cursor = parseCursors(id)?.find(({ epoch }) => epoch === this.hub.delivered.epoch);
-    if (cursor === undefined) return false;
-    // A snapshot may carry a cursor of its own, which says nothing of the events that follow it.
-    if (cursor.position <= this.entered) this.left = Math.max(this.left ?? 0, cursor.position);
-    return true;
+    // Those before it were dropped, or come out after it: the client's cursor has passed them either way.
+    const index = this.older?.findIndex((event) => event.id === id) ?? -1;
+    this.left = this.older?.[index]?.position ?? this.left;
+    this.older?.splice(0, index + 1);
+  }
+
+  /** The last event ID that the client brought for this stream; each room begins there once per connection. */
+  private clientCursor(): string | undefined {
+    const { lastEventId } = this.options;
+    if (!this.hub.keepsHistory || lastEventId === false) return undefined;
+    const brought = this.connection?.lastEventId;
+    if (lastEventId !== undefined || brought === undefined) return lastEventId || undefined;
+    return this.connection?.claim(this.hub, this.rooms) ? brought : undefined;
+  }
+
+  private positionOf(lastEventId: string): Position | undefined {
+    const { epoch } = this.hub.delivered;
+    return parseCursors(lastEventId)?.find((cursor) => cursor.epoch === epoch)?.position;
   }
 
   private async catchUp(lastEventId: string | undefined): Promise<void> {
     const { snapshot, onGap = 'tail' } = this.options;
     const missed = await this.read(lastEventId);
     if (this.subscriber.closed) return;
-    this.left = missed.stood;
-
     for (const gap of missed.gaps) this.tell({ type: 'sse-gap', data: gap });
     const lost = missed.gaps.flatMap(({ rooms }) => rooms);
     if (lost.length > 0 && onGap === 'end') {
@@ -166,8 +203,12 @@ export class Reader<Events extends object> implements CursorSource {
         ? snapshot('gap', lost)
         : snapshot('fresh', [...this.rooms]));
       if (this.subscriber.closed) return;
-      for (const message of messages) this.tell(message);
+      for (const message of messages) {
+        this.tell(message);
+        await this.room();
+      }
     }
+    this.left = missed.stood;
     if (lost.length === 0 || onGap === 'tail') await this.replay(missed.events);
     if (this.subscriber.closed) return;
     this.goLive(missed.barrier);
@@ -195,8 +236,7 @@ export class Reader<Events extends object> implements CursorSource {
     for (let from = 0; from < events.length; from += REPLAY_SLICE) {
       for (const event of events.slice(from, from + REPLAY_SLICE)) this.pass(new HubEvent(event));
       if (this.subscriber.closed) return;
-      // It rejects when the connection has ended, and then so has this subscription.
-      await this.connection?.room().catch(() => {});
+      await this.room();
     }
   }
 
@@ -209,8 +249,20 @@ export class Reader<Events extends object> implements CursorSource {
     this.waiting = undefined;
   }
 
+  /** Until the client takes more. */
+  private async room(): Promise<void> {
+    if (this.connection?.hasRoom === false) {
+      // It rejects when the connection has ended, and then so has this subscription.
+      await this.connection.room().catch(() => {});
+    }
+  }
+
+  private pass(event: HubEvent): void {
+    this.context.runInAsyncScope(() => this.passInContext(event));
+  }
+
   /** What the filters of the stream leave out never enters the pipeline, so it holds nothing back. */
-  private pass(hubEvent: HubEvent): void {
+  private passInContext(hubEvent: HubEvent): void {
     if (this.subscriber.closed) return;
     if (this.types !== undefined && !this.types.has(hubEvent.type ?? '')) return;
     const event = hubEvent as PublishedEvent as SseEvent<Events>;
@@ -220,11 +272,22 @@ export class Reader<Events extends object> implements CursorSource {
       this.subscriber.error(error);
       return;
     }
-    if (hubEvent.position !== undefined) {
-      this.entered = hubEvent.position;
-      this.enteredId = hubEvent.id;
+    if (this.options.lastEventId === false) {
+      this.subscriber.next(hubEvent.withoutId as PublishedEvent as SseEvent<Events>);
+      return;
     }
+    if (hubEvent.position !== undefined) this.enter(hubEvent);
     this.subscriber.next(event);
+  }
+
+  private enter(event: HubEvent): void {
+    if (this.newest !== undefined) {
+      this.older ??= [];
+      this.older.push(this.newest);
+      // One that is forgotten does not move the client on when it comes out: it may be replayed, never lost.
+      if (this.older.length > MAX_REMEMBERED) this.older.shift();
+    }
+    this.newest = event;
   }
 
   /** To the client directly: the handler's operators are for events. */
@@ -244,7 +307,10 @@ function withoutReplay(missed: Missed, own: readonly string[]): Missed {
   return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
 }
 
-async function nothingMissed({ log, keepsHistory }: ReaderHub): Promise<Missed> {
+async function nothingMissed<Events extends object>({
+  log,
+  keepsHistory,
+}: ReaderHub<Events>): Promise<Missed> {
   const barrier = keepsHistory ? (await log.head()).position : 0;
   return { gaps: [], events: [], barrier, stood: barrier };
 }

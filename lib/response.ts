@@ -72,6 +72,12 @@ export class StreamResponse {
    * Throws, with nothing sent, for a header that Node refuses.
    */
   begin(headers: Readonly<Record<string, string>> = {}): void {
+    const { statusCode } = this.response;
+    if (statusCode < 200 || statusCode === 204 || statusCode === 304) {
+      throw new SseNotStreamableError(
+        `a response with status ${statusCode} has no body to stream; leave out @HttpCode(${statusCode})`,
+      );
+    }
     const sources = [
       STREAM_HEADERS,
       // Forbidden on HTTP/2, and on HTTP/1.0 the client would wait for a length.
@@ -80,7 +86,7 @@ export class StreamResponse {
       headers,
       { 'Content-Type': CONTENT_TYPE },
     ];
-    this.writeHead(this.response.statusCode, sources);
+    this.writeHead(statusCode, sources);
     this.raw.flushHeaders();
   }
 
@@ -106,15 +112,17 @@ export class StreamResponse {
     this.response.hijack?.();
   }
 
-  /** Calls `listener` once when the client has left or the response is finished. */
-  onceClosed(listener: () => void): void {
-    this.raw.once('close', listener);
+  /** Calls `listener` when the client has left or the response is finished. */
+  onClosed(listener: () => void): void {
+    // Not `once`, which keeps a wrapper: the listener does nothing the second time.
+    this.raw.on('close', listener);
     // A write to a client that has just left is an error event; that it left is told by 'close'.
     this.raw.on('error', ignore);
     // A response that waits behind another one of its connection (pipelining) has no socket yet,
     // and never closes if the client leaves before its turn.
     if (this.raw.socket === null && this.request.httpVersionMajor === 1) {
-      onceSocketClosed(this.request, listener);
+      const forget = onSocketClosed(this.request, listener);
+      this.raw.on('close', forget);
     }
   }
 }
@@ -124,16 +132,17 @@ function ignore(): void {}
 /** One listener per socket, however many responses wait on it. */
 const waiting = new WeakMap<object, Set<() => void>>();
 
-function onceSocketClosed({ socket }: IncomingMessage, listener: () => void): void {
+function onSocketClosed({ socket }: IncomingMessage, listener: () => void): () => void {
   let listeners = waiting.get(socket);
   if (listeners === undefined) {
-    const all = (listeners = new Set());
-    waiting.set(socket, all);
+    const waiters = (listeners = new Set());
+    waiting.set(socket, waiters);
     socket.once('close', () => {
-      for (const call of all) call();
+      for (const call of waiters) call();
     });
   }
-  listeners.add(listener);
+  const all = listeners.add(listener);
+  return () => void all.delete(listener);
 }
 
 /**

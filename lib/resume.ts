@@ -110,18 +110,20 @@ export async function readRewind(
 /** All events of the rooms; where they are too many, the rooms with the most go without, and are told. */
 function merge(intact: { room: string; events: RoomEntry['event'][] }[]) {
   const overflow: string[] = [];
-  const chosen: RoomEntry['event'][] = [];
+  const chosen = new Map<Position, RoomEntry['event']>();
   let bytes = 0;
   for (const { room, events } of intact.sort((a, b) => a.events.length - b.events.length)) {
-    const size = bytesOf(events);
-    if (chosen.length + events.length > REPLAY_CAP.events || bytes + size > REPLAY_CAP.bytes) {
+    // An event of several rooms is sent once.
+    const further = events.filter(({ position }) => !chosen.has(position));
+    const size = bytesOf(further);
+    if (chosen.size + further.length > REPLAY_CAP.events || bytes + size > REPLAY_CAP.bytes) {
       overflow.push(room);
       continue;
     }
     bytes += size;
-    chosen.push(...events);
+    for (const event of further) chosen.set(event.position, event);
   }
-  return { events: inOrder(chosen), overflow };
+  return { events: inOrder([...chosen.values()]), overflow };
 }
 
 /** An event of several rooms was read once per room. */

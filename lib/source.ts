@@ -50,7 +50,7 @@ function pulled(iterable: AsyncIterable<unknown>, connection: SseConnection): Ob
     );
     return () => {
       // An iterator that waits cannot be interrupted; what it does afterwards concerns nobody.
-      iterator.return?.().catch(() => {});
+      void Promise.resolve(iterator.return?.()).catch(() => {});
     };
   });
 }

@@ -8,7 +8,7 @@ import {
   ServiceUnavailableException,
   type NestInterceptor,
 } from '@nestjs/common';
-import { finalize, of, type Observable } from 'rxjs';
+import { finalize, of, tap, type Observable } from 'rxjs';
 import { currentConnection, drawRetry, SseConnection } from './connection.js';
 import { SseConnections } from './connections.js';
 import { SseError, SseInvalidFieldError, SseNotStreamableError } from './errors.js';
@@ -77,7 +77,10 @@ export class SseInterceptor implements NestInterceptor {
     connectionsOfRequests.set(request, connection);
     runHandlerWith(platformResponse, (call) => this.run(call, connection, response));
     // The call is over when the stream has begun. If it is over before, somebody else answers.
-    return next.handle().pipe(finalize(() => connection.abandon()));
+    return next.handle().pipe(
+      tap({ complete: () => refuseUnlessBegun(connection) }),
+      finalize(() => connection.abandon()),
+    );
   }
 
   private settingsOf(handler: object): StreamSettings {
@@ -107,6 +110,14 @@ export class SseInterceptor implements NestInterceptor {
       }
     });
   }
+}
+
+/** Nest does not answer for a handler of ours, so what another interceptor answers in its place would never be sent. */
+function refuseUnlessBegun({ state }: SseConnection): void {
+  if (state !== 'opening') return;
+  throw new SseNotStreamableError(
+    'an interceptor answered in place of the handler; throw there, or let it call the handler',
+  );
 }
 
 /** A room name often comes from the URL, so a wrong one is the client's error; a log that is away is nobody's bug. */

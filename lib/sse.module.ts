@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { Broadcaster, getBroadcasterToken } from './broadcaster.js';
 import { SseConnections } from './connections.js';
+import { SseOptionsError } from './errors.js';
 import { Hubs } from './hubs.js';
 import {
   checkFeatures,
@@ -76,9 +77,18 @@ export class SseModule extends ConfigurableModuleClass implements BeforeApplicat
     checkFeatures(features);
     const providers: Provider[] = features.map(({ name, ...own }) => ({
       provide: getBroadcasterToken(name),
-      inject: [Hubs, SSE_OPTIONS],
-      useFactory: (hubs: Hubs, { history, log }: SseModuleOptions) =>
-        hubs.open(name, { history, ...own }, log),
+      inject: [
+        { token: Hubs, optional: true },
+        { token: SSE_OPTIONS, optional: true },
+      ],
+      useFactory: (hubs?: Hubs, { history, log }: SseModuleOptions = {}) => {
+        if (hubs !== undefined) return hubs.open(name, { history, ...own }, log);
+        throw new SseOptionsError(
+          `forFeature "${name}"`,
+          'SseModule.forRoot() without isGlobal: false',
+          'none',
+        );
+      },
     }));
     const exports = features.map(({ name }) => getBroadcasterToken(name));
     return { module: SseFeatureModule, providers, exports };

@@ -18,32 +18,60 @@ const logger = new Logger('Sse');
  */
 export function writeStream(source: Observable<unknown>, connection: SseConnection): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => {
-      if (connection.state !== 'opening') return failLate(error, connection);
-      // In this order: the end of the connection resolves.
-      reject(error);
-      connection.abandon();
-    };
-    const attempt = (step: () => void): void => {
-      try {
-        step();
-      } catch (error) {
-        fail(error);
-      }
-    };
-    const subscriber = new Subscriber<unknown>({
-      next: (value) => attempt(() => connection.write(messageOf(value, connection))),
-      error: fail,
-      complete: () => attempt(() => complete(connection)),
-    });
+    const writer = new StreamWriter(connection, reject);
     connection.onBegun(resolve);
-    connection.onEnd(() => {
-      subscriber.unsubscribe();
-      resolve();
-    });
-    source.subscribe(subscriber);
-    setImmediate(() => attempt(() => connection.open()));
+    connection.onEnd(writer);
+    source.subscribe(writer);
+    setImmediate(() => writer.begin());
   });
+}
+
+/** What stays for as long as the stream is open, so it holds no more than it needs. */
+class StreamWriter extends Subscriber<unknown> {
+  constructor(
+    private readonly connection: SseConnection,
+    private reject: ((error: unknown) => void) | undefined,
+  ) {
+    super();
+  }
+
+  /** The source has had its chance to fail or to emit before the headers go out. */
+  begin(): void {
+    try {
+      this.connection.open();
+    } catch (error) {
+      this.fail(error);
+    }
+    this.reject = undefined;
+  }
+
+  protected override _next(value: unknown): void {
+    try {
+      this.connection.write(messageOf(value, this.connection));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  protected override _error(error: unknown): void {
+    this.fail(error);
+  }
+
+  protected override _complete(): void {
+    try {
+      complete(this.connection);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    const { connection, reject } = this;
+    if (connection.state !== 'opening') return failLate(error, connection);
+    // In this order: the end of the connection resolves.
+    reject?.(error);
+    connection.abandon();
+  }
 }
 
 function messageOf(value: unknown, { settings }: SseConnection): SseMessage {

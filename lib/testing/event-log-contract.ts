@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { LoggedEvent } from '../event.js';
-import type { EventLog, HistoryOptions, NewEvent, RoomEntry } from '../event-log.js';
+import type { Appended, EventLog, HistoryOptions, NewEvent, RoomEntry } from '../event-log.js';
 import { encodeParts } from '../frame.js';
 
 /**
@@ -57,7 +57,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
       'an epoch is a name for cursors, the same for head, events and follower',
       withLog(async (log) => {
         const { epoch } = await log.follow(() => {});
-        assert.match(epoch, /^[\w-]{1,32}$/);
+        assert.match(epoch, /^[\w-]{1,11}$/);
         assert.equal((await log.append(event(['a']))).epoch, epoch);
         assert.equal((await log.head()).epoch, epoch);
       }),
@@ -70,7 +70,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
         const appended = await appendAll(log, rooms.length, (n) => rooms[n] ?? []);
         for (const room of ['a', 'b', 'c']) {
           const entries = await log.range(room, { after: 0, limit: 10 });
-          const expected = appended.filter((logged) => logged.rooms.includes(room));
+          const expected = appended.filter((_, n) => rooms[n]?.includes(room));
           const positions = positionsOf(entries);
           assert.deepEqual(
             positions,
@@ -236,8 +236,8 @@ async function appendAll(
   log: EventLog,
   count: number,
   rooms: (n: number) => readonly string[],
-): Promise<LoggedEvent[]> {
-  const appended: LoggedEvent[] = [];
+): Promise<Appended[]> {
+  const appended: Appended[] = [];
   for (let n = 0; n < count; n++) appended.push(await log.append(event(rooms(n), `event ${n}`)));
   return appended;
 }

@@ -1,6 +1,13 @@
 import type { LoggedEvent } from '../../lib/event.js';
 import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import type { EventLog, Head, NewEvent, RoomEntry, RoomRange } from '../../lib/event-log.js';
+import type {
+  Appended,
+  EventLog,
+  Head,
+  NewEvent,
+  RoomEntry,
+  RoomRange,
+} from '../../lib/event-log.js';
 import type { Schedule } from './schedule.js';
 
 const ROOMY = { maxAgeMs: 300_000, maxBytes: 67_108_864 };
@@ -26,7 +33,7 @@ export class SharedLog {
     this.nowMs += microseconds / 1_000;
   }
 
-  async append(event: NewEvent): Promise<LoggedEvent> {
+  async append(event: NewEvent): Promise<Appended> {
     this.appended.push({ event, atMs: this.nowMs });
     return this.log.append(event);
   }
@@ -82,7 +89,7 @@ export class ProcessLog implements EventLog {
 
   constructor(private readonly shared: SharedLog) {}
 
-  append(event: NewEvent): Promise<LoggedEvent> {
+  append(event: NewEvent): Promise<Appended> {
     return this.slowly(() => this.shared.append(event));
   }
   head(): Promise<Head> {

@@ -32,7 +32,9 @@ function openConnection(options: SseModuleOptions = {}): {
 const standing: CursorSource = {
   rooms: ['a'],
   stand: { epoch: 'e', position: 35, isHeld: false },
-  cameOut: () => false,
+  knows: () => false,
+  holds: () => false,
+  cameOut() {},
 };
 
 afterEach(() => {
@@ -94,8 +96,10 @@ describe('the end', () => {
     const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
     const { connection, raw } = openConnection();
     connection.open();
-    connection.onEnd(() => {
-      throw new Error('finalize');
+    connection.onEnd({
+      unsubscribe() {
+        throw new Error('finalize');
+      },
     });
     connection.close('done');
     expect([connection.state, raw.ended]).toEqual(['closed', true]);

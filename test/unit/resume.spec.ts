@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { joinStands, parseCursors, type Stand } from '../../lib/cursor.js';
+import { formatCursor, joinStands, parseCursors, type Stand } from '../../lib/cursor.js';
+import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { encodeParts } from '../../lib/frame.js';
+import { SSE_DEFAULTS } from '../../lib/sse.options.js';
 import type { RoomEntry } from '../../lib/event-log.js';
-import { isCovered, positionIn } from '../../lib/resume.js';
+import { isCovered, positionIn, readMissed } from '../../lib/resume.js';
 
 const HEAD = { epoch: 'now', position: 100 };
 
@@ -59,5 +62,17 @@ describe('one last event ID for several streams', () => {
   ])('%s', (_title, stands, text) => {
     expect(joinStands(stands)).toBe(text);
     expect(parseCursors(text ?? '1.a.0')).toBeDefined();
+  });
+});
+
+describe('what was missed in several rooms', () => {
+  it('counts an event of two rooms once against the cap', async () => {
+    const log = new MemoryEventLog(SSE_DEFAULTS.history);
+    const message = { data: 'x' };
+    const parts = encodeParts(message);
+    const { epoch, position = 0 } = await log.append({ rooms: ['a'], message, parts });
+    for (let n = 0; n < 600; n++) await log.append({ rooms: ['a', 'b'], message, parts });
+    const missed = await readMissed(log, ['a', 'b'], formatCursor({ epoch, position }));
+    expect([missed.gaps, missed.events.length]).toEqual([[], 600]);
   });
 });
