@@ -53,8 +53,8 @@ export const MUTANTS = [
   {
     name: 'cursor passes what an operator holds back',
     file: 'lib/reader.ts',
-    find: 'const isHeld = this.entered > (this.left ?? 0);',
-    replace: 'const isHeld = false;',
+    find: 'const isHeld = this.waiting !== undefined || this.newest !== undefined;',
+    replace: 'const isHeld = this.waiting !== undefined;',
   },
   {
     name: 'live events are not held while missed ones are replayed',
