@@ -13,38 +13,19 @@ import {
   type PublishedEvent,
   type SseEvent,
 } from './event.js';
-import type { EventLog, Head, HistoryOptions, NewEvent } from './event-log.js';
-import { encodeParts, type Serialize, type SseMessage } from './frame.js';
+import type { EventLog, Head, NewEvent } from './event-log.js';
+import { encodeParts, type SseMessage } from './frame.js';
 import {
-  aFunction,
-  aList,
-  anyText,
-  object,
-  oneOf,
-  orFalse,
-  positiveInteger,
-  positiveIntegerOrMs,
-} from './option-rules.js';
-import { Reader, type HubStreamOptions } from './reader.js';
+  checkHubStreamOptions,
+  type EmitOptions,
+  type HubOptions,
+  type HubStreamOptions,
+} from './hub.options.js';
+import { positiveInteger } from './option-rules.js';
+import { Reader } from './reader.js';
 import { isCovered, positionIn, REPLAY_CAP } from './resume.js';
 import { warnOfReservedType } from './reserved-types.js';
 import { roomList } from './rooms.js';
-
-/** @publicApi */
-export interface EmitOptions {
-  /**
-   * Names this event: a second publish with the same key within 300 s sends nothing and resolves with the cursor of the
-   * first. Makes it safe to try again.
-   */
-  key?: string;
-  /** The reconnection time that clients take over with this event, in milliseconds. */
-  retry?: number;
-  /**
-   * For those who are there now: no id, not kept, never missed. For typing indicators or mouse positions.
-   * @default false
-   */
-  ephemeral?: boolean;
-}
 
 /**
  * Some rooms of a hub, ready to be sent to.
@@ -57,14 +38,6 @@ export interface Emitter<Events extends object> {
     data: EventData<Events, Type>,
     options?: EmitOptions,
   ): Promise<string>;
-}
-
-/** @publicApi */
-export interface HubOptions {
-  /** Text for the data of this hub's events, in place of JSON. */
-  serialize?: Serialize;
-  /** What is kept for clients that return. `false`: nothing; events have no ids, and clients only get what comes. */
-  history?: HistoryOptions | false;
 }
 
 /** A page of a room's history. */
@@ -269,15 +242,6 @@ export class Broadcaster<Events extends object = EventMap> {
 }
 
 const logger = new Logger('Sse');
-
-const checkHubStreamOptions = object({
-  filter: aFunction,
-  types: aList,
-  lastEventId: orFalse(anyText),
-  rewind: positiveIntegerOrMs,
-  snapshot: aFunction,
-  onGap: oneOf('tail', 'skip', 'end'),
-});
 
 /**
  * The token of the hub of this name, for `useFactory` and for tests; without a name that of the default hub.

@@ -4,13 +4,14 @@ import { Logger } from '@nestjs/common';
 import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
 import { Deferred } from './deferred.js';
-import { joinStands, type Stand } from './cursor.js';
-import { SseClosedError, SseError } from './errors.js';
+import { ClientCursor } from './client-cursor.js';
+import { SseClosedError } from './errors.js';
 import { HubEvent } from './event.js';
 import { commentLines, encodeFrame, idField, type SseMessage } from './frame.js';
 import { Outbox } from './outbox.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
-import type { RetryRange, StreamSettings } from './sse.options.js';
+import type { RetryRange } from './sse.options.js';
+import type { StreamSettings } from './stream-settings.js';
 
 /**
  * Why a connection ended: the client left, the source completed or failed, `close()` was called, the client took
@@ -19,24 +20,6 @@ import type { RetryRange, StreamSettings } from './sse.options.js';
  */
 export type CloseReason =
   'client' | 'complete' | 'error' | 'server' | 'stall' | 'overflow' | 'shutdown' | (string & {});
-
-/** What the client may come back to: a stream of a hub. */
-export interface CursorSource {
-  readonly rooms: readonly string[];
-  /** `undefined`: no cursor is written for it. */
-  readonly stand: Stand | undefined;
-  /** Whether it gives ids like this one. */
-  knows(id: string): boolean;
-  /** Whether an event with this id has gone into the handler's pipeline and not come out. */
-  holds(id: string): boolean;
-  /** That event goes to the client. */
-  cameOut(id: string): void;
-}
-
-/** A last event ID has room for the cursors of so many hubs. */
-const MAX_CURSOR_SOURCES = 5;
-
-const NONE: readonly CursorSource[] = [];
 
 /** What a connection shares with all others, and reports to. */
 export interface ConnectionHost {
@@ -61,11 +44,9 @@ export class SseConnection {
   /** Made when it is asked for, as is all that few connections need. */
   private uuid: string | undefined;
   private facts: Record<string, unknown> | undefined;
-  private sources: readonly CursorSource[] = NONE;
-  /** The handler writes ids that are no cursors: the client comes back with one of those. */
-  private hasOwnIds = false;
+  /** @internal What the client comes back with. */
+  readonly cursor = new ClientCursor();
   private lastCursor: string | undefined;
-  private claimed: Map<object, Set<string>> | undefined;
   private begun: (() => void) | undefined;
   private subscription: { unsubscribe(): void } | undefined;
   private abort: AbortController | undefined;
@@ -192,7 +173,7 @@ export class SseConnection {
 
   /** @internal Tells the client where it stands, between events. */
   tellCursor(): void {
-    const { cursor } = this;
+    const cursor = this.cursor.text;
     if (this.phase === 'open' && cursor !== undefined) this.push(`${idField(cursor)}\n`);
   }
 
@@ -206,9 +187,7 @@ export class SseConnection {
   private waitingOf(frame: string, message: SseMessage | undefined): Waiting {
     if (message === undefined) return { frame };
     const rooms =
-      message instanceof HubEvent
-        ? message.rooms.filter((room) => this.sources.some((source) => source.rooms.includes(room)))
-        : [];
+      message instanceof HubEvent ? message.rooms.filter((room) => this.cursor.reads(room)) : [];
     return { frame, rooms, key: this.settings.conflateKey(message) };
   }
 
@@ -228,39 +207,10 @@ export class SseConnection {
     return !this.outbox.isBlocked;
   }
 
-  /**
-   * @internal Whether the rooms of this hub are read for the first time on this connection: the client's last event ID
-   * says where to begin, and a later subscription must not begin there again.
-   */
-  claim(hub: object, rooms: readonly string[]): boolean {
-    this.claimed ??= new Map();
-    const known = this.claimed.get(hub) ?? new Set();
-    const isFirst = !rooms.some((room) => known.has(room));
-    for (const room of rooms) known.add(room);
-    this.claimed.set(hub, known);
-    return isFirst;
-  }
-
   /** @internal What the connection ends with. */
   onEnd(subscription: { unsubscribe(): void }): void {
     if (this.phase === 'closed') subscription.unsubscribe();
     else this.subscription = subscription;
-  }
-
-  /** @internal From now on the cursor of this connection counts this source too. */
-  track(source: CursorSource): void {
-    if (source.stand !== undefined && this.stands.length === MAX_CURSOR_SOURCES) {
-      throw new SseError(
-        'SSE_LIMIT',
-        `a connection can read ${MAX_CURSOR_SOURCES} hub streams; give one stream several rooms instead`,
-      );
-    }
-    this.sources = [...this.sources, source];
-  }
-
-  /** @internal */
-  untrack(source: CursorSource): void {
-    this.sources = this.sources.filter((other) => other !== source);
   }
 
   /** @internal The handler failed before the first byte: what answers now is not a stream. */
@@ -306,7 +256,7 @@ export class SseConnection {
   private end(reason: CloseReason, finish: () => void): void {
     this.phase = 'closed';
     this.reason = reason;
-    this.lastCursor = this.cursor;
+    this.lastCursor = this.cursor.text;
     try {
       this.subscription?.unsubscribe();
     } catch (error) {
@@ -328,48 +278,22 @@ export class SseConnection {
   private openingFrame(): string {
     if (this.response.isHead) return '';
     const { retry } = this.settings;
-    const { cursor } = this;
+    const cursor = this.cursor.text;
     const message: SseMessage = { comment: 'connected' };
     if (retry !== undefined) message.retry = drawRetry(retry);
     return encodeFrame(message) + (cursor === undefined ? '' : `${idField(cursor)}\n`);
   }
 
   private keepAliveFrame(): string {
-    const { cursor } = this;
+    const cursor = this.cursor.text;
     return `${commentLines('keep-alive')}${cursor === undefined ? '' : idField(cursor)}\n`;
   }
 
   private frameOf(message: SseMessage): string {
-    const { id } = message;
-    if (id !== undefined && this.sources.length > 0) {
-      this.noteId(String(id));
-      if (this.sources.length > 1 && !this.hasOwnIds) return this.frameWithJoinedId(message);
-    }
-    return message instanceof HubEvent
-      ? message.frame
-      : encodeFrame(message, this.settings.serialize);
-  }
-
-  private noteId(id: string): void {
-    const holders = this.sources.filter((source) => source.holds(id));
-    // If two streams of a hub hold the event, which of them let it out cannot be seen: neither moves on.
-    if (holders.length === 1) holders[0]?.cameOut(id);
-    if (holders.length === 0 && !this.sources.some((source) => source.knows(id)))
-      this.hasOwnIds = true;
-  }
-
-  private frameWithJoinedId(message: SseMessage): string {
-    const id = joinStands(this.stands);
-    if (message instanceof HubEvent) return message.frameWith(id);
-    return encodeFrame({ ...message, id }, this.settings.serialize);
-  }
-
-  private get stands(): Stand[] {
-    return this.sources.flatMap(({ stand }) => stand ?? []);
-  }
-
-  private get cursor(): string | undefined {
-    return this.hasOwnIds ? undefined : joinStands(this.stands);
+    const id = this.cursor.idOf(message.id);
+    if (message instanceof HubEvent)
+      return id === message.id ? message.frame : message.frameWith(id);
+    return encodeFrame(id === message.id ? message : { ...message, id }, this.settings.serialize);
   }
 }
 

@@ -71,7 +71,7 @@ export class HubEvent implements PublishedEvent {
   }
 
   /** For a client that reads several hubs, whose last event ID says where it stands in all of them. */
-  frameWith(id: string | undefined): string {
+  frameWith(id: string | number | undefined): string {
     const { beforeId, afterId } = this.#logged.parts;
     return `${beforeId}${id === undefined ? '' : idField(id)}${afterId}`;
   }

@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import { Broadcaster, type HubOptions } from './broadcaster.js';
+import { Broadcaster } from './broadcaster.js';
 import type { EventLogFactory } from './event-log.js';
 import { SseOptionsError } from './errors.js';
+import type { HubOptions } from './hub.options.js';
 import { MemoryEventLog } from './event-log-memory.js';
-import { defined, SSE_DEFAULTS } from './sse.options.js';
+import { SSE_DEFAULTS } from './sse.options.js';
+import { defined } from './stream-settings.js';
 
 interface Hub {
   readonly options: HubOptions;

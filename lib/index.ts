@@ -37,8 +37,8 @@ export type { ClosedConnection } from './connections.js';
 
 // what a service injects
 export { Broadcaster, getBroadcasterToken } from './broadcaster.js';
-export type { EmitOptions, Emitter, HistoryPage, HubOptions } from './broadcaster.js';
-export type { HubStreamOptions } from './reader.js';
+export type { Emitter, HistoryPage } from './broadcaster.js';
+export type { EmitOptions, HubOptions, HubStreamOptions } from './hub.options.js';
 export type { GapReason } from './resume.js';
 export type { EventMap, PublishedEvent, SseEvent } from './event.js';
 

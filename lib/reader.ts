@@ -1,50 +1,16 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
-import type { CursorSource, SseConnection } from './connection.js';
+import type { CursorSource } from './client-cursor.js';
+import type { SseConnection } from './connection.js';
 import { parseCursors, type Position, type Stand } from './cursor.js';
 import { SseError } from './errors.js';
-import {
-  HubEvent,
-  type EventType,
-  type LoggedEvent,
-  type PublishedEvent,
-  type SseEvent,
-} from './event.js';
+import { HubEvent, type LoggedEvent, type PublishedEvent, type SseEvent } from './event.js';
 import type { EventLog, Head } from './event-log.js';
+import type { HubStreamOptions } from './hub.options.js';
 import type { SseMessage } from './frame.js';
 import { SSE_DEFAULTS } from './sse.options.js';
+import { Pipeline } from './pipeline.js';
 import { readMissed, readRewind, type Missed } from './resume.js';
-
-/**
- * Which events of the rooms a stream has, and where it begins.
- * @publicApi
- */
-export interface HubStreamOptions<Events extends object> {
-  /** Only events for which it answers true. What it throws ends this stream only. */
-  filter?: (event: SseEvent<Events>) => boolean;
-  /** Only events of these types. */
-  types?: readonly EventType<Events>[];
-  /**
-   * The cursor after which the stream goes on. `false`: the stream has ids of its own; it begins with what is published
-   * from now on, and no cursor of the hub is written beside its events.
-   * @default the last event ID of the connection that subscribes
-   */
-  lastEventId?: string | false;
-  /** For a client without a cursor: so many of the last events, or those of the last milliseconds. Without it none. */
-  rewind?: number | { ms: number };
-  /**
-   * The state that the events change: called for a client without a cursor (`fresh`) and for one that has missed events
-   * of `rooms` which cannot be replayed (`gap`). Its messages go to the client as they are, and everything that was
-   * published after it was called follows them. What it throws ends the stream.
-   */
-  snapshot?: (reason: 'fresh' | 'gap', rooms: string[]) => Promise<readonly SseMessage[]>;
-  /**
-   * After a client was told of a gap: `tail` replays what it missed in the other rooms and goes live, `skip` goes live,
-   * `end` completes the stream.
-   * @default 'tail'
-   */
-  onGap?: 'tail' | 'skip' | 'end';
-}
 
 /** What a reader needs of its hub. */
 export interface ReaderHub<Events extends object> {
@@ -54,9 +20,6 @@ export interface ReaderHub<Events extends object> {
   readonly keepsHistory: boolean;
   readonly delivery: { leave(reader: Reader<Events>): void };
 }
-
-/** How many events inside a handler's operators are told apart. */
-const MAX_REMEMBERED = 1_000;
 
 /** After so many events a replay waits until the client takes more. */
 const REPLAY_SLICE = 64;
@@ -71,11 +34,7 @@ export class Reader<Events extends object> implements CursorSource {
   private waitingBytes = 0;
   /** Events up to here have been given already, by the replay or before the stream began. */
   private after: Position = 0;
-  /** The newest event that has gone into the handler's pipeline and not come out, and those before it. */
-  private newest: HubEvent | undefined;
-  private older: HubEvent[] | undefined;
-  /** The last position that came out of it, or where the client stood before. */
-  private left: Position | undefined;
+  private readonly pipeline = new Pipeline();
   /** Events are delivered from wherever they are published: the app's stores are those of the subscription. */
   private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
 
@@ -95,11 +54,12 @@ export class Reader<Events extends object> implements CursorSource {
     const { rewind, snapshot } = this.options;
     const cursor = this.clientCursor();
     const rewinds = this.hub.keepsHistory && rewind !== undefined;
-    this.left = cursor === undefined ? undefined : this.positionOf(cursor);
-    this.connection?.track(this);
+    this.pipeline.left = cursor === undefined ? undefined : this.positionOf(cursor);
+    this.connection?.cursor.track(this);
     if (cursor === undefined && !rewinds && snapshot === undefined) {
-      this.left = this.hub.delivered.position;
-      this.goLive(this.left);
+      const { position } = this.hub.delivered;
+      this.pipeline.left = position;
+      this.goLive(position);
       return;
     }
     this.waiting = [];
@@ -108,7 +68,7 @@ export class Reader<Events extends object> implements CursorSource {
 
   /** With the subscription it serves. */
   unsubscribe(): void {
-    this.connection?.untrack(this);
+    this.connection?.cursor.untrack(this);
     this.hub.delivery.leave(this);
   }
 
@@ -146,8 +106,9 @@ export class Reader<Events extends object> implements CursorSource {
   get stand(): Stand | undefined {
     if (!this.hub.keepsHistory || this.options.lastEventId === false) return undefined;
     const { epoch, position: delivered } = this.hub.delivered;
-    const isHeld = this.waiting !== undefined || this.newest !== undefined;
-    const position = isHeld ? this.left : Math.max(delivered, this.after, this.left ?? 0);
+    const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;
+    const { left } = this.pipeline;
+    const position = isHeld ? left : Math.max(delivered, this.after, left ?? 0);
     return { epoch, position, isHeld };
   }
 
@@ -156,20 +117,11 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   holds(id: string): boolean {
-    return this.newest?.id === id || (this.older?.some((event) => event.id === id) ?? false);
+    return this.pipeline.holds(id);
   }
 
   cameOut(id: string): void {
-    if (this.newest?.id === id) {
-      this.left = this.newest.position;
-      this.newest = undefined;
-      this.older = undefined;
-      return;
-    }
-    // Those before it were dropped, or come out after it: the client's cursor has passed them either way.
-    const index = this.older?.findIndex((event) => event.id === id) ?? -1;
-    this.left = this.older?.[index]?.position ?? this.left;
-    this.older?.splice(0, index + 1);
+    this.pipeline.cameOut(id);
   }
 
   /** The last event ID that the client brought for this stream; each room begins there once per connection. */
@@ -178,7 +130,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (!this.hub.keepsHistory || lastEventId === false) return undefined;
     const brought = this.connection?.lastEventId;
     if (lastEventId !== undefined || brought === undefined) return lastEventId || undefined;
-    return this.connection?.claim(this.hub, this.rooms) ? brought : undefined;
+    return this.connection?.cursor.claim(this.hub, this.rooms) ? brought : undefined;
   }
 
   private positionOf(lastEventId: string): Position | undefined {
@@ -208,7 +160,7 @@ export class Reader<Events extends object> implements CursorSource {
         await this.room();
       }
     }
-    this.left = missed.stood;
+    this.pipeline.left = missed.stood;
     if (lost.length === 0 || onGap === 'tail') await this.replay(missed.events);
     if (this.subscriber.closed) return;
     this.goLive(missed.barrier);
@@ -276,18 +228,8 @@ export class Reader<Events extends object> implements CursorSource {
       this.subscriber.next(hubEvent.withoutId as PublishedEvent as SseEvent<Events>);
       return;
     }
-    if (hubEvent.position !== undefined) this.enter(hubEvent);
+    if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
     this.subscriber.next(event);
-  }
-
-  private enter(event: HubEvent): void {
-    if (this.newest !== undefined) {
-      this.older ??= [];
-      this.older.push(this.newest);
-      // One that is forgotten does not move the client on when it comes out: it may be replayed, never lost.
-      if (this.older.length > MAX_REMEMBERED) this.older.shift();
-    }
-    this.newest = event;
   }
 
   /** To the client directly: the handler's operators are for events. */

@@ -20,11 +20,10 @@ import { END_ID, writeStream } from './stream-writer.js';
 import {
   SSE_DEFAULTS,
   SSE_OPTIONS,
-  streamSettings,
   type SseModuleOptions,
   type SseStreamOptions,
-  type StreamSettings,
 } from './sse.options.js';
+import { streamSettings, type StreamSettings } from './stream-settings.js';
 
 /** Where `@SseStream()` leaves its options. */
 export const SSE_STREAM = 'nestjs-eventstream:stream';

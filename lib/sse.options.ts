@@ -1,5 +1,5 @@
 import { ConfigurableModuleBuilder, type RequestMethod } from '@nestjs/common';
-import type { HubOptions } from './broadcaster.js';
+import type { HubOptions } from './hub.options.js';
 import type { Overflow } from './backlog.js';
 import type { EventLogFactory, HistoryOptions } from './event-log.js';
 import type { SseConnection } from './connection.js';
@@ -156,71 +156,6 @@ export const SSE_DEFAULTS = Object.freeze({
   shutdown: Object.freeze({ timeoutMs: 5_000 }),
   history: Object.freeze({ maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 }),
 }) satisfies SseModuleOptions;
-
-/** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
-export interface StreamSettings {
-  readonly keepAliveMs: number | undefined;
-  readonly retry: RetryRange | undefined;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly serialize: Serialize | undefined;
-  readonly map: SseMap | undefined;
-  readonly onError: StreamOptions['onError'];
-  readonly onComplete: 'end' | 'close';
-  readonly maxBufferedBytes: number;
-  readonly overflow: Overflow;
-  readonly conflateKey: (message: SseMessage) => string;
-  readonly stallTimeoutMs: number | undefined;
-}
-
-/** The one place where defaults, the module's options and a stream's options meet. */
-export function streamSettings(
-  module: SseModuleOptions,
-  stream: SseStreamOptions = {},
-): StreamSettings {
-  const { keepAlive: _k, retry: _r, backpressure: _b, ...own } = stream;
-  const merged = { ...module, ...defined(own) };
-  const keepAlive = stream.keepAlive ?? module.keepAlive;
-  const retry = stream.retry ?? module.retry ?? SSE_DEFAULTS.retry;
-  const backpressure: Required<Omit<BackpressureOptions, 'key'>> & BackpressureOptions = {
-    ...SSE_DEFAULTS.backpressure,
-    ...defined(module.backpressure ?? {}),
-    ...defined(stream.backpressure ?? {}),
-  };
-  return {
-    keepAliveMs:
-      keepAlive === false
-        ? undefined
-        : (keepAlive?.intervalMs ??
-          (module.keepAlive || undefined)?.intervalMs ??
-          SSE_DEFAULTS.keepAlive.intervalMs),
-    retry:
-      retry === false
-        ? undefined
-        : typeof retry === 'number'
-          ? { minMs: retry, maxMs: retry }
-          : retry,
-    headers: { ...module.headers, ...stream.headers },
-    serialize: merged.serialize,
-    map: stream.map,
-    onError: merged.onError,
-    onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
-    maxBufferedBytes: backpressure.maxBufferedBytes,
-    overflow: backpressure.overflow,
-    conflateKey: backpressure.key ?? typeOf,
-    stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
-  };
-}
-
-function typeOf({ type = 'message' }: SseMessage): string {
-  return type;
-}
-
-/** Without the keys that are set to `undefined`, which must not win over a default. */
-export function defined<T extends object>(options: T): T {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as T;
-}
 
 const STREAM_RULES = {
   keepAlive: rules.orFalse(rules.object({ intervalMs: rules.durationMs })),

@@ -2,7 +2,7 @@ import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Observable } from 'rxjs';
 import { currentConnection, SseConnection } from '../../lib/connection.js';
 import { SseConnections } from '../../lib/connections.js';
-import { streamSettings } from '../../lib/sse.options.js';
+import { streamSettings } from '../../lib/stream-settings.js';
 import { writeStream } from '../../lib/stream-writer.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 

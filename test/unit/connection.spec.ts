@@ -1,14 +1,11 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Turn } from '../../lib/batch.js';
-import {
-  drawRetry,
-  SseConnection,
-  type ConnectionHost,
-  type CursorSource,
-} from '../../lib/connection.js';
+import { drawRetry, SseConnection, type ConnectionHost } from '../../lib/connection.js';
+import type { CursorSource } from '../../lib/client-cursor.js';
 import type { SseMessage } from '../../lib/frame.js';
-import { streamSettings, type SseModuleOptions } from '../../lib/sse.options.js';
+import type { SseModuleOptions } from '../../lib/sse.options.js';
+import { streamSettings } from '../../lib/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 
 function openConnection(options: SseModuleOptions = {}): {
@@ -50,7 +47,7 @@ describe('the opening of a stream', () => {
 
   it('tells the cursor in a frame of its own where there is one', () => {
     const { connection, raw } = openConnection({ retry: 3417 });
-    connection.track(standing);
+    connection.cursor.track(standing);
     connection.open();
     expect(raw.chunks.join('')).toBe(': connected\nretry: 3417\n\nid: 1.e.z\n\n');
   });
@@ -115,7 +112,7 @@ describe('the keep-alive', () => {
     const { connection, raw } = openConnection({ keepAlive: { intervalMs: 1_000 } });
     connection.open();
     raw.chunks.length = 0;
-    if (hasCursor) connection.track(standing);
+    if (hasCursor) connection.cursor.track(standing);
     connection.check(performance.now() + 1_000);
     await nextTurn();
     expect(raw.chunks).toEqual([bytes]);

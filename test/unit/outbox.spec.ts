@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Turn } from '../../lib/batch.js';
 import { Outbox } from '../../lib/outbox.js';
-import { streamSettings } from '../../lib/sse.options.js';
+import { streamSettings } from '../../lib/stream-settings.js';
 import { nextTurn, RecordingResponse } from '../support/recording-response.js';
 
 const settings = streamSettings({});

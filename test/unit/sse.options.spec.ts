@@ -5,10 +5,10 @@ import {
   checkFeatures,
   checkModuleOptions,
   checkStreamOptions,
-  streamSettings,
   type SseModuleOptions,
   type SseStreamOptions,
 } from '../../lib/sse.options.js';
+import { streamSettings } from '../../lib/stream-settings.js';
 
 const anObject = 'expected an object';
 const aPositiveInteger = 'expected a positive integer';

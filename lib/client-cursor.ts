@@ -1,0 +1,84 @@
+import { joinStands, type Stand } from './cursor.js';
+import { SseError } from './errors.js';
+
+/** What the client may come back to: a stream of a hub. */
+export interface CursorSource {
+  readonly rooms: readonly string[];
+  /** `undefined`: no cursor is written for it. */
+  readonly stand: Stand | undefined;
+  /** Whether it gives ids like this one. */
+  knows(id: string): boolean;
+  /** Whether an event with this id has gone into the handler's pipeline and not come out. */
+  holds(id: string): boolean;
+  /** That event goes to the client. */
+  cameOut(id: string): void;
+}
+
+/** A last event ID has room for the cursors of so many hubs. */
+const MAX_CURSOR_SOURCES = 5;
+
+const NONE: readonly CursorSource[] = [];
+
+/** What the client of one connection comes back with: the ids that went to it, and where its streams stand between them. */
+export class ClientCursor {
+  private sources = NONE;
+  /** The handler writes ids that are no cursors: the client comes back with one of those. */
+  private hasOwnIds = false;
+  private claimed: Map<object, Set<string>> | undefined;
+
+  /** Where the client stands in all hubs it reads; `undefined` where there is none, or none is known. */
+  get text(): string | undefined {
+    return this.hasOwnIds ? undefined : joinStands(this.stands);
+  }
+
+  /** From now on this source counts too. */
+  track(source: CursorSource): void {
+    if (source.stand !== undefined && this.stands.length === MAX_CURSOR_SOURCES) {
+      throw new SseError(
+        'SSE_LIMIT',
+        `a connection can read ${MAX_CURSOR_SOURCES} hub streams; give one stream several rooms instead`,
+      );
+    }
+    this.sources = [...this.sources, source];
+  }
+
+  untrack(source: CursorSource): void {
+    this.sources = this.sources.filter((other) => other !== source);
+  }
+
+  reads(room: string): boolean {
+    return this.sources.some((source) => source.rooms.includes(room));
+  }
+
+  /**
+   * Whether the rooms of this hub are read for the first time: the last event ID that the client brought says where to
+   * begin, and a later subscription must not begin there again.
+   */
+  claim(hub: object, rooms: readonly string[]): boolean {
+    this.claimed ??= new Map();
+    const known = this.claimed.get(hub) ?? new Set();
+    const isFirst = !rooms.some((room) => known.has(room));
+    for (const room of rooms) known.add(room);
+    this.claimed.set(hub, known);
+    return isFirst;
+  }
+
+  /** The id that a message with this one goes out with: that of a hub among several says where the client stands in all. */
+  idOf(id: string | number | undefined): string | number | undefined {
+    if (id === undefined || this.sources.length === 0) return id;
+    this.note(String(id));
+    return this.sources.length > 1 && !this.hasOwnIds ? joinStands(this.stands) : id;
+  }
+
+  private note(id: string): void {
+    const holders = this.sources.filter((source) => source.holds(id));
+    // If two streams of a hub hold the event, which of them let it out cannot be seen: neither moves on.
+    if (holders.length === 1) holders[0]?.cameOut(id);
+    if (holders.length === 0 && !this.sources.some((source) => source.knows(id)))
+      this.hasOwnIds = true;
+  }
+
+  private get stands(): Stand[] {
+    return this.sources.flatMap(({ stand }) => stand ?? []);
+  }
+}

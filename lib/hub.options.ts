@@ -1,0 +1,69 @@
+import type { EventType, SseEvent } from './event.js';
+import type { HistoryOptions } from './event-log.js';
+import type { Serialize, SseMessage } from './frame.js';
+import * as rules from './option-rules.js';
+
+/** @publicApi */
+export interface HubOptions {
+  /** Text for the data of this hub's events, in place of JSON. */
+  serialize?: Serialize;
+  /** What is kept for clients that return. `false`: nothing; events have no ids, and clients only get what comes. */
+  history?: HistoryOptions | false;
+}
+
+/** @publicApi */
+export interface EmitOptions {
+  /**
+   * Names this event: a second publish with the same key within 300 s sends nothing and resolves with the cursor of the
+   * first. Makes it safe to try again.
+   */
+  key?: string;
+  /** The reconnection time that clients take over with this event, in milliseconds. */
+  retry?: number;
+  /**
+   * For those who are there now: no id, not kept, never missed. For typing indicators or mouse positions.
+   * @default false
+   */
+  ephemeral?: boolean;
+}
+
+/**
+ * Which events of the rooms a stream has, and where it begins.
+ * @publicApi
+ */
+export interface HubStreamOptions<Events extends object> {
+  /** Only events for which it answers true. What it throws ends this stream only. */
+  filter?: (event: SseEvent<Events>) => boolean;
+  /** Only events of these types. */
+  types?: readonly EventType<Events>[];
+  /**
+   * The cursor after which the stream goes on. `false`: the stream has ids of its own; it begins with what is published
+   * from now on, and no cursor of the hub is written beside its events.
+   * @default the last event ID of the connection that subscribes
+   */
+  lastEventId?: string | false;
+  /** For a client without a cursor: so many of the last events, or those of the last milliseconds. Without it none. */
+  rewind?: number | { ms: number };
+  /**
+   * The state that the events change: called for a client without a cursor (`fresh`) and for one that has missed events
+   * of `rooms` which cannot be replayed (`gap`). Its messages go to the client as they are, and everything that was
+   * published after it was called follows them. What it throws ends the stream.
+   */
+  snapshot?: (reason: 'fresh' | 'gap', rooms: string[]) => Promise<readonly SseMessage[]>;
+  /**
+   * After a client was told of a gap: `tail` replays what it missed in the other rooms and goes live, `skip` goes live,
+   * `end` completes the stream.
+   * @default 'tail'
+   */
+  onGap?: 'tail' | 'skip' | 'end';
+}
+
+/** @throws SseOptionsError */
+export const checkHubStreamOptions = rules.object({
+  filter: rules.aFunction,
+  types: rules.aList,
+  lastEventId: rules.orFalse(rules.anyText),
+  rewind: rules.positiveIntegerOrMs,
+  snapshot: rules.aFunction,
+  onGap: rules.oneOf('tail', 'skip', 'end'),
+});

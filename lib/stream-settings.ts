@@ -1,0 +1,76 @@
+import type { Overflow } from './backlog.js';
+import type { Serialize, SseMessage } from './frame.js';
+import type { SseMap } from './message.js';
+import {
+  SSE_DEFAULTS,
+  type BackpressureOptions,
+  type RetryRange,
+  type SseModuleOptions,
+  type SseStreamOptions,
+  type StreamOptions,
+} from './sse.options.js';
+
+/** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
+export interface StreamSettings {
+  readonly keepAliveMs: number | undefined;
+  readonly retry: RetryRange | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly serialize: Serialize | undefined;
+  readonly map: SseMap | undefined;
+  readonly onError: StreamOptions['onError'];
+  readonly onComplete: 'end' | 'close';
+  readonly maxBufferedBytes: number;
+  readonly overflow: Overflow;
+  readonly conflateKey: (message: SseMessage) => string;
+  readonly stallTimeoutMs: number | undefined;
+}
+
+/** The one place where defaults, the module's options and a stream's options meet. */
+export function streamSettings(
+  module: SseModuleOptions,
+  stream: SseStreamOptions = {},
+): StreamSettings {
+  const { keepAlive: _k, retry: _r, backpressure: _b, ...own } = stream;
+  const merged = { ...module, ...defined(own) };
+  const keepAlive = stream.keepAlive ?? module.keepAlive;
+  const retry = stream.retry ?? module.retry ?? SSE_DEFAULTS.retry;
+  const backpressure: Required<Omit<BackpressureOptions, 'key'>> & BackpressureOptions = {
+    ...SSE_DEFAULTS.backpressure,
+    ...defined(module.backpressure ?? {}),
+    ...defined(stream.backpressure ?? {}),
+  };
+  return {
+    keepAliveMs:
+      keepAlive === false
+        ? undefined
+        : (keepAlive?.intervalMs ??
+          (module.keepAlive || undefined)?.intervalMs ??
+          SSE_DEFAULTS.keepAlive.intervalMs),
+    retry:
+      retry === false
+        ? undefined
+        : typeof retry === 'number'
+          ? { minMs: retry, maxMs: retry }
+          : retry,
+    headers: { ...module.headers, ...stream.headers },
+    serialize: merged.serialize,
+    map: stream.map,
+    onError: merged.onError,
+    onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
+    maxBufferedBytes: backpressure.maxBufferedBytes,
+    overflow: backpressure.overflow,
+    conflateKey: backpressure.key ?? typeOf,
+    stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
+  };
+}
+
+function typeOf({ type = 'message' }: SseMessage): string {
+  return type;
+}
+
+/** Without the keys that are set to `undefined`, which must not win over a default. */
+export function defined<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
+}
