@@ -3,7 +3,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { runModel, type ModelOptions } from './model.js';
 
-const RUNS = Number(process.env['MODEL_RUNS'] ?? 400);
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 600);
 const FIRST_SEED = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 1e9));
 
 interface World extends ModelOptions {

@@ -1,0 +1,37 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ExecutionContext } from '@nestjs/common';
+import { of } from 'rxjs';
+import { SseConnections } from '../../lib/connections.js';
+import { SseInterceptor } from '../../lib/sse.interceptor.js';
+
+const intercept = (context: object): unknown => {
+  const interceptor = new SseInterceptor(new SseConnections(), {});
+  return interceptor.intercept(context as ExecutionContext, { handle: () => of(undefined) });
+};
+const http = (response: object) => ({
+  getType: () => 'http',
+  getHandler: () => intercept,
+  switchToHttp: () => ({ getRequest: () => ({ headers: {} }), getResponse: () => response }),
+});
+
+describe('what cannot be streamed is refused before anything is written', () => {
+  it.each([
+    ['a context without HTTP', { getType: () => 'rpc' }, 'this is a context of type "rpc"'],
+    [
+      'a response that has begun',
+      http({ headersSent: true }),
+      'the response has already begun; let the handler',
+    ],
+    [
+      'a response that has ended',
+      http({ writableEnded: true }),
+      'the response has already begun; let the handler',
+    ],
+  ])('%s', (_title, context, message) => {
+    const refused = expect.objectContaining({
+      code: 'SSE_NOT_STREAMABLE',
+      message: expect.stringContaining(message),
+    });
+    expect(() => intercept(context)).toThrow(refused);
+  });
+});
