@@ -65,7 +65,13 @@ export class ClientCursor {
 
   /** The id that a message with this one goes out with: that of a hub among several says where the client stands in all. */
   idOf(id: string | number | undefined): string | number | undefined {
-    if (id === undefined || this.sources.length === 0) return id;
+    const only = this.sources[0];
+    if (id === undefined || only === undefined) return id;
+    if (this.sources.length === 1 && typeof id === 'string' && only.holds(id)) {
+      // Nearly always, and once per event and client.
+      only.cameOut(id);
+      return id;
+    }
     this.note(String(id));
     return this.sources.length > 1 && !this.hasOwnIds ? joinStands(this.stands) : id;
   }
