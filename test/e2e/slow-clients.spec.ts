@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Controller, Get, Query } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import { auditTime } from 'rxjs';
 import { Broadcaster, SseConnections, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
@@ -16,6 +17,9 @@ class Streams {
   constructor(readonly hub: Broadcaster) {}
   @SseStream('rooms') rooms(@Query('rooms') rooms = 'main') {
     return this.hub.stream(rooms.split(','));
+  }
+  @SseStream('thinned') thinned() {
+    return this.hub.stream('main').pipe(auditTime(20));
   }
   @Get('json') json() {
     return { j: 1 };
@@ -160,6 +164,14 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
     for (let n = 0; n < 1_000; n++) void hub.to('main').emit('n', `${n} ${PADDING.slice(0, 200)}`);
     await stream.until(() => stream.events.length === 1_000);
     expect(uids(stream)).toEqual(uids(stream).map((_, n) => n));
+  });
+
+  it('can be sent less by an operator, and gets the last value', async () => {
+    const { open, hub } = await start({ adapter });
+    const stream = await open('/thinned');
+    for (let n = 0; n < 1_000; n++) void hub.to('main').emit('n', n);
+    await stream.until(() => stream.events.at(-1)?.data === '999');
+    expect(stream.events.length).toBeLessThan(50);
   });
 
   it('that was cut three times in five minutes is told of the gap and goes live', async () => {
