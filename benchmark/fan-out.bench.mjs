@@ -1,0 +1,69 @@
+// What one event to a thousand readers costs the server.
+//
+// Measured: CPU time of the server process per event that reached a reader, over 127.0.0.1, with one event per turn of the
+// event loop and with twenty. All servers are up at once, each with its readers in a further process on another core, and
+// take turns in short rounds; the ratio is the median of the ratios within each round, because a machine's speed drifts by
+// a third within a minute. Readers count events (one `memchr`), and a turn only counts if each got each event once.
+// `raw` is node:http with one shared buffer per turn; `raw-socket` writes a chunk of HTTP, framed once, below the response.
+// Ours is a Nest app with the module's defaults: ids, history, keep-alive, backpressure. `nchan` is nginx, without the
+// process that posts the events to it.
+// Not shown: a real network, TLS, compression, readers that are slow, and time between publishing and arrival.
+import { plotBars } from './plot.mjs';
+import {
+  compare,
+  contestant,
+  cpuPerDelivery,
+  goal,
+  nchan,
+  race,
+  readers,
+  report,
+  withContestants,
+} from './race.mjs';
+
+const count = readers(1_000);
+const ROUNDS = 7;
+const names = ['raw', 'ours', 'raw-socket', 'better-sse', 'fastify-sse', 'nest-sse', ...nchan()];
+const ONE = { turns: 30, burst: 1, gapMs: 20, perReader: 30, readers: count };
+const TWENTY = { turns: 4, burst: 20, gapMs: 20, perReader: 80, readers: count };
+
+const { one, twenty } = await withContestants(
+  names.map((name) => contestant(name)),
+  async (all) => {
+    for (const each of all) await each.open({ count });
+    const measure = async (publish, rounds) => {
+      // The first round warms up.
+      const [, ...results] = await race(all, rounds + 1, (each) => cpuPerDelivery(each, publish));
+      return compare(results, 'ours');
+    };
+    return { one: await measure(ONE, ROUNDS), twenty: await measure(TWENTY, ROUNDS) };
+  },
+);
+
+const table = (rows) =>
+  Object.fromEntries(
+    Object.entries(rows).map(([name, { ratio, figure }]) => [
+      name,
+      { '× ours': ratio, 'µs per delivery': figure },
+    ]),
+  );
+report(
+  'fan-out',
+  {
+    [`${count} readers, one event per turn`]: table(one),
+    [`${count} readers, twenty events per turn`]: table(twenty),
+  },
+  [
+    goal('one per turn: ours ÷ raw', 1 / one.raw.ratio, 1.15),
+    goal('one per turn: ours ÷ better-sse', 1 / one['better-sse'].ratio, 1 / 1.4),
+    goal('one per turn: ours ÷ nest-sse', 1 / one['nest-sse'].ratio, 1 / 2.3),
+    ...(one.nchan ? [goal('one per turn: ours ÷ nchan', 1 / one.nchan.ratio, 1)] : []),
+    goal('twenty per turn: ours ÷ raw', 1 / twenty.raw.ratio, 1.5),
+    goal('twenty per turn: ours ÷ better-sse', 1 / twenty['better-sse'].ratio, 1 / 7),
+    goal('twenty per turn: ours ÷ nest-sse', 1 / twenty['nest-sse'].ratio, 1 / 25),
+  ],
+);
+plotBars('bench-fan-out', `Server CPU per delivered event, ${count} readers (µs)`, [
+  { title: 'one event per turn', rows: one },
+  { title: 'twenty events per turn', rows: twenty },
+]);

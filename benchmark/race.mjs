@@ -1,0 +1,157 @@
+// What the races have in common: contestants, rounds, and the report.
+import { execSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isInstalled as hasNchan } from './servers/nchan.mjs';
+import { pinning, start } from './rpc.mjs';
+
+const folder = import.meta.dirname;
+const SERVER_CORE = 0;
+const LOAD_CORE = Math.min(1, availableParallelism() - 1);
+
+/** Which CPU, Node and day the figures are of. */
+export const machine = [
+  cpus()[0]?.model.trim(),
+  `${availableParallelism()} cores`,
+  `Node ${process.version}`,
+  new Date().toISOString().slice(0, 10),
+].join(', ');
+
+/** As many readers as wanted, or as this machine lets one process open. */
+export function readers(wanted) {
+  const limit = execSync('ulimit -Hn', { shell: '/bin/sh' }).toString().trim();
+  if (limit === 'unlimited' || Number(limit) >= wanted + 500) return wanted;
+  const possible = Math.max(100, Number(limit) - 500);
+  console.log(
+    `open files are limited to ${limit}: ${possible} readers in place of ${wanted}; raise it with \`ulimit -n\``,
+  );
+  return possible;
+}
+
+/** Nchan, where it is installed. */
+export function nchan() {
+  if (hasNchan()) return ['nchan'];
+  console.log('nchan is left out: nginx with its module (Debian: libnginx-mod-nchan) is not here');
+  return [];
+}
+
+/** A server and the clients of it, each in a process of its own. */
+export async function contestant(name, { server = name, options = {}, flags = [] } = {}) {
+  const main = await start(join(folder, 'servers', 'main.mjs'), {
+    core: SERVER_CORE,
+    args: [server, JSON.stringify(options)],
+    flags: ['--expose-gc', ...flags],
+  });
+  const load = await start(join(folder, 'load.mjs'), { core: LOAD_CORE });
+  const port = await main.call('port');
+  return {
+    name,
+    port,
+    /** Stopped, a server takes no time from the others, such as for keep-alives. */
+    freeze: () => process.kill(main.pid, 'SIGSTOP'),
+    thaw: () => process.kill(main.pid, 'SIGCONT'),
+    ask: (call, ...args) => main.call(call, ...args),
+    load: (call, ...args) => load.call(call, ...args),
+    open: ({ paths = ['/events'], ...rest }) => load.call('open', { port, paths, ...rest }),
+    async stop() {
+      await load.stop();
+      await main.stop();
+    },
+  };
+}
+
+/** All of them at once, and stopped in any case. */
+export async function withContestants(contestants, use) {
+  const all = await Promise.all(contestants);
+  try {
+    return await use(all);
+  } finally {
+    await Promise.all(all.map((each) => each.stop()));
+  }
+}
+
+/** As a turn of `race()`: with the other contestants stopped, and when what this one had to catch up with is done. */
+export function alone(contestants, turn) {
+  return async (each, round) => {
+    for (const other of contestants) if (other !== each) other.freeze();
+    try {
+      await sleep(300);
+      return await turn(each, round);
+    } finally {
+      for (const other of contestants) other.thaw();
+    }
+  };
+}
+
+/** Takes turns: in each round every contestant once, each round beginning with another. Answers the turns' results. */
+export async function race(contestants, rounds, turn) {
+  const results = [];
+  for (let round = 0; round < rounds; round++) {
+    const result = {};
+    for (let n = 0; n < contestants.length; n++) {
+      const each = contestants[(n + round) % contestants.length];
+      result[each.name] = await turn(each, round);
+    }
+    results.push(result);
+  }
+  return results;
+}
+
+/** CPU microseconds of the server for each event that reached a reader, in one turn. `undefined` when not all did. */
+export async function cpuPerDelivery(each, { readers: count, perReader, ...publish }) {
+  await each.load('reset');
+  const before = await each.ask('cpu');
+  await each.ask('publish', publish);
+  const { isExact, least, most } = await each.load('expect', { events: perReader });
+  const after = await each.ask('cpu');
+  if (isExact) return (after - before) / (count * perReader);
+  console.log(`${each.name}: readers got ${least} to ${most} of ${perReader} events; no figure`);
+  return undefined;
+}
+
+export function median(list) {
+  const sorted = list.filter((value) => value !== undefined).sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** The figure of each contestant, and by how much `base` is its multiple: the median of the ratios within each round. */
+export function compare(rounds, base) {
+  const rows = {};
+  for (const name of Object.keys(rounds[0])) {
+    const complete = rounds.filter((round) => round[name] !== undefined && round[base]);
+    rows[name] = {
+      ratio: median(complete.map((round) => round[name] / round[base])),
+      figure: median(rounds.map((round) => round[name])),
+    };
+  }
+  return rows;
+}
+
+const short = (value) => (typeof value === 'number' ? Number(value.toPrecision(3)) : value);
+
+/** A figure that was aimed at, and whether it was reached: `goal('× raw', 1.08, 1.15)`. */
+export function goal(what, value, max) {
+  return { goal: `${what} ≤ ${short(max)}`, measured: short(value), reached: value <= max };
+}
+
+/** Prints the tables and the goals, and writes everything to `results/NAME.json`. */
+export function report(name, tables, goals = []) {
+  for (const [title, rows] of Object.entries(tables)) {
+    const printed = Object.entries(rows).map(([row, figures]) => [
+      row,
+      Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, short(value)])),
+    ]);
+    console.log(`\n${title}`);
+    console.table(Object.fromEntries(printed));
+  }
+  for (const { goal: text, measured, reached } of goals) {
+    console.log(`${reached ? 'reached' : 'MISSED '}  ${text}: ${measured}`);
+  }
+  const results = join(folder, 'results');
+  mkdirSync(results, { recursive: true });
+  const result = { machine, pinning, tables, goals };
+  writeFileSync(join(results, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+}

@@ -1,0 +1,49 @@
+// This library in a Nest app on Express, with the module's defaults: ids, history, keep-alive, backpressure.
+import 'reflect-metadata';
+import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
+import { decorate } from './decorate.mjs';
+
+export async function start({ isFiltered = false, module = {} } = {}) {
+  class EventsController {
+    constructor(broadcaster) {
+      this.broadcaster = broadcaster;
+    }
+    events(room) {
+      const rooms = room === undefined ? 'all' : room.split(',');
+      // A function of its own for each connection, as one that looks at the user's rights would be.
+      const filter = isFiltered ? (event) => event.data.n >= 0 : undefined;
+      return this.broadcaster.stream(rooms, { filter });
+    }
+    ping() {
+      return 'pong';
+    }
+  }
+  Inject(Broadcaster)(EventsController, undefined, 0);
+  decorate(EventsController, 'events', [SseStream('events')], [Query('room')]);
+  decorate(EventsController, 'ping', [Get('ping')]);
+  Controller()(EventsController);
+
+  class AppModule {}
+  Module({ imports: [SseModule.forRoot(module)], controllers: [EventsController] })(AppModule);
+
+  const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
+  await app.listen(0, '127.0.0.1');
+  const broadcaster = app.get(Broadcaster);
+  const connections = app.get(SseConnections);
+  /** The first that ended; a list of all would be what `churn` measures. */
+  const ends = [];
+  connections.closed$.subscribe(({ reason }) => {
+    if (ends.length < 10) ends.push({ reason, at: performance.timeOrigin + performance.now() });
+  });
+
+  return {
+    port: app.getHttpServer().address().port,
+    publish: (room, data) => void broadcaster.to(room).emit('n', data),
+    position: () => broadcaster.position(),
+    open: () => connections.count,
+    buffered: () => Math.max(0, ...connections.list().map((each) => each.bufferedBytes)),
+    ends: () => ends,
+  };
+}
