@@ -15,7 +15,7 @@ export interface ClosedConnection {
 }
 
 /** All connections are looked at together, not more often than this and than a quarter of the shortest interval. */
-const MAX_PULSE_GAP_MS = 1_000;
+const MAX_PULSE_GAP_MS = 500;
 
 /**
  * All connections of this process.

@@ -1,10 +1,14 @@
 import { Logger } from '@nestjs/common';
+import type { Position } from './cursor.js';
 import { HubEvent, type LoggedEvent } from './event.js';
 import type { Head } from './event-log.js';
 import type { Reader } from './reader.js';
 import { Rooms } from './rooms.js';
 
 const logger = new Logger('Sse');
+
+/** When many clients return at once, most of them miss the same few events. */
+const MAX_RECENT = 1_000;
 
 /** From the log of a hub to the readers of its rooms: each event to each of them once, in the order of the log. */
 export class Delivery<Events extends object> {
@@ -15,6 +19,7 @@ export class Delivery<Events extends object> {
   private readonly byRoom = new Rooms<Reader<Events>>();
   private readonly undelivered: LoggedEvent[] = [];
   private isDelivering = false;
+  private readonly recent = new Map<Position, HubEvent>();
 
   join(reader: Reader<Events>): void {
     this.readers.add(reader);
@@ -32,12 +37,29 @@ export class Delivery<Events extends object> {
     if (this.isDelivering) return;
     this.isDelivering = true;
     for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
-      const published = new HubEvent(next);
+      const published = this.eventOf(next);
       for (const reader of this.byRoom.in(next.rooms)) deliverTo(reader, published);
       const { epoch, position } = next;
       if (position !== undefined) this.head = { epoch, position };
     }
     this.isDelivering = false;
+  }
+
+  /** The same for everyone who gets the event, live or by a replay soon after it, and with it the wire text. */
+  eventOf(logged: LoggedEvent): HubEvent {
+    const { position } = logged;
+    if (position === undefined) return new HubEvent(logged);
+    const known = this.recent.get(position);
+    if (known !== undefined) return known;
+    const event = new HubEvent(logged);
+    this.recent.set(position, event);
+    if (this.recent.size > MAX_RECENT) {
+      for (const oldest of this.recent.keys()) {
+        this.recent.delete(oldest);
+        break;
+      }
+    }
+    return event;
   }
 
   /** Ends every stream. */

@@ -4,7 +4,7 @@ import type { CursorSource } from './client-cursor.js';
 import type { SseConnection } from './connection.js';
 import { parseCursors, type Position, type Stand } from './cursor.js';
 import { SseError } from './errors.js';
-import { HubEvent, type LoggedEvent, type PublishedEvent, type SseEvent } from './event.js';
+import type { HubEvent, LoggedEvent, PublishedEvent, SseEvent } from './event.js';
 import type { EventLog, Head } from './event-log.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { SseMessage } from './frame.js';
@@ -18,7 +18,10 @@ export interface ReaderHub<Events extends object> {
   /** Up to here every live reader has got everything. */
   readonly delivered: Head;
   readonly keepsHistory: boolean;
-  readonly delivery: { leave(reader: Reader<Events>): void };
+  readonly delivery: {
+    leave(reader: Reader<Events>): void;
+    eventOf(logged: LoggedEvent): HubEvent;
+  };
 }
 
 /** After so many events a replay waits until the client takes more. */
@@ -186,7 +189,8 @@ export class Reader<Events extends object> implements CursorSource {
 
   private async replay(events: readonly LoggedEvent[]): Promise<void> {
     for (let from = 0; from < events.length; from += REPLAY_SLICE) {
-      for (const event of events.slice(from, from + REPLAY_SLICE)) this.pass(new HubEvent(event));
+      for (const event of events.slice(from, from + REPLAY_SLICE))
+        this.pass(this.hub.delivery.eventOf(event));
       if (this.subscriber.closed) return;
       await this.room();
     }

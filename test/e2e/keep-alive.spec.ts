@@ -45,8 +45,8 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     expect(stream.text).toBe(opening);
     jest.advanceTimersByTime(1);
     await stream.until((text) => text === `${opening}: keep-alive\n\n`);
-    // Connections that are due within a second are served together.
-    jest.advanceTimersByTime(16_000);
+    // Connections that are due within half a second are served together.
+    jest.advanceTimersByTime(15_500);
     await stream.until((text) => text === `${opening}: keep-alive\n\n: keep-alive\n\n`);
   });
 
