@@ -104,7 +104,7 @@ export class Broadcaster<Events extends object = EventMap> {
     try {
       event = this.toEvent(rooms, message, options);
     } catch (error) {
-      // A mistake in the program: unhandled where nobody awaits it, as any other.
+      // A mistake in the program: where nobody awaits it, it is unhandled like every mistake.
       return Promise.reject(error);
     }
     return this.append(event);
