@@ -32,12 +32,11 @@ const CONNECTIONS = 16;
 async function probe(port, work) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   await Promise.all(Array.from({ length: CONNECTIONS }, () => ask(port, agent)));
-  const until = work();
-  const state = { isOver: false };
-  const over = until.then(() => (state.isOver = true));
+  const progress = { isOver: false };
+  const over = work().finally(() => (progress.isOver = true));
   const answers = [];
   const start = performance.now();
-  for (let n = 0; !state.isOver; n++) {
+  for (let n = 0; !progress.isOver; n++) {
     const due = start + 10 * n;
     await sleep(due - performance.now());
     answers.push(ask(port, agent).then(() => performance.now() - due));

@@ -17,7 +17,7 @@ async function run(each) {
   const cpu = (await each.ask('cpu')) - before;
   const { p50, p99, max } = await each.load('latencies', published);
   const text = (await each.load('text')).map(([, chunk]) => chunk).join('');
-  // The framing of chunks may cut an event in two, but only in servers that write each event by itself: none does.
+  // Chunks of HTTP begin and end between events, so a number is never cut in two.
   const numbers = [...text.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n));
   const isInOrder = numbers.length === EVENTS && numbers.every((n, index) => n === index);
   const perSecond = (1000 * EVENTS) / (published.at(-1) - published[0]);

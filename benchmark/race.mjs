@@ -134,7 +134,9 @@ const short = (value) => (typeof value === 'number' ? Number(value.toPrecision(3
 
 /** A figure that was aimed at, and whether it was reached: `goal('× raw', 1.08, 1.15)`. */
 export function goal(what, value, max) {
-  return { goal: `${what} ≤ ${short(max)}`, measured: short(value), reached: value <= max };
+  // One digit more than the tables have, as what is just missed should not read as reached.
+  const exact = (figure) => Number(figure.toPrecision(4));
+  return { goal: `${what} ≤ ${exact(max)}`, measured: exact(value), reached: value <= max };
 }
 
 /** Prints the tables and the goals, and writes everything to `results/NAME.json`. */

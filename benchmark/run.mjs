@@ -2,6 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { machine } from './race.mjs';
+import { pinning } from './rpc.mjs';
 
 const folder = import.meta.dirname;
 const all = readdirSync(folder)
@@ -13,7 +15,9 @@ if (unknown.length > 0) {
   console.error(`No benchmark named ${unknown.join(', ')}; there are ${all.join(', ')}`);
   process.exit(1);
 }
+console.log(`${machine}; ${pinning}`);
 for (const name of chosen.length > 0 ? chosen : all) {
+  console.log(`\n== ${name}`);
   const { status } = spawnSync(
     process.execPath,
     ['--expose-gc', join(folder, `${name}.bench.mjs`)],

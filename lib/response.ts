@@ -87,6 +87,7 @@ export class StreamResponse {
       { 'Content-Type': CONTENT_TYPE },
     ];
     this.writeHead(statusCode, sources);
+    // What follows is written below the response, so the headers have to be out first.
     this.raw.flushHeaders();
   }
 

@@ -11,15 +11,15 @@ export async function start({ keepAliveMs } = {}) {
   };
   let id = 0;
 
-  const server = http.createServer((request, response) => {
-    if (request.url === '/ping') response.end('pong');
-    else void open(request, response);
-  });
   const open = async (request, response) => {
     const { searchParams } = new URL(request.url, 'http://127.0.0.1');
     const session = await createSession(request, response, { keepAlive: keepAliveMs });
     channel(searchParams.get('room') ?? 'all').register(session);
   };
+  const server = http.createServer((request, response) => {
+    if (request.url === '/ping') response.end('pong');
+    else void open(request, response);
+  });
   return {
     port: await listen(server),
     publish: (room, data) => channel(room).broadcast(data, 'n', { eventId: String(++id) }),

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expose } from '../rpc.mjs';
 
 const [name, options = '{}'] = process.argv.slice(2);
-const { start } = await import(`./${name}.mjs`);
-const server = await start(JSON.parse(options));
+const module = await import(`./${name}.mjs`);
+const server = await module.start(JSON.parse(options));
 
 const now = () => performance.timeOrigin + performance.now();
 /** About 100 bytes of JSON with the other field; its `~` is what the load counts. */
@@ -48,10 +48,10 @@ expose({
   async publishAtRate({ perSecond, events }) {
     const text = note();
     const times = [];
-    const begin = now();
+    const start = now();
     while (times.length < events) {
       const at = now();
-      const due = Math.min(events, ((at - begin) / 1000) * perSecond);
+      const due = Math.min(events, ((at - start) / 1000) * perSecond);
       while (times.length < due) {
         server.publish('all', { n: times.length, note: text });
         times.push(at);
