@@ -202,11 +202,6 @@ export class SseConnection {
     else listener();
   }
 
-  /** @internal Whether what is pushed now goes out with this turn, and does not wait for the client. */
-  get hasRoom(): boolean {
-    return !this.outbox.isBlocked;
-  }
-
   /** @internal What the connection ends with. */
   onEnd(subscription: { unsubscribe(): void }): void {
     if (this.phase === 'closed') subscription.unsubscribe();

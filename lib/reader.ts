@@ -24,7 +24,7 @@ export interface ReaderHub<Events extends object> {
   };
 }
 
-/** After so many events a replay waits until the client takes more. */
+/** After so many events of a replay, or messages of a snapshot, the client has to take more first. */
 const REPLAY_SLICE = 64;
 
 /**
@@ -76,7 +76,7 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   deliver(event: HubEvent): void {
-    if (this.types !== undefined && !this.types.has(event.type ?? '')) return;
+    if (!this.wants(event)) return;
     if (this.waiting === undefined) {
       if (event.position === undefined || event.position > this.after) this.pass(event);
       return;
@@ -158,13 +158,17 @@ export class Reader<Events extends object> implements CursorSource {
         ? snapshot('gap', lost)
         : snapshot('fresh', [...this.rooms]));
       if (this.subscriber.closed) return;
-      for (const message of messages) {
-        this.tell(message);
-        await this.room();
-      }
+      await this.inSlices(messages, (message) => this.tell(message));
+      if (this.subscriber.closed) return;
     }
     this.pipeline.left = missed.stood;
-    if (lost.length === 0 || onGap === 'tail') await this.replay(missed.events);
+    if (lost.length === 0 || onGap === 'tail') {
+      const events = missed.events.map((event) => this.hub.delivery.eventOf(event));
+      await this.inSlices(
+        events.filter((event) => this.wants(event)),
+        (event) => this.pass(event),
+      );
+    }
     if (this.subscriber.closed) return;
     this.goLive(missed.barrier);
     this.connection?.tellCursor();
@@ -187,12 +191,13 @@ export class Reader<Events extends object> implements CursorSource {
     );
   }
 
-  private async replay(events: readonly LoggedEvent[]): Promise<void> {
-    for (let from = 0; from < events.length; from += REPLAY_SLICE) {
-      for (const event of events.slice(from, from + REPLAY_SLICE))
-        this.pass(this.hub.delivery.eventOf(event));
+  /** Not more at once than the client takes. */
+  private async inSlices<T>(items: readonly T[], give: (item: T) => void): Promise<void> {
+    for (let from = 0; from < items.length; from += REPLAY_SLICE) {
+      for (const item of items.slice(from, from + REPLAY_SLICE)) give(item);
       if (this.subscriber.closed) return;
-      await this.room();
+      // It rejects when the connection has ended, and then so has this subscription.
+      await this.connection?.room().catch(() => {});
     }
   }
 
@@ -205,12 +210,8 @@ export class Reader<Events extends object> implements CursorSource {
     this.waiting = undefined;
   }
 
-  /** Until the client takes more. */
-  private async room(): Promise<void> {
-    if (this.connection?.hasRoom === false) {
-      // It rejects when the connection has ended, and then so has this subscription.
-      await this.connection.room().catch(() => {});
-    }
+  private wants({ type = '' }: HubEvent): boolean {
+    return this.types === undefined || this.types.has(type);
   }
 
   private pass(event: HubEvent): void {
@@ -220,7 +221,6 @@ export class Reader<Events extends object> implements CursorSource {
   /** What the filters of the stream leave out never enters the pipeline, so it holds nothing back. */
   private passInContext(hubEvent: HubEvent): void {
     if (this.subscriber.closed) return;
-    if (this.types !== undefined && !this.types.has(hubEvent.type ?? '')) return;
     const event = hubEvent as PublishedEvent as SseEvent<Events>;
     try {
       if (this.options.filter?.(event) === false) return;

@@ -117,6 +117,24 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(stream.events).toHaveLength(2);
   });
 
+  it('gets a long replay in slices: not all of it is handed to the socket at once', async () => {
+    const { app, open, emitAll } = await start(adapter);
+    const ids = await emitAll('main', 0, 300);
+    let most = 0;
+    app.nest.get(SseConnections).opened$.subscribe((connection) => {
+      const look = (): void => {
+        most = Math.max(most, connection.bufferedBytes);
+        if (connection.state === 'open') setImmediate(look);
+      };
+      queueMicrotask(look);
+    });
+    const stream = open('/stream', ids[0]);
+    expect(await numbers(stream, 300)).toEqual(range(1, 300));
+    const replayed = stream.text.length;
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThan(replayed / 2);
+  });
+
   it('to several rooms gets an event of two of them once, in the order of the hub', async () => {
     const { hub, open, emit } = await start(adapter);
     const first = await emit('a', 0);
