@@ -53,7 +53,7 @@ export const MUTANTS = [
   {
     name: 'cursor passes what an operator holds back',
     file: 'lib/reader.ts',
-    find: 'const isHeld = this.waiting !== undefined || this.newest !== undefined;',
+    find: 'const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;',
     replace: 'const isHeld = this.waiting !== undefined;',
   },
   {
