@@ -68,8 +68,8 @@ export class StreamResponse {
   }
 
   /**
-   * Sends the headers: the stream's, what the handler and middleware set, and `headers`, which win.
-   * Throws, with nothing sent, for a header that Node refuses.
+   * Writes the headers, which go out with the first write: the stream's, what the handler and middleware set, and
+   * `headers`, which win. Throws, with nothing sent, for a header that Node refuses.
    */
   begin(headers: Readonly<Record<string, string>> = {}): void {
     const { statusCode } = this.response;
@@ -87,8 +87,6 @@ export class StreamResponse {
       { 'Content-Type': CONTENT_TYPE },
     ];
     this.writeHead(statusCode, sources);
-    // What follows is written below the response, so the headers have to be out first.
-    this.raw.flushHeaders();
   }
 
   /** Answers without opening a stream: the client should not come back (204), or come back later. */

@@ -13,6 +13,7 @@ export interface Encoded {
  */
 export class Wire {
   private readonly isPlain: boolean;
+  private isBegun = false;
 
   constructor(private readonly raw: ServerResponse) {
     this.isPlain =
@@ -24,10 +25,21 @@ export class Wire {
   /** Answers whether the client takes more; if not, `onDrain` is called once when it does. */
   write(encoded: Encoded, onDrain: () => void): boolean {
     const { raw } = this;
-    // Without a socket the response waits behind another one, and keeps what is written until its turn.
-    const target = this.isPlain && raw.socket?.writable ? raw.socket : raw;
-    const takesMore = target === raw ? raw.write(encoded.buffer) : target.write(encoded.chunk);
+    // The first write goes through the response, which puts the headers before it. Without a socket the response waits
+    // behind another one, and keeps what is written until its turn.
+    const target = this.isPlain && this.isBegun && raw.socket?.writable ? raw.socket : raw;
+    this.isBegun = true;
+    const takesMore = target === raw ? this.writeRaw(encoded.buffer) : target.write(encoded.chunk);
     if (!takesMore) target.once('drain', onDrain);
+    return takesMore;
+  }
+
+  /** Node would hold the parts of a chunk together until the turn is over, and then write for all readers at once. */
+  private writeRaw(buffer: Buffer): boolean {
+    const { raw } = this;
+    raw.socket?.cork();
+    const takesMore = raw.write(buffer);
+    raw.socket?.uncork();
     return takesMore;
   }
 }

@@ -209,6 +209,49 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
   });
 });
 
+describe.each(TRANSPORTS)('a client that reads 1 kB per second (%s)', (_title, options) => {
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('is sent what it can take, ends bounded, and goes on where it stopped', async () => {
+    const limit = 300_000;
+    const { open, emit, connections, reasons, count } = await start(options, {
+      maxBufferedBytes: limit,
+    });
+    const slow = await open();
+    const other = await open();
+    const [connection] = connections.list();
+    slow.pause();
+    let most = 0;
+    // More than it takes, until what the network holds for it is full too.
+    while (reasons.length === 0) {
+      for (let n = 0; n < 20; n++) await emit();
+      await other.until(() => other.events.length === count());
+      jest.advanceTimersByTime(1_000);
+      slow.read(1_000);
+      most = Math.max(most, connection?.bufferedBytes ?? 0);
+    }
+    expect(reasons).toEqual(['overflow']);
+    expect(most).toBeLessThan(limit + 400_000);
+    slow.resume();
+    await slow.closed;
+    const seen = uids(slow);
+    expect(seen).toEqual(seen.map((_, n) => n));
+    expect(uids(other)).toEqual(uids(other).map((_, n) => n));
+
+    const back = await open('/rooms', slow.events.at(-1)?.id);
+    await back.until(() => back.events.length > 0);
+    await emit();
+    await back.until(() => uids(back).at(-1) === count() - 1);
+    const [first] = back.events;
+    expect(first?.event === 'sse-gap' ? seen.length : uids(back)[0]).toBe(seen.length);
+  });
+});
+
 describe.each(ADAPTERS)('a client that is half open (%s)', (adapter) => {
   beforeEach(() => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });

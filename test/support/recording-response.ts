@@ -9,7 +9,7 @@ export class RecordingResponse extends EventEmitter {
   readonly headersSent = false;
   readonly writableEnded = false;
   readonly writableLength = 0;
-  readonly socket = {};
+  readonly socket = { cork() {}, uncork() {} };
   statusCode = 200;
   head: { status: number; headers: Record<string, unknown> } | undefined;
   destroyed = false;
@@ -22,7 +22,6 @@ export class RecordingResponse extends EventEmitter {
   writeHead(status: number, headers: Record<string, unknown>): void {
     this.head = { status, headers };
   }
-  flushHeaders(): void {}
   getHeaders(): Record<string, string> {
     return {};
   }

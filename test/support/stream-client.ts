@@ -32,6 +32,8 @@ export interface StreamClient {
   abort(): void;
   pause(): void;
   resume(): void;
+  /** While paused: takes so many bytes, if as many have arrived. */
+  read(bytes: number): void;
 }
 
 interface Exchange {
@@ -113,6 +115,7 @@ export function openStream(request: StreamRequest): StreamClient {
     abort: () => exchange.abort(),
     pause: () => exchange.body.pause(),
     resume: () => exchange.body.resume(),
+    read: (bytes) => void exchange.body.read(bytes),
   };
 }
 
