@@ -230,7 +230,7 @@ export class Broadcaster<Events extends object = EventMap> {
 
   /** @internal */
   async start(): Promise<void> {
-    this.delivery.head = await this.log.follow((event) => this.delivery.deliver(event));
+    this.delivery.caughtUp(await this.log.follow(this.delivery));
   }
 
   /** @internal */

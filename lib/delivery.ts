@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Position } from './cursor.js';
 import { HubEvent, type LoggedEvent } from './event.js';
-import type { Head } from './event-log.js';
+import type { Gap, Head, LogFollower } from './event-log.js';
 import type { Reader } from './reader.js';
 import { Rooms } from './rooms.js';
 
@@ -11,7 +11,7 @@ const logger = new Logger('Sse');
 const MAX_RECENT = 1_000;
 
 /** From the log of a hub to the readers of its rooms: each event to each of them once, in the order of the log. */
-export class Delivery<Events extends object> {
+export class Delivery<Events extends object> implements LogFollower {
   /** Up to here every live reader has got everything. */
   head: Head = { epoch: '', position: 0 };
 
@@ -20,6 +20,8 @@ export class Delivery<Events extends object> {
   private readonly undelivered: LoggedEvent[] = [];
   private isDelivering = false;
   private readonly recent = new Map<Position, HubEvent>();
+  /** Of all logs that this one has been: events of an earlier one may still be on their way through a handler. */
+  private readonly epochs = new Set<string>();
 
   join(reader: Reader<Events>): void {
     this.readers.add(reader);
@@ -32,7 +34,7 @@ export class Delivery<Events extends object> {
   }
 
   /** A reader may publish while it is being delivered to: that event waits, or some would get it too early. */
-  deliver(event: LoggedEvent): void {
+  event(event: LoggedEvent): void {
     this.undelivered.push(event);
     if (this.isDelivering) return;
     this.isDelivering = true;
@@ -60,6 +62,26 @@ export class Delivery<Events extends object> {
       }
     }
     return event;
+  }
+
+  lost({ rooms, reason }: Gap): void {
+    for (const reader of this.byRoom.in(rooms)) {
+      reader.lost({ rooms: reader.rooms.filter((room) => rooms.includes(room)), reason });
+    }
+  }
+
+  caughtUp(head: Head): void {
+    const isAnother = this.head.epoch !== head.epoch;
+    this.head = head;
+    this.epochs.add(head.epoch);
+    if (!isAnother) return;
+    this.recent.clear();
+    for (const reader of this.readers) reader.beginAnew();
+  }
+
+  /** Whether ids of this epoch are this hub's. */
+  knowsEpoch(epoch: string): boolean {
+    return this.epochs.has(epoch);
   }
 
   /** Ends every stream. */

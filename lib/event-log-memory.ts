@@ -1,11 +1,11 @@
 import { nextPosition, type Position } from './cursor.js';
 import { SseClosedError } from './errors.js';
-import type { LoggedEvent } from './event.js';
 import type {
   Appended,
   EventLog,
   Head,
   HistoryOptions,
+  LogFollower,
   NewEvent,
   RoomEntry,
   RoomRange,
@@ -29,12 +29,12 @@ interface Room {
   last: Position;
 }
 
-/** The log of one process: `append` hands the event to the listener before it returns. */
+/** The log of one process: `append` hands the event to the follower before it returns. */
 export class MemoryEventLog implements EventLog {
   private readonly clock: () => number;
   private readonly epoch: string;
   private position: Position;
-  private listener: ((event: LoggedEvent) => void) | undefined;
+  private follower: LogFollower | undefined;
   private isClosed = false;
 
   private readonly rooms = new Map<string, Room>();
@@ -66,13 +66,13 @@ export class MemoryEventLog implements EventLog {
     const position = ephemeral ? undefined : nextPosition(this.position, now);
     if (key !== undefined) this.rememberKey(key, { epoch, position }, now);
     if (position === undefined) {
-      this.listener?.({ epoch, position, ...event });
+      this.follower?.event({ epoch, position, ...event });
       return { epoch, position };
     }
     this.position = position;
     const logged = { epoch, position, ...event };
     this.keep(logged, now);
-    this.listener?.(logged);
+    this.follower?.event(logged);
     return { epoch, position };
   }
 
@@ -96,15 +96,15 @@ export class MemoryEventLog implements EventLog {
     return entries.slice(from, from + limit);
   }
 
-  async follow(listener: (event: LoggedEvent) => void): Promise<Head> {
+  async follow(follower: LogFollower): Promise<Head> {
     this.refuseIfClosed();
-    this.listener = listener;
+    this.follower = follower;
     return { epoch: this.epoch, position: this.position };
   }
 
   async close(): Promise<void> {
     this.isClosed = true;
-    this.listener = undefined;
+    this.follower = undefined;
     this.rooms.clear();
     this.kept = new Ring();
     this.keys.clear();

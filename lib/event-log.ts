@@ -1,6 +1,6 @@
 import type { Position } from './cursor.js';
 import type { LoggedEvent } from './event.js';
-import type { FrameParts, SseMessage } from './frame.js';
+import type { FrameParts, Serialize, SseMessage } from './frame.js';
 
 /**
  * An event on its way into a log: checked and encoded, without a position.
@@ -61,24 +61,27 @@ export interface RoomRange {
 }
 
 /**
- * Where the events of one hub get their position and are kept. Whoever implements it needs nothing but this page, and
- * can show it with the contract suite in `nestjs-eventstream/testing`.
- *
- * Reading a room for a client at `after` goes: `head()`, then `last(room)`, then `range(room)`, in this order; events may
- * be appended and trimmed between the calls. Every call may be slow; each rejects with `SSE_LOG_UNAVAILABLE` within 2 s
- * rather than leaving its promise pending, and with `SSE_CLOSED` after `close()`.
+ * Why events of a room cannot be replayed: the log has let go of them (`trimmed`), it is not the log they were in any more
+ * (`epoch`), the client's last event ID says nothing (`unknown`), or they are too many at once (`overflow`).
  * @publicApi
  */
-export interface EventLog {
-  /**
-   * Appends one event to all its rooms at once, and resolves with its place when it is kept.
-   * - Positions strictly increase over all rooms and are never used again, not even after a lost write:
-   *   `max(last + 1, the clock in microseconds)`.
-   * - In every room the event remembers the position of the one before it.
-   * - When it rejects with `SSE_LOG_UNAVAILABLE`, the event may have been kept all the same; a `key` makes a second try safe.
-   */
-  append(event: NewEvent): Promise<Appended>;
+export type GapReason = 'trimmed' | 'epoch' | 'unknown' | 'overflow';
 
+/**
+ * Rooms with a gap, and why.
+ * @publicApi
+ */
+export interface Gap {
+  readonly rooms: readonly string[];
+  readonly reason: GapReason;
+}
+
+/**
+ * Reading a room for a client at `after` goes: `head()`, then `last(room)`, then `range(room)`, in this order; events may
+ * be appended and trimmed between the calls.
+ * @publicApi
+ */
+export interface EventLogReads {
   /** The head: every event that was appended before the call has a position up to it. */
   head(): Promise<Head>;
 
@@ -90,14 +93,57 @@ export interface EventLog {
 
   /** The kept events of a room in the order of positions; none for an unknown room. */
   range(room: string, range: RoomRange): Promise<RoomEntry[]>;
+}
+
+/**
+ * What a log hands to the hub that follows it. A log that is in this process calls `event` alone.
+ * @publicApi
+ */
+export interface LogFollower {
+  /** Every event of the hub, whoever appended it: once each and in the order of positions, ephemeral ones in between. */
+  event(event: LoggedEvent): void;
+
+  /** The rooms that are read here: those that a log which missed notifications has to look through. */
+  rooms(): readonly string[];
+
+  /** Events of these rooms cannot be handed on any more; called before anything that came after them. */
+  lost(gap: Gap): void;
+
+  /** Everything up to here was handed on or told as lost. With another epoch than before: all that was is lost. */
+  caughtUp(head: Head): void;
+}
+
+/**
+ * Where the events of one hub get their position and are kept. Whoever implements it needs nothing but this page, and
+ * can show it with the contract suite in `nestjs-eventstream/testing`.
+ *
+ * Every call may be slow; each rejects with `SSE_LOG_UNAVAILABLE` within 2 s rather than leaving its promise pending, and
+ * with `SSE_CLOSED` after `close()`.
+ * @publicApi
+ */
+export interface EventLog extends EventLogReads {
+  /**
+   * Appends one event to all its rooms at once, and resolves with its place when it is kept.
+   * - Positions strictly increase over all rooms and are never used again, not even after a lost write:
+   *   `max(last + 1, the clock in microseconds)`.
+   * - In every room the event remembers the position of the one before it.
+   * - When it rejects with `SSE_LOG_UNAVAILABLE`, the event may have been kept all the same; a `key` makes a second try safe.
+   */
+  append(event: NewEvent): Promise<Appended>;
+
+  /** Starts handing events to `follower`. Resolves with a head: the follower gets exactly what comes after it. Called once. */
+  follow(follower: LogFollower): Promise<Head>;
 
   /**
-   * Starts handing every event of the hub to `listener`, once each and in the order of positions, whoever appended it;
-   * ephemeral ones in between. Resolves with a head: the listener gets exactly what comes after it. Called once.
+   * For a client with this last event ID who also gets what the follower is handed from now on: reads that need not know
+   * more than the follower does, so that a log elsewhere can answer them from here. `undefined`: use the log's own.
    */
-  follow(listener: (event: LoggedEvent) => void): Promise<Head>;
+  local?(lastEventId: string): EventLogReads | undefined;
 
-  /** Frees what this process holds; the listener is not called afterwards. A second call does nothing. */
+  /** Why events do not reach this process now; `undefined` while they do. */
+  readonly trouble?: string | undefined;
+
+  /** Frees what this process holds; the follower is not called afterwards. A second call does nothing. */
   close(): Promise<void>;
 }
 
@@ -131,4 +177,6 @@ export type EventLogFactory = (hub: {
   /** `''` is the default hub. */
   readonly name: string;
   readonly history: Required<HistoryOptions>;
+  /** How the hub's data becomes text in place of JSON. */
+  readonly serialize?: Serialize | undefined;
 }) => EventLog;

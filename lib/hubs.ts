@@ -44,7 +44,8 @@ async function started(
   makeLog: EventLogFactory = ({ history }) => new MemoryEventLog(history),
 ): Promise<Broadcaster> {
   const history = { ...SSE_DEFAULTS.history, ...defined(options.history || {}) };
-  const broadcaster = new Broadcaster(makeLog({ name, history }), options);
+  const { serialize } = options;
+  const broadcaster = new Broadcaster(makeLog({ name, history, serialize }), options);
   await broadcaster.start();
   return broadcaster;
 }

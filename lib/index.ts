@@ -39,7 +39,6 @@ export type { ClosedConnection } from './connections.js';
 export { Broadcaster, getBroadcasterToken } from './broadcaster.js';
 export type { Emitter, HistoryPage } from './broadcaster.js';
 export type { EmitOptions, HubOptions, HubStreamOptions } from './hub.options.js';
-export type { GapReason } from './resume.js';
 export type { EventMap, PublishedEvent, SseEvent } from './event.js';
 
 // where events are kept
@@ -47,8 +46,12 @@ export type {
   Appended,
   EventLog,
   EventLogFactory,
+  EventLogReads,
+  Gap,
+  GapReason,
   Head,
   HistoryOptions,
+  LogFollower,
   NewEvent,
   RoomEntry,
   RoomRange,

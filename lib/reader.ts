@@ -5,7 +5,7 @@ import type { SseConnection } from './connection.js';
 import { parseCursors, type Position, type Stand } from './cursor.js';
 import { SseError } from './errors.js';
 import type { HubEvent, LoggedEvent, PublishedEvent, SseEvent } from './event.js';
-import type { EventLog, Head } from './event-log.js';
+import type { EventLog, Gap, Head } from './event-log.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { SseMessage } from './frame.js';
 import { SSE_DEFAULTS } from './sse.options.js';
@@ -21,6 +21,7 @@ export interface ReaderHub<Events extends object> {
   readonly delivery: {
     leave(reader: Reader<Events>): void;
     eventOf(logged: LoggedEvent): HubEvent;
+    knowsEpoch(epoch: string): boolean;
   };
 }
 
@@ -35,9 +36,11 @@ export class Reader<Events extends object> implements CursorSource {
   /** Live events that came while missed ones are read and replayed. */
   private waiting: HubEvent[] | undefined;
   private waitingBytes = 0;
+  /** Gaps that the hub told meanwhile. */
+  private gaps: Gap[] = [];
   /** Events up to here have been given already, by the replay or before the stream began. */
   private after: Position = 0;
-  private readonly pipeline = new Pipeline();
+  private pipeline = new Pipeline();
   /** Events are delivered from wherever they are published: the app's stores are those of the subscription. */
   private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
 
@@ -62,7 +65,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (cursor === undefined && !rewinds && snapshot === undefined) {
       const { position } = this.hub.delivered;
       this.pipeline.left = position;
-      this.goLive(position);
+      this.after = position;
       return;
     }
     this.waiting = [];
@@ -88,6 +91,28 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.connection !== undefined) return this.connection.destroy('overflow');
     const remedy = 'more events came than fit while missed ones were read; read fewer rooms';
     this.subscriber.error(new SseError('SSE_OVERFLOW', remedy));
+  }
+
+  /** Events of these rooms did not reach this process, and will not: the client is told before anything later. */
+  lost(gap: Gap): void {
+    this.gaps.push(gap);
+    if (this.waiting !== undefined) return;
+    this.waiting = [];
+    this.waitingBytes = 0;
+    this.tellGaps()
+      .then(() => this.goLive())
+      .catch((error: unknown) => this.subscriber.error(error));
+  }
+
+  /** The hub's log is another one: what was collected is told as lost, and positions begin again. */
+  beginAnew(): void {
+    if (!this.hub.keepsHistory) return;
+    const { position } = this.hub.delivered;
+    this.pipeline = new Pipeline();
+    this.pipeline.left = position;
+    this.after = position;
+    if (this.waiting !== undefined) this.waiting = [];
+    this.lost({ rooms: this.rooms, reason: 'epoch' });
   }
 
   /** The hub has ended. */
@@ -116,7 +141,7 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   knows(id: string): boolean {
-    return this.positionOf(id) !== undefined;
+    return parseCursors(id)?.some(({ epoch }) => this.hub.delivery.knowsEpoch(epoch)) ?? false;
   }
 
   holds(id: string): boolean {
@@ -142,48 +167,60 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   private async catchUp(lastEventId: string | undefined): Promise<void> {
-    const { snapshot, onGap = 'tail' } = this.options;
+    const { epoch } = this.hub.delivered;
     const missed = await this.read(lastEventId);
     if (this.subscriber.closed) return;
-    for (const gap of missed.gaps) this.tell({ type: 'sse-gap', data: gap });
-    const lost = missed.gaps.flatMap(({ rooms }) => rooms);
-    if (lost.length > 0 && onGap === 'end') {
-      this.subscriber.complete();
-      return;
-    }
-    if (snapshot !== undefined && (lastEventId === undefined || lost.length > 0)) {
-      // A snapshot may take its time, and what it throws is no response status any more.
-      this.connection?.open();
-      const messages = await (lost.length > 0
-        ? snapshot('gap', lost)
-        : snapshot('fresh', [...this.rooms]));
-      if (this.subscriber.closed) return;
-      await this.inSlices(messages, (message) => this.tell(message));
-      if (this.subscriber.closed) return;
-    }
-    this.pipeline.left = missed.stood;
-    if (lost.length === 0 || onGap === 'tail') {
-      const events = missed.events.map((event) => this.hub.delivery.eventOf(event));
-      await this.inSlices(
-        events.filter((event) => this.wants(event)),
-        (event) => this.pass(event),
-      );
-    }
+    this.gaps.unshift(...missed.gaps);
+    if (lastEventId === undefined) await this.giveSnapshot('fresh', this.rooms);
+    else await this.tellGaps();
     if (this.subscriber.closed) return;
-    this.goLive(missed.barrier);
-    this.connection?.tellCursor();
+    // The log has become another one meanwhile: all that was missed in the old one is told as a gap.
+    if (epoch === this.hub.delivered.epoch) await this.replay(missed);
+    // What was lost while the client took its replay.
+    await this.tellGaps();
+    this.goLive();
+  }
+
+  private async replay({ events, stood, barrier, gaps }: Missed): Promise<void> {
+    this.pipeline.left = stood;
+    this.after = barrier;
+    if (gaps.length > 0 && this.options.onGap === 'skip') return;
+    const shared = events.map((event) => this.hub.delivery.eventOf(event));
+    await this.inSlices(
+      shared.filter((event) => this.wants(event)),
+      (event) => this.pass(event),
+    );
+  }
+
+  /** Each gap, and the state as it is now where the stream has one. */
+  private async tellGaps(): Promise<void> {
+    for (let gaps = this.gaps; gaps.length > 0 && !this.subscriber.closed; gaps = this.gaps) {
+      this.gaps = [];
+      for (const gap of gaps) this.tell({ type: 'sse-gap', data: gap });
+      if (this.options.onGap === 'end') this.subscriber.complete();
+      else await this.giveSnapshot('gap', [...new Set(gaps.flatMap(({ rooms }) => rooms))]);
+    }
+  }
+
+  private async giveSnapshot(reason: 'fresh' | 'gap', rooms: readonly string[]): Promise<void> {
+    const { snapshot } = this.options;
+    if (snapshot === undefined) return;
+    // A snapshot may take its time, and what it throws is no response status any more.
+    this.connection?.open();
+    const messages = await snapshot(reason, [...rooms]);
+    await this.inSlices(messages, (message) => this.tell(message));
   }
 
   private read(lastEventId: string | undefined): Promise<Missed> {
     const { log, keepsHistory } = this.hub;
     const { rewind } = this.options;
     if (lastEventId !== undefined) {
-      const missed = readMissed(log, this.rooms, lastEventId);
+      const missed = readMissed(log.local?.(lastEventId) ?? log, this.rooms, lastEventId);
       return this.connection?.isOftenCut
         ? missed.then((all) => withoutReplay(all, this.rooms))
         : missed;
     }
-    if (!keepsHistory || rewind === undefined) return nothingMissed(this.hub);
+    if (!keepsHistory || rewind === undefined) return Promise.resolve(nothingMissed(this.hub));
     return readRewind(
       log,
       this.rooms,
@@ -193,7 +230,7 @@ export class Reader<Events extends object> implements CursorSource {
 
   /** Not more at once than the client takes. */
   private async inSlices<T>(items: readonly T[], give: (item: T) => void): Promise<void> {
-    for (let from = 0; from < items.length; from += REPLAY_SLICE) {
+    for (let from = 0; from < items.length && !this.subscriber.closed; from += REPLAY_SLICE) {
       for (const item of items.slice(from, from + REPLAY_SLICE)) give(item);
       if (this.subscriber.closed) return;
       // It rejects when the connection has ended, and then so has this subscription.
@@ -202,12 +239,13 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   /** What waited follows the replay without a break: from here on nothing is asynchronous. */
-  private goLive(barrier: Position): void {
-    this.after = barrier;
+  private goLive(): void {
+    if (this.subscriber.closed) return;
     for (const event of this.waiting ?? []) {
-      if (event.position === undefined || event.position > barrier) this.pass(event);
+      if (event.position === undefined || event.position > this.after) this.pass(event);
     }
     this.waiting = undefined;
+    this.connection?.tellCursor();
   }
 
   private wants({ type = '' }: HubEvent): boolean {
@@ -253,10 +291,8 @@ function withoutReplay(missed: Missed, own: readonly string[]): Missed {
   return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
 }
 
-async function nothingMissed<Events extends object>({
-  log,
-  keepsHistory,
-}: ReaderHub<Events>): Promise<Missed> {
-  const barrier = keepsHistory ? (await log.head()).position : 0;
-  return { gaps: [], events: [], barrier, stood: barrier };
+/** What is published from now on is what is handed on from now on, and perhaps a little more. */
+function nothingMissed<Events extends object>({ delivered }: ReaderHub<Events>): Missed {
+  const { position } = delivered;
+  return { gaps: [], events: [], barrier: position, stood: position };
 }

@@ -1,18 +1,5 @@
 import { parseCursors, type Position } from './cursor.js';
-import type { EventLog, Head, RoomEntry } from './event-log.js';
-
-/**
- * Why events of a room cannot be replayed: the log has let go of them (`trimmed`), it is not the log they were in any more
- * (`epoch`), the client's last event ID says nothing (`unknown`), or they are too many for one client (`overflow`).
- * @publicApi
- */
-export type GapReason = 'trimmed' | 'epoch' | 'unknown' | 'overflow';
-
-/** Rooms with a gap, and why. */
-export interface Gap {
-  readonly rooms: readonly string[];
-  readonly reason: GapReason;
-}
+import type { EventLogReads, Gap, GapReason, Head, RoomEntry } from './event-log.js';
 
 /** What a client that returns has missed. */
 export interface Missed {
@@ -25,8 +12,14 @@ export interface Missed {
   readonly stood: Position | undefined;
 }
 
+/** How much is read at most. */
+export interface ReadCap {
+  readonly events: number;
+  readonly bytes: number;
+}
+
 /** One client costs the log and the process this much at most. */
-export const REPLAY_CAP = { events: 1_000, bytes: 1_048_576 };
+export const REPLAY_CAP: ReadCap = { events: 1_000, bytes: 1_048_576 };
 
 /** What a text that a client brought says to the log: where it stood there, or why it says nothing. */
 export function positionIn({ epoch, position }: Head, lastEventId: string): Position | GapReason {
@@ -51,9 +44,10 @@ export function isCovered(after: Position, last: Position, first: RoomEntry | un
  * barrier are in the answer, those after it are not.
  */
 export async function readMissed(
-  log: EventLog,
+  log: EventLogReads,
   rooms: readonly string[],
   lastEventId: string,
+  cap = REPLAY_CAP,
 ): Promise<Missed> {
   const head = await log.head();
   const barrier = head.position;
@@ -62,28 +56,34 @@ export async function readMissed(
     return { gaps: [{ rooms, reason: after }], events: [], barrier, stood: barrier };
   }
 
-  const trimmed: string[] = [];
+  const trimmed = new Set<string>();
   const intact: { room: string; events: RoomEntry['event'][] }[] = [];
-  for (const room of rooms) {
+  const read = async (room: string): Promise<void> => {
     // In this order: an event that arrives between the two calls is in the range, and never only in `last`.
     const last = await log.last(room);
-    const entries = await log.range(room, { after, limit: REPLAY_CAP.events + 1 });
+    const entries = await log.range(room, { after, limit: cap.events + 1 });
     if (isCovered(after, last, entries[0])) {
       const events = entries
         .map(({ event }) => event)
         .filter(({ position }) => position <= barrier);
       intact.push({ room, events });
     } else {
-      trimmed.push(room);
+      trimmed.add(room);
     }
-  }
-  const { events, overflow } = merge(intact);
-  return { gaps: gapsOf({ trimmed, overflow }), events, barrier, stood: after };
+  };
+  await Promise.all(rooms.map(read));
+  const { events, overflow } = merge(intact, cap);
+  return {
+    gaps: gapsOf({ trimmed: rooms.filter((room) => trimmed.has(room)), overflow }),
+    events,
+    barrier,
+    stood: after,
+  };
 }
 
 /** The last `count` events of the rooms, or those since a position; for a client that connects for the first time. */
 export async function readRewind(
-  log: EventLog,
+  log: EventLogReads,
   rooms: readonly string[],
   rewind: { readonly count: number } | { readonly since: Position },
 ): Promise<Missed> {
@@ -108,7 +108,7 @@ export async function readRewind(
 }
 
 /** All events of the rooms; where they are too many, the rooms with the most go without, and are told. */
-function merge(intact: { room: string; events: RoomEntry['event'][] }[]) {
+function merge(intact: { room: string; events: RoomEntry['event'][] }[], cap: ReadCap) {
   const overflow: string[] = [];
   const chosen = new Map<Position, RoomEntry['event']>();
   let bytes = 0;
@@ -116,7 +116,7 @@ function merge(intact: { room: string; events: RoomEntry['event'][] }[]) {
     // An event of several rooms is sent once.
     const further = events.filter(({ position }) => !chosen.has(position));
     const size = bytesOf(further);
-    if (chosen.size + further.length > REPLAY_CAP.events || bytes + size > REPLAY_CAP.bytes) {
+    if (chosen.size + further.length > cap.events || bytes + size > cap.bytes) {
       overflow.push(room);
       continue;
     }

@@ -19,8 +19,8 @@ export const MUTANTS = [
     name: 'range read before last position',
     file: 'lib/resume.ts',
     find: `    const last = await log.last(room);
-    const entries = await log.range(room, { after, limit: REPLAY_CAP.events + 1 });`,
-    replace: `    const entries = await log.range(room, { after, limit: REPLAY_CAP.events + 1 });
+    const entries = await log.range(room, { after, limit: cap.events + 1 });`,
+    replace: `    const entries = await log.range(room, { after, limit: cap.events + 1 });
     const last = await log.last(room);`,
   },
   {

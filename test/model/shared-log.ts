@@ -4,12 +4,14 @@ import type {
   Appended,
   EventLog,
   Head,
+  LogFollower,
   NewEvent,
   RoomEntry,
   RoomRange,
 } from '../../lib/event-log.js';
 import type { Schedule } from './schedule.js';
 
+const FOLLOWER: LogFollower = { event() {}, rooms: () => [], lost() {}, caughtUp() {} };
 const ROOMY = { maxAgeMs: 300_000, maxBytes: 67_108_864 };
 
 /**
@@ -75,9 +77,12 @@ export class SharedLog {
       { ...ROOMY, maxEvents: this.maxEvents },
       { clock: () => this.nowMs, epoch: 'model' },
     );
-    void log.follow((event) => {
-      this.position = event.position ?? this.position;
-      for (const listener of this.followers) listener(event);
+    void log.follow({
+      ...FOLLOWER,
+      event: (event) => {
+        this.position = event.position ?? this.position;
+        for (const listener of this.followers) listener(event);
+      },
     });
     return log;
   }
@@ -101,8 +106,8 @@ export class ProcessLog implements EventLog {
   range(room: string, range: RoomRange): Promise<RoomEntry[]> {
     return this.slowly(() => this.shared.now.range(room, range));
   }
-  follow(listener: (event: LoggedEvent) => void): Promise<Head> {
-    this.listener = listener;
+  follow(follower: LogFollower): Promise<Head> {
+    this.listener = (event) => follower.event(event);
     return this.shared.follow((event) => this.arriving.push(event));
   }
   async close(): Promise<void> {

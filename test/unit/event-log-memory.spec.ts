@@ -8,6 +8,8 @@ import type { NewEvent } from '../../lib/event-log.js';
 import { SSE_DEFAULTS } from '../../lib/sse.options.js';
 import { encodeParts, type SseMessage } from '../../lib/frame.js';
 
+const FOLLOWER = { event() {}, rooms: () => [], lost() {}, caughtUp() {} };
+
 const newEvent = (data: unknown, ephemeral = false): NewEvent => {
   const message: SseMessage = { data };
   return { rooms: ['a'], message, parts: encodeParts(message), ephemeral };
@@ -38,7 +40,7 @@ describe('the log in memory', () => {
   it('hands each event to the follower within append(), in order', async () => {
     const log = logAt(1, 2);
     const seen: LoggedEvent[] = [];
-    await log.follow((event) => seen.push(event));
+    await log.follow({ ...FOLLOWER, event: (event) => seen.push(event) });
     const first = log.append(newEvent('x'));
     expect(seen.map((event) => event.message.data)).toEqual(['x']);
     const second = log.append(newEvent('y'));
@@ -50,7 +52,7 @@ describe('the log in memory', () => {
     const log = logAt(1);
     const before = await log.append(newEvent('before'));
     const seen: LoggedEvent[] = [];
-    const head = await log.follow((event) => seen.push(event));
+    const head = await log.follow({ ...FOLLOWER, event: (event) => seen.push(event) });
     expect(head).toMatchObject({ epoch: before.epoch, position: before.position });
     const after = await log.append(newEvent('after'));
     expect(seen).toMatchObject([after]);
@@ -60,7 +62,7 @@ describe('the log in memory', () => {
   it('gives an ephemeral event no position, and hands it on', async () => {
     const log = logAt(1);
     const seen: LoggedEvent[] = [];
-    const { position } = await log.follow((event) => seen.push(event));
+    const { position } = await log.follow({ ...FOLLOWER, event: (event) => seen.push(event) });
     const event = await log.append(newEvent('typing', true));
     expect(event.position).toBeUndefined();
     expect(seen).toMatchObject([event]);
@@ -77,7 +79,7 @@ describe('the log in memory', () => {
   it('refuses with SSE_CLOSED after close(), and calls nobody', async () => {
     const log = logAt(1);
     const seen: LoggedEvent[] = [];
-    await log.follow((event) => seen.push(event));
+    await log.follow({ ...FOLLOWER, event: (event) => seen.push(event) });
     await log.close();
     await log.close();
     await expect(log.append(newEvent('x'))).rejects.toMatchObject({ code: 'SSE_CLOSED' });
