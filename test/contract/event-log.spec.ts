@@ -1,9 +1,32 @@
-import { describe, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis-5';
+import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
 import { eventLogContract, type OpenLog } from 'nestjs-eventstream/testing';
 import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 
-const LOGS: [string, OpenLog][] = [['memory', (history) => new MemoryEventLog(history)]];
+describe('the log in memory', () => {
+  it.each(eventLogContract((history) => new MemoryEventLog(history)))('%s', (_title, run) => run());
+});
 
-describe.each(LOGS)('the log in %s', (_name, open) => {
-  it.each(eventLogContract(open))('%s', (_title, run) => run());
+describeRedis('the log on Redis', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server.stop());
+
+  const WAYS: [string, () => RedisEventLogOptions][] = [
+    ['by URL', () => ({ url: server.url })],
+    ['with ioredis 6', () => ({ client: new Redis(server.url, { lazyConnect: true }) })],
+    ['with ioredis 5', () => ({ client: new Redis5(server.url, { lazyConnect: true }) })],
+  ];
+  describe.each(WAYS)('%s', (_way, options) => {
+    // Each log gets keys of its own: an empty one.
+    const open: OpenLog = (history) =>
+      redisEventLog({ ...options(), prefix: randomUUID() })({ name: '', history });
+    it.each(eventLogContract(open))('%s', (_title, run) => run());
+  });
 });

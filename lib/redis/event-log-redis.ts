@@ -1,0 +1,287 @@
+import { randomBytes } from 'node:crypto';
+import { formatCursor, parseCursors, type Position } from '../cursor.js';
+import { SseClosedError, SseOptionsError } from '../errors.js';
+import type {
+  Appended,
+  EventLog,
+  EventLogFactory,
+  EventLogReads,
+  Head,
+  HistoryOptions,
+  LogFollower,
+  NewEvent,
+  RoomEntry,
+  RoomRange,
+} from '../event-log.js';
+import { readMissed, REPLAY_CAP } from '../resume.js';
+import { decodeEvent, encodeEvent } from './event-text.js';
+import { Follower } from './follower.js';
+import { Link } from './link.js';
+import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js';
+import { HEAD, PROBE, PUBLISH, READ } from './scripts.js';
+import type { RoomPage, RoomState } from './tail.js';
+
+/** How long a key keeps a second event with it out. */
+const KEY_LIFETIME_MS = 300_000;
+/** A client that returns has mostly missed less; one read then serves all who return. */
+const PAGE_US = 60_000_000;
+/** So many rooms are read at a time. */
+const MAX_READS = 64;
+
+/** Of the newest events, and of what was read behind them, each process keeps so much. */
+const TAIL_BYTES = 16 * 1_048_576;
+
+type Hub = Parameters<EventLogFactory>[0];
+
+/**
+ * The log of hubs that several processes share, on Redis 6.2 or newer, Valkey, or a Redis Cluster.
+ * @throws SseOptionsError at once for a wrong option; at start-up SseError where Redis cannot be used, with the remedy
+ * @example `SseModule.forRoot({ log: redisEventLog({ url: 'redis://localhost:6379' }) })`
+ * @publicApi
+ */
+export function redisEventLog(options: RedisEventLogOptions): EventLogFactory {
+  checkRedisOptions('redisEventLog', options);
+  if ((options?.client === undefined) === (options?.url === undefined)) {
+    throw new SseOptionsError('redisEventLog', 'either `client` or `url`', options);
+  }
+  return (hub) => new RedisEventLog(options, hub);
+}
+
+export class RedisEventLog implements EventLog {
+  private readonly link: Link;
+  private readonly keys: Readonly<Record<'meta' | 'rooms' | 'oldest' | 'room' | 'key', string>>;
+  private readonly channel: string;
+  private readonly history: Required<HistoryOptions>;
+  private readonly hasOwnSerializer: boolean;
+  private following: Follower | undefined;
+  private opened: Promise<void> | undefined;
+  private isClosed = false;
+  private readonly pages = new Map<string, { after: Position; page: Promise<RoomPage> }>();
+  private reads = 0;
+  private readonly waitingReads: (() => void)[] = [];
+
+  constructor(
+    private readonly options: RedisEventLogOptions,
+    { name, history, serialize }: Hub,
+  ) {
+    this.history = history;
+    this.hasOwnSerializer = serialize !== undefined;
+    const prefix = `${keyPrefixOf(options)}${options.prefix ?? 'sse'}:{hub:${name}}`;
+    this.channel = `${prefix}:events`;
+    this.keys = {
+      meta: `${prefix}:meta`,
+      rooms: `${prefix}:rooms`,
+      oldest: `${prefix}:oldest`,
+      room: `${prefix}:room:`,
+      key: `${prefix}:key:`,
+    };
+    this.link = new Link(this.channel, options, {
+      message: (text) => this.following?.message(text),
+      subscribed: () => this.following?.subscribed(),
+      away: (why) => this.following?.away(why),
+    });
+  }
+
+  get trouble(): string | undefined {
+    return this.isClosed ? 'the hub is closed' : this.following?.trouble;
+  }
+
+  async append(event: NewEvent): Promise<Appended> {
+    await this.open();
+    const { meta, rooms, oldest, room, key } = this.keys;
+    const { maxEvents, maxAgeMs, maxBytes } = this.history;
+    const keys = [meta, rooms, oldest, key + (event.key ?? '')];
+    for (const name of event.rooms) keys.push(room + name);
+    const args = [
+      newEpoch(),
+      encodeEvent(event, this.hasOwnSerializer),
+      this.channel,
+      this.link.publishCommand,
+      String(maxEvents),
+      String(maxAgeMs * 1000),
+      String(maxBytes),
+      String(maxAgeMs * 2),
+      String(event.key === undefined ? 0 : KEY_LIFETIME_MS),
+      event.ephemeral ? '1' : '0',
+      room,
+      ...event.rooms,
+    ];
+    const replicas = this.options.minReplicas ?? 0;
+    const reply = await (replicas > 0 && !event.ephemeral
+      ? this.link.runReplicated(PUBLISH, keys, args, replicas)
+      : this.link.run(PUBLISH, keys, args));
+    const [epoch = '', position] = String(reply).split(' ');
+    return { epoch, position: position ? Number(position) : undefined };
+  }
+
+  async head(): Promise<Head> {
+    await this.open();
+    return this.readHead();
+  }
+
+  async last(room: string): Promise<Position> {
+    return (await this.read(room, { after: 0, limit: 0 })).last;
+  }
+
+  async range(room: string, range: RoomRange): Promise<RoomEntry[]> {
+    return [...(await this.read(room, range)).entries];
+  }
+
+  async follow(follower: LogFollower): Promise<Head> {
+    await this.open();
+    this.following = new Follower(
+      follower,
+      {
+        head: () => this.head(),
+        missed: (head) => this.missedSince(head, follower),
+        probe: () => this.probe(),
+        listenAnew: () => this.link.listenAnew(),
+      },
+      { tailBytes: TAIL_BYTES, probeIntervalMs: this.options.probeIntervalMs ?? 4_000 },
+    );
+    try {
+      await this.link.listen();
+      return await this.following.begin();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** For a client that has not read further than this process. */
+  local(lastEventId: string): EventLogReads | undefined {
+    const { following } = this;
+    const head = following?.head;
+    if (following === undefined || head === undefined) return undefined;
+    const known = parseCursors(lastEventId)?.find(({ epoch }) => epoch === head.epoch);
+    if (known === undefined || known.position > head.position) return undefined;
+    const states = new Map<string, Promise<RoomState>>();
+    const stateOf = (room: string): Promise<RoomState> => {
+      const state = states.get(room) ?? this.localState(room, known.position, following);
+      states.set(room, state);
+      return state;
+    };
+    return {
+      head: async () => head,
+      last: async (room) => (await stateOf(room)).last,
+      range: async (room, { limit }) => (await stateOf(room)).entries.slice(0, limit),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.following?.close();
+    this.link.close();
+  }
+
+  private async open(): Promise<void> {
+    if (this.isClosed) throw new SseClosedError('the hub');
+    this.opened ??= this.connect();
+    await this.opened;
+  }
+
+  private async connect(): Promise<void> {
+    await this.link.open();
+    try {
+      await this.readHead();
+    } catch (error) {
+      this.link.close();
+      throw error;
+    }
+  }
+
+  private async readHead(): Promise<Head> {
+    const reply = await this.link.run(HEAD, [this.keys.meta], [newEpoch()]);
+    const [epoch, position] = reply as [string, string];
+    return { epoch, position: Number(position) };
+  }
+
+  private async read(
+    room: string,
+    { after, limit, newest = false }: RoomRange,
+  ): Promise<RoomState> {
+    await this.open();
+    const { meta, rooms } = this.keys;
+    const keys = [meta, rooms, this.keys.room + room];
+    const args = [room, String(after), String(limit), newest ? '1' : '0'];
+    const reply = await this.link.run(READ, keys, args);
+    const [epoch, last, entries] = reply as [string, string, StreamEntry[]];
+    const read = entries.map((entry) => entryOf(epoch, entry));
+    return { last: Number(last), entries: newest ? read.reverse() : read };
+  }
+
+  private async probe(): Promise<void> {
+    const args = [newEpoch(), this.channel, this.link.publishCommand];
+    await this.link.run(PROBE, [this.keys.meta], args);
+  }
+
+  /** As a client's resume, of all rooms that are read here. */
+  private async missedSince(since: Head, follower: LogFollower) {
+    const head = await this.head();
+    // After the head: a room that is read from now on is owed what comes after it, and gets that as it comes.
+    const rooms = follower.rooms();
+    const reads: EventLogReads = {
+      head: async () => head,
+      last: (room) => this.limited(() => this.last(room)),
+      range: (room, range) => this.limited(() => this.range(room, range)),
+    };
+    const cap = { events: this.history.maxEvents * rooms.length, bytes: this.history.maxBytes };
+    return { ...(await readMissed(reads, rooms, formatCursor(since), cap)), head };
+  }
+
+  private async localState(room: string, after: Position, { tail }: Follower): Promise<RoomState> {
+    const known = tail.read(room, after);
+    if (known !== undefined) return known;
+    // Many clients return at once: all who ask for a room get the answer of one read.
+    let shared = this.pages.get(room);
+    if (shared === undefined || shared.after > after) {
+      const from = Math.min(after, tail.beginning - PAGE_US);
+      shared = { after: from, page: this.readPage(room, from) };
+      this.pages.set(room, shared);
+      const own = shared;
+      const forget = (): void => {
+        if (this.pages.get(room) === own) this.pages.delete(room);
+      };
+      own.page.then(forget, forget);
+    }
+    tail.keep(room, await shared.page);
+    return tail.read(room, after) ?? this.read(room, { after, limit: REPLAY_CAP.events + 1 });
+  }
+
+  private async readPage(room: string, after: Position): Promise<RoomPage> {
+    const upTo = this.following?.head?.position ?? 0;
+    const limit = REPLAY_CAP.events + 1;
+    const state = await this.limited(() => this.read(room, { after, limit, newest: true }));
+    const [first] = state.entries;
+    const isWhole = first === undefined || state.entries.length < limit;
+    return { ...state, after: isWhole ? after : first.previous, upTo };
+  }
+
+  /** Not all at once: each answer may be large. */
+  private async limited<T>(read: () => Promise<T>): Promise<T> {
+    if (this.reads >= MAX_READS) await new Promise<void>((go) => this.waitingReads.push(go));
+    this.reads++;
+    try {
+      return await read();
+    } finally {
+      this.reads--;
+      this.waitingReads.shift()?.();
+    }
+  }
+}
+
+type StreamEntry = [id: string, fields: [p: string, previous: string, e: string, event: string]];
+
+function entryOf(epoch: string, [id, [, previous, , event]]: StreamEntry): RoomEntry {
+  const position = Number.parseInt(id, 10);
+  return { event: { epoch, position, ...decodeEvent(event) }, previous: Number(previous) };
+}
+
+/** 48 random bits: two lifetimes of a log never share a name. */
+function newEpoch(): string {
+  return randomBytes(6).toString('base64url');
+}
+
+function keyPrefixOf({ client }: RedisEventLogOptions): string {
+  return (client as { options?: { keyPrefix?: string } } | undefined)?.options?.keyPrefix ?? '';
+}

@@ -1,0 +1,216 @@
+import { Logger } from '@nestjs/common';
+import type { Position } from '../cursor.js';
+import { describe } from '../errors.js';
+import type { Gap, Head, LogFollower, RoomEntry } from '../event-log.js';
+import { decodeEvent } from './event-text.js';
+import { Tail } from './tail.js';
+
+/** What a client of the log would have missed since a head. */
+export interface MissedEvents {
+  readonly head: Head;
+  readonly gaps: readonly Gap[];
+  readonly events: readonly RoomEntry['event'][];
+}
+
+/** Where a follower gets what no notification told it. */
+export interface FollowerSource {
+  head(): Promise<Head>;
+  missed(since: Head): Promise<MissedEvents>;
+  /** Lets everybody who follows hear where the log stands, on the way that events take. */
+  probe(): Promise<void>;
+  listenAnew(): void;
+}
+
+/** Beyond it notifications are let go of: what they told is read when the log answers again. */
+const MAX_WAITING = 10_000;
+const MAX_RETRY_MS = 2_000;
+/** So many probes in a row are sent and not heard before the subscription is made anew. */
+const MAX_MISSES = 2;
+
+/**
+ * One process on its way along the log. Each notification names the position of the event before it, so that a missing one
+ * shows; what is missing is then read, as a client that returns would, and handed on in its place.
+ */
+export class Follower {
+  tail: Tail;
+  private at: Head | undefined;
+  /** Notifications that wait until what was before them is known. */
+  private readonly waiting: string[] = [];
+  private isBehind = true;
+  private mustRepair = false;
+  private isListening = true;
+  private isClosed = false;
+  private awayBecause: string | undefined;
+  private unansweredBecause: string | undefined;
+  private heardAt = performance.now();
+  private misses = 0;
+  private isProbing = false;
+  private timer: NodeJS.Timeout | undefined;
+  private wake: (() => void) | undefined;
+
+  constructor(
+    private readonly hub: LogFollower,
+    private readonly source: FollowerSource,
+    private readonly options: { readonly tailBytes: number; readonly probeIntervalMs: number },
+  ) {
+    this.tail = new Tail(0, options.tailBytes);
+  }
+
+  /** Where this process has come to; `undefined` before it began. */
+  get head(): Head | undefined {
+    return this.at;
+  }
+
+  get trouble(): string | undefined {
+    return this.awayBecause ?? this.unansweredBecause;
+  }
+
+  /** To be called when notifications come, so that none is missing between the head and the first of them. */
+  async begin(): Promise<Head> {
+    const head = await this.source.head();
+    this.startAt(head);
+    this.mustRepair = false;
+    this.timer = setInterval(this.check, this.options.probeIntervalMs);
+    this.timer.unref();
+    // Not before the caller knows the head.
+    setImmediate(() => void this.catchUp());
+    return head;
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearInterval(this.timer);
+    this.wake?.();
+  }
+
+  message(text: string): void {
+    this.heardAt = performance.now();
+    this.isProbing = false;
+    this.misses = 0;
+    this.unansweredBecause = undefined;
+    this.waiting.push(text);
+    if (this.waiting.length > MAX_WAITING) this.waiting.length = 0;
+    if (!this.isBehind && !this.takeWaiting()) void this.catchUp();
+  }
+
+  /** Notifications come again; those of meanwhile did not. */
+  subscribed(): void {
+    this.isListening = true;
+    this.heardAt = performance.now();
+    this.mustRepair = true;
+    if (!this.isBehind) void this.catchUp();
+  }
+
+  away(why: string): void {
+    this.isListening = false;
+    if (this.isClosed) return;
+    if (this.awayBecause === undefined) {
+      logger.warn(`Events do not arrive: ${why}. Streams stay open and get them later`);
+    }
+    this.awayBecause = why;
+  }
+
+  /** Until nothing is missing. While the log does not answer, the streams wait. */
+  private async catchUp(): Promise<void> {
+    this.isBehind = true;
+    let failures = 0;
+    while (!this.isClosed && (this.mustRepair || !this.takeWaiting())) {
+      try {
+        this.mustRepair = false;
+        await this.repair();
+        failures = 0;
+      } catch {
+        this.mustRepair = true;
+        await this.pause(Math.random() * Math.min(MAX_RETRY_MS, 50 * 2 ** failures++));
+      }
+    }
+    this.isBehind = false;
+    if (!this.isListening || this.isClosed) return;
+    if (this.awayBecause !== undefined) logger.log('Events arrive again');
+    this.awayBecause = undefined;
+  }
+
+  private async repair(): Promise<void> {
+    const { at } = this;
+    if (at === undefined) return;
+    const { head, gaps, events } = await this.source.missed(at);
+    if (this.isClosed) return;
+    if (head.epoch === at.epoch) {
+      // A log that lost its last writes is behind; what was handed on stays so.
+      if (head.position <= at.position) return;
+      for (const gap of gaps) this.hub.lost(gap);
+      for (const event of events) this.hub.event(event);
+    }
+    this.startAt(head);
+    this.hub.caughtUp(head);
+  }
+
+  private startAt(head: Head): void {
+    this.at = head;
+    this.tail = new Tail(head.position, this.options.tailBytes);
+  }
+
+  /** Answers false where something is missing before the next notification. */
+  private takeWaiting(): boolean {
+    let taken = 0;
+    while (taken < this.waiting.length && this.take(this.waiting[taken] ?? '')) taken++;
+    this.waiting.splice(0, taken);
+    this.mustRepair = this.waiting.length > 0;
+    return !this.mustRepair;
+  }
+
+  private take(text: string): boolean {
+    const { at } = this;
+    if (at === undefined) return false;
+    const end = text.indexOf('\n');
+    const line = end === -1 ? text : text.slice(0, end);
+    const [kind, epoch = '', place = '', before = '', inRooms = ''] = line.split(' ');
+    if (epoch !== at.epoch) return false;
+    if (kind === 'p') return Number(place) <= at.position;
+    if (kind === 'e') {
+      this.hub.event({ epoch, position: undefined, ...decodeEvent(text.slice(end + 1)) });
+      return true;
+    }
+    const position = Number(place);
+    // It was read from the log already.
+    if (position <= at.position) return true;
+    if (Number(before) > at.position) return false;
+    const event = { epoch, position, ...decodeEvent(text.slice(end + 1)) };
+    const previous: Position[] = inRooms.split(',').map(Number);
+    this.tail.add(event, previous, text.length);
+    this.at = { epoch, position };
+    this.hub.event(event);
+    return true;
+  }
+
+  private readonly check = (): void => {
+    const { probeIntervalMs } = this.options;
+    if (!this.isListening || performance.now() - this.heardAt < 2 * probeIntervalMs) return;
+    if (this.isProbing && ++this.misses >= MAX_MISSES) {
+      this.isProbing = false;
+      this.misses = 0;
+      this.away('what is published does not come back');
+      this.source.listenAnew();
+      return;
+    }
+    this.isProbing = true;
+    this.source.probe().catch((error: unknown) => {
+      // That nothing can be published is not the subscription's fault.
+      this.isProbing = false;
+      this.misses = 0;
+      this.unansweredBecause = describe(error);
+    });
+  };
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+const logger = new Logger('Sse');

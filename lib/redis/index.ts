@@ -1,0 +1,3 @@
+// for `SseModule.forRoot({ log })`
+export { redisEventLog } from './event-log-redis.js';
+export type { RedisClient, RedisEventLogOptions } from './redis.options.js';

@@ -1,0 +1,44 @@
+import * as rules from '../option-rules.js';
+
+/**
+ * An `ioredis` client, 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied, with `duplicate()`: each log makes two
+ * connections of its own and closes them.
+ */
+export interface RedisClient {
+  readonly isCluster?: boolean;
+  duplicate(...options: never[]): unknown;
+}
+
+/** @publicApi */
+export interface RedisEventLogOptions {
+  /** How to connect; for TLS, a Cluster or Sentinels. Either this or `url`. */
+  client?: RedisClient;
+  /** `redis://…` or `rediss://…`; needs `ioredis` to be installed. Either this or `client`. */
+  url?: string;
+  /**
+   * What the names of all keys and channels begin with; one per app that shares the Redis.
+   * @default 'sse'
+   */
+  prefix?: string;
+  /**
+   * A publish resolves only when so many replicas have the event (`WAIT`), so that a fail-over to one of them does not lose
+   * it. Not with a Cluster, where the server's `min-replicas-to-write` does it.
+   * @default 0
+   */
+  minReplicas?: number;
+  /**
+   * How often it is checked that events arrive, in milliseconds. When nothing has come for twice as long, a probe goes through
+   * the publish path; after two that do not arrive the subscription is made anew.
+   * @default 4_000
+   */
+  probeIntervalMs?: number;
+}
+
+/** @throws SseOptionsError */
+export const checkRedisOptions = rules.object({
+  client: rules.anyValue,
+  url: rules.aText,
+  prefix: rules.aText,
+  minReplicas: rules.durationMsOrZero,
+  probeIntervalMs: rules.durationMs,
+});

@@ -1,0 +1,115 @@
+import type { Position } from '../cursor.js';
+import type { RoomEntry } from '../event-log.js';
+import { Ring } from '../ring.js';
+
+/** The last position of a room, and what it has kept. */
+export interface RoomState {
+  readonly last: Position;
+  readonly entries: readonly RoomEntry[];
+}
+
+/** What a room had when it was read: everything after `after` up to `upTo`. */
+export interface RoomPage extends RoomState {
+  readonly after: Position;
+  readonly upTo: Position;
+}
+
+interface Followed {
+  readonly entry: RoomEntry['event'];
+  readonly bytes: number;
+}
+
+/**
+ * The end of a log as one process has followed it: all events after `start`, of all rooms. Behind it, pages of rooms that were read
+ * for clients which had been away for longer. From both, clients that return are served without asking Redis.
+ */
+export class Tail {
+  private readonly events = new Ring<Followed>();
+  private readonly rooms = new Map<string, Ring<RoomEntry>>();
+  /** The latest last. */
+  private readonly pages = new Map<string, RoomPage>();
+  private bytes = 0;
+  private pageBytes = 0;
+
+  constructor(
+    private start: Position,
+    private readonly maxBytes: number,
+  ) {}
+
+  /** What came up to here is on pages, or nowhere. */
+  get beginning(): Position {
+    return this.start;
+  }
+
+  /** The next event. `previous`: the positions of the events before it in its rooms. */
+  add(event: RoomEntry['event'], previous: readonly Position[], bytes: number): void {
+    this.events.push({ entry: event, bytes });
+    this.bytes += bytes;
+    for (const [n, room] of event.rooms.entries()) {
+      let entries = this.rooms.get(room);
+      if (entries === undefined) this.rooms.set(room, (entries = new Ring()));
+      entries.push({ event, previous: previous[n] ?? 0 });
+    }
+    while (this.bytes > this.maxBytes) this.drop();
+  }
+
+  /** What a room has after `after`, where all of it is here. */
+  read(room: string, after: Position): RoomState | undefined {
+    const followed = this.rooms.get(room);
+    const from = followed?.firstIndex(({ event }) => event.position > after) ?? 0;
+    const newer = followed?.slice(from, followed.length) ?? [];
+    // Without an event after it there was none: its last one is not later.
+    if (after >= this.start) return { last: newer.at(-1)?.event.position ?? after, entries: newer };
+    const page = this.page(room);
+    if (page === undefined || after < page.after) return undefined;
+    const older = page.entries.filter(
+      ({ event }) => event.position > after && event.position <= this.start,
+    );
+    return { last: newer.at(-1)?.event.position ?? page.last, entries: [...older, ...newer] };
+  }
+
+  /** What was read of a room, for the next client that asks for it. */
+  keep(room: string, page: RoomPage): void {
+    this.forget(room);
+    this.pages.set(room, page);
+    this.pageBytes += bytesOf(page);
+    for (const oldest of this.pages.keys()) {
+      if (this.pageBytes <= this.maxBytes) break;
+      this.forget(oldest);
+    }
+  }
+
+  private page(room: string): RoomPage | undefined {
+    const page = this.pages.get(room);
+    // Between its end and the beginning of the tail something is missing.
+    if (page !== undefined && page.upTo < this.start) this.forget(room);
+    return this.pages.get(room);
+  }
+
+  private forget(room: string): void {
+    const page = this.pages.get(room);
+    if (page === undefined) return;
+    this.pages.delete(room);
+    this.pageBytes -= bytesOf(page);
+  }
+
+  private drop(): void {
+    const oldest = this.events.shift();
+    if (oldest === undefined) return;
+    this.start = oldest.entry.position;
+    this.bytes -= oldest.bytes;
+    for (const room of oldest.entry.rooms) {
+      const entries = this.rooms.get(room);
+      entries?.shift();
+      if (entries?.length === 0) this.rooms.delete(room);
+    }
+  }
+}
+
+/** With what a page without events takes. */
+function bytesOf({ entries }: RoomPage): number {
+  let bytes = 200;
+  for (const { event } of entries)
+    bytes += event.parts.beforeId.length + event.parts.afterId.length;
+  return bytes;
+}
