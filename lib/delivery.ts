@@ -40,7 +40,7 @@ export class Delivery<Events extends object> implements LogFollower {
     this.isDelivering = true;
     for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
       const published = this.eventOf(next);
-      for (const reader of this.byRoom.in(next.rooms)) deliverTo(reader, published);
+      for (const reader of this.byRoom.in(next.rooms)) guarded(() => reader.deliver(published));
       const { epoch, position } = next;
       if (position !== undefined) this.head = { epoch, position };
     }
@@ -66,7 +66,8 @@ export class Delivery<Events extends object> implements LogFollower {
 
   lost({ rooms, reason }: Gap): void {
     for (const reader of this.byRoom.in(rooms)) {
-      reader.lost({ rooms: reader.rooms.filter((room) => rooms.includes(room)), reason });
+      const own = reader.rooms.filter((room) => rooms.includes(room));
+      guarded(() => reader.lost({ rooms: own, reason }));
     }
   }
 
@@ -76,7 +77,7 @@ export class Delivery<Events extends object> implements LogFollower {
     this.epochs.add(head.epoch);
     if (!isAnother) return;
     this.recent.clear();
-    for (const reader of this.readers) reader.beginAnew();
+    for (const reader of this.readers) guarded(() => reader.beginAnew());
   }
 
   /** Whether ids of this epoch are this hub's. */
@@ -102,10 +103,10 @@ export class Delivery<Events extends object> implements LogFollower {
   }
 }
 
-/** Whatever one reader does, the others get their event. */
-function deliverTo<Events extends object>(reader: Reader<Events>, event: HubEvent): void {
+/** Whatever one reader does, the others get what is theirs. */
+function guarded(call: () => void): void {
   try {
-    reader.deliver(event);
+    call();
   } catch (error) {
     logger.error(error);
   }

@@ -135,10 +135,11 @@ export interface EventLog extends EventLogReads {
   follow(follower: LogFollower): Promise<Head>;
 
   /**
-   * For a client with this last event ID who also gets what the follower is handed from now on: reads that need not know
-   * more than the follower does, so that a log elsewhere can answer them from here. `undefined`: use the log's own.
+   * For a client with this last event ID who is also handed what the follower gets from now on: reads that need not know more
+   * than the follower does, so that a log elsewhere can answer them from here.
+   * @default the log's own
    */
-  local?(lastEventId: string): EventLogReads | undefined;
+  readsFor?(lastEventId: string): EventLogReads;
 
   /** Why events do not reach this process now; `undefined` while they do. */
   readonly trouble?: string | undefined;

@@ -31,6 +31,15 @@ export class Hubs {
     return hub.broadcaster;
   }
 
+  /** Why events do not reach this process, for the first hub that has trouble. */
+  async trouble(): Promise<string | undefined> {
+    for (const [name, { broadcaster }] of this.hubs) {
+      const { trouble } = (await broadcaster).log;
+      if (trouble !== undefined) return name === '' ? trouble : `${name}: ${trouble}`;
+    }
+    return undefined;
+  }
+
   /** Ends all streams of all hubs; nothing can be published afterwards. */
   async close(): Promise<void> {
     const hubs = [...this.hubs.values()];

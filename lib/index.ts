@@ -41,6 +41,9 @@ export type { Emitter, HistoryPage } from './broadcaster.js';
 export type { EmitOptions, HubOptions, HubStreamOptions } from './hub.options.js';
 export type { EventMap, PublishedEvent, SseEvent } from './event.js';
 
+export { SseHealth } from './health.js';
+export type { SseHealthResult } from './health.js';
+
 // where events are kept
 export type {
   Appended,

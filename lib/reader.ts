@@ -38,8 +38,12 @@ export class Reader<Events extends object> implements CursorSource {
   private waitingBytes = 0;
   /** Gaps that the hub told meanwhile. */
   private gaps: Gap[] = [];
+  /** Where the hub's new log began, until the client has been told. */
+  private begunAnewAt: Head | undefined;
   /** Events up to here have been given already, by the replay or before the stream began. */
   private after: Position = 0;
+  /** The log that this reader's positions are of. It may know of a new one before its hub does. */
+  private epoch = '';
   private pipeline = new Pipeline();
   /** Events are delivered from wherever they are published: the app's stores are those of the subscription. */
   private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
@@ -60,6 +64,7 @@ export class Reader<Events extends object> implements CursorSource {
     const { rewind, snapshot } = this.options;
     const cursor = this.clientCursor();
     const rewinds = this.hub.keepsHistory && rewind !== undefined;
+    this.epoch = this.hub.delivered.epoch;
     this.pipeline.left = cursor === undefined ? undefined : this.positionOf(cursor);
     this.connection?.cursor.track(this);
     if (cursor === undefined && !rewinds && snapshot === undefined) {
@@ -99,20 +104,26 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.waiting !== undefined) return;
     this.waiting = [];
     this.waitingBytes = 0;
-    this.tellGaps()
-      .then(() => this.goLive())
-      .catch((error: unknown) => this.subscriber.error(error));
+    this.goLive().catch((error: unknown) => this.subscriber.error(error));
   }
 
   /** The hub's log is another one: what was collected is told as lost, and positions begin again. */
   beginAnew(): void {
     if (!this.hub.keepsHistory) return;
-    const { position } = this.hub.delivered;
+    const { delivered } = this.hub;
+    // A reader that has read the new log before its hub did has lost nothing, if it has read as far.
+    if (this.epoch === delivered.epoch && this.after >= delivered.position) return;
+    // No cursor of the new log before the client knows that it lost the old one.
     this.pipeline = new Pipeline();
-    this.pipeline.left = position;
-    this.after = position;
+    this.begunAnewAt = delivered;
     if (this.waiting !== undefined) this.waiting = [];
     this.lost({ rooms: this.rooms, reason: 'epoch' });
+  }
+
+  /** What was read is of the new log already: nothing of it is lost. */
+  private forgetOldLog(): void {
+    this.begunAnewAt = undefined;
+    this.gaps = this.gaps.filter(({ reason }) => reason !== 'epoch');
   }
 
   /** The hub has ended. */
@@ -133,9 +144,10 @@ export class Reader<Events extends object> implements CursorSource {
    */
   get stand(): Stand | undefined {
     if (!this.hub.keepsHistory || this.options.lastEventId === false) return undefined;
-    const { epoch, position: delivered } = this.hub.delivered;
+    const { epoch } = this;
     const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;
     const { left } = this.pipeline;
+    const delivered = epoch === this.hub.delivered.epoch ? this.hub.delivered.position : 0;
     const position = isHeld ? left : Math.max(delivered, this.after, left ?? 0);
     return { epoch, position, isHeld };
   }
@@ -167,18 +179,19 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   private async catchUp(lastEventId: string | undefined): Promise<void> {
-    const { epoch } = this.hub.delivered;
     const missed = await this.read(lastEventId);
     if (this.subscriber.closed) return;
+    this.epoch = missed.epoch;
+    const { begunAnewAt } = this;
+    if (begunAnewAt?.epoch === missed.epoch && begunAnewAt.position <= missed.barrier) {
+      this.forgetOldLog();
+    }
     this.gaps.unshift(...missed.gaps);
     if (lastEventId === undefined) await this.giveSnapshot('fresh', this.rooms);
     else await this.tellGaps();
     if (this.subscriber.closed) return;
-    // The log has become another one meanwhile: all that was missed in the old one is told as a gap.
-    if (epoch === this.hub.delivered.epoch) await this.replay(missed);
-    // What was lost while the client took its replay.
-    await this.tellGaps();
-    this.goLive();
+    if (this.begunAnewAt === undefined) await this.replay(missed);
+    await this.goLive();
   }
 
   private async replay({ events, stood, barrier, gaps }: Missed): Promise<void> {
@@ -192,14 +205,14 @@ export class Reader<Events extends object> implements CursorSource {
     );
   }
 
-  /** Each gap, and the state as it is now where the stream has one. */
+  /** The gaps, and the state as it is now where the stream has one. */
   private async tellGaps(): Promise<void> {
-    for (let gaps = this.gaps; gaps.length > 0 && !this.subscriber.closed; gaps = this.gaps) {
-      this.gaps = [];
-      for (const gap of gaps) this.tell({ type: 'sse-gap', data: gap });
-      if (this.options.onGap === 'end') this.subscriber.complete();
-      else await this.giveSnapshot('gap', [...new Set(gaps.flatMap(({ rooms }) => rooms))]);
-    }
+    const { gaps } = this;
+    if (gaps.length === 0) return;
+    this.gaps = [];
+    for (const gap of gaps) this.tell({ type: 'sse-gap', data: gap });
+    if (this.options.onGap === 'end') this.subscriber.complete();
+    else await this.giveSnapshot('gap', [...new Set(gaps.flatMap(({ rooms }) => rooms))]);
   }
 
   private async giveSnapshot(reason: 'fresh' | 'gap', rooms: readonly string[]): Promise<void> {
@@ -215,7 +228,7 @@ export class Reader<Events extends object> implements CursorSource {
     const { log, keepsHistory } = this.hub;
     const { rewind } = this.options;
     if (lastEventId !== undefined) {
-      const missed = readMissed(log.local?.(lastEventId) ?? log, this.rooms, lastEventId);
+      const missed = readMissed(log.readsFor?.(lastEventId) ?? log, this.rooms, lastEventId);
       return this.connection?.isOftenCut
         ? missed.then((all) => withoutReplay(all, this.rooms))
         : missed;
@@ -238,9 +251,17 @@ export class Reader<Events extends object> implements CursorSource {
     }
   }
 
-  /** What waited follows the replay without a break: from here on nothing is asynchronous. */
-  private goLive(): void {
+  /** First what was lost meanwhile; then what waited follows without a break: nothing there is asynchronous. */
+  private async goLive(): Promise<void> {
+    while (this.gaps.length > 0 && !this.subscriber.closed) await this.tellGaps();
     if (this.subscriber.closed) return;
+    if (this.begunAnewAt !== undefined) {
+      const { epoch, position } = this.begunAnewAt;
+      this.epoch = epoch;
+      this.after = position;
+      this.pipeline.left = position;
+      this.begunAnewAt = undefined;
+    }
     for (const event of this.waiting ?? []) {
       if (event.position === undefined || event.position > this.after) this.pass(event);
     }
@@ -293,6 +314,6 @@ function withoutReplay(missed: Missed, own: readonly string[]): Missed {
 
 /** What is published from now on is what is handed on from now on, and perhaps a little more. */
 function nothingMissed<Events extends object>({ delivered }: ReaderHub<Events>): Missed {
-  const { position } = delivered;
-  return { gaps: [], events: [], barrier: position, stood: position };
+  const { epoch, position } = delivered;
+  return { gaps: [], events: [], barrier: position, epoch, stood: position };
 }

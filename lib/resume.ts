@@ -8,6 +8,8 @@ export interface Missed {
   readonly events: readonly RoomEntry['event'][];
   /** Everything up to here is in `events` or told by `gaps`; what comes after it comes live. */
   readonly barrier: Position;
+  /** Of which log the barrier is a position. */
+  readonly epoch: string;
   /** Where the client stood before: what it may go on from until an event has reached it. */
   readonly stood: Position | undefined;
 }
@@ -50,10 +52,10 @@ export async function readMissed(
   cap = REPLAY_CAP,
 ): Promise<Missed> {
   const head = await log.head();
-  const barrier = head.position;
+  const { epoch, position: barrier } = head;
   const after = positionIn(head, lastEventId);
   if (typeof after === 'string') {
-    return { gaps: [{ rooms, reason: after }], events: [], barrier, stood: barrier };
+    return { gaps: [{ rooms, reason: after }], events: [], barrier, epoch, stood: barrier };
   }
 
   const trimmed = new Set<string>();
@@ -77,6 +79,7 @@ export async function readMissed(
     gaps: gapsOf({ trimmed: rooms.filter((room) => trimmed.has(room)), overflow }),
     events,
     barrier,
+    epoch,
     stood: after,
   };
 }
@@ -87,7 +90,7 @@ export async function readRewind(
   rooms: readonly string[],
   rewind: { readonly count: number } | { readonly since: Position },
 ): Promise<Missed> {
-  const { position: barrier } = await log.head();
+  const { epoch, position: barrier } = await log.head();
   const [after, limit] =
     'count' in rewind
       ? [0, Math.min(rewind.count, REPLAY_CAP.events)]
@@ -102,6 +105,7 @@ export async function readRewind(
     gaps: [],
     events: newestWithin(events, REPLAY_CAP.bytes),
     barrier,
+    epoch,
     // Without a cursor: a client that leaves before it got anything comes back as a new one.
     stood: undefined,
   };
@@ -126,8 +130,8 @@ function merge(intact: { room: string; events: RoomEntry['event'][] }[], cap: Re
   return { events: inOrder([...chosen.values()]), overflow };
 }
 
-/** An event of several rooms was read once per room. */
-function inOrder(events: readonly RoomEntry['event'][]): RoomEntry['event'][] {
+/** In the order of positions, each once: an event of several rooms was read once per room. */
+export function inOrder(events: readonly RoomEntry['event'][]): RoomEntry['event'][] {
   const byPosition = new Map(events.map((event) => [event.position, event]));
   return [...byPosition.values()].sort((a, b) => a.position - b.position);
 }

@@ -3,15 +3,15 @@ import {
   BadRequestException,
   Inject,
   Injectable,
+  Logger,
   type CallHandler,
   type ExecutionContext,
-  ServiceUnavailableException,
   type NestInterceptor,
 } from '@nestjs/common';
 import { finalize, of, tap, type Observable } from 'rxjs';
 import { currentConnection, drawRetry, SseConnection } from './connection.js';
 import { SseConnections } from './connections.js';
-import { SseError, SseInvalidFieldError, SseNotStreamableError } from './errors.js';
+import { describe, SseError, SseInvalidFieldError, SseNotStreamableError } from './errors.js';
 import { encodeFrame } from './frame.js';
 import { runHandlerWith } from './handler.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
@@ -27,6 +27,8 @@ import { streamSettings, type StreamSettings } from './stream-settings.js';
 
 /** Where `@SseStream()` leaves its options. */
 export const SSE_STREAM = 'nestjs-eventstream:stream';
+
+const logger = new Logger('Sse');
 
 const connectionsOfRequests = new WeakMap<object, SseConnection>();
 
@@ -67,14 +69,13 @@ export class SseInterceptor implements NestInterceptor {
       return of(undefined);
     }
     if (this.connections.isDraining) {
-      // Any other status than 200 would stop a browser for good.
-      response.answer(200, encodeFrame({ retry: drawRetry(settings.retry ?? SSE_DEFAULTS.retry) }));
+      refuse(response, settings);
       return of(undefined);
     }
     const connection = new SseConnection(request, response, settings, this.connections);
     this.connections.add(connection);
     connectionsOfRequests.set(request, connection);
-    runHandlerWith(platformResponse, (call) => this.run(call, connection, response));
+    runHandlerWith(platformResponse, (call) => this.run(call, connection, response, settings));
     // The call is over when the stream has begun. If it is over before, somebody else answers.
     return next.handle().pipe(
       tap({ complete: () => refuseUnlessBegun(connection) }),
@@ -97,6 +98,7 @@ export class SseInterceptor implements NestInterceptor {
     call: () => unknown,
     connection: SseConnection,
     response: StreamResponse,
+    settings: StreamSettings,
   ): Promise<void> {
     return currentConnection.run(connection, async () => {
       try {
@@ -105,7 +107,10 @@ export class SseInterceptor implements NestInterceptor {
         if (response.isHead) connection.close('complete');
         else await writeStream(source, connection);
       } catch (error) {
-        throw toHttpError(error);
+        if (!isLogAway(error) || connection.openedAt !== undefined) throw toHttpError(error);
+        logger.warn(`A stream was refused: ${describe(error)}`);
+        connection.abandon();
+        refuse(response, settings);
       }
     });
   }
@@ -119,13 +124,19 @@ function refuseUnlessBegun({ state }: SseConnection): void {
   );
 }
 
-/** A room name often comes from the URL, so a wrong one is the client's error; a log that is away is nobody's bug. */
+/** Not now: any other status than 200 would stop a browser for good. */
+function refuse(response: StreamResponse, { retry = SSE_DEFAULTS.retry }: StreamSettings): void {
+  response.answer(200, encodeFrame({ retry: drawRetry(retry) }));
+}
+
+function isLogAway(error: unknown): boolean {
+  return error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE';
+}
+
+/** A room name often comes from the URL, so a wrong one is the client's error. */
 function toHttpError(error: unknown): unknown {
   if (error instanceof SseInvalidFieldError && error.field === 'room') {
     return new BadRequestException(error.message, { cause: error });
-  }
-  if (error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE') {
-    return new ServiceUnavailableException(error.message, { cause: error });
   }
   return error;
 }

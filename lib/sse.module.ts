@@ -8,6 +8,7 @@ import {
 import { Broadcaster, getBroadcasterToken } from './broadcaster.js';
 import { SseConnections } from './connections.js';
 import { SseOptionsError } from './errors.js';
+import { SseHealth } from './health.js';
 import { Hubs } from './hubs.js';
 import {
   checkFeatures,
@@ -37,6 +38,7 @@ class SseFeatureModule {}
 @Module({
   providers: [
     SseConnections,
+    SseHealth,
     Hubs,
     {
       provide: SSE_OPTIONS,
@@ -53,7 +55,7 @@ class SseFeatureModule {}
         hubs.open(DEFAULT_HUB, { serialize, history }, log),
     },
   ],
-  exports: [SseConnections, Broadcaster, Hubs, SSE_OPTIONS],
+  exports: [SseConnections, SseHealth, Broadcaster, Hubs, SSE_OPTIONS],
 })
 export class SseModule extends ConfigurableModuleClass implements BeforeApplicationShutdown {
   constructor(

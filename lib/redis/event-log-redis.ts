@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { formatCursor, parseCursors, type Position } from '../cursor.js';
+import { formatCursor, parseCursors, type Cursor, type Position } from '../cursor.js';
 import { SseClosedError, SseOptionsError } from '../errors.js';
 import type {
   Appended,
@@ -13,7 +13,7 @@ import type {
   RoomEntry,
   RoomRange,
 } from '../event-log.js';
-import { readMissed, REPLAY_CAP } from '../resume.js';
+import { readMissed, REPLAY_CAP, type Missed } from '../resume.js';
 import { decodeEvent, encodeEvent } from './event-text.js';
 import { Follower } from './follower.js';
 import { Link } from './link.js';
@@ -30,6 +30,9 @@ const MAX_READS = 64;
 
 /** Of the newest events, and of what was read behind them, each process keeps so much. */
 const TAIL_BYTES = 16 * 1_048_576;
+
+const NOTHING: RoomRange = { after: 0, limit: 0 };
+const EVERYTHING_LOST: RoomState = { last: Number.MAX_SAFE_INTEGER, entries: [] };
 
 type Hub = Parameters<EventLogFactory>[0];
 
@@ -120,7 +123,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async last(room: string): Promise<Position> {
-    return (await this.read(room, { after: 0, limit: 0 })).last;
+    return (await this.read(room, NOTHING)).last;
   }
 
   async range(room: string, range: RoomRange): Promise<RoomEntry[]> {
@@ -133,7 +136,7 @@ export class RedisEventLog implements EventLog {
       follower,
       {
         head: () => this.head(),
-        missed: (head) => this.missedSince(head, follower),
+        missed: (rooms, after, upTo) => this.missed(rooms, after, upTo),
         probe: () => this.probe(),
         listenAnew: () => this.link.listenAnew(),
       },
@@ -148,16 +151,16 @@ export class RedisEventLog implements EventLog {
     }
   }
 
-  /** For a client that has not read further than this process. */
-  local(lastEventId: string): EventLogReads | undefined {
+  /** From here for a client that has not read further than this process, else from Redis. */
+  readsFor(lastEventId: string): EventLogReads {
     const { following } = this;
     const head = following?.head;
-    if (following === undefined || head === undefined) return undefined;
-    const known = parseCursors(lastEventId)?.find(({ epoch }) => epoch === head.epoch);
-    if (known === undefined || known.position > head.position) return undefined;
+    const known = parseCursors(lastEventId)?.find(({ epoch }) => epoch === head?.epoch);
+    if (following === undefined || head === undefined) return this;
+    if (known === undefined || known.position > head.position) return this.readsOfOneLog();
     const states = new Map<string, Promise<RoomState>>();
     const stateOf = (room: string): Promise<RoomState> => {
-      const state = states.get(room) ?? this.localState(room, known.position, following);
+      const state = states.get(room) ?? this.localState(room, known, following);
       states.set(room, state);
       return state;
     };
@@ -199,44 +202,58 @@ export class RedisEventLog implements EventLog {
   private async read(
     room: string,
     { after, limit, newest = false }: RoomRange,
+    expectedEpoch?: string,
   ): Promise<RoomState> {
     await this.open();
     const { meta, rooms } = this.keys;
     const keys = [meta, rooms, this.keys.room + room];
     const args = [room, String(after), String(limit), newest ? '1' : '0'];
-    const reply = await this.link.run(READ, keys, args);
+    const reply = await this.limited(() => this.link.run(READ, keys, args));
     const [epoch, last, entries] = reply as [string, string, StreamEntry[]];
+    // Not even a position of another log says anything: its clock may be behind.
+    if (epoch === '' || (expectedEpoch ?? epoch) !== epoch) return EVERYTHING_LOST;
     const read = entries.map((entry) => entryOf(epoch, entry));
     return { last: Number(last), entries: newest ? read.reverse() : read };
   }
 
-  private async probe(): Promise<void> {
+  /** Lets everybody who follows hear where the log stands. */
+  async probe(): Promise<void> {
     const args = [newEpoch(), this.channel, this.link.publishCommand];
     await this.link.run(PROBE, [this.keys.meta], args);
   }
 
-  /** As a client's resume, of all rooms that are read here. */
-  private async missedSince(since: Head, follower: LogFollower) {
-    const head = await this.head();
-    // After the head: a room that is read from now on is owed what comes after it, and gets that as it comes.
-    const rooms = follower.rooms();
-    const reads: EventLogReads = {
-      head: async () => head,
-      last: (room) => this.limited(() => this.last(room)),
-      range: (room, range) => this.limited(() => this.range(room, range)),
-    };
+  private missed(rooms: readonly string[], after: Head, upTo: Head): Promise<Missed> {
+    const reads = { ...this.readsOfOneLog(upTo.epoch), head: async () => upTo };
     const cap = { events: this.history.maxEvents * rooms.length, bytes: this.history.maxBytes };
-    return { ...(await readMissed(reads, rooms, formatCursor(since), cap)), head };
+    return readMissed(reads, rooms, formatCursor(after), cap);
   }
 
-  private async localState(room: string, after: Position, { tail }: Follower): Promise<RoomState> {
+  /** Should the log become another one between the head and a room, then the room has lost everything. */
+  private readsOfOneLog(epoch?: string): EventLogReads {
+    let expected = epoch;
+    return {
+      head: async () => {
+        const head = await this.head();
+        expected = head.epoch;
+        return head;
+      },
+      last: async (room) => (await this.read(room, NOTHING, expected)).last,
+      range: async (room, range) => [...(await this.read(room, range, expected)).entries],
+    };
+  }
+
+  private async localState(
+    room: string,
+    { epoch, position: after }: Cursor,
+    { tail }: Follower,
+  ): Promise<RoomState> {
     const known = tail.read(room, after);
     if (known !== undefined) return known;
     // Many clients return at once: all who ask for a room get the answer of one read.
     let shared = this.pages.get(room);
     if (shared === undefined || shared.after > after) {
       const from = Math.min(after, tail.beginning - PAGE_US);
-      shared = { after: from, page: this.readPage(room, from) };
+      shared = { after: from, page: this.readPage(room, from, epoch) };
       this.pages.set(room, shared);
       const own = shared;
       const forget = (): void => {
@@ -245,13 +262,14 @@ export class RedisEventLog implements EventLog {
       own.page.then(forget, forget);
     }
     tail.keep(room, await shared.page);
-    return tail.read(room, after) ?? this.read(room, { after, limit: REPLAY_CAP.events + 1 });
+    const range = { after, limit: REPLAY_CAP.events + 1 };
+    return tail.read(room, after) ?? this.read(room, range, epoch);
   }
 
-  private async readPage(room: string, after: Position): Promise<RoomPage> {
+  private async readPage(room: string, after: Position, epoch: string): Promise<RoomPage> {
     const upTo = this.following?.head?.position ?? 0;
     const limit = REPLAY_CAP.events + 1;
-    const state = await this.limited(() => this.read(room, { after, limit, newest: true }));
+    const state = await this.read(room, { after, limit, newest: true }, epoch);
     const [first] = state.entries;
     const isWhole = first === undefined || state.entries.length < limit;
     return { ...state, after: isWhole ? after : first.previous, upTo };

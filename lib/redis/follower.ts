@@ -1,21 +1,16 @@
 import { Logger } from '@nestjs/common';
 import type { Position } from '../cursor.js';
 import { describe } from '../errors.js';
-import type { Gap, Head, LogFollower, RoomEntry } from '../event-log.js';
+import type { Head, LogFollower } from '../event-log.js';
+import { inOrder, type Missed } from '../resume.js';
 import { decodeEvent } from './event-text.js';
 import { Tail } from './tail.js';
-
-/** What a client of the log would have missed since a head. */
-export interface MissedEvents {
-  readonly head: Head;
-  readonly gaps: readonly Gap[];
-  readonly events: readonly RoomEntry['event'][];
-}
 
 /** Where a follower gets what no notification told it. */
 export interface FollowerSource {
   head(): Promise<Head>;
-  missed(since: Head): Promise<MissedEvents>;
+  /** What a client of these rooms would have missed. */
+  missed(rooms: readonly string[], after: Head, upTo: Head): Promise<Missed>;
   /** Lets everybody who follows hear where the log stands, on the way that events take. */
   probe(): Promise<void>;
   listenAnew(): void;
@@ -34,6 +29,7 @@ const MAX_MISSES = 2;
 export class Follower {
   tail: Tail;
   private at: Head | undefined;
+  private readonly formerEpochs = new Set<string>();
   /** Notifications that wait until what was before them is known. */
   private readonly waiting: string[] = [];
   private isBehind = true;
@@ -119,7 +115,8 @@ export class Follower {
         this.mustRepair = false;
         await this.repair();
         failures = 0;
-      } catch {
+      } catch (e) {
+        console.log('REPAIR', e);
         this.mustRepair = true;
         await this.pause(Math.random() * Math.min(MAX_RETRY_MS, 50 * 2 ** failures++));
       }
@@ -130,22 +127,35 @@ export class Follower {
     this.awayBecause = undefined;
   }
 
+  /** As a client's resume, of all rooms that are read here. */
   private async repair(): Promise<void> {
     const { at } = this;
     if (at === undefined) return;
-    const { head, gaps, events } = await this.source.missed(at);
+    const head = await this.source.head();
+    // A log that lost its last writes is behind; what was handed on stays so.
+    if (head.epoch === at.epoch && head.position <= at.position) return;
+    const found = head.epoch === at.epoch ? await this.missed(at, head) : [];
     if (this.isClosed) return;
-    if (head.epoch === at.epoch) {
-      // A log that lost its last writes is behind; what was handed on stays so.
-      if (head.position <= at.position) return;
-      for (const gap of gaps) this.hub.lost(gap);
-      for (const event of events) this.hub.event(event);
-    }
+    for (const { gaps } of found) for (const gap of gaps) this.hub.lost(gap);
+    for (const event of inOrder(found.flatMap(({ events }) => events))) this.hub.event(event);
     this.startAt(head);
     this.hub.caughtUp(head);
   }
 
+  /** Also of rooms that somebody begins to read meanwhile: whoever resumes here is handed what comes after `at`. */
+  private async missed(at: Head, head: Head): Promise<Missed[]> {
+    const known = new Set<string>();
+    const found: Missed[] = [];
+    for (;;) {
+      const rooms = this.hub.rooms().filter((room) => !known.has(room));
+      if (rooms.length === 0) return found;
+      for (const room of rooms) known.add(room);
+      found.push(await this.source.missed(rooms, at, head));
+    }
+  }
+
   private startAt(head: Head): void {
+    if (this.at !== undefined && this.at.epoch !== head.epoch) this.formerEpochs.add(this.at.epoch);
     this.at = head;
     this.tail = new Tail(head.position, this.options.tailBytes);
   }
@@ -165,6 +175,8 @@ export class Follower {
     const end = text.indexOf('\n');
     const line = end === -1 ? text : text.slice(0, end);
     const [kind, epoch = '', place = '', before = '', inRooms = ''] = line.split(' ');
+    // Of a log that is no more: it was told as lost with all the others.
+    if (this.formerEpochs.has(epoch)) return true;
     if (epoch !== at.epoch) return false;
     if (kind === 'p') return Number(place) <= at.position;
     if (kind === 'e') {

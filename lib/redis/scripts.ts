@@ -155,7 +155,7 @@ return 1
 
 /**
  * KEYS: meta, rooms, stream. ARGV: room, after, limit, 1 for the newest first.
- * Answers { epoch, last position, entries }, all of one moment.
+ * Answers { epoch, last position, entries }, all of one moment; the epoch is empty where there is no log any more.
  */
 export const READ = script(`
 local known = redis.call('HMGET', KEYS[1], 'last', 'forgotten', 'rooms', 'epoch')

@@ -62,10 +62,9 @@ export class Tail {
     if (after >= this.start) return { last: newer.at(-1)?.event.position ?? after, entries: newer };
     const page = this.page(room);
     if (page === undefined || after < page.after) return undefined;
-    const older = page.entries.filter(
-      ({ event }) => event.position > after && event.position <= this.start,
-    );
-    return { last: newer.at(-1)?.event.position ?? page.last, entries: [...older, ...newer] };
+    const older = page.entries.filter(({ event }) => event.position > after);
+    const newest = newer.at(-1)?.event.position ?? 0;
+    return { last: Math.max(newest, page.last), entries: joined(older, newer) };
   }
 
   /** What was read of a room, for the next client that asks for it. */
@@ -104,6 +103,18 @@ export class Tail {
       if (entries?.length === 0) this.rooms.delete(room);
     }
   }
+}
+
+/** The page may end behind the beginning of the tail, and know of events that this process has not been told of. */
+function joined(page: readonly RoomEntry[], followed: readonly RoomEntry[]): RoomEntry[] {
+  if (followed.length === 0) return [...page];
+  const first = followed[0]?.event.position ?? 0;
+  const last = followed.at(-1)?.event.position ?? 0;
+  return [
+    ...page.filter(({ event }) => event.position < first),
+    ...followed,
+    ...page.filter(({ event }) => event.position > last),
+  ];
 }
 
 /** With what a page without events takes. */

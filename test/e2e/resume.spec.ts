@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { Controller, Get, Query } from '@nestjs/common';
+import { Logger, Controller, Get, Query } from '@nestjs/common';
 import net from 'node:net';
 import {
   bufferTime,
@@ -254,7 +254,8 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     }
   });
 
-  it('whose log is away gets a 503 before the first byte', async () => {
+  it('whose log is away is told to come back later, in the one way that a browser does', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
     class AwayLog extends MemoryEventLog {
       override async head(): Promise<never> {
         throw new SseError('SSE_LOG_UNAVAILABLE', 'the log is away');
@@ -262,7 +263,10 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     }
     const { open } = await start(adapter, { log: ({ history }): EventLog => new AwayLog(history) });
     const stream = open('/stream', '1.abcdefgh.hocqx6mqcw');
-    expect((await stream.response).status).toBe(503);
+    expect((await stream.response).status).toBe(200);
+    expect(await stream.ended).toMatch(/^retry: \d+\n\n$/);
+    expect(warn).toHaveBeenCalledWith('A stream was refused: the log is away');
+    warn.mockRestore();
   });
 });
 

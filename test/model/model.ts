@@ -1,8 +1,9 @@
 import { concatMap, filter, type Observable } from 'rxjs';
+import type { Appended, EventLog, NewEvent } from '../../lib/event-log.js';
 import { Broadcaster } from '../../lib/broadcaster.js';
 import { ModelClient, type Item } from './client.js';
 import { Schedule } from './schedule.js';
-import { SharedLog, type ProcessLog } from './shared-log.js';
+import { SharedLog } from './shared-log.js';
 
 export interface ModelOptions {
   readonly steps: number;
@@ -22,7 +23,31 @@ type Action =
   | 'readAgain'
   | 'drop'
   | 'return'
-  | 'failOver';
+  | 'failOver'
+  | 'cut'
+  | 'loseNotification'
+  | 'loseEverything';
+
+/** One log that several processes share, as the model needs it. */
+export interface ModelLog {
+  append(event: NewEvent): Promise<Appended>;
+  /** As one process sees it. */
+  connect(): ProcessLog;
+  /** Time goes on, where the log's clock is the model's. */
+  pass(microseconds: number): void;
+  /** The events of the last `count` writes never were. */
+  failOver(count: number): void;
+  /** Something that may go wrong on the way. */
+  disturb(what: 'cut' | 'loseNotification' | 'loseEverything'): Promise<void>;
+  /** Resolves when the log has answered all that it was asked, and has told all processes of all there is. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ProcessLog extends EventLog {
+  /** Hands on what is next under way to this process. */
+  arrive(): boolean;
+}
 
 /** What a run has shown: the lists have to be empty. */
 export interface Findings {
@@ -63,10 +88,16 @@ const ROOMS = ['a', 'b', 'c', 'd', 'e', 'f'];
  * Runs one schedule over the real hub, log, resume, connections and frames: publishers, two processes on one log, clients
  * over one to five rooms that drop at any step and return to any process, slow calls, slow readers, trimming, fail-over.
  */
-export async function runModel(seed: number, options: ModelOptions): Promise<Findings> {
+export async function runModel(
+  seed: number,
+  options: ModelOptions,
+  open: (schedule: Schedule, maxEvents: number) => ModelLog = (schedule, maxEvents) =>
+    new SharedLog(schedule, maxEvents),
+): Promise<Findings> {
   const schedule = new Schedule(seed);
-  const shared = new SharedLog(schedule, options.maxEvents);
+  const shared = open(schedule, options.maxEvents);
   const published: Published[] = [];
+  const failures: unknown[] = [];
   const currentStep = (): number => schedule.step;
   const startProcess = async (): Promise<Process> => {
     const log = shared.connect();
@@ -84,7 +115,7 @@ export async function runModel(seed: number, options: ModelOptions): Promise<Fin
     // Through the log and not through a hub: the order of calls is the order of positions.
     const message = { type: uid % 2 === 0 ? 'even' : 'odd', data: uid };
     const parts = { beforeId: `event: ${message.type}\n`, afterId: `data: ${uid}\n\n` };
-    void shared.append({ rooms, message, parts });
+    shared.append({ rooms, message, parts }).catch((error: unknown) => failures.push(error));
   };
 
   const readers = Array.from({ length: 5 }, (_, n) => makeReader(n, schedule, currentStep));
@@ -116,6 +147,9 @@ export async function runModel(seed: number, options: ModelOptions): Promise<Fin
     if (action === 'drop' && client.isConnected) client.drop();
     if (action === 'return' && !client.isConnected) connect(reader);
     if (action === 'failOver') await failOver();
+    if (action === 'cut' || action === 'loseNotification' || action === 'loseEverything') {
+      await shared.disturb(action);
+    }
   };
   const actions = Object.entries(options.often) as [Action, number][];
 
@@ -124,6 +158,7 @@ export async function runModel(seed: number, options: ModelOptions): Promise<Fin
     await turn();
   }
   // Everybody comes back and reads all there is.
+  await shared.settled();
   for (let quiet = 0; quiet < 12; schedule.step++) {
     let isBusy = false;
     for (const reader of readers) {
@@ -133,11 +168,15 @@ export async function runModel(seed: number, options: ModelOptions): Promise<Fin
     }
     for (const { log } of processes) while (log.arrive()) isBusy = true;
     while (schedule.release()) isBusy = true;
+    await shared.settled();
     quiet = isBusy ? 0 : quiet + 1;
     await turn();
   }
   const findings = judge(readers, published, options);
   for (const { client } of readers) client.drop();
+  for (const { hub } of processes) await hub.close();
+  await shared.close();
+  if (failures.length > 0) throw failures[0];
   return findings;
 }
 
@@ -175,7 +214,8 @@ function judge(
   published: readonly Published[],
   { maxEvents, often }: ModelOptions,
 ): Findings {
-  const isAllKept = maxEvents > published.length && often.failOver === 0;
+  const isAllKept =
+    maxEvents > published.length && often.failOver === 0 && often.loseEverything === 0;
   const needless: string[] = [];
   const missed: string[] = [];
   const doubled: string[] = [];

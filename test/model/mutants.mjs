@@ -46,9 +46,9 @@ export const MUTANTS = [
   {
     name: 'two notifications for a two-room event',
     file: 'lib/delivery.ts',
-    find: 'for (const reader of this.byRoom.in(next.rooms)) deliverTo(reader, published);',
+    find: 'for (const reader of this.byRoom.in(next.rooms)) guarded(() => reader.deliver(published));',
     replace:
-      'for (const room of next.rooms) for (const reader of this.byRoom.in([room])) deliverTo(reader, published);',
+      'for (const room of next.rooms) for (const reader of this.byRoom.in([room])) guarded(() => reader.deliver(published));',
   },
   {
     name: 'cursor passes what an operator holds back',

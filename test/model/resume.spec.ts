@@ -22,6 +22,9 @@ const CALM = {
   drop: 2,
   return: 3,
   failOver: 0,
+  cut: 0,
+  loseNotification: 0,
+  loseEverything: 0,
 };
 const FLAPPING = { ...CALM, publish: 10, goOn: 40, drop: 12, return: 14 };
 

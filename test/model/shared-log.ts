@@ -9,6 +9,7 @@ import type {
   RoomEntry,
   RoomRange,
 } from '../../lib/event-log.js';
+import type { ModelLog, ProcessLog } from './model.js';
 import type { Schedule } from './schedule.js';
 
 const FOLLOWER: LogFollower = { event() {}, rooms: () => [], lost() {}, caughtUp() {} };
@@ -18,7 +19,7 @@ const ROOMY = { maxAgeMs: 300_000, maxBytes: 67_108_864 };
  * One real log that several processes share: calls take as long as the schedule wants, before and after the log is
  * asked; what it hands on arrives late, but in order. On a fail-over it loses its last writes.
  */
-export class SharedLog {
+export class SharedLog implements ModelLog {
   private nowMs = 1_000;
   private log: MemoryEventLog;
   private appended: { event: NewEvent; atMs: number }[] = [];
@@ -43,7 +44,6 @@ export class SharedLog {
   /** The highest position so far. */
   position = 0;
 
-  /** The events of the last `count` writes never were. */
   failOver(count: number): void {
     const kept = this.appended.slice(0, Math.max(0, this.appended.length - count));
     const { nowMs } = this;
@@ -58,15 +58,20 @@ export class SharedLog {
     this.nowMs = nowMs;
   }
 
-  /** As one process sees it. */
   connect(): ProcessLog {
-    return new ProcessLog(this);
+    return new SlowLog(this);
   }
 
   follow(listener: (event: LoggedEvent) => void): Promise<Head> {
     this.followers.add(listener);
     return this.log.head();
   }
+
+  disturb(what: string): Promise<void> {
+    return Promise.reject(new Error(`nothing to ${what} in one process`));
+  }
+  async settled(): Promise<void> {}
+  async close(): Promise<void> {}
 
   get now(): EventLog {
     return this.log;
@@ -88,7 +93,7 @@ export class SharedLog {
   }
 }
 
-export class ProcessLog implements EventLog {
+class SlowLog implements ProcessLog {
   private readonly arriving: LoggedEvent[] = [];
   private listener: ((event: LoggedEvent) => void) | undefined;
 
@@ -119,7 +124,6 @@ export class ProcessLog implements EventLog {
     return this.shared.position;
   }
 
-  /** Hands on the next event that is under way. */
   arrive(): boolean {
     const event = this.arriving.shift();
     if (event !== undefined) this.listener?.(event);

@@ -18,6 +18,7 @@ describe('the package', () => {
       'SseConnections',
       'SseData',
       'SseError',
+      'SseHealth',
       'SseId',
       'SseInvalidFieldError',
       'SseModule',

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import type {
+  Appended,
+  EventLogReads,
+  Head,
+  LogFollower,
+  NewEvent,
+  RoomEntry,
+  RoomRange,
+} from '../../lib/event-log.js';
+import { RedisEventLog } from '../../lib/redis/event-log-redis.js';
+import type { RedisServer } from '../support/redis-server.js';
+import type { ModelLog, ProcessLog } from './model.js';
+import type { Schedule } from './schedule.js';
+
+/** The real log on a real server; what it answers and hands on is as slow as the schedule wants. */
+export class RedisModelLog implements ModelLog {
+  private readonly prefix = randomUUID();
+  private readonly publisher: RedisEventLog;
+  private readonly processes: SlowRedisLog[] = [];
+  private readonly underWay = new Set<Promise<unknown>>();
+  /** For a mutant: what a process cannot know without asking. */
+  position = 0;
+
+  constructor(
+    private readonly server: RedisServer,
+    readonly schedule: Schedule,
+    private readonly maxEvents: number,
+  ) {
+    this.publisher = this.open();
+  }
+
+  async append(event: NewEvent): Promise<Appended> {
+    const appended = await this.awaiting(this.publisher.append(event));
+    this.position = Math.max(this.position, appended.position ?? 0);
+    return appended;
+  }
+
+  /** Something that the server has to answer. */
+  awaiting<T>(call: Promise<T>): Promise<T> {
+    this.underWay.add(call);
+    return call.finally(() => this.underWay.delete(call));
+  }
+
+  connect(): ProcessLog {
+    const process = new SlowRedisLog(this, this.open());
+    this.processes.push(process);
+    return process;
+  }
+
+  /** The clock is the server's. */
+  pass(): void {}
+
+  failOver(): void {
+    throw new Error('a fail-over has a test of its own');
+  }
+
+  async disturb(what: 'cut' | 'loseNotification' | 'loseEverything'): Promise<void> {
+    if (what === 'cut') await this.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    if (what === 'loseEverything') await this.server.command('FLUSHALL');
+    if (what === 'loseNotification') this.schedule.pick(this.processes)?.loseNext();
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.underWay);
+    const head = await this.publisher.head();
+    for (const process of this.processes) {
+      for (let n = 0; !process.hasReached(head); n++) {
+        // A process that hears nothing would send one by itself, some seconds later.
+        if (n % 50 === 0) await this.publisher.probe();
+        process.arrive();
+        await new Promise(setImmediate);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.publisher.close();
+  }
+
+  private open(): RedisEventLog {
+    const history = { maxEvents: this.maxEvents, maxAgeMs: 300_000, maxBytes: 67_108_864 };
+    const options = { url: this.server.url, prefix: this.prefix };
+    return new RedisEventLog(options, { name: '', history });
+  }
+}
+
+class SlowRedisLog implements ProcessLog {
+  private readonly arriving: (() => void)[] = [];
+  private isDeaf = false;
+
+  constructor(
+    private readonly shared: RedisModelLog,
+    private readonly log: RedisEventLog,
+  ) {}
+
+  append(event: NewEvent): Promise<Appended> {
+    return this.slowly(() => this.log.append(event));
+  }
+  head(): Promise<Head> {
+    return this.slowly(() => this.log.head());
+  }
+  last(room: string): Promise<number> {
+    return this.slowly(() => this.log.last(room));
+  }
+  range(room: string, range: RoomRange): Promise<RoomEntry[]> {
+    return this.slowly(() => this.log.range(room, range));
+  }
+  readsFor(lastEventId: string): EventLogReads {
+    const reads = this.log.readsFor(lastEventId);
+    return {
+      head: () => this.slowly(() => reads.head()),
+      last: (room) => this.slowly(() => reads.last(room)),
+      range: (room, range) => this.slowly(() => reads.range(room, range)),
+    };
+  }
+
+  async follow(follower: LogFollower): Promise<Head> {
+    const head = await this.log.follow(follower);
+    const { following } = this;
+    const hear = following.message.bind(following);
+    following.message = (text) => {
+      if (!this.isDeaf) this.arriving.push(() => hear(text));
+      this.isDeaf = false;
+    };
+    return head;
+  }
+
+  /** The next notification does not come. */
+  loseNext(): void {
+    this.isDeaf = true;
+  }
+
+  hasReached({ epoch, position }: Head): boolean {
+    const { head } = this.following;
+    return head?.epoch === epoch && head.position >= position;
+  }
+
+  arrive(): boolean {
+    const next = this.arriving.shift();
+    next?.();
+    return next !== undefined;
+  }
+
+  get fresh(): number {
+    return this.shared.position;
+  }
+
+  close(): Promise<void> {
+    return this.log.close();
+  }
+
+  private get following() {
+    const { following } = this.log as unknown as { following: NonNullable<Follows['following']> };
+    return following;
+  }
+
+  private async slowly<T>(call: () => Promise<T>): Promise<T> {
+    await this.shared.schedule.pause();
+    const result = await this.shared.awaiting(call());
+    await this.shared.schedule.pause();
+    return result;
+  }
+}
+
+interface Follows {
+  readonly following?: { message: (text: string) => void; readonly head: Head | undefined };
+}

@@ -1,0 +1,76 @@
+// The promise of the library with its log on Redis: a real server, real connections. Options as for resume.spec.ts.
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
+import { runModel, type ModelOptions } from './model.js';
+import { RedisModelLog } from './redis-log.js';
+
+const RUNS = Math.ceil(Number(process.env['MODEL_RUNS'] ?? 600) / 10);
+const FIRST_SEED = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 1e9));
+
+const CALM = {
+  publish: 20,
+  goOn: 25,
+  arrive: 20,
+  receive: 20,
+  keepAlive: 4,
+  readSlowly: 3,
+  readAgain: 2,
+  drop: 6,
+  return: 8,
+  failOver: 0,
+  cut: 0,
+  loseNotification: 0,
+  loseEverything: 0,
+};
+
+const WORLDS: [string, ModelOptions][] = [
+  ['all goes well', { steps: 400, maxEvents: 1_000, often: CALM }],
+  [
+    'notifications are lost',
+    { steps: 500, maxEvents: 1_000, often: { ...CALM, loseNotification: 4 } },
+  ],
+  ['subscriptions are cut', { steps: 500, maxEvents: 1_000, often: { ...CALM, cut: 0.4 } }],
+  [
+    'rooms keep four events',
+    { steps: 400, maxEvents: 4, often: { ...CALM, loseNotification: 2, cut: 0.2 } },
+  ],
+  [
+    'Redis loses everything',
+    { steps: 500, maxEvents: 1_000, often: { ...CALM, loseNotification: 1, loseEverything: 0.5 } },
+  ],
+];
+
+describeRedis(
+  'with the log on Redis, a client that drops at any step and returns to any process',
+  () => {
+    let server: RedisServer;
+    beforeAll(async () => {
+      server = await startRedis();
+    });
+    afterAll(() => server.stop());
+
+    it.each(WORLDS)(
+      'gets each event once and in order, or is told, when %s',
+      async (_world, options) => {
+        console.log(`MODEL_SEED=${FIRST_SEED} MODEL_RUNS=${RUNS * 10}`);
+        let events = 0;
+        for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+          const {
+            events: published,
+            gaps: _gaps,
+            ...wrong
+          } = await runModel(
+            seed,
+            options,
+            (schedule, maxEvents) => new RedisModelLog(server, schedule, maxEvents),
+          );
+          const nothing = { missed: [], doubled: [], inverted: [], needless: [] };
+          expect({ seed, ...wrong }).toEqual({ seed, ...nothing });
+          events += published;
+        }
+        expect(events).toBeGreaterThan(RUNS * 20);
+      },
+      3_600_000,
+    );
+  },
+);
