@@ -1,6 +1,7 @@
 /**
  * Changes to the library that break its promise, each in a way that a plausible implementation would: the model has to
- * find every one of them. `find` stands once in its file.
+ * find every one of them. `find` stands once in its file. Without a `spec` it is both models that have to find it; the log on
+ * Redis has its own.
  */
 export const MUTANTS = [
   {
@@ -17,6 +18,8 @@ export const MUTANTS = [
   },
   {
     name: 'range read before last position',
+    // Redis answers both in one script.
+    spec: 'resume',
     file: 'lib/resume.ts',
     find: `    const last = await log.last(room);
     const entries = await log.range(room, { after, limit: cap.events + 1 });`,
@@ -61,5 +64,40 @@ export const MUTANTS = [
     file: 'lib/reader.ts',
     find: '    this.waiting.push(event);',
     replace: '    this.pass(event);',
+  },
+  {
+    name: 'the chain is not looked at',
+    spec: 'resume-redis',
+    file: 'lib/redis/follower.ts',
+    find: '    if (Number(before) > at.position) return false;',
+    replace: '',
+  },
+  {
+    name: 'a repair leaves out rooms that are read meanwhile',
+    spec: 'resume-redis',
+    file: 'lib/redis/follower.ts',
+    find: '      if (rooms.length === 0) return found;',
+    replace: '      if (rooms.length === 0 || found.length > 0) return found;',
+  },
+  {
+    name: 'a repair begins at the head',
+    spec: 'resume-redis',
+    file: 'lib/redis/follower.ts',
+    find: 'this.source.missed(rooms, at, head)',
+    replace: 'this.source.missed(rooms, head, head)',
+  },
+  {
+    name: 'a log that is another one is not noticed',
+    spec: 'resume-redis',
+    file: 'lib/reader.ts',
+    find: '    this.begunAnewAt = delivered;',
+    replace: '    this.after = delivered.position;\n    return;',
+  },
+  {
+    name: 'a room of another log is taken for one without events',
+    spec: 'resume-redis',
+    file: 'lib/redis/event-log-redis.ts',
+    find: 'return EVERYTHING_LOST;',
+    replace: 'return { last: 0, entries: [] };',
   },
 ];
