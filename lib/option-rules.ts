@@ -51,6 +51,15 @@ export const positiveIntegerOrMs = rule('a positive integer, or { ms } with one'
 );
 export const anyValue: Rule = () => {};
 
+export const aUrlOf = (...protocols: readonly string[]): Rule =>
+  rule(
+    `a URL that begins with ${protocols.join('// or ')}//`,
+    (value) =>
+      typeof value === 'string' &&
+      URL.canParse(value) &&
+      protocols.includes(new URL(value).protocol),
+  );
+
 export const oneOf = (...values: readonly string[]): Rule =>
   rule(values.map((value) => `'${value}'`).join(' or '), (value) =>
     values.includes(value as string),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { formatCursor, parseCursors, type Cursor, type Position } from '../cursor.js';
-import { SseClosedError, SseOptionsError } from '../errors.js';
+import { describe, SseClosedError, SseOptionsError } from '../errors.js';
 import type {
   Appended,
   EventLog,
@@ -189,7 +189,9 @@ export class RedisEventLog implements EventLog {
       await this.readHead();
     } catch (error) {
       this.link.close();
-      throw error;
+      if (!/NOTOURS|WRONGTYPE/.test(describe(error))) throw error;
+      const expected = 'one under which no other program has keys';
+      throw new SseOptionsError('redisEventLog.prefix', expected, this.options.prefix ?? 'sse');
     }
   }
 

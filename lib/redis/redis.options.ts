@@ -37,7 +37,7 @@ export interface RedisEventLogOptions {
 /** @throws SseOptionsError */
 export const checkRedisOptions = rules.object({
   client: rules.anyValue,
-  url: rules.aText,
+  url: rules.aUrlOf('redis:', 'rediss:'),
   prefix: rules.aText,
   minReplicas: rules.durationMsOrZero,
   probeIntervalMs: rules.durationMs,

@@ -32,6 +32,7 @@ end
 local function open(meta, epoch)
   local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms')
   if known[1] then return known end
+  if redis.call('EXISTS', meta) == 1 then error(redis.error_reply('NOTOURS the key is of another program')) end
   local now = text(clock())
   redis.call('HSET', meta, 'format', '1', 'epoch', epoch, 'last', now, 'forgotten', now, 'bytes', '0', 'rooms', '')
   return { epoch, now, now, '0', '' }

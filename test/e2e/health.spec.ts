@@ -1,14 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
+import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { SseHealth, type SseModuleOptions } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/event-log-memory.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 
 @Controller()
 class Health {
-  constructor(private readonly sse: SseHealth) {}
+  constructor(
+    private readonly sse: SseHealth,
+    private readonly health: HealthCheckService,
+  ) {}
   @Get('ready') ready() {
     return this.sse.check();
+  }
+  @Get('terminus') @HealthCheck() terminus() {
+    return this.health.check([() => this.sse.check('events')]);
   }
 }
 
@@ -21,12 +28,18 @@ describe.each(ADAPTERS)('the health of event delivery (%s)', (adapter) => {
       }
     }
     const sse: SseModuleOptions = { log: ({ history }) => new Troubled(history) };
-    const app = await serve(Health, { adapter, sse });
+    const app = await serve(Health, { adapter, sse, module: { imports: [TerminusModule] } });
     const ready = async (): Promise<unknown> => JSON.parse(await app.open('/ready').ended);
     expect(await ready()).toEqual({ sse: { status: 'up' } });
     trouble = 'nothing comes';
     expect(await ready()).toEqual({ sse: { status: 'down', trouble: 'nothing comes' } });
+    const terminus = app.open('/terminus');
+    expect((await terminus.response).status).toBe(503);
+    expect(JSON.parse(await terminus.ended)).toMatchObject({
+      error: { events: { status: 'down', trouble: 'nothing comes' } },
+    });
     trouble = undefined;
+    expect((await app.open('/terminus').response).status).toBe(200);
     expect(await ready()).toEqual({ sse: { status: 'up' } });
   });
 });
