@@ -33,7 +33,7 @@ export function decodeEvent(text: string): Pick<LoggedEvent, 'rooms' | 'message'
   const beforeId = text.slice(end + 1, end + 1 + length);
   const afterId = text.slice(end + 1 + length);
   const message: SseMessage = {};
-  const type = /^event: (.*)$/m.exec(beforeId)?.[1];
+  const [type] = valuesOf('event: ', beforeId);
   if (type !== undefined) message.type = type;
   const comment = valuesOf(': ', beforeId);
   if (comment.length > 0) message.comment = comment;

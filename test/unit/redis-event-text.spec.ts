@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { encodeParts, type SseMessage } from '../../lib/frame.js';
+import { decodeEvent, encodeEvent } from '../../lib/redis/event-text.js';
+
+const roundTrip = (message: SseMessage, rooms: readonly string[] = ['a']) =>
+  decodeEvent(encodeEvent({ rooms, message, parts: encodeParts(message) }, false));
+
+describe('an event as Redis keeps it', () => {
+  it('comes back as it was, whatever is in it', () => {
+    const line = fc.string({ unit: 'grapheme' }).filter((text) => !/[\r\n\0]/.test(text));
+    const message = fc
+      .record(
+        {
+          data: fc.oneof(fc.string({ unit: 'grapheme' }), fc.jsonValue({ noUnicodeString: false })),
+          type: line,
+          retry: fc.nat(),
+          comment: fc.array(line, { minLength: 1 }),
+        },
+        { requiredKeys: ['data'] },
+      )
+      // JSON knows no negative zero.
+      .map((value) => JSON.parse(JSON.stringify(value)) as SseMessage);
+    const rooms = fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { minLength: 1 });
+    fc.assert(
+      fc.property(message, rooms, (each, names) => {
+        expect(roundTrip(each, names)).toEqual({
+          rooms: names,
+          message: each,
+          parts: encodeParts(each),
+        });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it.each([
+    ['bytes', { data: Buffer.from([0, 255, 10]) }],
+    ['no data', { comment: ['c'], retry: 5 }],
+    ['fields in the data', { data: 'x\nretry: 7\ndata: y\n\nevent: z' }],
+    ['a comment like a field', { comment: ['event: x', 'data: y'], data: 1 }],
+  ])('keeps %s', (_what, message) => {
+    expect(roundTrip(message).message).toEqual(message);
+  });
+
+  it('carries data of a serializer as JSON, or without it what has none', () => {
+    const serialize = (data: unknown): string => `<x>${String(data)}</x>`;
+    const message = { data: { n: 1 } };
+    const text = encodeEvent(
+      { rooms: ['a'], message, parts: encodeParts(message, serialize) },
+      true,
+    );
+    expect(decodeEvent(text)).toMatchObject({
+      message,
+      parts: { afterId: 'data: <x>[object Object]</x>\n\n' },
+    });
+    const big = { data: 10n };
+    const other = encodeEvent(
+      { rooms: ['a'], message: big, parts: encodeParts(big, serialize) },
+      true,
+    );
+    expect(decodeEvent(other)).toMatchObject({ parts: { afterId: 'data: <x>10</x>\n\n' } });
+  });
+});
