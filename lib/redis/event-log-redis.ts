@@ -109,10 +109,8 @@ export class RedisEventLog implements EventLog {
       room,
       ...event.rooms,
     ];
-    const replicas = this.options.minReplicas ?? 0;
-    const reply = await (replicas > 0 && !event.ephemeral
-      ? this.link.runReplicated(PUBLISH, keys, args, replicas)
-      : this.link.run(PUBLISH, keys, args));
+    const replicas = event.ephemeral ? 0 : this.options.minReplicas;
+    const reply = await this.link.run(PUBLISH, keys, args, replicas);
     const [epoch = '', position] = String(reply).split(' ');
     return { epoch, position: position ? Number(position) : undefined };
   }

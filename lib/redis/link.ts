@@ -29,6 +29,7 @@ export interface LinkListener {
 
 /** No call takes longer. */
 const CALL_TIMEOUT_MS = 2_000;
+const WAIT_TIMEOUT_MS = 1_000;
 /** How long a start waits for a Redis that is starting too. */
 const START_TIMEOUT_MS = 5_000;
 const MAX_RETRY_MS = 2_000;
@@ -45,6 +46,7 @@ export class Link {
   private copy: CopyClient | undefined;
   private asking: Connection | undefined;
   private listening: Connection | undefined;
+  private readonly waitingForReady = new Set<() => void>();
   private isClosed = false;
   private lastError: string | undefined;
   /** Of the server: with sharded Pub/Sub only the processes that follow a hub of its slot get its events. */
@@ -64,6 +66,9 @@ export class Link {
   async open(): Promise<void> {
     this.copy = await this.copier();
     const asking = (this.asking = this.connectionFrom(this.copy));
+    asking.on('ready', () => {
+      for (const go of this.waitingForReady) go();
+    });
     try {
       await this.started(asking);
       this.isSharded = await this.checkServer(asking);
@@ -116,34 +121,33 @@ export class Link {
     return this.isSharded ? listening.ssubscribe(this.channel) : listening.subscribe(this.channel);
   }
 
-  /** Runs a script. @throws SseError `SSE_LOG_UNAVAILABLE` within 2 s, SseClosedError */
-  async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const asking = await this.ready();
-    const params = [...keys, ...args];
-    const call = asking
-      .evalsha(script.sha, keys.length, ...params)
-      .catch((error: unknown) =>
-        describe(error).includes('NOSCRIPT')
-          ? asking.eval(script.lua, keys.length, ...params)
-          : Promise.reject(error as Error),
-      );
-    return this.reply(call);
-  }
-
-  /** Runs a script and waits until so many replicas have what it wrote. */
-  async runReplicated(
+  /**
+   * Runs a script; with `replicas`, waits until so many of them have what it wrote.
+   * @throws SseError `SSE_LOG_UNAVAILABLE` within 2 s, SseClosedError
+   */
+  async run(
     script: Script,
     keys: readonly string[],
     args: readonly string[],
-    replicas: number,
+    replicas = 0,
   ): Promise<unknown> {
-    const reply = await this.run(script, keys, args);
-    // After the reply and not beside it: `WAIT` is for all that this connection has written before.
+    const deadline = performance.now() + CALL_TIMEOUT_MS;
     const asking = await this.ready();
-    const wait = asking.call('WAIT', String(replicas), String(CALL_TIMEOUT_MS / 2));
-    const have = Number(await this.reply(wait));
-    if (have >= replicas) return reply;
-    throw unavailable(`the event reached ${have} of ${replicas} replicas`);
+    const params = [...keys, ...args];
+    // Right behind the script and not after its reply: `WAIT` is for what this very connection has written.
+    const wait = async (): Promise<void> => {
+      if (replicas === 0) return;
+      const have = Number(await asking.call('WAIT', String(replicas), String(WAIT_TIMEOUT_MS)));
+      if (have < replicas) throw new Error(`it reached ${have} of ${replicas} replicas`);
+    };
+    const call = Promise.all([asking.evalsha(script.sha, keys.length, ...params), wait()]).catch(
+      (error: unknown) =>
+        describe(error).includes('NOSCRIPT')
+          ? Promise.all([asking.eval(script.lua, keys.length, ...params), wait()])
+          : Promise.reject(error as Error),
+    );
+    const [reply] = await this.reply(call, deadline);
+    return reply;
   }
 
   close(): void {
@@ -157,22 +161,26 @@ export class Link {
     if (this.isClosed || asking === undefined) throw new SseClosedError('the hub');
     if (asking.status === 'ready') return asking;
     await within(CALL_TIMEOUT_MS, (resolve) => {
-      asking.on('ready', resolve);
-      return () => asking.off('ready', resolve);
+      this.waitingForReady.add(resolve);
+      return () => this.waitingForReady.delete(resolve);
     }).catch(() => {
       throw this.isClosed ? new SseClosedError('the hub') : unavailable(this.lastError);
     });
     return asking;
   }
 
-  private async reply<T>(call: Promise<T>): Promise<T> {
+  private async reply<T>(call: Promise<T>, deadline = Infinity): Promise<T> {
     try {
-      return await call;
+      const rest = deadline - performance.now();
+      // Each command has its own limit; a call that had to wait, or that a Cluster sends on, has less left.
+      const isLimited = rest > CALL_TIMEOUT_MS - 10 && this.options.client?.isCluster !== true;
+      return await (isLimited ? call : limited(call, Math.min(rest, CALL_TIMEOUT_MS)));
     } catch (error) {
       if (this.isClosed) throw new SseClosedError('the hub');
       const text = describe(error);
       // Nothing comes through this connection, or it leads to a server that is a replica now.
-      if (/timed out|READONLY/i.test(text)) this.asking?.disconnect(true);
+      const isUseless = /timed out|READONLY/i.test(text);
+      if (isUseless && this.asking?.status === 'ready') this.asking.disconnect(true);
       throw unavailable(text, error);
     }
   }
@@ -312,6 +320,14 @@ function startError(why = 'no answer'): SseError {
     'SSE_LOG_UNAVAILABLE',
     `redisEventLog: no connection to Redis (${why}); ${remedy}`,
   );
+}
+
+function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('timed out')), timeoutMs);
+  });
+  return Promise.race([call, late]).finally(() => clearTimeout(timer));
 }
 
 /** Calls `begin` with what settles it; what that answers is called at the end. */
