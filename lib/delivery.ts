@@ -39,8 +39,7 @@ export class Delivery<Events extends object> implements LogFollower {
     if (this.isDelivering) return;
     this.isDelivering = true;
     for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
-      const published = this.eventOf(next);
-      for (const reader of this.byRoom.in(next.rooms)) guarded(() => reader.deliver(published));
+      this.deliver(next);
       const { epoch, position } = next;
       if (position !== undefined) this.head = { epoch, position };
     }
@@ -62,6 +61,14 @@ export class Delivery<Events extends object> implements LogFollower {
       }
     }
     return event;
+  }
+
+  private deliver(next: LoggedEvent): void {
+    const readers = this.byRoom.in(next.rooms);
+    // Most events of a hub that many processes share are for nobody here.
+    if (readers.length === 0) return;
+    const published = this.eventOf(next);
+    for (const reader of readers) guarded(() => reader.deliver(published));
   }
 
   lost({ rooms, reason }: Gap): void {

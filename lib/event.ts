@@ -67,7 +67,9 @@ export class HubEvent implements PublishedEvent {
 
   /** For a stream whose ids are not the hub's: the same event without its place. Made once, as the frame. */
   get withoutId(): HubEvent {
-    return (this.#withoutId ??= new HubEvent({ ...this.#logged, position: undefined }));
+    const { epoch, rooms, message, parts } = this.#logged;
+    this.#withoutId ??= new HubEvent({ epoch, position: undefined, rooms, message, parts });
+    return this.#withoutId;
   }
 
   /** For a client that reads several hubs, whose last event ID says where it stands in all of them. */

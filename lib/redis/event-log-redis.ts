@@ -14,7 +14,7 @@ import type {
   RoomRange,
 } from '../event-log.js';
 import { readMissed, REPLAY_CAP, type Missed } from '../resume.js';
-import { decodeEvent, encodeEvent } from './event-text.js';
+import { encodeEvent, StoredEvent } from './event-text.js';
 import { Follower } from './follower.js';
 import { Link } from './link.js';
 import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js';
@@ -292,7 +292,7 @@ type StreamEntry = [id: string, fields: [p: string, previous: string, e: string,
 
 function entryOf(epoch: string, [id, [, previous, , event]]: StreamEntry): RoomEntry {
   const position = Number.parseInt(id, 10);
-  return { event: { epoch, position, ...decodeEvent(event) }, previous: Number(previous) };
+  return { event: new StoredEvent(epoch, position, event), previous: Number(previous) };
 }
 
 /** 48 random bits: two lifetimes of a log never share a name. */

@@ -1,6 +1,7 @@
+import type { Position } from '../cursor.js';
 import type { LoggedEvent } from '../event.js';
 import type { NewEvent } from '../event-log.js';
-import type { SseMessage } from '../frame.js';
+import type { FrameParts, SseMessage } from '../frame.js';
 
 /** How the data became its text, so that another process gets it back. */
 type DataForm = 'none' | 'text' | 'bytes' | 'json' | 'given';
@@ -27,20 +28,52 @@ export function encodeEvent(
   return `${headLine(head)}\n${beforeId}${afterId}`;
 }
 
-export function decodeEvent(text: string): Pick<LoggedEvent, 'rooms' | 'message' | 'parts'> {
-  const end = text.indexOf('\n');
-  const [rooms, form, length, data] = JSON.parse(text.slice(0, end)) as Head;
-  const beforeId = text.slice(end + 1, end + 1 + length);
-  const afterId = text.slice(end + 1 + length);
-  const message: SseMessage = {};
-  const [type] = valuesOf('event: ', beforeId);
-  if (type !== undefined) message.type = type;
-  const comment = valuesOf(': ', beforeId);
-  if (comment.length > 0) message.comment = comment;
-  const retry = /^retry: (\d+)\n/.exec(afterId)?.[1];
-  if (retry !== undefined) message.retry = Number(retry);
-  if (form !== 'none') message.data = form === 'given' ? data : dataOf(form, afterId);
-  return { rooms, message, parts: { beforeId, afterId } };
+/** As it was published. What is in it is looked at when somebody reads it: most events are for nobody in this process. */
+export class StoredEvent<At extends Position | undefined = Position> implements LoggedEvent {
+  readonly rooms: readonly string[];
+  private readonly form: DataForm;
+  private readonly given: unknown;
+  private readonly beforeIdAt: number;
+  private readonly afterIdAt: number;
+  private decoded: SseMessage | undefined;
+
+  constructor(
+    readonly epoch: string,
+    readonly position: At,
+    private readonly text: string,
+    from = 0,
+  ) {
+    const end = text.indexOf('\n', from);
+    const [rooms, form, length, data] = JSON.parse(text.slice(from, end)) as Head;
+    this.rooms = rooms;
+    this.form = form;
+    this.given = data;
+    this.beforeIdAt = end + 1;
+    this.afterIdAt = end + 1 + length;
+  }
+
+  get parts(): FrameParts {
+    const { text, beforeIdAt, afterIdAt } = this;
+    return { beforeId: text.slice(beforeIdAt, afterIdAt), afterId: text.slice(afterIdAt) };
+  }
+
+  get message(): SseMessage {
+    return (this.decoded ??= this.decode());
+  }
+
+  private decode(): SseMessage {
+    const { beforeId, afterId } = this.parts;
+    const message: SseMessage = {};
+    const [type] = valuesOf('event: ', beforeId);
+    if (type !== undefined) message.type = type;
+    const comment = valuesOf(': ', beforeId);
+    if (comment.length > 0) message.comment = comment;
+    const retry = /^retry: (\d+)\n/.exec(afterId)?.[1];
+    if (retry !== undefined) message.retry = Number(retry);
+    if (this.form === 'given') message.data = this.given;
+    else if (this.form !== 'none') message.data = dataOf(this.form, afterId);
+    return message;
+  }
 }
 
 function formOf(data: unknown, hasOwnSerializer: boolean): DataForm {

@@ -3,7 +3,7 @@ import type { Position } from '../cursor.js';
 import { describe } from '../errors.js';
 import type { Head, LogFollower } from '../event-log.js';
 import { inOrder, type Missed } from '../resume.js';
-import { decodeEvent } from './event-text.js';
+import { StoredEvent } from './event-text.js';
 import { Tail } from './tail.js';
 
 /** Where a follower gets what no notification told it. */
@@ -180,14 +180,14 @@ export class Follower {
     if (epoch !== at.epoch) return false;
     if (kind === 'p') return Number(place) <= at.position;
     if (kind === 'e') {
-      this.hub.event({ epoch, position: undefined, ...decodeEvent(text.slice(end + 1)) });
+      this.hub.event(new StoredEvent(epoch, undefined, text, end + 1));
       return true;
     }
     const position = Number(place);
     // It was read from the log already.
     if (position <= at.position) return true;
     if (Number(before) > at.position) return false;
-    const event = { epoch, position, ...decodeEvent(text.slice(end + 1)) };
+    const event = new StoredEvent(epoch, position, text, end + 1);
     const previous: Position[] = inRooms.split(',').map(Number);
     this.tail.add(event, previous, text.length);
     this.at = { epoch, position };

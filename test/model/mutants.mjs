@@ -49,7 +49,7 @@ export const MUTANTS = [
   {
     name: 'two notifications for a two-room event',
     file: 'lib/delivery.ts',
-    find: 'for (const reader of this.byRoom.in(next.rooms)) guarded(() => reader.deliver(published));',
+    find: 'for (const reader of readers) guarded(() => reader.deliver(published));',
     replace:
       'for (const room of next.rooms) for (const reader of this.byRoom.in([room])) guarded(() => reader.deliver(published));',
   },

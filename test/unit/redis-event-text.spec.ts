@@ -1,8 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { encodeParts, type SseMessage } from '../../lib/frame.js';
-import { decodeEvent, encodeEvent } from '../../lib/redis/event-text.js';
+import { encodeEvent, StoredEvent } from '../../lib/redis/event-text.js';
 
+const decodeEvent = (text: string) => {
+  const { rooms, message, parts } = new StoredEvent('epoch', 1, text);
+  return { rooms, message, parts };
+};
 const roundTrip = (message: SseMessage, rooms: readonly string[] = ['a']) =>
   decodeEvent(encodeEvent({ rooms, message, parts: encodeParts(message) }, false));
 
