@@ -119,9 +119,11 @@ function nameOf(value: unknown): string {
 
 /** What somebody threw, as a text for a message. */
 export function describe(thrown: unknown): string {
-  return thrown instanceof Object && 'message' in thrown && typeof thrown.message === 'string'
-    ? shorten(thrown.message)
-    : preview(thrown);
+  // Not `instanceof`: an error may come from another realm. One of several failures has no text of its own.
+  const { message, errors, code } = Object(thrown) as Record<string, unknown>;
+  if (typeof message === 'string' && message !== '') return shorten(message);
+  if (Array.isArray(errors) && errors.length > 0) return describe(errors[0]);
+  return typeof code === 'string' ? code : preview(thrown);
 }
 
 function shorten(text: string): string {

@@ -62,7 +62,8 @@ export interface RoomRange {
 
 /**
  * Why events of a room cannot be replayed: the log has let go of them (`trimmed`), it is not the log they were in any more
- * (`epoch`), the client's last event ID says nothing (`unknown`), or they are too many at once (`overflow`).
+ * (`epoch`), the client's last event ID or, after a fail-over, what the process knew says nothing (`unknown`), or they are too
+ * many at once (`overflow`).
  * @publicApi
  */
 export type GapReason = 'trimmed' | 'epoch' | 'unknown' | 'overflow';

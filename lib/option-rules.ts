@@ -51,6 +51,10 @@ export const positiveIntegerOrMs = rule('a positive integer, or { ms } with one'
 );
 export const anyValue: Rule = () => {};
 
+export const aClient = rule(
+  'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',
+  (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function',
+);
 export const aUrlOf = (...protocols: readonly string[]): Rule =>
   rule(
     `a URL that begins with ${protocols.join('// or ')}//`,

@@ -16,7 +16,7 @@ import type {
 import { readMissed, REPLAY_CAP, type Missed } from '../resume.js';
 import { encodeEvent, StoredEvent } from './event-text.js';
 import { Follower } from './follower.js';
-import { Link } from './link.js';
+import { CALL_TIMEOUT_MS, Link, unavailable, within } from './link.js';
 import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js';
 import { HEAD, PROBE, PUBLISH, READ } from './scripts.js';
 import type { RoomPage, RoomState } from './tail.js';
@@ -61,7 +61,7 @@ export class RedisEventLog implements EventLog {
   private isClosed = false;
   private readonly pages = new Map<string, { after: Position; page: Promise<RoomPage> }>();
   private reads = 0;
-  private readonly waitingReads: (() => void)[] = [];
+  private readonly waitingReads = new Set<() => void>();
 
   constructor(
     private readonly options: RedisEventLogOptions,
@@ -277,13 +277,19 @@ export class RedisEventLog implements EventLog {
 
   /** Not all at once: each answer may be large. */
   private async limited<T>(read: () => Promise<T>): Promise<T> {
-    if (this.reads >= MAX_READS) await new Promise<void>((go) => this.waitingReads.push(go));
+    if (this.reads >= MAX_READS) {
+      await within(CALL_TIMEOUT_MS, (go) => {
+        this.waitingReads.add(go);
+        return () => this.waitingReads.delete(go);
+      }).catch(() => Promise.reject(unavailable('too many reads before it')));
+    }
     this.reads++;
     try {
       return await read();
     } finally {
       this.reads--;
-      this.waitingReads.shift()?.();
+      const [next] = this.waitingReads;
+      next?.();
     }
   }
 }

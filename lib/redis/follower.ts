@@ -98,6 +98,7 @@ export class Follower {
   }
 
   away(why: string): void {
+    if (this.isListening) this.heardAt = performance.now();
     this.isListening = false;
     if (this.isClosed) return;
     if (this.awayBecause === undefined) {
@@ -115,8 +116,7 @@ export class Follower {
         this.mustRepair = false;
         await this.repair();
         failures = 0;
-      } catch (e) {
-        console.log('REPAIR', e);
+      } catch {
         this.mustRepair = true;
         await this.pause(Math.random() * Math.min(MAX_RETRY_MS, 50 * 2 ** failures++));
       }
@@ -187,6 +187,10 @@ export class Follower {
     // It was read from the log already.
     if (position <= at.position) return true;
     if (Number(before) > at.position) return false;
+    // After a fail-over the log goes on from an earlier point: what it had in between is not known here.
+    if (Number(before) < at.position) {
+      this.hub.lost({ rooms: this.hub.rooms(), reason: 'unknown' });
+    }
     const event = new StoredEvent(epoch, position, text, end + 1);
     const previous: Position[] = inRooms.split(',').map(Number);
     this.tail.add(event, previous, text.length);
@@ -197,7 +201,13 @@ export class Follower {
 
   private readonly check = (): void => {
     const { probeIntervalMs } = this.options;
-    if (!this.isListening || performance.now() - this.heardAt < 2 * probeIntervalMs) return;
+    if (performance.now() - this.heardAt < 2 * probeIntervalMs) return;
+    if (!this.isListening) {
+      // It may have been refused, or have died on the way, where nobody tells.
+      this.heardAt = performance.now();
+      this.source.listenAnew();
+      return;
+    }
     if (this.isProbing && ++this.misses >= MAX_MISSES) {
       this.isProbing = false;
       this.misses = 0;

@@ -28,7 +28,7 @@ export interface LinkListener {
 }
 
 /** No call takes longer. */
-const CALL_TIMEOUT_MS = 2_000;
+export const CALL_TIMEOUT_MS = 2_000;
 const WAIT_TIMEOUT_MS = 1_000;
 /** How long a start waits for a Redis that is starting too. */
 const START_TIMEOUT_MS = 5_000;
@@ -140,12 +140,19 @@ export class Link {
       const have = Number(await asking.call('WAIT', String(replicas), String(WAIT_TIMEOUT_MS)));
       if (have < replicas) throw new Error(`it reached ${have} of ${replicas} replicas`);
     };
-    const call = Promise.all([asking.evalsha(script.sha, keys.length, ...params), wait()]).catch(
-      (error: unknown) =>
-        describe(error).includes('NOSCRIPT')
-          ? Promise.all([asking.eval(script.lua, keys.length, ...params), wait()])
-          : Promise.reject(error as Error),
-    );
+    const send = (): Promise<[unknown, void]> =>
+      Promise.all([asking.evalsha(script.sha, keys.length, ...params), wait()]);
+    const sendAgain = async (error: unknown): Promise<[unknown, void]> => {
+      const why = describe(error);
+      if (why.includes('NOSCRIPT')) {
+        return Promise.all([asking.eval(script.lua, keys.length, ...params), wait()]);
+      }
+      // The link broke, and nothing was sent yet.
+      if (!why.includes("isn't writeable")) throw error;
+      await this.becomingReady(deadline - performance.now());
+      return send().catch(sendAgain);
+    };
+    const call = send().catch(sendAgain);
     const [reply] = await this.reply(call, deadline);
     return reply;
   }
@@ -159,14 +166,17 @@ export class Link {
   private async ready(): Promise<Connection> {
     const { asking } = this;
     if (this.isClosed || asking === undefined) throw new SseClosedError('the hub');
-    if (asking.status === 'ready') return asking;
-    await within(CALL_TIMEOUT_MS, (resolve) => {
+    if (asking.status !== 'ready') await this.becomingReady(CALL_TIMEOUT_MS);
+    return asking;
+  }
+
+  private becomingReady(timeoutMs: number): Promise<void> {
+    return within(timeoutMs, (resolve) => {
       this.waitingForReady.add(resolve);
       return () => this.waitingForReady.delete(resolve);
     }).catch(() => {
       throw this.isClosed ? new SseClosedError('the hub') : unavailable(this.lastError);
     });
-    return asking;
   }
 
   private async reply<T>(call: Promise<T>, deadline = Infinity): Promise<T> {
@@ -181,7 +191,7 @@ export class Link {
       // Nothing comes through this connection, or it leads to a server that is a replica now.
       const isUseless = /timed out|READONLY/i.test(text);
       if (isUseless && this.asking?.status === 'ready') this.asking.disconnect(true);
-      throw unavailable(text, error);
+      throw error instanceof SseError ? error : unavailable(text, error);
     }
   }
 
@@ -213,6 +223,7 @@ export class Link {
     return client.isCluster
       ? () => {
           const cluster = {
+            keyPrefix: '',
             lazyConnect: true,
             clusterRetryStrategy: retry,
             enableOfflineQueue: false,
@@ -311,11 +322,13 @@ export function unavailable(why = 'no connection', cause?: unknown): SseError {
 }
 
 function startError(why = 'no answer'): SseError {
-  const remedy = /WRONGPASS|NOAUTH|AUTH|password/i.test(why)
-    ? 'correct the user name and password'
-    : /cluster support disabled/i.test(why)
-      ? 'pass `new Redis(…)` in place of `new Cluster([…])`'
-      : 'start Redis, or correct the host and port';
+  const remedy = /NOPERM/.test(why)
+    ? 'allow the user `INFO`, scripts (`EVALSHA`, `EVAL` and what they call) and `SUBSCRIBE` on keys and channels of the prefix'
+    : /WRONGPASS|NOAUTH|AUTH|password/i.test(why)
+      ? 'correct the user name and password'
+      : /cluster support disabled/i.test(why)
+        ? 'pass `new Redis(…)` in place of `new Cluster([…])`'
+        : 'start Redis, or correct the host and port';
   return new SseError(
     'SSE_LOG_UNAVAILABLE',
     `redisEventLog: no connection to Redis (${why}); ${remedy}`,
@@ -331,7 +344,7 @@ function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
 }
 
 /** Calls `begin` with what settles it; what that answers is called at the end. */
-function within(
+export function within(
   timeoutMs: number,
   begin: (resolve: () => void, reject: (error: Error) => void) => () => void,
 ): Promise<void> {

@@ -36,7 +36,7 @@ export interface RedisEventLogOptions {
 
 /** @throws SseOptionsError */
 export const checkRedisOptions = rules.object({
-  client: rules.anyValue,
+  client: rules.aClient,
   url: rules.aUrlOf('redis:', 'rediss:'),
   prefix: rules.aText,
   minReplicas: rules.durationMsOrZero,

@@ -66,8 +66,10 @@ local function answer(position)
 end
 
 if ARGV[10] == '1' then
+  -- The key first: where there is no memory for it, nothing is sent.
+  local reply = answer('')
   redis.call(publish, channel, 'e ' .. epoch .. '\\n' .. event)
-  return answer('')
+  return reply
 end
 
 local now = clock()
