@@ -135,6 +135,7 @@ export class RedisEventLog implements EventLog {
       {
         head: () => this.head(),
         missed: (rooms, after, upTo) => this.missed(rooms, after, upTo),
+        had: ({ room, position }) => this.had(room, position),
         probe: () => this.probe(),
         listenAnew: () => this.link.listenAnew(),
       },
@@ -226,6 +227,13 @@ export class RedisEventLog implements EventLog {
     const reads = { ...this.readsOfOneLog(upTo.epoch), head: async () => upTo };
     const cap = { events: this.history.maxEvents * rooms.length, bytes: this.history.maxBytes };
     return readMissed(reads, rooms, formatCursor(after), cap);
+  }
+
+  private async had(room: string, position: Position): Promise<boolean> {
+    const { last, entries } = await this.read(room, { after: position - 1, limit: 1 });
+    const [first] = entries;
+    if (first === undefined) return last >= position;
+    return first.event.position === position || first.previous >= position;
   }
 
   /** Should the log become another one between the head and a room, then the room has lost everything. */

@@ -11,6 +11,8 @@ export interface FollowerSource {
   head(): Promise<Head>;
   /** What a client of these rooms would have missed. */
   missed(rooms: readonly string[], after: Head, upTo: Head): Promise<Missed>;
+  /** Whether the log has, or had, this event. */
+  had(event: { readonly room: string; readonly position: Position }): Promise<boolean>;
   /** Lets everybody who follows hear where the log stands, on the way that events take. */
   probe(): Promise<void>;
   listenAnew(): void;
@@ -29,6 +31,7 @@ const MAX_MISSES = 2;
 export class Follower {
   tail: Tail;
   private at: Head | undefined;
+  private lastTaken: { readonly room: string; readonly position: Position } | undefined;
   private readonly formerEpochs = new Set<string>();
   /** Notifications that wait until what was before them is known. */
   private readonly waiting: string[] = [];
@@ -132,7 +135,13 @@ export class Follower {
     const { at } = this;
     if (at === undefined) return;
     const head = await this.source.head();
-    // A log that lost its last writes is behind; what was handed on stays so.
+    const { lastTaken } = this;
+    if (head.epoch === at.epoch && lastTaken?.position === at.position) {
+      // After a fail-over to a server without our last event, others may be there that we do not know of.
+      if (!(await this.source.had(lastTaken))) this.tellUnknown();
+      this.lastTaken = undefined;
+    }
+    // What was handed on stays so.
     if (head.epoch === at.epoch && head.position <= at.position) return;
     const found = head.epoch === at.epoch ? await this.missed(at, head) : [];
     if (this.isClosed) return;
@@ -187,16 +196,20 @@ export class Follower {
     // It was read from the log already.
     if (position <= at.position) return true;
     if (Number(before) > at.position) return false;
-    // After a fail-over the log goes on from an earlier point: what it had in between is not known here.
-    if (Number(before) < at.position) {
-      this.hub.lost({ rooms: this.hub.rooms(), reason: 'unknown' });
-    }
+    // After a fail-over the log goes on from an earlier point.
+    if (Number(before) < at.position) this.tellUnknown();
     const event = new StoredEvent(epoch, position, text, end + 1);
     const previous: Position[] = inRooms.split(',').map(Number);
     this.tail.add(event, previous, text.length);
     this.at = { epoch, position };
+    this.lastTaken = { position, room: event.rooms[0] ?? '' };
     this.hub.event(event);
     return true;
+  }
+
+  /** What the log had before it goes on is not known here. */
+  private tellUnknown(): void {
+    this.hub.lost({ rooms: this.hub.rooms(), reason: 'unknown' });
   }
 
   private readonly check = (): void => {

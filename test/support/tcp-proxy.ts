@@ -11,6 +11,10 @@ export interface ProxyConnections {
 /** The way to a server on 127.0.0.1, with the faults of a network. */
 export interface TcpProxy {
   readonly port: number;
+  /** The port that new connections lead to. */
+  target: number;
+  /** A connection is in a black hole from the moment when all that its client has sent fits; the last of it is not passed on. */
+  holdWhen: ((firstBytes: string) => boolean) | undefined;
   /** How long what arrives from now on is on its way, in each direction; it stays in order. */
   delayMs: number;
   /** How many are open, with those in a black hole: those last until `heal`. */
@@ -42,11 +46,12 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     }
     const connection: Connection = new Connection(client, {
       delayMs: () => proxy.delayMs,
+      mustHold: () => proxy.holdWhen?.(connection.firstBytes) ?? false,
       onClosed: () => open.delete(connection),
     });
     open.add(connection);
     if (mode === 'blackHole') connection.hold();
-    else connection.forward(targetPort);
+    else connection.forward(proxy.target);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -55,6 +60,8 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   let closed: Promise<void> | undefined;
   const proxy: TcpProxy = {
     port: (server.address() as AddressInfo).port,
+    target: targetPort,
+    holdWhen: undefined,
     delayMs: 0,
     get connections() {
       return open.size;
@@ -93,6 +100,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
 
 interface ConnectionOptions {
   readonly delayMs: () => number;
+  readonly mustHold: () => boolean;
   readonly onClosed: () => void;
 }
 
@@ -125,7 +133,10 @@ class Connection {
       noDelay: true,
     });
     this.upstream.on('error', () => {});
-    client.on('data', (chunk) => this.sent.push(chunk));
+    client.on('data', (chunk) => {
+      this.sent.push(chunk);
+      if (this.options.mustHold()) this.hold();
+    });
     this.pass(client, this.upstream, this.up);
     this.pass(this.upstream, client, this.down);
   }
