@@ -86,7 +86,8 @@ function controller(tally: Tally, guardGate = gate(), handlerGate = gate()) {
       );
     }
     @SseStream('large') large() {
-      return tally.track(merge(of({ data: 'x'.repeat(4_000_000) }), NEVER));
+      // More than the buffers of the network take, which may be 36 MiB.
+      return tally.track(merge(of({ data: 'x'.repeat(48_000_000) }), NEVER));
     }
     @SseStream('completes') completes() {
       return tally.track(of('x'));
