@@ -86,8 +86,8 @@ function controller(tally: Tally, guardGate = gate(), handlerGate = gate()) {
       );
     }
     @SseStream('large') large() {
-      // More than the buffers of the network take, which may be 36 MiB.
-      return tally.track(merge(of({ data: 'x'.repeat(48_000_000) }), NEVER));
+      // More than the buffers of the network take.
+      return tally.track(merge(of({ data: 'x'.repeat(10_000_000) }), NEVER));
     }
     @SseStream('completes') completes() {
       return tally.track(of('x'));
