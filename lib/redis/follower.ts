@@ -134,7 +134,10 @@ export class Follower {
   private async repair(): Promise<void> {
     const { at } = this;
     if (at === undefined) return;
+    const heardBefore = new Set(this.waiting.map((text) => noticeOf(text).epoch));
     const head = await this.source.head();
+    // A log may come and go while nobody here listens: what was heard of it before the head was asked for is of the past.
+    for (const epoch of heardBefore) if (epoch !== head.epoch) this.formerEpochs.add(epoch);
     const { lastTaken } = this;
     if (head.epoch === at.epoch && lastTaken?.position === at.position) {
       // After a fail-over to a server without our last event, others may be there that we do not know of.
@@ -164,7 +167,9 @@ export class Follower {
   }
 
   private startAt(head: Head): void {
-    if (this.at !== undefined && this.at.epoch !== head.epoch) this.formerEpochs.add(this.at.epoch);
+    if (this.at !== undefined) this.formerEpochs.add(this.at.epoch);
+    // After a fail-over it may be one that had ended.
+    this.formerEpochs.delete(head.epoch);
     this.at = head;
     this.tail = new Tail(head.position, this.options.tailBytes);
   }
@@ -181,9 +186,7 @@ export class Follower {
   private take(text: string): boolean {
     const { at } = this;
     if (at === undefined) return false;
-    const end = text.indexOf('\n');
-    const line = end === -1 ? text : text.slice(0, end);
-    const [kind, epoch = '', place = '', before = '', inRooms = ''] = line.split(' ');
+    const { kind, epoch, place, before, inRooms, end } = noticeOf(text);
     // Of a log that is no more: it was told as lost with all the others.
     if (this.formerEpochs.has(epoch)) return true;
     if (epoch !== at.epoch) return false;
@@ -246,6 +249,14 @@ export class Follower {
       };
     });
   }
+}
+
+/** The first line of a notification, and where it ends. */
+function noticeOf(text: string) {
+  const end = text.indexOf('\n');
+  const line = end === -1 ? text : text.slice(0, end);
+  const [kind = '', epoch = '', place = '', before = '', inRooms = ''] = line.split(' ');
+  return { kind, epoch, place, before, inRooms, end };
 }
 
 const logger = new Logger('Sse');

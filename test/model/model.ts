@@ -160,6 +160,7 @@ export async function runModel(
   // Everybody comes back and reads all there is.
   await shared.settled();
   for (let quiet = 0; quiet < 12; schedule.step++) {
+    if (schedule.step > options.steps + MAX_STEPS_TO_END) throw new Error(`Seed ${seed}: it never comes to rest`);
     let isBusy = false;
     for (const reader of readers) {
       if (!reader.client.isConnected) connect(reader);
@@ -179,6 +180,9 @@ export async function runModel(
   if (failures.length > 0) throw failures[0];
   return findings;
 }
+
+/** Far more than any run takes that ends. */
+const MAX_STEPS_TO_END = 10_000;
 
 function makeReader(n: number, schedule: Schedule, step: () => number): Reader {
   const rooms = [

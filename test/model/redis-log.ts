@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
 import type {
   Appended,
   EventLogReads,
@@ -64,8 +65,10 @@ export class RedisModelLog implements ModelLog {
   async settled(): Promise<void> {
     await Promise.allSettled(this.underWay);
     const head = await this.publisher.head();
+    const deadline = Date.now() + 30_000;
     for (const process of this.processes) {
       for (let n = 0; !process.hasReached(head); n++) {
+        if (Date.now() > deadline) throw new Error(`${process.where} never got to ${inspect(head)}`);
         // A process that hears nothing would send one by itself, some seconds later.
         if (n % 50 === 0) await this.publisher.probe();
         process.arrive();
@@ -134,6 +137,10 @@ class SlowRedisLog implements ProcessLog {
   hasReached({ epoch, position }: Head): boolean {
     const { head } = this.following;
     return head?.epoch === epoch && head.position >= position;
+  }
+
+  get where(): string {
+    return inspect(this.log, { depth: 3, breakLength: 200 });
   }
 
   arrive(): boolean {
