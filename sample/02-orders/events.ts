@@ -37,10 +37,17 @@ export interface OrderEvents {
   shop: Shop;
 }
 
+/** One of them, as it is published. */
+export type Change = {
+  [Type in keyof OrderEvents]: { readonly type: Type; readonly data: OrderEvents[Type] };
+}[keyof OrderEvents];
+
 /** The first message on each connection, for this client alone. */
 export interface Connected extends Revised {
   /** Names the connection, for `POST /connections/:id/drop`. */
   connection: string;
+  /** What serves it, where several processes do. */
+  place?: string;
 }
 
 /** What the changes change, as a message `orders`: for a client that is new, or that has missed too much. */

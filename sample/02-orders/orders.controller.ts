@@ -14,8 +14,9 @@ import {
   SseConnection,
   SseConnections,
   SseStream,
+  type SseMessage,
 } from 'nestjs-eventstream';
-import { startWith } from 'rxjs';
+import { startWith, type Observable } from 'rxjs';
 import { ROOM, type Connected, type NewOrder, type OrderEvents } from './events.js';
 import { NewOrderPipe } from './new-order.pipe.js';
 import { OrdersService } from './orders.service.js';
@@ -23,20 +24,19 @@ import { OrdersService } from './orders.service.js';
 @Controller()
 export class OrdersController {
   constructor(
-    private readonly broadcaster: Broadcaster<OrderEvents>,
-    private readonly connections: SseConnections,
-    private readonly orders: OrdersService,
+    protected readonly broadcaster: Broadcaster<OrderEvents>,
+    protected readonly connections: SseConnections,
+    protected readonly orders: OrdersService,
   ) {}
 
   /** Who is new gets the whole list and then its changes; who returns gets the changes that it missed. */
   @SseStream('events')
-  events(@Connection() { id }: SseConnection) {
-    const connected: Connected = { connection: id, revision: this.orders.revision };
+  events(@Connection() connection: SseConnection): Observable<SseMessage> {
     return this.broadcaster
       .stream(ROOM, {
         snapshot: async (reason) => [{ type: 'orders', data: await this.orders.snapshot(reason) }],
       })
-      .pipe(startWith({ type: 'connected', data: connected }));
+      .pipe(startWith({ type: 'connected', data: this.connected(connection) }));
   }
 
   @Post('orders')
@@ -66,8 +66,17 @@ export class OrdersController {
   @Post('connections/:id/drop')
   @HttpCode(204)
   drop(@Param('id') id: string): void {
+    if (!this.dropHere(id)) throw new NotFoundException(`There is no connection ${id}`);
+  }
+
+  /** Answers whether this process has the connection. */
+  protected dropHere(id: string): boolean {
     const connection = this.connections.find((one) => one.id === id);
-    if (connection === undefined) throw new NotFoundException(`There is no connection ${id}`);
-    (connection.request as IncomingMessage).socket.destroy();
+    (connection?.request as IncomingMessage | undefined)?.socket.destroy();
+    return connection !== undefined;
+  }
+
+  protected connected({ id }: SseConnection): Connected {
+    return { connection: id, revision: this.orders.revision };
   }
 }

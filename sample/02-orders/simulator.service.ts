@@ -6,6 +6,7 @@ import {
 } from '@nestjs/common';
 import type { Order } from './events.js';
 import { OrdersService } from './orders.service.js';
+import { advance, place, type Step } from './shop.js';
 
 const INTERVAL_MS = 900;
 
@@ -31,12 +32,11 @@ export class SimulatorService implements OnApplicationBootstrap, OnModuleDestroy
   private readonly logger = new Logger(SimulatorService.name);
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly orders: OrdersService) {}
+  constructor(protected readonly orders: OrdersService) {}
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => {
-      if (!this.orders.isOpen) return;
-      this.doSomething().catch((error: unknown) => this.logger.error(error));
+      this.tick().catch((error: unknown) => this.logger.error(error));
     }, INTERVAL_MS);
   }
 
@@ -44,16 +44,22 @@ export class SimulatorService implements OnApplicationBootstrap, OnModuleDestroy
     clearInterval(this.timer);
   }
 
-  private doSomething(): Promise<Order> {
-    // The oldest first, though not strictly in turn.
-    const toDo = this.orders.list().filter(({ status }) => status !== 'shipped');
-    const next = oneOf(toDo.slice(-FEWEST));
-    const isNewWanted = toDo.length < FEWEST || (toDo.length < MOST && Math.random() < 0.4);
-    return next === undefined || isNewWanted
-      ? this.orders.place({ item: oneOf(ITEMS)!, amount: 1 + Math.floor(Math.random() * 4) })
-      : this.orders.advance(next.no);
+  protected async tick(): Promise<void> {
+    if (this.orders.isOpen) await this.orders.change(doSomething);
   }
 }
+
+const doSomething: Step<Order> = (shop) => {
+  // The oldest first, though not strictly in turn.
+  const toDo = shop.orders.filter(({ status }) => status !== 'shipped');
+  const next = oneOf(toDo.slice(-FEWEST));
+  const isNewWanted = toDo.length < FEWEST || (toDo.length < MOST && Math.random() < 0.4);
+  const step =
+    next === undefined || isNewWanted
+      ? place({ item: oneOf(ITEMS)!, amount: 1 + Math.floor(Math.random() * 4) })
+      : advance(next.no);
+  return step(shop);
+};
 
 function oneOf<T>(list: readonly T[]): T | undefined {
   return list[Math.floor(Math.random() * list.length)];

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 
@@ -21,13 +21,26 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** Serves the files of each folder under its prefix, and what all samples share under `/shared`. */
-export function serveFolders(app: NestExpressApplication, folders: Record<string, string>): void {
+/**
+ * Serves the files of each folder under its prefix, and what all samples share under `/shared`; a page in `pages`, by its
+ * path, in place of a file.
+ */
+export function serveFolders(
+  app: NestExpressApplication,
+  folders: Record<string, string>,
+  pages: Record<string, string> = {},
+): void {
   app.disable('x-powered-by');
   app.use((_request: unknown, response: ServerResponse, next: () => void) => {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     next();
   });
+  for (const [path, page] of Object.entries(pages)) {
+    app.use(({ url = '' }: IncomingMessage, response: ServerResponse, next: () => void) => {
+      if (url.split('?')[0] !== path) return next();
+      response.setHeader('Content-Type', 'text/html; charset=utf-8').end(page);
+    });
+  }
   for (const [prefix, folder] of Object.entries({ ...folders, '/shared': SHARED })) {
     app.useStaticAssets(folder, { prefix });
   }

@@ -2,8 +2,8 @@ import type { AddressInfo } from 'node:net';
 import type { LogLevel, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DEFAULT_PORT, FREE_ONE, isPortTaken, takenMessage } from './port.js';
 
-const DEFAULT_PORT = 3000;
 const LOG_LEVELS: LogLevel[] = ['warn', 'error'];
 
 export interface Sample {
@@ -33,7 +33,7 @@ export async function start({ title, command, module, setup }: Sample): Promise<
     console.log(`\n  ${title}  ${url}\n`);
   } catch (error) {
     if (!isPortTaken(error)) throw error;
-    console.error(`Port ${PORT} is taken. Choose another one: PORT=${Number(PORT) + 1} ${command}`);
+    console.error(takenMessage(PORT ?? '', command));
     await app.close();
     process.exitCode = 1;
   }
@@ -46,7 +46,7 @@ async function listen(app: NestExpressApplication): Promise<void> {
     await tryToListen(app, PORT ?? DEFAULT_PORT);
   } catch (error) {
     if (PORT !== undefined || !isPortTaken(error)) throw error;
-    console.log(`Port ${DEFAULT_PORT} is taken: here is a free one. PORT=... chooses it.`);
+    console.log(FREE_ONE);
     await tryToListen(app, 0);
   }
 }
@@ -57,8 +57,4 @@ async function tryToListen(app: NestExpressApplication, port: number | string): 
   await app
     .listen(port, process.env['HOST'] ?? 'localhost')
     .finally(() => app.useLogger(LOG_LEVELS));
-}
-
-function isPortTaken(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
 }

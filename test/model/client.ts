@@ -46,11 +46,12 @@ export class ModelClient {
     currentConnection.run(connection, () => void writeStream(source, connection).catch(() => {}));
   }
 
-  /** The network carries some of what the server has written. */
+  /** The network carries some of what the server has written. Answers whether it was more than a keep-alive. */
   receive(chunks: number): boolean {
-    const received = this.response.chunks.splice(0, chunks);
-    for (const chunk of received) this.parser.feed(chunk);
-    return received.length > 0;
+    const { items, lastEventId } = this;
+    const count = items.length;
+    for (const chunk of this.response.chunks.splice(0, chunks)) this.parser.feed(chunk);
+    return items.length > count || this.lastEventId !== lastEventId;
   }
 
   drop(): void {

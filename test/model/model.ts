@@ -160,7 +160,8 @@ export async function runModel(
   // Everybody comes back and reads all there is.
   await shared.settled();
   for (let quiet = 0; quiet < 12; schedule.step++) {
-    if (schedule.step > options.steps + MAX_STEPS_TO_END) throw new Error(`Seed ${seed}: it never comes to rest`);
+    if (schedule.step > options.steps + MAX_STEPS_TO_END)
+      throw new Error(`Seed ${seed}: it never comes to rest`);
     let isBusy = false;
     for (const reader of readers) {
       if (!reader.client.isConnected) connect(reader);

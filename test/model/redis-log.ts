@@ -68,7 +68,8 @@ export class RedisModelLog implements ModelLog {
     const deadline = Date.now() + 30_000;
     for (const process of this.processes) {
       for (let n = 0; !process.hasReached(head); n++) {
-        if (Date.now() > deadline) throw new Error(`${process.where} never got to ${inspect(head)}`);
+        if (Date.now() > deadline)
+          throw new Error(`${process.where} never got to ${inspect(head)}`);
         // A process that hears nothing would send one by itself, some seconds later.
         if (n % 50 === 0) await this.publisher.probe();
         process.arrive();

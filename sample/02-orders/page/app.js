@@ -10,6 +10,13 @@ let connection;
 /** Changes up to this revision happened before this connection. */
 let missedUntil = 0;
 
+const listeners = [
+  ['connected', onConnected],
+  ['orders', onOrders],
+  ['sse-gap', onGap],
+  ...['created', 'changed', 'shop'].map((type) => [type, onChange]),
+];
+
 find('drop').addEventListener('click', () => void ask(`connections/${connection}/drop`));
 find('shop').addEventListener('click', () => {
   void ask(`shop/${state.isOpen ? 'pause' : 'resume'}`);
@@ -35,17 +42,20 @@ function connect() {
     if (document.body.dataset.state === 'open') remember('lost');
     showConnection('reconnecting');
   });
-  source.addEventListener('connected', onConnected);
-  source.addEventListener('orders', onOrders);
-  source.addEventListener('sse-gap', onGap);
-  for (const type of ['created', 'changed', 'shop']) source.addEventListener(type, onChange);
+  for (const [type, listener] of listeners) source.addEventListener(type, listener);
+}
+
+/** For a page that shows more: further events, on this stream and on those that follow it. */
+export function listen(type, listener) {
+  listeners.push([type, listener]);
+  source.addEventListener(type, listener);
 }
 
 function onConnected({ data }) {
-  const { connection: id, revision } = JSON.parse(data);
+  const { connection: id, revision, place } = JSON.parse(data);
   connection = id;
   missedUntil = revision;
-  if (state.cursor !== '') remember('back');
+  if (state.cursor !== '') remember('back', place);
 }
 
 /** The first thing for a client that is new, and what follows a gap. */
@@ -85,7 +95,7 @@ function countDown(seconds) {
   setTimeout(() => countDown(seconds - 1), 1_000);
 }
 
-async function ask(path) {
+export async function ask(path) {
   try {
     await fetch(path, { method: 'POST' });
   } catch {
@@ -93,8 +103,8 @@ async function ask(path) {
   }
 }
 
-function remember(what) {
-  tell(what);
+function remember(what, place) {
+  tell(what, { place });
   save();
   showRest();
 }

@@ -52,7 +52,7 @@ export function save() {
 export function takeSnapshot({ reason, cursor, revision, isOpen, orders }) {
   Object.assign(state, { cursor, isOpen, orders, listed: revision, changed: undefined });
   state.snapshots += 1;
-  tell(reason === 'gap' ? 'list loaded again' : 'list loaded', orders.length);
+  tell(reason === 'gap' ? 'list loaded again' : 'list loaded', { count: orders.length });
 }
 
 /** A change of the shop. Answers whether the list is another one now. */
@@ -91,7 +91,7 @@ function add(order) {
   if (oldest >= 0) state.orders.splice(oldest, 1);
 }
 
-/** A line of the story. `count` belongs to some of them. */
-export function tell(what, count = 0) {
-  state.story = [{ at: Date.now(), what, count }, ...state.story].slice(0, MAX_STORY);
+/** A line of the story. `count` and `place` belong to some of them. */
+export function tell(what, { count = 0, place } = {}) {
+  state.story = [{ at: Date.now(), what, count, place }, ...state.story].slice(0, MAX_STORY);
 }

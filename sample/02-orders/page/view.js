@@ -11,22 +11,22 @@ const CONNECTION = {
 
 const STATUSES = { placed: 'Placed', packed: 'Packed', shipped: 'Shipped' };
 
-const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 const STORY = {
   'list loaded': (count) => ['New here', `the list of ${plural(count, 'order')} came first`],
   'list loaded again': (count) => ['Gap', `the list of ${plural(count, 'order')} was loaded again`],
-  back: (count) =>
-    count === 0
-      ? ['Back', 'nothing was missed']
-      : ['Back', `${plural(count, 'missed event')} replayed`],
+  back: (count, place) => [
+    place === undefined ? 'Back' : `Back on ${place}`,
+    count === 0 ? 'nothing was missed' : `${plural(count, 'missed event')} replayed`,
+  ],
   lost: () => ['Connection lost', 'the browser comes back by itself'],
   offline: () => ['Offline', 'on purpose, for 5 s'],
   reloaded: () => ['Page loaded again', 'with its list and its cursor'],
 };
 
 export const find = (id) => document.getElementById(id);
-const fromTemplate = (id) => find(id).content.firstElementChild.cloneNode(true);
+export const fromTemplate = (id) => find(id).content.firstElementChild.cloneNode(true);
 
 export function showConnection(connection) {
   find('state').dataset.state = connection;
@@ -86,9 +86,9 @@ function rowOf({ no, item, amount, status }) {
   return row;
 }
 
-function lineOf({ at, what, count }) {
+function lineOf({ at, what, count, place }) {
   const line = fromTemplate('line');
-  const [title, text] = STORY[what](count);
+  const [title, text] = STORY[what](count, place);
   line.dataset.what = what;
   line.querySelector('time').textContent = new Date(at).toLocaleTimeString('en-GB');
   line.querySelector('strong').textContent = `${title}:`;

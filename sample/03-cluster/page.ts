@@ -1,0 +1,17 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { serveFolders } from '../shared/serve-folders.js';
+
+const ORDERS = join(import.meta.dirname, '../02-orders/page');
+const PANEL = join(import.meta.dirname, 'page');
+
+/** Serves the page of `02-orders` with a panel more. */
+export function servePage(app: NestExpressApplication): void {
+  const page = readFileSync(join(ORDERS, 'index.html'), 'utf8')
+    .replace('</head>', `${readPart('head.html')}</head>`)
+    .replace('<main>', `${readPart('panel.html')}<main>`);
+  serveFolders(app, { '/': ORDERS, '/panel': PANEL }, { '/': page });
+}
+
+const readPart = (name: string): string => readFileSync(join(PANEL, name), 'utf8');

@@ -1,0 +1,250 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+import { describeRedis } from '../support/redis-server.js';
+import { findChromium, launchChromium } from './chromium.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+const WHOLE = '0 missing, 0 doubled';
+
+const executable = findChromium();
+
+(executable === undefined ? describe.skip : describeRedis)('the cluster in a browser', () => {
+  let browser: Browser;
+  let sample: ChildProcess;
+  let url: string;
+  let pages: Page[] = [];
+  let complaints: string[] = [];
+
+  beforeAll(async () => {
+    [browser, { sample, url }] = await Promise.all([
+      launchChromium(executable ?? ''),
+      startSample({ PORT: '0' }),
+    ]);
+  }, 30_000);
+
+  afterEach(async () => {
+    await Promise.all(pages.map((page) => page.close()));
+    pages = [];
+    complaints = [];
+  });
+
+  afterAll(async () => {
+    sample?.kill('SIGTERM');
+    await browser?.close();
+  });
+
+  it('goes on in another process, with what was missed, when its own is killed', async () => {
+    const [first, second] = [await visit(), await visit()];
+    await Promise.all([first, second].map((page) => receives(page, 2)));
+    const lost = await where(first);
+    const pid = await facts(first, lost);
+    await kill(first, lost).click();
+    await first.locator('#story [data-what=lost]').waitFor();
+    await first.locator('#story [data-what=back]').waitFor();
+    await state(first, 'Open');
+
+    expect(await where(first)).not.toBe(lost);
+    const [back] = await first.locator('#story [data-what=back] strong').allTextContents();
+    expect(back).toBe(`Back on ${(await where(first)).toLowerCase()}:`);
+    await Promise.all([first, second].map((page) => receives(page, 2)));
+    await areWhole();
+    // It is there again, as another one.
+    await row(first, lost).filter({ hasText: 'pid' }).waitFor();
+    expect(await facts(first, lost)).not.toBe(pid);
+    await showTheSame(first, second);
+    expect(otherComplaints()).toEqual([]);
+  }, 30_000);
+
+  it('goes on where it was when Redis comes back, and reconnects also without it', async () => {
+    const [first, second] = [await visit(), await visit()];
+    await Promise.all([first, second].map((page) => receives(page, 2)));
+    await kill(first, 'Redis').click();
+    for (const page of [first, second]) await row(page, 'Redis', false).waitFor();
+    const lost = await where(first);
+    await kill(first, lost).click();
+    await first.locator('#story [data-what=back]').waitFor();
+    await state(first, 'Open');
+    expect(await row(first, 'Redis', false).isVisible()).toBe(true);
+    expect(await where(first)).not.toBe(lost);
+
+    for (const page of [first, second]) await row(page, 'Redis').waitFor();
+    await Promise.all([first, second].map((page) => receives(page, 2)));
+    await areWhole();
+    await showTheSame(first, second);
+    expect(otherComplaints()).toEqual([]);
+  }, 30_000);
+
+  it('drops a connection, whichever process is asked to', async () => {
+    const page = await visit();
+    for (let drop = 1; drop <= 3; drop++) {
+      await page.getByRole('button', { name: 'Drop the connection' }).click();
+      await page.waitForFunction(
+        (count) => document.querySelectorAll('#story [data-what=back]').length === count,
+        drop,
+      );
+      await state(page, 'Open');
+    }
+    await areWhole();
+    expect(otherComplaints()).toEqual([]);
+  }, 30_000);
+
+  it('kills nothing for a page of another site', async () => {
+    for (const what of ['redis', 'process/1']) {
+      const headers = { 'sec-fetch-site': 'cross-site' };
+      const answer = await fetch(`${url}/kill/${what}`, { method: 'POST', headers });
+      expect(answer.status).toBe(403);
+      await answer.arrayBuffer();
+    }
+    const answer = await fetch(`${url}/kill/process/9`, { method: 'POST' });
+    expect(answer.status).toBe(404);
+    await answer.arrayBuffer();
+  });
+
+  it.each([
+    [1440, 900],
+    [390, 844],
+  ])(
+    'fits into a window of %d x %d, in both colour schemes',
+    async (width, height) => {
+      const page = await visit();
+      await page.setViewportSize({ width, height });
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        const overflow = await page.evaluate(() => {
+          const { scrollWidth } = document.documentElement;
+          const parts = [...document.querySelectorAll('.panel, .tile, #behind li')];
+          const tooWide = parts.filter((part) => part.scrollWidth > part.clientWidth);
+          return { scrollWidth, tooWide: tooWide.map(({ className }) => className) };
+        });
+        expect(overflow).toEqual({ scrollWidth: width, tooWide: [] });
+      }
+      expect(complaints).toEqual([]);
+    },
+    30_000,
+  );
+
+  it('ends when it is told to, though streams are open', async () => {
+    const page = await visit();
+    const ended = once(sample, 'exit');
+    sample.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    await state(page, 'Reconnecting');
+  }, 20_000);
+
+  /** A tab of its own, with its own session. */
+  async function visit(): Promise<Page> {
+    const page = await browser.newPage();
+    pages.push(page);
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') {
+        complaints.push(message.text());
+      }
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    await page.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) =>
+        console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`),
+      );
+    });
+    await page.goto(url);
+    await state(page, 'Open');
+    await page.locator('#orders tr').first().waitFor();
+    return page;
+  }
+
+  /** What the page calls the process that it is on, as in its list. */
+  async function where(page: Page): Promise<string> {
+    const text = (await page.locator('#where').textContent()) ?? '';
+    expect(text).toMatch(/^on process \d$/);
+    return text.replace('on p', 'P');
+  }
+
+  const row = (page: Page, name: string, isAlive = true) =>
+    page.locator(`#behind li[data-alive=${isAlive}]`, { hasText: name });
+
+  const facts = (page: Page, name: string) =>
+    page.locator('#behind li', { hasText: name }).locator('.facts').textContent();
+
+  const kill = (page: Page, name: string) => page.getByRole('button', { name: `Kill ${name}` });
+
+  const state = (page: Page, words: string) =>
+    page.locator('#state-text', { hasText: new RegExp(`^${words}$`) }).waitFor();
+
+  /** Waits until the page has got so many more events. */
+  async function receives(page: Page, more: number): Promise<void> {
+    await page.evaluate((count) => {
+      const received = document.querySelector('#received')!;
+      const wanted = Number(received.textContent) + count;
+      return new Promise<void>((resolve) => {
+        new MutationObserver((_changes, observer) => {
+          if (Number(received.textContent) < wanted) return;
+          observer.disconnect();
+          resolve();
+        }).observe(received, { childList: true });
+      });
+    }, more);
+  }
+
+  /** Every page so far: nothing was lost or doubled, and nobody had to load the list again. */
+  async function areWhole(): Promise<void> {
+    for (const page of pages) {
+      expect(await page.locator('#check-text').textContent()).toBe(WHOLE);
+      expect(await page.locator('#snapshots').textContent()).toBe('1');
+      expect(await page.locator('#gaps').textContent()).toBe('0');
+    }
+  }
+
+  /** With the shop paused for a moment, so that both can come to the same point. */
+  async function showTheSame(first: Page, second: Page): Promise<void> {
+    await first.getByRole('button', { name: 'Pause the shop' }).click();
+    for (const page of [first, second]) {
+      await page.locator('#shop', { hasText: 'Resume the shop' }).waitFor();
+    }
+    // Another process may have been about to change something; then one more change comes.
+    while ((await cursor(first)) !== (await cursor(second))) {
+      await reaches(first, await cursor(second));
+      await reaches(second, await cursor(first));
+    }
+    expect(await rows(second)).toEqual(await rows(first));
+    await first.getByRole('button', { name: 'Resume the shop' }).click();
+    await first.locator('#shop', { hasText: 'Pause the shop' }).waitFor();
+  }
+
+  const cursor = async (page: Page) => (await page.locator('#cursor').textContent()) ?? '';
+
+  const reaches = (page: Page, wanted: string) =>
+    page.waitForFunction((text) => document.querySelector('#cursor')!.textContent >= text, wanted);
+
+  const rows = (page: Page) =>
+    page.locator('#orders tr').evaluateAll((all) => all.map((one) => one.textContent));
+
+  /** Chromium reports each stream that was cut; nothing else may be wrong. */
+  function otherComplaints(): string[] {
+    return complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(text));
+  }
+});
+
+/** The sample as `npm run start:cluster` starts it, from its sources; it ends with this process at the latest. */
+async function startSample(environment: Record<string, string>) {
+  const loader = ['--import', join(ROOT, 'test/support/typescript.mjs')];
+  const { REDIS_URL: _another, ...inherited } = process.env;
+  const sample = spawn(process.execPath, [...loader, join(ROOT, 'sample/03-cluster/main.ts')], {
+    env: { ...inherited, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    let output = '';
+    const read = (text: string): void => {
+      output += text;
+      const found = /http:\/\/\S+/.exec(output);
+      if (found) resolve(found[0]);
+    };
+    sample.stdout!.setEncoding('utf8').on('data', read);
+    sample.stderr!.setEncoding('utf8').on('data', read);
+    sample.once('exit', () => reject(new Error(output)));
+  });
+  return { sample, url };
+}
