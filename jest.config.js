@@ -1,9 +1,6 @@
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  // Minutes long, and of a machine that has nothing else to do: `npm run test:faults`.
-  testPathIgnorePatterns:
-    process.env.FAULTS === 'all' ? [] : ['fault/redis-(faults|cluster|calls)'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^nestjs-eventstream$': '<rootDir>/lib/index.ts',

@@ -228,7 +228,7 @@ export class Link {
             clusterRetryStrategy: retry,
             enableOfflineQueue: false,
             shardedSubscribers: this.isSharded,
-            redisOptions: { ...own, ...credentialsOf(client) },
+            redisOptions: { ...credentialsOf(client), ...own },
           };
           return duplicate([], cluster) as Connection;
         }
