@@ -35,6 +35,8 @@ export class Backlog {
   bytes = 0;
   /** How many events were left out so far. */
   dropped = 0;
+  /** How many events were taken out to be written so far. */
+  taken = 0;
   /** In the order in which they will be written. */
   private readonly entries = new Map<unknown, Entry>();
   /** Rooms that lost events older than some that wait. */
@@ -89,6 +91,7 @@ export class Backlog {
       if (bytes > 0 && bytes + entry.bytes > maxBytes) break;
       text += entry.frame;
       bytes += entry.bytes;
+      if (entry.rooms !== undefined) this.taken++;
       this.entries.delete(key);
     }
     this.bytes -= bytes;

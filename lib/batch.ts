@@ -7,6 +7,8 @@ import { toChunk, type Encoded } from './wire.js';
 export class Batch implements Encoded {
   /** Of the wire text. */
   readonly bytes: number;
+  /** How many of the frames are events. */
+  readonly events: number;
   private lastChild: Batch | undefined;
   private encoded: Buffer | undefined;
   private framed: Buffer | undefined;
@@ -14,14 +16,16 @@ export class Batch implements Encoded {
   constructor(
     private readonly parent?: Batch,
     private readonly frame = '',
+    isEvent = false,
   ) {
     this.bytes = (parent?.bytes ?? 0) + Buffer.byteLength(frame);
+    this.events = (parent?.events ?? 0) + (isEvent ? 1 : 0);
   }
 
   /** This batch and one frame more; the same batch for everyone who appends the same frame here. */
-  append(frame: string): Batch {
+  append(frame: string, isEvent = false): Batch {
     if (this.lastChild?.frame === frame) return this.lastChild;
-    return (this.lastChild = new Batch(this, frame));
+    return (this.lastChild = new Batch(this, frame, isEvent));
   }
 
   get buffer(): Buffer {

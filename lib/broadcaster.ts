@@ -4,6 +4,7 @@ import { currentConnection, type CloseReason } from './connection.js';
 import { formatCursor } from './cursor.js';
 import { Deferred } from './deferred.js';
 import { Delivery } from './delivery.js';
+import { diagnostics } from './diagnostics.js';
 import { describe, SseClosedError, SseError, SseInvalidFieldError } from './errors.js';
 import {
   HubEvent,
@@ -71,6 +72,7 @@ export class Broadcaster<Events extends object = EventMap> {
     /** @internal */
     readonly log: EventLog,
     private readonly options: HubOptions = {},
+    private readonly name = '',
   ) {}
 
   /** @internal Up to here every live reader has got everything. */
@@ -140,12 +142,21 @@ export class Broadcaster<Events extends object = EventMap> {
     const appended = this.isClosed
       ? Deferred.rejected(new SseClosedError('the hub'))
       : this.log.append(event);
-    const cursor = appended.then(({ epoch, position }) =>
-      position === undefined ? '' : formatCursor({ epoch, position }),
-    );
+    const cursor = appended.then(({ epoch, position }) => {
+      if (diagnostics.publish.hasSubscribers) this.tellPublished(event);
+      return position === undefined ? '' : formatCursor({ epoch, position });
+    });
     // That a log is away for a moment must not end a process which does not await each publish; it is told all the same.
-    cursor.catch((error: unknown) => logger.warn(`An event was not published: ${describe(error)}`));
+    cursor.catch((error: unknown) => {
+      diagnostics.error.publish({ error, connection: undefined });
+      logger.warn(`An event was not published: ${describe(error)}`);
+    });
     return cursor;
+  }
+
+  private tellPublished({ rooms, message: { type }, parts }: NewEvent): void {
+    const bytes = Buffer.byteLength(parts.beforeId) + Buffer.byteLength(parts.afterId);
+    diagnostics.publish.publish({ hub: this.name, rooms, type, bytes });
   }
 
   /**

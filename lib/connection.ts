@@ -5,10 +5,11 @@ import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
 import { Deferred } from './deferred.js';
 import { ClientCursor } from './client-cursor.js';
+import { diagnostics } from './diagnostics.js';
 import { SseClosedError } from './errors.js';
 import { HubEvent } from './event.js';
 import { commentLines, encodeFrame, idField, type SseMessage } from './frame.js';
-import { Outbox } from './outbox.js';
+import { Outbox, type OutboxOwner } from './outbox.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
 import type { RetryRange } from './sse.options.js';
 import type { StreamSettings } from './stream-settings.js';
@@ -36,11 +37,14 @@ export interface ConnectionHost {
  * One open stream: one HTTP response. Handlers get theirs by `@Connection()`.
  * @publicApi
  */
-export class SseConnection {
+export class SseConnection implements OutboxOwner {
   private phase: 'opening' | 'open' | 'closed' = 'opening';
   private begunAt: number | undefined;
   private reason: CloseReason | undefined;
   private readonly outbox: Outbox;
+  private readonly arrivedAt = Math.floor(performance.now());
+  private events = 0;
+  private bytes = 0;
   /** Made when it is asked for, as is all that few connections need. */
   private uuid: string | undefined;
   private facts: Record<string, unknown> | undefined;
@@ -61,7 +65,7 @@ export class SseConnection {
     readonly settings: StreamSettings,
     private readonly host: ConnectionHost,
   ) {
-    this.outbox = new Outbox(response.raw, host.turn, settings);
+    this.outbox = new Outbox(response.raw, host.turn, settings, this);
     response.onClosed(this.onResponseClosed);
   }
 
@@ -114,6 +118,16 @@ export class SseConnection {
     return this.outbox.dropped;
   }
 
+  /** How many events were handed to the socket so far. */
+  get sentEvents(): number {
+    return this.events;
+  }
+
+  /** How many bytes of the stream were handed to the socket so far, without what HTTP puts around them. */
+  get sentBytes(): number {
+    return this.bytes;
+  }
+
   /**
    * Sends a message to this client alone, in order with everything else; begins the stream if nothing has yet.
    * Resolves when it is written and there is room for more. A rejection that nobody awaits is not reported.
@@ -149,7 +163,20 @@ export class SseConnection {
     this.outbox.open(this.openingFrame());
     this.begun?.();
     this.begun = undefined;
+    if (diagnostics.open.hasSubscribers) {
+      const openingMs = Math.floor(performance.now()) - this.arrivedAt;
+      diagnostics.open.publish({ connection: this, openingMs });
+    }
     this.host.opened(this);
+  }
+
+  /** @internal */
+  wrote(events: number, bytes: number): void {
+    this.events += events;
+    this.bytes += bytes;
+    if (diagnostics.deliver.hasSubscribers) {
+      diagnostics.deliver.publish({ connection: this, events, bytes });
+    }
   }
 
   /** @internal Begins the stream if nothing has yet, and appends the message to what this turn writes. */
@@ -179,8 +206,12 @@ export class SseConnection {
 
   private push(frame: string, message?: SseMessage): void {
     if (this.phase === 'closed') throw new SseClosedError('the connection');
-    if (!this.outbox.isBlocked) this.outbox.push(frame);
-    else if (!this.outbox.wait(this.waitingOf(frame, message))) this.destroy('overflow');
+    const { outbox } = this;
+    if (!outbox.isBlocked) return outbox.push(frame, message !== undefined);
+    const { dropped } = outbox;
+    if (!outbox.wait(this.waitingOf(frame, message))) return this.destroy('overflow');
+    const events = outbox.dropped - dropped;
+    if (events > 0) diagnostics.drop.publish({ connection: this, events });
   }
 
   /** A client is told of losses in its own rooms; others of an event are none of its business. */
@@ -239,7 +270,10 @@ export class SseConnection {
     const { keepAliveMs = Infinity, stallTimeoutMs = Infinity } = this.settings;
     const { blockedAt } = this.outbox;
     if (blockedAt !== undefined) {
-      if (now >= blockedAt + stallTimeoutMs) this.destroy('stall');
+      if (now >= blockedAt + stallTimeoutMs) {
+        diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
+        this.destroy('stall');
+      }
       return blockedAt + stallTimeoutMs;
     }
     if (this.phase !== 'open') return Infinity;
@@ -249,6 +283,7 @@ export class SseConnection {
   }
 
   private end(reason: CloseReason, finish: () => void): void {
+    const wasOpen = this.phase === 'open';
     this.phase = 'closed';
     this.reason = reason;
     this.lastCursor = this.cursor.text;
@@ -262,6 +297,10 @@ export class SseConnection {
     this.begun?.();
     this.abort?.abort(reason);
     this.ended?.resolve(reason);
+    if (wasOpen && diagnostics.close.hasSubscribers) {
+      const durationMs = Date.now() - (this.begunAt ?? 0);
+      diagnostics.close.publish({ connection: this, reason, durationMs });
+    }
     this.host.closed(this, reason);
   }
 

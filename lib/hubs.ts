@@ -54,7 +54,7 @@ async function started(
 ): Promise<Broadcaster> {
   const history = { ...SSE_DEFAULTS.history, ...defined(options.history || {}) };
   const { serialize } = options;
-  const broadcaster = new Broadcaster(makeLog({ name, history, serialize }), options);
+  const broadcaster = new Broadcaster(makeLog({ name, history, serialize }), options, name);
   await broadcaster.start();
   return broadcaster;
 }

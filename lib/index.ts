@@ -44,6 +44,10 @@ export type { EventMap, PublishedEvent, SseEvent } from './event.js';
 export { SseHealth } from './health.js';
 export type { SseHealthResult } from './health.js';
 
+// what goes on
+export { SSE_CHANNELS } from './diagnostics.js';
+export type { RefusalReason, SseDiagnostics } from './diagnostics.js';
+
 // where events are kept
 export type {
   Appended,

@@ -8,6 +8,11 @@ import { encode, Wire, type Encoded } from './wire.js';
 /** A backlog is written in parts of this size, so that progress shows and the rest can still be left out. */
 const BACKLOG_PART_BYTES = 65_536;
 
+/** Hears what was handed to the socket. */
+export interface OutboxOwner {
+  wrote(events: number, bytes: number): void;
+}
+
 /**
  * What is on its way to one client: frames are collected in the batch of the turn and written once per turn. While the
  * client takes nothing, they wait in its backlog.
@@ -24,14 +29,19 @@ export class Outbox implements TurnWriter {
   activeAt = 0;
   /** Since when the client takes nothing: from a write that found no room to its drain. */
   blockedAt: number | undefined;
-  /** How many events the backlog has left out. */
-  dropped = 0;
+  private droppedBefore = 0;
 
   constructor(
     private readonly raw: ServerResponse,
     private readonly turn: Turn,
     private readonly settings: BacklogSettings,
+    private readonly owner: OutboxOwner,
   ) {}
+
+  /** How many events the backlog has left out. */
+  get dropped(): number {
+    return this.droppedBefore + (this.backlog?.dropped ?? 0);
+  }
 
   /** What waits for the client, in bytes. */
   get bufferedBytes(): number {
@@ -47,13 +57,13 @@ export class Outbox implements TurnWriter {
   open(opening: string): void {
     this.phase = 'open';
     this.wire = new Wire(this.raw);
-    if (opening !== '') this.write(encode(opening));
+    if (opening !== '') this.write(encode(opening), 0, Buffer.byteLength(opening));
     if (this.batch !== undefined || this.roomWaiters !== undefined) this.joinTurn();
   }
 
   /** Appends a frame to what this turn writes. */
-  push(frame: string): void {
-    this.batch = (this.batch ?? this.turn.root).append(frame);
+  push(frame: string, isEvent = false): void {
+    this.batch = (this.batch ?? this.turn.root).append(frame, isEvent);
     this.joinTurn();
   }
 
@@ -71,7 +81,7 @@ export class Outbox implements TurnWriter {
     else if (this.batch !== undefined) {
       const { batch } = this;
       this.batch = undefined;
-      this.write(batch);
+      this.write(batch, batch.events, batch.bytes);
     }
     if (!this.isBlocked) this.tellRoom();
   }
@@ -88,16 +98,21 @@ export class Outbox implements TurnWriter {
 
   /** Ends the response after what was pushed. Until the client has taken it, it counts as blocked. */
   end(): void {
-    const rest = this.backlog?.take(Infinity) ?? this.batch?.buffer;
+    const { backlog, batch } = this;
+    const taken = backlog?.taken ?? 0;
+    const rest = backlog?.take(Infinity) ?? batch?.buffer;
     this.discard();
     this.blockedAt ??= now();
     this.raw.end(rest);
+    if (rest === undefined) return;
+    const events = backlog === undefined ? (batch?.events ?? 0) : backlog.taken - taken;
+    this.owner.wrote(events, Buffer.byteLength(rest));
   }
 
   /** Forgets what was not written. */
   discard(): void {
     this.phase = 'closed';
-    this.dropped += this.backlog?.dropped ?? 0;
+    this.droppedBefore = this.dropped;
     this.batch = undefined;
     this.backlog = undefined;
     this.roomWaiters?.reject(new SseClosedError('the connection'));
@@ -110,15 +125,18 @@ export class Outbox implements TurnWriter {
   }
 
   private writeBacklog(backlog: Backlog): void {
-    this.write(encode(backlog.take(BACKLOG_PART_BYTES)));
+    const { taken } = backlog;
+    const text = backlog.take(BACKLOG_PART_BYTES);
+    this.write(encode(text), backlog.taken - taken, Buffer.byteLength(text));
     if (!backlog.isEmpty) return this.joinTurn();
-    this.dropped += backlog.dropped;
+    this.droppedBefore = this.dropped;
     this.backlog = undefined;
   }
 
-  private write(encoded: Encoded): void {
+  private write(encoded: Encoded, events: number, bytes: number): void {
     this.activeAt = now();
     if (!this.wire?.write(encoded, this.onDrain)) this.blockedAt = this.activeAt;
+    this.owner.wrote(events, bytes);
   }
 
   private readonly onDrain = (): void => {

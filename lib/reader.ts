@@ -3,6 +3,7 @@ import type { Subscriber } from 'rxjs';
 import type { CursorSource } from './client-cursor.js';
 import type { SseConnection } from './connection.js';
 import { parseCursors, type Position, type Stand } from './cursor.js';
+import { diagnostics } from './diagnostics.js';
 import { SseError } from './errors.js';
 import type { HubEvent, LoggedEvent, PublishedEvent, SseEvent } from './event.js';
 import type { EventLog, Gap, Head } from './event-log.js';
@@ -198,11 +199,13 @@ export class Reader<Events extends object> implements CursorSource {
     this.pipeline.left = stood;
     this.after = barrier;
     if (gaps.length > 0 && this.options.onGap === 'skip') return;
-    const shared = events.map((event) => this.hub.delivery.eventOf(event));
-    await this.inSlices(
-      shared.filter((event) => this.wants(event)),
-      (event) => this.pass(event),
-    );
+    const shared = events
+      .map((event) => this.hub.delivery.eventOf(event))
+      .filter((event) => this.wants(event));
+    if (shared.length > 0) {
+      diagnostics.replay.publish({ connection: this.connection, events: shared.length });
+    }
+    await this.inSlices(shared, (event) => this.pass(event));
   }
 
   /** The gaps, and the state as it is now where the stream has one. */
@@ -210,7 +213,10 @@ export class Reader<Events extends object> implements CursorSource {
     const { gaps } = this;
     if (gaps.length === 0) return;
     this.gaps = [];
-    for (const gap of gaps) this.tell({ type: 'sse-gap', data: gap });
+    for (const gap of gaps) {
+      diagnostics.gap.publish({ connection: this.connection, ...gap });
+      this.tell({ type: 'sse-gap', data: gap });
+    }
     if (this.options.onGap === 'end') this.subscriber.complete();
     else await this.giveSnapshot('gap', [...new Set(gaps.flatMap(({ rooms }) => rooms))]);
   }

@@ -1,6 +1,7 @@
 import { HttpException, Logger } from '@nestjs/common';
 import { Subscriber, type Observable } from 'rxjs';
 import type { SseConnection } from './connection.js';
+import { diagnostics } from './diagnostics.js';
 import { HubEvent } from './event.js';
 import type { SseMessage } from './frame.js';
 import { toMessage } from './message.js';
@@ -90,6 +91,7 @@ function complete(connection: SseConnection): void {
 
 function failLate(error: unknown, connection: SseConnection): void {
   if (connection.state === 'closed') return;
+  diagnostics.error.publish({ error, connection });
   try {
     const message = lastMessage(error, connection);
     if (message) connection.tell(message);

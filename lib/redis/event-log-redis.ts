@@ -54,6 +54,7 @@ export class RedisEventLog implements EventLog {
   private readonly link: Link;
   private readonly keys: Readonly<Record<'meta' | 'rooms' | 'oldest' | 'room' | 'key', string>>;
   private readonly channel: string;
+  private readonly name: string;
   private readonly history: Required<HistoryOptions>;
   private readonly hasOwnSerializer: boolean;
   private following: Follower | undefined;
@@ -67,6 +68,7 @@ export class RedisEventLog implements EventLog {
     private readonly options: RedisEventLogOptions,
     { name, history, serialize }: Hub,
   ) {
+    this.name = name;
     this.history = history;
     this.hasOwnSerializer = serialize !== undefined;
     const prefix = `${keyPrefixOf(options)}${options.prefix ?? 'sse'}:{hub:${name}}`;
@@ -139,7 +141,11 @@ export class RedisEventLog implements EventLog {
         probe: () => this.probe(),
         listenAnew: () => this.link.listenAnew(),
       },
-      { tailBytes: TAIL_BYTES, probeIntervalMs: this.options.probeIntervalMs ?? 4_000 },
+      {
+        hub: this.name,
+        tailBytes: TAIL_BYTES,
+        probeIntervalMs: this.options.probeIntervalMs ?? 4_000,
+      },
     );
     try {
       await this.link.listen();

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Position } from '../cursor.js';
+import { diagnostics } from '../diagnostics.js';
 import { describe } from '../errors.js';
 import type { Head, LogFollower } from '../event-log.js';
 import { inOrder, type Missed } from '../resume.js';
@@ -50,7 +51,11 @@ export class Follower {
   constructor(
     private readonly hub: LogFollower,
     private readonly source: FollowerSource,
-    private readonly options: { readonly tailBytes: number; readonly probeIntervalMs: number },
+    private readonly options: {
+      readonly hub: string;
+      readonly tailBytes: number;
+      readonly probeIntervalMs: number;
+    },
   ) {
     this.tail = new Tail(0, options.tailBytes);
   }
@@ -106,6 +111,7 @@ export class Follower {
     if (this.isClosed) return;
     if (this.awayBecause === undefined) {
       logger.warn(`Events do not arrive: ${why}. Streams stay open and get them later`);
+      diagnostics.log.publish({ hub: this.options.hub, trouble: why });
     }
     this.awayBecause = why;
   }
@@ -126,8 +132,10 @@ export class Follower {
     }
     this.isBehind = false;
     if (!this.isListening || this.isClosed) return;
-    if (this.awayBecause !== undefined) logger.log('Events arrive again');
+    if (this.awayBecause === undefined) return;
     this.awayBecause = undefined;
+    logger.log('Events arrive again');
+    diagnostics.log.publish({ hub: this.options.hub, trouble: undefined });
   }
 
   /** As a client's resume, of all rooms that are read here. */

@@ -12,6 +12,7 @@ describe('the package', () => {
       'Connection',
       'InjectBroadcaster',
       'LastEventId',
+      'SSE_CHANNELS',
       'SSE_DEFAULTS',
       'SseClosedError',
       'SseConnection',

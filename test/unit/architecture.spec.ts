@@ -28,7 +28,7 @@ const LAYERS = [
   ['stream-settings'],
   ['sse.options'],
   ['option-rules'],
-  ['errors'],
+  ['errors', 'diagnostics'],
 ].map((names) => names.map((name) => `${name}.ts`));
 
 const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })

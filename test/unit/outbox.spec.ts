@@ -10,13 +10,13 @@ function outboxes(count = 1): { outbox: Outbox; raw: RecordingResponse }[] {
   const turn = new Turn();
   return Array.from({ length: count }, () => {
     const raw = new RecordingResponse();
-    return { raw, outbox: new Outbox(raw.asResponse, turn, settings) };
+    return { raw, outbox: new Outbox(raw.asResponse, turn, settings, { wrote() {} }) };
   });
 }
 
 function oneOutbox(): { outbox: Outbox; raw: RecordingResponse } {
   const raw = new RecordingResponse();
-  return { raw, outbox: new Outbox(raw.asResponse, new Turn(), settings) };
+  return { raw, outbox: new Outbox(raw.asResponse, new Turn(), settings, { wrote() {} }) };
 }
 
 /** `pending`, or how the promise was settled by now. */

@@ -26,7 +26,11 @@ describe('Follower', () => {
       probe: async () => {},
       listenAnew: () => {},
     };
-    const follower = new Follower(hub, source, { tailBytes: 1_000, probeIntervalMs: 60_000 });
+    const follower = new Follower(hub, source, {
+      hub: '',
+      tailBytes: 1_000,
+      probeIntervalMs: 60_000,
+    });
     open.push(follower);
     await follower.begin();
     await turn();
