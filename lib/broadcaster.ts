@@ -1,11 +1,18 @@
 import { Logger, type InjectionToken } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import { currentConnection, type CloseReason } from './connection.js';
+import { currentConnection, type CloseReason, type SseConnection } from './connection.js';
 import { formatCursor } from './cursor.js';
 import { Deferred } from './deferred.js';
 import { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
-import { describe, SseClosedError, SseError, SseInvalidFieldError } from './errors.js';
+import {
+  describe,
+  preview,
+  SseClosedError,
+  SseError,
+  SseInvalidFieldError,
+  SseLimitError,
+} from './errors.js';
 import {
   HubEvent,
   type EventData,
@@ -15,7 +22,7 @@ import {
   type SseEvent,
 } from './event.js';
 import type { EventLog, Head, NewEvent } from './event-log.js';
-import { encodeParts, type SseMessage } from './frame.js';
+import { encodeParts, type FrameParts, type SseMessage } from './frame.js';
 import {
   checkHubStreamOptions,
   type EmitOptions,
@@ -27,6 +34,7 @@ import { Reader } from './reader.js';
 import { isCovered, positionIn, REPLAY_CAP } from './resume.js';
 import { warnOfReservedType } from './reserved-types.js';
 import { roomList } from './rooms.js';
+import { SSE_DEFAULTS, type LimitsOptions } from './sse.options.js';
 
 /**
  * Some rooms of a hub, ready to be sent to.
@@ -73,6 +81,7 @@ export class Broadcaster<Events extends object = EventMap> {
     readonly log: EventLog,
     private readonly options: HubOptions = {},
     private readonly name = '',
+    private readonly limits: LimitsOptions = {},
   ) {}
 
   /** @internal Up to here every live reader has got everything. */
@@ -95,7 +104,8 @@ export class Broadcaster<Events extends object = EventMap> {
   /**
    * Publishes a message to the rooms. Resolves with the event's cursor (`''` for an ephemeral event) once the log has
    * accepted it; never waits for a reader.
-   * @throws SseInvalidFieldError, SseSerializeError, SseClosedError, or what the log rejects with
+   * @throws SseInvalidFieldError, SseSerializeError, SseClosedError; SseLimitError for more than `limits.maxEventBytes`; or what
+   * the log rejects with
    */
   publish(
     rooms: string | readonly string[],
@@ -128,6 +138,7 @@ export class Broadcaster<Events extends object = EventMap> {
     // Without a data field a client fires no event, whatever its type.
     if (complete.type !== undefined && complete.data === undefined) complete.data = '';
     const parts = encodeParts(complete, this.options.serialize);
+    this.checkSize(parts);
     warnOfReservedType(message.type);
     return {
       rooms: roomList(rooms),
@@ -136,6 +147,16 @@ export class Broadcaster<Events extends object = EventMap> {
       key,
       ephemeral: ephemeral || !this.keepsHistory,
     };
+  }
+
+  private checkSize({ beforeId, afterId }: FrameParts): void {
+    const max = this.limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes;
+    // A character has up to three bytes, so that most events need no counting.
+    if (max === false || (beforeId.length + afterId.length) * 3 <= max) return;
+    const bytes = Buffer.byteLength(beforeId) + Buffer.byteLength(afterId);
+    if (bytes <= max) return;
+    const remedy = `an event of ${bytes} bytes is not published; send where the data can be fetched`;
+    throw new SseLimitError('maxEventBytes', max, remedy);
   }
 
   private append(event: NewEvent): Promise<string> {
@@ -163,7 +184,8 @@ export class Broadcaster<Events extends object = EventMap> {
    * The events of the rooms: those that the client has missed since its last event ID, then what is published, without a
    * gap or a double between them. What cannot be replayed is told first, by an event `sse-gap` with
    * `{ rooms, reason }`. Ends with the connection that subscribes, and with `SseClosedError` when the app shuts down.
-   * @throws SseInvalidFieldError for a room without a name or with more than 256 characters
+   * @throws SseInvalidFieldError for a room without a name or with more than 256 characters; the stream fails with SseLimitError
+   * for `limits.maxPerRoom` (which refuses a connection that has not begun) or `limits.maxRoomsPerConnection` (400)
    */
   stream(
     rooms: string | readonly string[],
@@ -173,12 +195,27 @@ export class Broadcaster<Events extends object = EventMap> {
     checkHubStreamOptions('stream()', options);
     return new Observable((subscriber) => {
       if (this.isClosed) throw new SseClosedError('the hub');
-      const reader = new Reader(this, list, options, subscriber, currentConnection.getStore());
+      const connection = currentConnection.getStore();
+      this.checkPlaces(list, connection);
+      const reader = new Reader(this, list, options, subscriber, connection);
       // In the room before anything is read: what is published meanwhile waits.
       this.delivery.join(reader);
       subscriber.add(reader);
       reader.start();
     });
+  }
+
+  private checkPlaces(rooms: readonly string[], connection: SseConnection | undefined): void {
+    const { maxPerRoom = Infinity, maxRoomsPerConnection = Infinity } = this.limits;
+    const count = (connection?.cursor.roomCount ?? 0) + rooms.length;
+    if (count > maxRoomsPerConnection) {
+      const remedy = `a connection cannot read ${count} rooms; ask for fewer`;
+      throw new SseLimitError('maxRoomsPerConnection', maxRoomsPerConnection, remedy);
+    }
+    for (const room of maxPerRoom === Infinity ? [] : rooms) {
+      if (this.size(room) < maxPerRoom) continue;
+      throw new SseLimitError('maxPerRoom', maxPerRoom, `room ${preview(room)} is full; try again`);
+    }
   }
 
   /**

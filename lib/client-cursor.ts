@@ -46,6 +46,11 @@ export class ClientCursor {
     this.sources = this.sources.filter((other) => other !== source);
   }
 
+  /** How many rooms its streams read. */
+  get roomCount(): number {
+    return this.sources.reduce((count, { rooms }) => count + rooms.length, 0);
+  }
+
   reads(room: string): boolean {
     return this.sources.some((source) => source.rooms.includes(room));
   }

@@ -16,11 +16,20 @@ import type { StreamSettings } from './stream-settings.js';
 
 /**
  * Why a connection ended: the client left, the source completed or failed, `close()` was called, the client took
- * nothing (`stall`) or too little (`overflow`), the app shut down; or the text that was given to `close()`.
+ * nothing (`stall`) or too little (`overflow`), the app shut down, it was open for
+ * `maxDurationMs` (`duration`); or the text that was given to `close()`.
  * @publicApi
  */
 export type CloseReason =
-  'client' | 'complete' | 'error' | 'server' | 'stall' | 'overflow' | 'shutdown' | (string & {});
+  | 'client'
+  | 'complete'
+  | 'error'
+  | 'server'
+  | 'stall'
+  | 'overflow'
+  | 'shutdown'
+  | 'duration'
+  | (string & {});
 
 /** What a connection shares with all others, and reports to. */
 export interface ConnectionHost {
@@ -43,6 +52,8 @@ export class SseConnection implements OutboxOwner {
   private reason: CloseReason | undefined;
   private readonly outbox: Outbox;
   private readonly arrivedAt = Math.floor(performance.now());
+  /** As `performance.now()`. */
+  private endsAt = Infinity;
   private events = 0;
   private bytes = 0;
   /** Made when it is asked for, as is all that few connections need. */
@@ -154,12 +165,27 @@ export class SseConnection implements OutboxOwner {
     this.end(reason, () => this.outbox.end());
   }
 
+  /** @internal As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
+  leave(reason: CloseReason): void {
+    const { retry } = this.settings;
+    this.open();
+    if (retry !== undefined && !this.response.isHead) {
+      this.push(encodeFrame({ retry: drawRetry(retry) }));
+    }
+    this.close(reason);
+  }
+
   /** @internal Sends the headers and the opening frame. A second call does nothing. */
   open(): void {
     if (this.phase !== 'opening') return;
     this.response.begin(this.settings.headers);
     this.phase = 'open';
     this.begunAt = Date.now();
+    const { maxDurationMs } = this.settings;
+    // All that are due within the last twentieth are ended together.
+    if (maxDurationMs !== undefined) {
+      this.endsAt = performance.now() + maxDurationMs * (0.8 + 0.15 * Math.random());
+    }
     this.outbox.open(this.openingFrame());
     this.begun?.();
     this.begun = undefined;
@@ -277,9 +303,14 @@ export class SseConnection implements OutboxOwner {
       return blockedAt + stallTimeoutMs;
     }
     if (this.phase !== 'open') return Infinity;
-    if (now < this.outbox.activeAt + keepAliveMs) return this.outbox.activeAt + keepAliveMs;
+    if (now >= this.endsAt) {
+      this.close('duration');
+      return now;
+    }
+    const { activeAt } = this.outbox;
+    if (now < activeAt + keepAliveMs) return Math.min(activeAt + keepAliveMs, this.endsAt);
     this.push(this.keepAliveFrame());
-    return now + keepAliveMs;
+    return Math.min(now + keepAliveMs, this.endsAt);
   }
 
   private end(reason: CloseReason, finish: () => void): void {

@@ -1,7 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
+import { Admission, type Refusal } from './admission.js';
 import { Turn } from './batch.js';
+import { diagnostics, type RefusalReason } from './diagnostics.js';
+import type { HttpRequest } from './response.js';
+import { StreamLogs } from './stream-logs.js';
+import { SSE_OPTIONS, type SseModuleOptions } from './sse.options.js';
 import { SlowClients } from './slow-clients.js';
 import type { CloseReason, ConnectionHost, SseConnection } from './connection.js';
 
@@ -13,6 +18,11 @@ export interface ClosedConnection {
   readonly connection: SseConnection;
   readonly reason: CloseReason;
 }
+
+/** Fewer than so many streams a second are no storm when they return. */
+const MAX_DRAIN_GAP_MS = 10;
+/** Of the time for a drain: the rest is for clients to take the end of their stream. */
+const DRAIN_SHARE = 0.8;
 
 /** All connections are looked at together, not more often than this and than a quarter of the shortest interval. */
 const MAX_PULSE_GAP_MS = 500;
@@ -44,11 +54,18 @@ export class SseConnections implements ConnectionHost {
   private readonly outside = AsyncLocalStorage.snapshot();
   private pulseGapMs = MAX_PULSE_GAP_MS;
   private draining: { onEmpty?: () => void } | undefined;
+  private readonly admission: Admission;
+  private readonly logs = new StreamLogs();
 
   /** Each connection, when its stream begins. */
   readonly opened$: Observable<SseConnection> = this.opens.asObservable();
   /** Each connection whose stream had begun, once, when it ends. */
   readonly closed$: Observable<ClosedConnection> = this.closes.asObservable();
+
+  /** @internal */
+  constructor(@Optional() @Inject(SSE_OPTIONS) { limits }: SseModuleOptions = {}) {
+    this.admission = new Admission(limits);
+  }
 
   /** How many streams are open. */
   get count(): number {
@@ -76,13 +93,17 @@ export class SseConnections implements ConnectionHost {
     return this.draining !== undefined;
   }
 
-  /** @internal Ends all streams for good; destroys the sockets of clients that have not taken the end in time. */
+  /**
+   * @internal Ends all streams for good, one after the other, so that their clients do not all return at once; destroys the
+   * sockets of those that have not taken the end in time.
+   */
   async drain(timeoutMs: number): Promise<void> {
     const draining: { onEmpty?: () => void } = (this.draining = {});
-    this.closeAll('shutdown');
+    const deadline = performance.now() + timeoutMs;
+    await this.endInTurn(timeoutMs * DRAIN_SHARE);
     if (this.opening.size + this.leaving.size > 0) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
+        const timer = setTimeout(resolve, deadline - performance.now());
         draining.onEmpty = () => {
           clearTimeout(timer);
           resolve();
@@ -95,6 +116,28 @@ export class SseConnections implements ConnectionHost {
     this.closes.complete();
   }
 
+  private async endInTurn(windowMs: number): Promise<void> {
+    const order = shuffled(this.list());
+    const gapMs = Math.min(MAX_DRAIN_GAP_MS, windowMs / order.length);
+    const begunAt = performance.now();
+    for (let ended = 0; ended < order.length;) {
+      const due = gapMs === 0 ? order.length : 1 + (performance.now() - begunAt) / gapMs;
+      while (ended < order.length && ended < due) order[ended++]?.leave('shutdown');
+      if (ended < order.length) await new Promise((resolve) => setTimeout(resolve, gapMs));
+    }
+  }
+
+  /** @internal Takes a place for a request, which the end of its connection gives back; or says why there is none. */
+  admit(request: HttpRequest): Refusal | undefined {
+    return this.admission.enter(request);
+  }
+
+  /** @internal */
+  refused(reason: RefusalReason, request: HttpRequest): void {
+    diagnostics.refuse.publish({ reason, request });
+    this.logs.refusal(reason, request, this.count);
+  }
+
   /** @internal */
   add(connection: SseConnection): void {
     this.opening.add(connection);
@@ -104,17 +147,29 @@ export class SseConnections implements ConnectionHost {
   opened(connection: SseConnection): void {
     this.opening.delete(connection);
     this.open.add(connection);
-    const { keepAliveMs = Infinity, stallTimeoutMs = Infinity } = connection.settings;
-    this.pulseGapMs = Math.min(this.pulseGapMs, keepAliveMs / 4, stallTimeoutMs / 4);
+    const {
+      keepAliveMs = Infinity,
+      stallTimeoutMs = Infinity,
+      maxDurationMs = Infinity,
+    } = connection.settings;
+    this.pulseGapMs = Math.min(
+      this.pulseGapMs,
+      keepAliveMs / 4,
+      stallTimeoutMs / 4,
+      maxDurationMs / 20,
+    );
     this.lookAt(connection.check(performance.now()));
+    this.logs.opened(connection, this.count);
     this.opens.next(connection);
     if (this.isDraining) connection.close('shutdown');
   }
 
   /** @internal */
   closed(connection: SseConnection, reason: CloseReason): void {
+    this.admission.leave(connection.request);
     if (this.open.delete(connection)) {
       this.leaving.add(connection);
+      this.logs.closed(connection, reason, this.count);
       this.lookAt(connection.check(performance.now()));
       this.closes.next({ connection, reason });
     }
@@ -154,4 +209,13 @@ export class SseConnections implements ConnectionHost {
     // Those that are due at slightly different times are served together.
     this.lookAt(Math.max(next, now + this.pulseGapMs));
   };
+}
+
+/** In random order. */
+function shuffled<T>(list: T[]): T[] {
+  for (let n = list.length - 1; n > 0; n--) {
+    const other = Math.floor(Math.random() * (n + 1));
+    [list[n], list[other]] = [list[other] as T, list[n] as T];
+  }
+  return list;
 }

@@ -70,6 +70,21 @@ export class SseClosedError extends SseError {
 }
 
 /**
+ * More than one of the `limits` allows.
+ * @publicApi
+ */
+export class SseLimitError extends SseError {
+  constructor(
+    /** The name of the option, for example `maxPerRoom`. */
+    readonly limit: string,
+    readonly max: number,
+    remedy: string,
+  ) {
+    super('SSE_LIMIT', `limits.${limit} is ${max}: ${remedy}`);
+  }
+}
+
+/**
  * The result or the place of a handler does not allow an event stream.
  * @publicApi
  */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { SseConnections } from './connections.js';
 import { Hubs } from './hubs.js';
 
 /**
@@ -24,11 +25,16 @@ export type SseHealthResult<Key extends string = 'sse'> = Record<
  */
 @Injectable()
 export class SseHealth {
-  constructor(private readonly hubs: Hubs) {}
+  constructor(
+    private readonly hubs: Hubs,
+    private readonly connections: SseConnections,
+  ) {}
 
-  /** `down` with what is wrong, for the first hub that has trouble. Never rejects. */
+  /** `down` with what is wrong, for the first hub that has trouble, or while the app ends its streams. Never rejects. */
   async check<Key extends string = 'sse'>(key = 'sse' as Key): Promise<SseHealthResult<Key>> {
-    const trouble = await this.hubs.trouble();
+    const trouble = this.connections.isDraining
+      ? 'the app is shutting down'
+      : await this.hubs.trouble();
     const state =
       trouble === undefined ? { status: 'up' as const } : { status: 'down' as const, trouble };
     return { [key]: state } as SseHealthResult<Key>;

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Broadcaster } from './broadcaster.js';
 import type { EventLogFactory } from './event-log.js';
 import { SseOptionsError } from './errors.js';
 import type { HubOptions } from './hub.options.js';
 import { MemoryEventLog } from './event-log-memory.js';
-import { SSE_DEFAULTS } from './sse.options.js';
+import { SSE_DEFAULTS, SSE_OPTIONS, type SseModuleOptions } from './sse.options.js';
 import { defined } from './stream-settings.js';
 
 interface Hub {
@@ -18,11 +18,14 @@ interface Hub {
 export class Hubs {
   private readonly hubs = new Map<string, Hub>();
 
+  constructor(@Inject(SSE_OPTIONS) private readonly module: SseModuleOptions) {}
+
   /** @throws SseOptionsError where the name has other options elsewhere */
-  open(name: string, options: HubOptions, log?: EventLogFactory): Promise<Broadcaster> {
+  open(name: string, own: HubOptions): Promise<Broadcaster> {
+    const options = { history: this.module.history, ...own };
     let hub = this.hubs.get(name);
     if (hub === undefined) {
-      hub = { options, broadcaster: started(name, options, log) };
+      hub = { options, broadcaster: started(name, options, this.module) };
       this.hubs.set(name, hub);
     } else if (!isDeepStrictEqual(hub.options, options)) {
       const expected = 'the same options in each forFeature() of this name';
@@ -47,14 +50,16 @@ export class Hubs {
   }
 }
 
+const inMemory: EventLogFactory = ({ history }) => new MemoryEventLog(history);
+
 async function started(
   name: string,
   options: HubOptions,
-  makeLog: EventLogFactory = ({ history }) => new MemoryEventLog(history),
+  { log = inMemory, limits }: SseModuleOptions,
 ): Promise<Broadcaster> {
   const history = { ...SSE_DEFAULTS.history, ...defined(options.history || {}) };
   const { serialize } = options;
-  const broadcaster = new Broadcaster(makeLog({ name, history, serialize }), options, name);
+  const broadcaster = new Broadcaster(log({ name, history, serialize }), options, name, limits);
   await broadcaster.start();
   return broadcaster;
 }

@@ -4,6 +4,7 @@ export { SSE_DEFAULTS } from './sse.options.js';
 export type {
   BackpressureOptions,
   KeepAliveOptions,
+  LimitsOptions,
   RetryRange,
   ShutdownOptions,
   SseFeature,
@@ -70,6 +71,7 @@ export {
   SseClosedError,
   SseError,
   SseInvalidFieldError,
+  SseLimitError,
   SseNotStreamableError,
   SseOptionsError,
   SseSerializeError,

@@ -19,6 +19,10 @@ const isWhole = (value: unknown, from: number, to: number): boolean =>
 export const positiveInteger = rule('a positive integer', (value) =>
   isWhole(value, 1, Number.MAX_SAFE_INTEGER),
 );
+export const positiveNumber = rule(
+  'a positive number',
+  (value) => typeof value === 'number' && value > 0 && Number.isFinite(value),
+);
 const inTimerRange = rule(`at most ${MAX_DELAY_MS} (24 days)`, (value) =>
   isWhole(value, 0, MAX_DELAY_MS),
 );

@@ -57,9 +57,8 @@ export class StreamResponse {
 
   /** What distinguishes a client before it says who it is: its address, its program, and what it asks for. */
   get place(): string {
-    const { socket, headers, url = '' } = this.request;
-    const address = this.platformRequest.ip ?? socket.remoteAddress;
-    return `${address} ${headers['user-agent']} ${url.split('?', 1)[0]}`;
+    const { platformRequest: request } = this;
+    return `${addressOf(request)} ${request.headers['user-agent']} ${pathOf(request)}`;
   }
 
   /** The client has left. */
@@ -87,6 +86,11 @@ export class StreamResponse {
       { 'Content-Type': CONTENT_TYPE },
     ];
     this.writeHead(statusCode, sources);
+  }
+
+  /** For an exception filter's answer: when a client may come back. Seconds. */
+  set retryAfter(seconds: number) {
+    this.raw.setHeader('Retry-After', seconds);
   }
 
   /** Answers without opening a stream: the client should not come back (204), or come back later. */
@@ -142,6 +146,18 @@ function onSocketClosed({ socket }: IncomingMessage, listener: () => void): () =
   }
   const all = listeners.add(listener);
   return () => void all.delete(listener);
+}
+
+/** The client's address, also behind a proxy that the platform was told to trust. */
+export function addressOf(request: HttpRequest): string {
+  const { socket } = (request.raw ?? request) as Partial<IncomingMessage>;
+  return request.ip ?? socket?.remoteAddress ?? '';
+}
+
+/** What is asked for, without the query. */
+export function pathOf(request: HttpRequest): string {
+  const { originalUrl, url } = request as { originalUrl?: string; url?: string };
+  return (originalUrl ?? url ?? '').split('?', 1)[0] ?? '';
 }
 
 /**

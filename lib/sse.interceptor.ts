@@ -1,6 +1,8 @@
 import 'reflect-metadata';
 import {
   BadRequestException,
+  HttpException,
+  HttpStatus,
   Inject,
   Injectable,
   Logger,
@@ -11,7 +13,14 @@ import {
 import { finalize, of, tap, type Observable } from 'rxjs';
 import { currentConnection, drawRetry, SseConnection } from './connection.js';
 import { SseConnections } from './connections.js';
-import { describe, SseError, SseInvalidFieldError, SseNotStreamableError } from './errors.js';
+import type { RefusalReason } from './diagnostics.js';
+import {
+  describe,
+  SseError,
+  SseInvalidFieldError,
+  SseLimitError,
+  SseNotStreamableError,
+} from './errors.js';
 import { encodeFrame } from './frame.js';
 import { runHandlerWith } from './handler.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
@@ -68,8 +77,11 @@ export class SseInterceptor implements NestInterceptor {
       response.answer(204);
       return of(undefined);
     }
-    if (this.connections.isDraining) {
-      refuse(response, settings);
+    const refusal = this.connections.isDraining
+      ? { reason: 'shutdown' as const, waitMs: 0 }
+      : this.connections.admit(request);
+    if (refusal !== undefined) {
+      this.refuse(refusal.reason, request, response, settings, refusal.waitMs);
       return of(undefined);
     }
     const connection = new SseConnection(request, response, settings, this.connections);
@@ -107,12 +119,32 @@ export class SseInterceptor implements NestInterceptor {
         if (response.isHead) connection.close('complete');
         else await writeStream(source, connection);
       } catch (error) {
-        if (!isLogAway(error) || connection.openedAt !== undefined) throw toHttpError(error);
-        logger.warn(`A stream was refused: ${describe(error)}`);
+        const reason = refusalOf(error);
+        if (reason === undefined || connection.openedAt !== undefined) throw toHttpError(error);
+        if (reason === 'log') logger.warn(`A stream was refused: ${describe(error)}`);
         connection.abandon();
-        refuse(response, settings);
+        this.refuse(reason, connection.request, response, settings);
       }
     });
+  }
+
+  /** Not now. Any other status than 200 stops a browser for good; a client that uses `fetch` may ask for one. */
+  private refuse(
+    reason: RefusalReason,
+    request: HttpRequest,
+    response: StreamResponse,
+    { retry = SSE_DEFAULTS.retry, rejectWith }: StreamSettings,
+    waitMs = 0,
+  ): void {
+    this.connections.refused(reason, request);
+    const retryMs = Math.ceil(waitMs) + drawRetry(retry);
+    if (rejectWith === 'retry') return response.answer(200, encodeFrame({ retry: retryMs }));
+    const seconds = Math.ceil(retryMs / 1_000);
+    response.retryAfter = seconds;
+    const isClients = reason === 'key' || reason === 'rate';
+    const statusCode = isClients ? HttpStatus.TOO_MANY_REQUESTS : HttpStatus.SERVICE_UNAVAILABLE;
+    const message = `${WHY_NOT[reason]}; try again in ${seconds} s`;
+    throw new HttpException({ statusCode, message, reason }, statusCode);
   }
 }
 
@@ -124,18 +156,24 @@ function refuseUnlessBegun({ state }: SseConnection): void {
   );
 }
 
-/** Not now: any other status than 200 would stop a browser for good. */
-function refuse(response: StreamResponse, { retry = SSE_DEFAULTS.retry }: StreamSettings): void {
-  response.answer(200, encodeFrame({ retry: drawRetry(retry) }));
+const WHY_NOT: Record<RefusalReason, string> = {
+  process: 'All places for streams are taken',
+  key: 'You have too many open streams',
+  rate: 'You open streams too often',
+  room: 'All places in this room are taken',
+  shutdown: 'The server is about to end',
+  log: 'Events cannot be read at the moment',
+};
+
+function refusalOf(error: unknown): RefusalReason | undefined {
+  if (error instanceof SseLimitError && error.limit === 'maxPerRoom') return 'room';
+  return error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE' ? 'log' : undefined;
 }
 
-function isLogAway(error: unknown): boolean {
-  return error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE';
-}
-
-/** A room name often comes from the URL, so a wrong one is the client's error. */
+/** Room names often come from the URL, so a wrong one, or too many, are the client's error. */
 function toHttpError(error: unknown): unknown {
-  if (error instanceof SseInvalidFieldError && error.field === 'room') {
+  const isTooManyRooms = error instanceof SseLimitError && error.limit === 'maxRoomsPerConnection';
+  if (isTooManyRooms || (error instanceof SseInvalidFieldError && error.field === 'room')) {
     return new BadRequestException(error.message, { cause: error });
   }
   return error;

@@ -51,8 +51,8 @@ class SseFeatureModule {}
     {
       provide: Broadcaster,
       inject: [Hubs, SSE_OPTIONS],
-      useFactory: (hubs: Hubs, { serialize, history, log }: SseModuleOptions) =>
-        hubs.open(DEFAULT_HUB, { serialize, history }, log),
+      useFactory: (hubs: Hubs, { serialize }: SseModuleOptions) =>
+        hubs.open(DEFAULT_HUB, { serialize }),
     },
   ],
   exports: [SseConnections, SseHealth, Broadcaster, Hubs, SSE_OPTIONS],
@@ -79,12 +79,9 @@ export class SseModule extends ConfigurableModuleClass implements BeforeApplicat
     checkFeatures(features);
     const providers: Provider[] = features.map(({ name, ...own }) => ({
       provide: getBroadcasterToken(name),
-      inject: [
-        { token: Hubs, optional: true },
-        { token: SSE_OPTIONS, optional: true },
-      ],
-      useFactory: (hubs?: Hubs, { history, log }: SseModuleOptions = {}) => {
-        if (hubs !== undefined) return hubs.open(name, { history, ...own }, log);
+      inject: [{ token: Hubs, optional: true }],
+      useFactory: (hubs?: Hubs) => {
+        if (hubs !== undefined) return hubs.open(name, own);
         throw new SseOptionsError(
           `forFeature "${name}"`,
           'SseModule.forRoot() without isGlobal: false',

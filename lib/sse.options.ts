@@ -3,6 +3,7 @@ import type { HubOptions } from './hub.options.js';
 import type { Overflow } from './backlog.js';
 import type { EventLogFactory, HistoryOptions } from './event-log.js';
 import type { SseConnection } from './connection.js';
+import type { HttpRequest } from './response.js';
 import type { Serialize, SseMessage } from './frame.js';
 import type { SseMap } from './message.js';
 import * as rules from './option-rules.js';
@@ -82,6 +83,19 @@ export interface StreamOptions {
   onComplete?: 'end' | 'close';
   /** What happens to a client that reads too slowly. */
   backpressure?: BackpressureOptions;
+  /**
+   * After how long a stream is ended, with the reason `duration`, so that its client comes back, past guards and perhaps to another
+   * process. Each stream draws its own from 80 to 100 % of it. Milliseconds. `false`: never.
+   * @default false
+   */
+  maxDurationMs?: number | false;
+  /**
+   * How a newcomer is refused, for want of a place or while the app ends. `retry`: 200, a reconnection time, and the end; an `EventSource`
+   * comes back, which any other status would keep it from for good. `status`: 503 (process, room, shutdown, log) or 429 (key,
+   * rate) with `Retry-After`, for clients that use `fetch`.
+   * @default 'retry'
+   */
+  rejectWith?: 'retry' | 'status';
 }
 
 /**
@@ -98,11 +112,43 @@ export interface SseStreamOptions extends StreamOptions {
   map?: SseMap;
 }
 
+/**
+ * How much one process takes on. Newcomers are refused; open streams stay. Each limit counts for this process alone, and none
+ * is set by default but that of an event's size.
+ * @publicApi
+ */
+export interface LimitsOptions {
+  /** Connections of this process. */
+  maxConnections?: number;
+  /** Connections with the same `key`. */
+  maxPerKey?: number;
+  /**
+   * Who a request is from, for `maxPerKey` and `connectRate`; called after the guards.
+   * @default the client's address: behind a proxy, tell the platform to trust it
+   */
+  key?(request: HttpRequest): string;
+  /** Streams that read the same room. */
+  maxPerRoom?: number;
+  /**
+   * New connections with the same `key`: so many per second on average, and at most `burst` at once.
+   * `burst` is `perSecond` by default, and at least 1.
+   */
+  connectRate?: { perSecond: number; burst?: number };
+  /** Rooms that one connection reads in all its hub streams. More are the client's error: 400. */
+  maxRoomsPerConnection?: number;
+  /**
+   * Wire text of one event of a hub. A larger one is not published: `emit()` rejects with `SSE_LIMIT`. Bytes. `false`: no limit.
+   * @default 1_048_576
+   */
+  maxEventBytes?: number | false;
+}
+
 /** @publicApi */
 export interface ShutdownOptions {
   /**
-   * How long `app.close()` waits for clients to take the end of their stream before it destroys their sockets.
-   * Milliseconds. `0`: at once.
+   * How long `app.close()` takes to end all streams: in random order, each with a reconnection time of its own, over four fifths
+   * of it, but not slower than one each 10 ms. At its end, sockets of clients that have not taken the end of their stream
+   * are destroyed. Milliseconds. `0`: at once.
    * @default 5_000
    */
   timeoutMs?: number;
@@ -114,6 +160,7 @@ export interface ShutdownOptions {
  */
 export interface SseModuleOptions extends StreamOptions {
   shutdown?: ShutdownOptions;
+  limits?: LimitsOptions;
   /** What hubs keep for clients that return. `false`: nothing; a named hub may have its own. */
   history?: HistoryOptions | false;
   /**
@@ -153,7 +200,10 @@ export const SSE_DEFAULTS = Object.freeze({
     overflow: 'disconnect',
     stallTimeoutMs: 15_000,
   }),
+  maxDurationMs: false,
+  rejectWith: 'retry',
   shutdown: Object.freeze({ timeoutMs: 5_000 }),
+  limits: Object.freeze({ maxEventBytes: 1_048_576 }),
   history: Object.freeze({ maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 }),
 }) satisfies SseModuleOptions;
 
@@ -170,6 +220,8 @@ const STREAM_RULES = {
     key: rules.aFunction,
     stallTimeoutMs: rules.orFalse(rules.durationMs),
   }),
+  maxDurationMs: rules.orFalse(rules.durationMs),
+  rejectWith: rules.oneOf('retry', 'status'),
 };
 
 /** @throws SseOptionsError */
@@ -194,6 +246,18 @@ export const checkModuleOptions = rules.required(
     history: HISTORY_RULE,
     log: rules.aFunction,
     shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),
+    limits: rules.object({
+      maxConnections: rules.positiveInteger,
+      maxPerKey: rules.positiveInteger,
+      key: rules.aFunction,
+      maxPerRoom: rules.positiveInteger,
+      connectRate: rules.object({
+        perSecond: rules.required(rules.positiveNumber),
+        burst: rules.positiveInteger,
+      }),
+      maxRoomsPerConnection: rules.positiveInteger,
+      maxEventBytes: rules.orFalse(rules.positiveInteger),
+    }),
   }),
 );
 

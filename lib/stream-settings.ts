@@ -23,6 +23,8 @@ export interface StreamSettings {
   readonly overflow: Overflow;
   readonly conflateKey: (message: SseMessage) => string;
   readonly stallTimeoutMs: number | undefined;
+  readonly maxDurationMs: number | undefined;
+  readonly rejectWith: 'retry' | 'status';
 }
 
 /** The one place where defaults, the module's options and a stream's options meet. */
@@ -61,6 +63,8 @@ export function streamSettings(
     overflow: backpressure.overflow,
     conflateKey: backpressure.key ?? typeOf,
     stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
+    maxDurationMs: merged.maxDurationMs || undefined,
+    rejectWith: merged.rejectWith ?? SSE_DEFAULTS.rejectWith,
   };
 }
 

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { concatMap, filter, type Observable } from 'rxjs';
 import type { Appended, EventLog, NewEvent } from '../../lib/event-log.js';
 import { Broadcaster } from '../../lib/broadcaster.js';
@@ -81,6 +82,9 @@ interface Reader {
   /** Owed is what is published after the step in which it connected without a last event ID. */
   since: number;
 }
+
+// Not a line for each of its connections.
+Logger.overrideLogger(['warn', 'error']);
 
 const ROOMS = ['a', 'b', 'c', 'd', 'e', 'f'];
 

@@ -22,6 +22,7 @@ describe('the package', () => {
       'SseHealth',
       'SseId',
       'SseInvalidFieldError',
+      'SseLimitError',
       'SseModule',
       'SseNotStreamableError',
       'SseOptionsError',

@@ -16,6 +16,7 @@ const LAYERS = [
   ['stream-writer', 'health'],
   ['hubs'],
   ['handler', 'source', 'poll', 'message', 'connections'],
+  ['admission', 'stream-logs'],
   ['broadcaster'],
   ['delivery'],
   ['reader'],
