@@ -33,7 +33,7 @@ import { positiveInteger } from './option-rules.js';
 import { Reader } from './reader.js';
 import { isCovered, positionIn, REPLAY_CAP } from './resume.js';
 import { warnOfReservedType } from './reserved-types.js';
-import { roomList } from './rooms.js';
+import { CONTROL_ROOM, roomList } from './rooms.js';
 import { SSE_DEFAULTS, type LimitsOptions } from './sse.options.js';
 
 /**
@@ -149,6 +149,13 @@ export class Broadcaster<Events extends object = EventMap> {
     };
   }
 
+  /** @internal Says something to all processes that have this hub; `delivery.onControl` hears it. */
+  async tellAll(data: string): Promise<void> {
+    const message: SseMessage = { data };
+    const ephemeral = !this.keepsHistory;
+    await this.append({ rooms: [CONTROL_ROOM], message, parts: encodeParts(message), ephemeral });
+  }
+
   private checkSize({ beforeId, afterId }: FrameParts): void {
     const max = this.limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes;
     // A character has up to three bytes, so that most events need no counting.
@@ -196,12 +203,19 @@ export class Broadcaster<Events extends object = EventMap> {
     return new Observable((subscriber) => {
       if (this.isClosed) throw new SseClosedError('the hub');
       const connection = currentConnection.getStore();
-      this.checkPlaces(list, connection);
-      const reader = new Reader(this, list, options, subscriber, connection);
-      // In the room before anything is read: what is published meanwhile waits.
-      this.delivery.join(reader);
-      subscriber.add(reader);
-      reader.start();
+      const join = (): void => {
+        if (subscriber.closed) return;
+        this.checkPlaces(list, connection);
+        const reader = new Reader(this, list, options, subscriber, connection);
+        // In the room before anything is read: what is published meanwhile waits.
+        this.delivery.join(reader);
+        subscriber.add(reader);
+        reader.start();
+      };
+      const { authorize = this.options.authorize } = options;
+      if (authorize === undefined || connection === undefined) return join();
+      const refused = (error: unknown): void => subscriber.error(error);
+      subscriber.add(connection.authorization.ask(authorize, list, join, refused));
     });
   }
 
@@ -253,7 +267,7 @@ export class Broadcaster<Events extends object = EventMap> {
 
   /** The rooms that somebody on this instance reads. */
   rooms(): string[] {
-    return this.delivery.rooms();
+    return this.delivery.readRooms();
   }
 
   /** How many streams on this instance read this room, or any. */

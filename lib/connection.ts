@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
+import { Authorization } from './authorization.js';
 import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
 import { Deferred } from './deferred.js';
@@ -17,7 +18,7 @@ import type { StreamSettings } from './stream-settings.js';
 /**
  * Why a connection ended: the client left, the source completed or failed, `close()` was called, the client took
  * nothing (`stall`) or too little (`overflow`), the app shut down, it was open for
- * `maxDurationMs` (`duration`); or the text that was given to `close()`.
+ * `maxDurationMs` (`duration`), its client may not read it any more (`auth`); or the text that was given to `close()`.
  * @publicApi
  */
 export type CloseReason =
@@ -29,6 +30,7 @@ export type CloseReason =
   | 'overflow'
   | 'shutdown'
   | 'duration'
+  | 'auth'
   | (string & {});
 
 /** What a connection shares with all others, and reports to. */
@@ -62,6 +64,7 @@ export class SseConnection implements OutboxOwner {
   /** @internal What the client comes back with. */
   readonly cursor = new ClientCursor();
   private lastCursor: string | undefined;
+  private allowed: Authorization | undefined;
   private begun: (() => void) | undefined;
   private subscription: { unsubscribe(): void } | undefined;
   private abort: AbortController | undefined;
@@ -165,6 +168,22 @@ export class SseConnection implements OutboxOwner {
     this.end(reason, () => this.outbox.end());
   }
 
+  /** @internal Ends the stream, and tells the client that it may not have it any more. */
+  expel(): void {
+    if (this.phase === 'open') this.tellOwn('sse-end', { reason: 'auth' });
+    this.close('auth');
+  }
+
+  /** @internal What the client was allowed to read. */
+  get authorization(): Authorization {
+    return (this.allowed ??= new Authorization(this));
+  }
+
+  /** @internal Before it settles the stream does not begin by itself; absent where nothing is being asked. */
+  get pendingAuthorization(): Promise<unknown> | undefined {
+    return this.allowed?.pending;
+  }
+
   /** @internal As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
   leave(reason: CloseReason): void {
     const { retry } = this.settings;
@@ -215,6 +234,11 @@ export class SseConnection implements OutboxOwner {
   tell(message: SseMessage): void {
     this.begin(message);
     this.push(this.frameOf(message));
+  }
+
+  /** @internal As `tell()`, for what the library says: JSON, whatever `serialize` makes of the app's data. */
+  tellOwn(type: string, data: object, id?: string): void {
+    this.tell({ type, id, data: JSON.stringify(data) });
   }
 
   /** A first message that cannot be sent fails before the stream begins; a good one follows the opening. */
@@ -307,10 +331,26 @@ export class SseConnection implements OutboxOwner {
       this.close('duration');
       return now;
     }
-    const { activeAt } = this.outbox;
-    if (now < activeAt + keepAliveMs) return Math.min(activeAt + keepAliveMs, this.endsAt);
+    const keepAliveAt = this.outbox.activeAt + keepAliveMs;
+    if (this.allowed !== undefined) {
+      const asksAt = this.allowed.askedAt + (this.settings.keepAliveMs ?? ASK_AGAIN_MS);
+      const askAt = Math.min(asksAt, keepAliveAt);
+      if (now < askAt) return Math.min(askAt, this.endsAt);
+      void this.askAgain(this.allowed, keepAliveMs);
+      return Math.min(now + (this.settings.keepAliveMs ?? ASK_AGAIN_MS), this.endsAt);
+    }
+    if (now < keepAliveAt) return Math.min(keepAliveAt, this.endsAt);
     this.push(this.keepAliveFrame());
     return Math.min(now + keepAliveMs, this.endsAt);
+  }
+
+  /** Before the keep-alive is written: it would tell a client where it stands that may not read on. */
+  private async askAgain(authorization: Authorization, keepAliveMs: number): Promise<void> {
+    const isAllowed = await authorization.askAgain();
+    if (this.phase !== 'open' || isAllowed === undefined) return;
+    if (!isAllowed) return this.expel();
+    const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
+    if (isIdle && !this.outbox.isBlocked) this.push(this.keepAliveFrame());
   }
 
   private end(reason: CloseReason, finish: () => void): void {
@@ -318,6 +358,7 @@ export class SseConnection implements OutboxOwner {
     this.phase = 'closed';
     this.reason = reason;
     this.lastCursor = this.cursor.text;
+    this.allowed?.end();
     try {
       this.subscription?.unsubscribe();
     } catch (error) {
@@ -363,6 +404,9 @@ export class SseConnection implements OutboxOwner {
 }
 
 const logger = new Logger('Sse');
+
+/** Where there are no keep-alives: how often it is asked whether a client may still read. */
+const ASK_AGAIN_MS = 15_000;
 
 /** The connection whose handler or subscription runs now. */
 export const currentConnection = new AsyncLocalStorage<SseConnection>();

@@ -7,6 +7,7 @@ import { diagnostics, type RefusalReason } from './diagnostics.js';
 import type { HttpRequest } from './response.js';
 import { StreamLogs } from './stream-logs.js';
 import { SSE_OPTIONS, type SseModuleOptions } from './sse.options.js';
+import { SseOptionsError } from './errors.js';
 import { SlowClients } from './slow-clients.js';
 import type { CloseReason, ConnectionHost, SseConnection } from './connection.js';
 
@@ -17,6 +18,15 @@ import type { CloseReason, ConnectionHost, SseConnection } from './connection.js
 export interface ClosedConnection {
   readonly connection: SseConnection;
   readonly reason: CloseReason;
+}
+
+/** What one process says to all. */
+interface Revocation {
+  readonly revoke: Readonly<Record<string, unknown>>;
+}
+
+interface ControlSource {
+  onControl: ((data: string) => void) | undefined;
 }
 
 /** Fewer than so many streams a second are no storm when they return. */
@@ -56,6 +66,7 @@ export class SseConnections implements ConnectionHost {
   private draining: { onEmpty?: () => void } | undefined;
   private readonly admission: Admission;
   private readonly logs = new StreamLogs();
+  private tellAll: ((data: string) => Promise<void>) | undefined;
 
   /** Each connection, when its stream begins. */
   readonly opened$: Observable<SseConnection> = this.opens.asObservable();
@@ -86,6 +97,47 @@ export class SseConnections implements ConnectionHost {
   /** Ends all open streams; new ones may follow. */
   closeAll(reason: CloseReason = 'server'): void {
     for (const connection of this.list()) connection.close(reason);
+  }
+
+  /**
+   * Ends the connections of this process for which `predicate` answers true, with the reason `auth`, after
+   * `event: sse-end` with `{"reason":"auth"}`. Whether a client may come back, guards decide.
+   * @returns how many they were
+   */
+  revoke(predicate: (connection: SseConnection) => boolean): number {
+    const revoked = this.list().filter(predicate);
+    for (const connection of revoked) connection.expel();
+    return revoked.length;
+  }
+
+  /**
+   * As `revoke()`, on all processes that share the log of the default hub: every connection whose `data` has all these facts.
+   * Resolves when the log has accepted it; a process that is cut off hears of it when it is back.
+   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody; what the log rejects with
+   * @example `await this.connections.revokeEverywhere({ user: user.id })`
+   */
+  async revokeEverywhere(
+    facts: Readonly<Record<string, string | number | boolean>>,
+  ): Promise<void> {
+    if (Object.keys(facts).length === 0) {
+      throw new SseOptionsError(
+        'revokeEverywhere()',
+        'at least one fact; for all, closeAll()',
+        facts,
+      );
+    }
+    const revocation: Revocation = { revoke: facts };
+    await this.tellAll?.(JSON.stringify(revocation));
+  }
+
+  /** @internal From here on processes hear each other. */
+  connect(hub: { tellAll(data: string): Promise<void>; readonly delivery: ControlSource }): void {
+    this.tellAll = (data) => hub.tellAll(data);
+    hub.delivery.onControl = (data) => {
+      const { revoke } = JSON.parse(data) as Revocation;
+      const entries = Object.entries(revoke);
+      this.revoke(({ data: own }) => entries.every(([name, value]) => own[name] === value));
+    };
   }
 
   /** @internal No newcomers any more. */

@@ -3,7 +3,7 @@ import type { Position } from './cursor.js';
 import { HubEvent, type LoggedEvent } from './event.js';
 import type { Gap, Head, LogFollower } from './event-log.js';
 import type { Reader } from './reader.js';
-import { Rooms } from './rooms.js';
+import { CONTROL_ROOM, Rooms } from './rooms.js';
 
 const logger = new Logger('Sse');
 
@@ -14,6 +14,9 @@ const MAX_RECENT = 1_000;
 export class Delivery<Events extends object> implements LogFollower {
   /** Up to here every live reader has got everything. */
   head: Head = { epoch: '', position: 0 };
+
+  /** Hears what other processes, and this one, say to all. */
+  onControl: ((data: string) => void) | undefined;
 
   private readonly readers = new Set<Reader<Events>>();
   private readonly byRoom = new Rooms<Reader<Events>>();
@@ -64,6 +67,8 @@ export class Delivery<Events extends object> implements LogFollower {
   }
 
   private deliver(next: LoggedEvent): void {
+    if (next.rooms[0] === CONTROL_ROOM)
+      return guarded(() => this.onControl?.(String(next.message.data)));
     const readers = this.byRoom.in(next.rooms);
     // Most events of a hub that many processes share are for nobody here.
     if (readers.length === 0) return;
@@ -72,6 +77,9 @@ export class Delivery<Events extends object> implements LogFollower {
   }
 
   lost({ rooms, reason }: Gap): void {
+    if (rooms.includes(CONTROL_ROOM) && reason !== 'epoch') {
+      logger.warn('What other processes said to all, such as a revocation, may have been lost');
+    }
     for (const reader of this.byRoom.in(rooms)) {
       const own = reader.rooms.filter((room) => rooms.includes(room));
       guarded(() => reader.lost({ rooms: own, reason }));
@@ -97,7 +105,13 @@ export class Delivery<Events extends object> implements LogFollower {
     for (const reader of this.readers) reader.end();
   }
 
+  /** Of which the log has to tell: also what nobody has opened a stream for. */
   rooms(): string[] {
+    return [...this.byRoom.names(), CONTROL_ROOM];
+  }
+
+  /** Which somebody reads. */
+  readRooms(): string[] {
     return this.byRoom.names();
   }
 

@@ -1,3 +1,4 @@
+import type { Authorize } from './authorization.js';
 import type { EventType, SseEvent } from './event.js';
 import type { HistoryOptions } from './event-log.js';
 import type { Serialize, SseMessage } from './frame.js';
@@ -9,6 +10,8 @@ export interface HubOptions {
   serialize?: Serialize;
   /** What is kept for clients that return. `false`: nothing; events have no ids, and clients only get what comes. */
   history?: HistoryOptions | false;
+  /** Who may read which rooms, asked for each connection. Without it: whoever the handler opens a stream for. */
+  authorize?: Authorize;
 }
 
 /** @publicApi */
@@ -50,6 +53,8 @@ export interface HubStreamOptions<Events extends object> {
    * published after it was called follows them. What it throws ends the stream.
    */
   snapshot?: (reason: 'fresh' | 'gap', rooms: string[]) => Promise<readonly SseMessage[]>;
+  /** In place of the hub's own. */
+  authorize?: Authorize;
   /**
    * After a client was told of a gap: `tail` replays what it missed in the other rooms and goes live, `skip` goes live,
    * `end` completes the stream.
@@ -65,5 +70,6 @@ export const checkHubStreamOptions = rules.object({
   lastEventId: rules.orFalse(rules.anyText),
   rewind: rules.positiveIntegerOrMs,
   snapshot: rules.aFunction,
+  authorize: rules.aFunction,
   onGap: rules.oneOf('tail', 'skip', 'end'),
 });

@@ -36,6 +36,8 @@ export type { CloseReason } from './connection.js';
 export { SseConnections } from './connections.js';
 export type { ClosedConnection } from './connections.js';
 
+export type { Authorize, Authorized } from './authorization.js';
+
 // what a service injects
 export { Broadcaster, getBroadcasterToken } from './broadcaster.js';
 export type { Emitter, HistoryPage } from './broadcaster.js';

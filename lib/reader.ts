@@ -213,10 +213,7 @@ export class Reader<Events extends object> implements CursorSource {
     const { gaps } = this;
     if (gaps.length === 0) return;
     this.gaps = [];
-    for (const gap of gaps) {
-      diagnostics.gap.publish({ connection: this.connection, ...gap });
-      this.tell({ type: 'sse-gap', data: gap });
-    }
+    for (const gap of gaps) this.tellGap(gap);
     if (this.options.onGap === 'end') this.subscriber.complete();
     else await this.giveSnapshot('gap', [...new Set(gaps.flatMap(({ rooms }) => rooms))]);
   }
@@ -299,6 +296,13 @@ export class Reader<Events extends object> implements CursorSource {
     }
     if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
     this.subscriber.next(event);
+  }
+
+  private tellGap(gap: Gap): void {
+    const { connection } = this;
+    diagnostics.gap.publish({ connection, ...gap });
+    if (connection === undefined) this.tell({ type: 'sse-gap', data: gap });
+    else if (connection.state !== 'closed') connection.tellOwn('sse-gap', gap);
   }
 
   /** To the client directly: the handler's operators are for events. */

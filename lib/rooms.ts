@@ -3,9 +3,12 @@ import { SseInvalidFieldError } from './errors.js';
 /** Longer names cost memory in every index and log. */
 export const MAX_ROOM_LENGTH = 256;
 
+/** What processes tell each other over a hub; for nobody to read. */
+export const CONTROL_ROOM = 'sse:control';
+
 /**
  * The rooms of a call as a list without doubles.
- * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters
+ * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, and for `sse:control`
  */
 export function roomList(rooms: string | readonly string[]): string[] {
   const list = typeof rooms === 'string' ? [rooms] : [...new Set(rooms)];
@@ -15,6 +18,13 @@ export function roomList(rooms: string | readonly string[]): string[] {
     if (typeof room !== 'string' || room === '' || room.length > MAX_ROOM_LENGTH) {
       const remedy = `expected a name of 1 to ${MAX_ROOM_LENGTH} characters`;
       throw new SseInvalidFieldError('room', room, remedy);
+    }
+    if (room === CONTROL_ROOM) {
+      throw new SseInvalidFieldError(
+        'room',
+        room,
+        'this one is the library’s own; name it otherwise',
+      );
     }
   }
   return list;

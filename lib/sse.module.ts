@@ -51,8 +51,8 @@ class SseFeatureModule {}
     {
       provide: Broadcaster,
       inject: [Hubs, SSE_OPTIONS],
-      useFactory: (hubs: Hubs, { serialize }: SseModuleOptions) =>
-        hubs.open(DEFAULT_HUB, { serialize }),
+      useFactory: (hubs: Hubs, { serialize, authorize }: SseModuleOptions) =>
+        hubs.open(DEFAULT_HUB, { serialize, authorize }),
     },
   ],
   exports: [SseConnections, SseHealth, Broadcaster, Hubs, SSE_OPTIONS],
@@ -62,8 +62,10 @@ export class SseModule extends ConfigurableModuleClass implements BeforeApplicat
     private readonly connections: SseConnections,
     private readonly hubs: Hubs,
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
+    broadcaster: Broadcaster,
   ) {
     super();
+    connections.connect(broadcaster);
   }
 
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {

@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder, type RequestMethod } from '@nestjs/common';
+import type { Authorize } from './authorization.js';
 import type { HubOptions } from './hub.options.js';
 import type { Overflow } from './backlog.js';
 import type { EventLogFactory, HistoryOptions } from './event-log.js';
@@ -163,6 +164,8 @@ export interface SseModuleOptions extends StreamOptions {
   limits?: LimitsOptions;
   /** What hubs keep for clients that return. `false`: nothing; a named hub may have its own. */
   history?: HistoryOptions | false;
+  /** Who may read which rooms of the default hub; a named hub has its own. */
+  authorize?: Authorize;
   /**
    * Makes the log of each hub.
    * @default a log in the memory of this process
@@ -245,6 +248,7 @@ export const checkModuleOptions = rules.required(
     ...STREAM_RULES,
     history: HISTORY_RULE,
     log: rules.aFunction,
+    authorize: rules.aFunction,
     shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),
     limits: rules.object({
       maxConnections: rules.positiveInteger,
@@ -266,6 +270,7 @@ const checkFeature = rules.required(
     name: rules.required(rules.aText),
     serialize: rules.aFunction,
     history: HISTORY_RULE,
+    authorize: rules.aFunction,
   }),
 );
 

@@ -23,7 +23,11 @@ export function writeStream(source: Observable<unknown>, connection: SseConnecti
     connection.onBegun(resolve);
     connection.onEnd(writer);
     source.subscribe(writer);
-    setImmediate(() => writer.begin());
+    setImmediate(() => {
+      const { pendingAuthorization } = connection;
+      if (pendingAuthorization === undefined) writer.begin();
+      else void pendingAuthorization.then(() => writer.begin());
+    });
   });
 }
 
@@ -84,7 +88,7 @@ function messageOf(value: unknown, { settings }: SseConnection): SseMessage {
 
 function complete(connection: SseConnection): void {
   if (connection.settings.onComplete === 'close') {
-    connection.tell({ type: 'sse-end', id: END_ID, data: { reason: 'complete' } });
+    connection.tellOwn('sse-end', { reason: 'complete' }, END_ID);
   }
   connection.close('complete');
 }
@@ -93,19 +97,21 @@ function failLate(error: unknown, connection: SseConnection): void {
   if (connection.state === 'closed') return;
   diagnostics.error.publish({ error, connection });
   try {
-    const message = lastMessage(error, connection);
-    if (message) connection.tell(message);
+    tellError(error, connection);
   } catch (hookError) {
     logger.error(hookError);
   }
   connection.close('error');
 }
 
-function lastMessage(error: unknown, connection: SseConnection): SseMessage | undefined | void {
+function tellError(error: unknown, connection: SseConnection): void {
   const { onError } = connection.settings;
-  if (onError !== undefined) return onError(error, connection);
-  logger.error(error);
-  return { type: 'sse-error', data: errorBody(error) };
+  if (onError === undefined) {
+    logger.error(error);
+    return connection.tellOwn('sse-error', errorBody(error));
+  }
+  const message = onError(error, connection);
+  if (message) connection.tell(message);
 }
 
 /** What the client would have got as a response; for anything but an `HttpException`, nothing that could be a secret. */

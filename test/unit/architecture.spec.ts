@@ -21,7 +21,7 @@ const LAYERS = [
   ['delivery'],
   ['reader'],
   ['resume', 'reserved-types', 'rooms', 'connection', 'slow-clients', 'hub.options', 'pipeline'],
-  ['client-cursor'],
+  ['client-cursor', 'authorization'],
   ['outbox', 'response', 'event-log-memory'],
   ['backlog', 'batch'],
   ['event', 'event-log', 'ring'],

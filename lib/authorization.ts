@@ -1,0 +1,119 @@
+import { ForbiddenException, Logger } from '@nestjs/common';
+import type { SseConnection } from './connection.js';
+
+/**
+ * Who may read which rooms of a hub. Called when a stream joins them, before anything is replayed, and again at each keep-alive interval
+ * for as long as the stream is open; `connection.data` and `connection.request` tell who it is. No: 403, or the end of the
+ * stream after `event: sse-end` with `{"reason":"auth"}`; so is what it throws, with its own status where the stream has not
+ * begun. `until`: yes, but the stream ends by then, a little earlier, so that not all end together; a date, or milliseconds
+ * since the Unix epoch.
+ * @publicApi
+ */
+export type Authorize = (
+  connection: SseConnection,
+  rooms: readonly string[],
+) => Authorized | Promise<Authorized>;
+
+/** @publicApi */
+export type Authorized = boolean | { readonly until?: Date | number };
+
+interface Grant {
+  readonly authorize: Authorize;
+  readonly rooms: readonly string[];
+}
+
+/** Of the time that is left, and of at most so much, an end is earlier than it has to be. */
+const JITTER = { share: 0.1, maxMs: 5_000 };
+/** Node's timers take no longer delay. */
+const MAX_DELAY_MS = 2_147_483_647;
+
+/** What one connection was allowed to read, and until when. Only connections that are asked about have one. */
+export class Authorization {
+  private readonly grants = new Set<Grant>();
+  private readonly timers = new Map<Grant, NodeJS.Timeout>();
+  private isAsking = false;
+  /** When it was asked last, as `performance.now()`. */
+  askedAt = 0;
+  /** Settles when all that was asked before the stream began is answered. */
+  pending: Promise<unknown> | undefined;
+
+  constructor(private readonly connection: SseConnection) {}
+
+  /**
+   * Calls `granted`, at once where the answer is there at once, or `refused` with what says no. Answers what takes the grant back.
+   */
+  ask(
+    authorize: Authorize,
+    rooms: readonly string[],
+    granted: () => void,
+    refused: (error: unknown) => void,
+  ): () => void {
+    const grant = { authorize, rooms };
+    const forget = (): void => this.forget(grant);
+    const take = (authorized: Authorized): void => {
+      this.apply(grant, authorized);
+      granted();
+    };
+    const fail = (error: unknown): void => {
+      forget();
+      refused(error);
+    };
+    this.grants.add(grant);
+    this.askedAt = performance.now();
+    try {
+      const answer = authorize(this.connection, rooms);
+      if (typeof answer === 'object' && 'then' in answer) {
+        this.pending = Promise.all([this.pending, answer.then(take).catch(fail)]);
+      } else take(answer);
+    } catch (error) {
+      fail(error);
+    }
+    return forget;
+  }
+
+  /** Asks again for all rooms; answers whether all are still allowed. `undefined`: it is being asked already. */
+  async askAgain(): Promise<boolean | undefined> {
+    if (this.isAsking) return undefined;
+    this.isAsking = true;
+    this.askedAt = performance.now();
+    try {
+      await Promise.all(
+        [...this.grants].map(async (grant) => {
+          this.apply(grant, await grant.authorize(this.connection, grant.rooms));
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (!(error instanceof ForbiddenException)) logger.error(error);
+      return false;
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  /** With the connection. */
+  end(): void {
+    for (const grant of this.grants) this.forget(grant);
+  }
+
+  /** @throws ForbiddenException */
+  private apply(grant: Grant, authorized: Authorized): void {
+    if (authorized === false) throw new ForbiddenException();
+    clearTimeout(this.timers.get(grant));
+    if (authorized === true || authorized.until === undefined) return;
+    const leftMs = Number(authorized.until) - Date.now();
+    if (!(leftMs > 0)) throw new ForbiddenException();
+    if (!this.grants.has(grant)) return;
+    const delayMs = leftMs - Math.random() * Math.min(JITTER.maxMs, JITTER.share * leftMs);
+    const timer = setTimeout(() => this.connection.expel(), Math.min(delayMs, MAX_DELAY_MS));
+    this.timers.set(grant, timer.unref());
+  }
+
+  private forget(grant: Grant): void {
+    clearTimeout(this.timers.get(grant));
+    this.timers.delete(grant);
+    this.grants.delete(grant);
+  }
+}
+
+const logger = new Logger('Sse');

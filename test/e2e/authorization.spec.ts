@@ -1,0 +1,277 @@
+// Who may read what, for how long, and how it is taken back.
+import { describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  Injectable,
+  UnauthorizedException,
+  UseGuards,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
+import { Param, Query } from '@nestjs/common';
+import {
+  Broadcaster,
+  Connection,
+  SseConnection,
+  SseConnections,
+  SseStream,
+  type Authorize,
+  type SseModuleOptions,
+} from 'nestjs-eventstream';
+import { redisEventLog } from 'nestjs-eventstream/redis';
+import type { IncomingHttpHeaders } from 'node:http';
+import { merge } from 'rxjs';
+import { describeRedis, startRedis } from '../support/redis-server.js';
+import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
+import { until } from '../support/until.js';
+
+/** Who has which token now. */
+const users = new Map<string, string>();
+
+@Injectable()
+class TokenGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context.switchToHttp().getRequest<{ headers: IncomingHttpHeaders }>();
+    if (users.has(String(headers.authorization))) return true;
+    throw new UnauthorizedException();
+  }
+}
+
+@Controller()
+class Streams {
+  constructor(private readonly hub: Broadcaster) {}
+  @SseStream('rooms') rooms(
+    @Query('rooms') rooms: string,
+    @Connection() connection: SseConnection,
+  ) {
+    connection.data['user'] = connection.request.headers['x-user'];
+    return this.hub.stream(rooms.split(','));
+  }
+  @SseStream('own/:room') own(@Param('room') room: string) {
+    return this.hub.stream(room, { authorize: () => room === 'open' });
+  }
+  @SseStream('two') two() {
+    return merge(this.hub.stream('a'), this.hub.stream('b'));
+  }
+  @UseGuards(TokenGuard)
+  @SseStream('guarded')
+  guarded() {
+    return this.hub.stream('a');
+  }
+}
+
+const start = (authorize: Authorize, more: SseModuleOptions = {}) =>
+  serve(Streams, { sse: { authorize, ...more } });
+
+const begun = (text: string): boolean => /^id: /m.test(text);
+const EXPELLED = /event: sse-end\ndata: \{"reason":"auth"\}\n\n$/;
+
+async function open(app: TestApp, path: string, headers: Record<string, string> = {}) {
+  const stream = app.open(path, { headers });
+  await stream.until(begun);
+  return stream;
+}
+
+const reasons = (app: TestApp): string[] => {
+  const all: string[] = [];
+  app.nest.get(SseConnections).closed$.subscribe(({ reason }) => all.push(reason));
+  return all;
+};
+
+describe.each([
+  ['at once', (allowed: boolean) => allowed],
+  ['later', async (allowed: boolean) => (await new Promise(setImmediate), allowed)],
+])('authorize, which answers %s', (_when, answer) => {
+  it('is asked for all rooms of a stream, before anything of them is read', async () => {
+    const asked: [string | undefined, readonly string[]][] = [];
+    const app = await start(({ lastEventId }, rooms) => {
+      asked.push([lastEventId, rooms]);
+      return answer(!rooms.includes('secret'));
+    });
+    const hub = app.nest.get(Broadcaster);
+    const cursor = await hub.position();
+    await hub.to('secret').emit('x', 'for nobody here');
+    await hub.to('a').emit('x', 'missed');
+
+    const refused = app.open(`/rooms?rooms=a,secret`, { headers: { 'last-event-id': cursor } });
+    expect((await refused.response).status).toBe(403);
+    expect(await refused.ended).not.toContain('missed');
+    const allowed = await open(app, '/rooms?rooms=a', { 'last-event-id': cursor });
+    expect((await allowed.next()).data).toBe('missed');
+    expect(asked).toEqual([
+      [cursor, ['a', 'secret']],
+      [cursor, ['a']],
+    ]);
+    expect(hub.rooms()).toEqual(['a']);
+  });
+
+  it('counts for each of several streams', async () => {
+    const app = await start((_connection, [room]) => answer(room === 'a'));
+    const stream = app.open('/two');
+    expect((await stream.response).status).toBe(403);
+    expect(app.nest.get(SseConnections).count).toBe(0);
+  });
+});
+
+describe('authorize', () => {
+  it.each(ADAPTERS)('may answer with a status of its own (%s)', async (adapter) => {
+    const authorize = (): never => {
+      throw new UnauthorizedException('sign in');
+    };
+    const app = await serve(Streams, { adapter, sse: { authorize } });
+    const stream = app.open('/rooms?rooms=a');
+    expect((await stream.response).status).toBe(401);
+    expect(JSON.parse(await stream.ended)).toMatchObject({ message: 'sign in' });
+  });
+
+  it('of a stream is asked in place of the hub’s', async () => {
+    const app = await start(() => false);
+    expect((await app.open('/own/closed').response).status).toBe(403);
+    const stream = await open(app, '/own/open');
+    await app.nest.get(Broadcaster).to('open').emit('x', 1);
+    expect((await stream.next()).data).toBe('1');
+  });
+
+  it('is asked again before a keep-alive, and ends the stream when it says no', async () => {
+    let isAllowed = true;
+    const app = await start(() => isAllowed, { keepAlive: { intervalMs: 20 } });
+    const closed = reasons(app);
+    const stream = await open(app, '/rooms?rooms=a');
+    await stream.until((text) => text.includes(': keep-alive'));
+    isAllowed = false;
+    const keepAlives = stream.text.split(': keep-alive').length;
+    expect(await stream.ended).toMatch(EXPELLED);
+    // One may have been on its way.
+    expect(stream.text.split(': keep-alive').length).toBeLessThanOrEqual(keepAlives + 1);
+    expect(closed).toEqual(['auth']);
+  });
+
+  it('is asked again while events come, too', async () => {
+    let asked = 0;
+    const app = await start(() => ++asked < 4, { keepAlive: { intervalMs: 20 } });
+    const stream = await open(app, '/rooms?rooms=a');
+    const timer = setInterval(() => void app.nest.get(Broadcaster).to('a').emit('x', 1), 2);
+    try {
+      expect(await stream.ended).toMatch(EXPELLED);
+      expect(stream.text).not.toContain('keep-alive');
+    } finally {
+      clearInterval(timer);
+    }
+  });
+
+  it('says no by what it throws, which is logged', async () => {
+    let asked = 0;
+    const authorize = (): boolean => {
+      if (++asked > 1) throw new Error('the database is away');
+      return true;
+    };
+    const app = await start(authorize, { keepAlive: { intervalMs: 20 } });
+    const stream = await open(app, '/rooms?rooms=a');
+    expect(await stream.ended).toMatch(EXPELLED);
+    expect(app.logged).toContain('the database is away');
+  });
+
+  it.each([
+    ['milliseconds', (at: number) => at],
+    ['a date', (at: number) => new Date(at)],
+  ])('ends the stream by `until`, given as %s', async (_as, toUntil) => {
+    let expires = 0;
+    const app = await start(() => ({ until: toUntil((expires = Date.now() + 300)) }));
+    const closed = reasons(app);
+    const stream = await open(app, '/rooms?rooms=a');
+    expect(await stream.ended).toMatch(EXPELLED);
+    expect(Date.now()).toBeGreaterThanOrEqual(expires - 31);
+    expect(closed).toEqual(['auth']);
+  });
+
+  it('refuses whose `until` is over', async () => {
+    const app = await start(() => ({ until: Date.now() - 1 }));
+    expect((await app.open('/rooms?rooms=a').response).status).toBe(403);
+  });
+
+  it('moves the end when it is asked again', async () => {
+    let asked = 0;
+    const app = await start(
+      () => {
+        asked++;
+        return { until: Date.now() + 200 };
+      },
+      { keepAlive: { intervalMs: 40 } },
+    );
+    await open(app, '/rooms?rooms=a');
+    // Five times the interval: longer than the first answer allowed.
+    await until('it was asked often', () => asked > 12);
+    expect(app.nest.get(SseConnections).count).toBe(1);
+  });
+});
+
+describe('a credential that expires in mid-stream', () => {
+  it('ends the stream, and the guard decides about the return', async () => {
+    users.set('token', 'ann');
+    const app = await start(({ request }) => users.has(String(request.headers.authorization)), {
+      keepAlive: { intervalMs: 20 },
+    });
+    const headers = { authorization: 'token' };
+    const stream = await open(app, '/guarded', headers);
+    users.delete('token');
+    expect(await stream.ended).toMatch(EXPELLED);
+    expect((await app.open('/guarded', { headers }).response).status).toBe(401);
+  });
+});
+
+describe('revoke()', () => {
+  it('ends those connections of this process for which it answers true', async () => {
+    const app = await serve(Streams);
+    const closed = reasons(app);
+    const ann = await open(app, '/rooms?rooms=a', { 'x-user': 'ann' });
+    const bob = await open(app, '/rooms?rooms=a', { 'x-user': 'bob' });
+    const revoked = app.nest.get(SseConnections).revoke(({ data }) => data['user'] === 'ann');
+    expect(revoked).toBe(1);
+    expect(await ann.ended).toMatch(EXPELLED);
+    await app.nest.get(Broadcaster).to('a').emit('x', 'still');
+    expect((await bob.next()).data).toBe('still');
+    expect(closed).toEqual(['auth']);
+  });
+
+  it('everywhere needs to know whom', async () => {
+    const app = await serve(Streams);
+    await expect(app.nest.get(SseConnections).revokeEverywhere({})).rejects.toMatchObject({
+      code: 'SSE_OPTIONS',
+      message: expect.stringContaining('closeAll()'),
+    });
+  });
+
+  it('has a way of its own that no stream can read or write', async () => {
+    const app = await serve(Streams);
+    const control = app.open('/rooms?rooms=sse:control');
+    expect((await control.response).status).toBe(400);
+    await expect(
+      app.nest.get(Broadcaster).publish('sse:control', { data: '{"revoke":{"user":"ann"}}' }),
+    ).rejects.toMatchObject({ code: 'SSE_INVALID_FIELD' });
+    expect(app.nest.get(Broadcaster).rooms()).toEqual([]);
+  });
+});
+
+describeRedis('revokeEverywhere() over three processes', () => {
+  it('ends the connections of all of them, and those of a process that was cut off when it is back', async () => {
+    const redis = await startRedis();
+    const log = () => redisEventLog({ url: redis.url, probeIntervalMs: 200 });
+    const apps = await Promise.all(
+      [1, 2, 3].map(() => serve(Streams, { sse: { log: log(), serialize: () => 'own' } })),
+    );
+    const streams = (user: string) =>
+      Promise.all(apps.map((app) => open(app, '/rooms?rooms=a', { 'x-user': user })));
+    const [anns, bobs] = [await streams('ann'), await streams('bob')];
+    const began = performance.now();
+    await apps[0]!.nest.get(SseConnections).revokeEverywhere({ user: 'ann' });
+    for (const ann of anns) expect(await ann.ended).toMatch(EXPELLED);
+    console.log(`Revoked on three processes after ${Math.round(performance.now() - began)} ms`);
+
+    // Nobody hears it; it is read from the log afterwards.
+    const cut = redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await apps[1]!.nest.get(SseConnections).revokeEverywhere({ user: 'bob' });
+    await cut;
+    for (const bob of bobs) expect(await bob.ended).toMatch(EXPELLED);
+    await redis.stop();
+  }, 20_000);
+});
