@@ -32,7 +32,7 @@ import {
 import { positiveInteger } from './option-rules.js';
 import { Reader } from './reader.js';
 import { isCovered, positionIn, REPLAY_CAP } from './resume.js';
-import { warnOfReservedType } from './reserved-types.js';
+import { warnOfReservedType } from './warnings.js';
 import { CONTROL_ROOM, roomList } from './rooms.js';
 import { SSE_DEFAULTS, type LimitsOptions } from './sse.options.js';
 

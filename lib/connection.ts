@@ -42,6 +42,8 @@ export interface ConnectionHost {
   isOftenCut(connection: SseConnection): boolean;
   /** The response is over: the client has taken all of it, or has left. */
   gone(connection: SseConnection): void;
+  /** Calls `check()` then, or earlier; as `performance.now()`. */
+  lookAt(time: number): void;
 }
 
 /**
@@ -216,6 +218,12 @@ export class SseConnection implements OutboxOwner {
   }
 
   /** @internal */
+  blocked(): void {
+    const { stallTimeoutMs } = this.settings;
+    if (stallTimeoutMs !== undefined) this.host.lookAt(performance.now() + stallTimeoutMs);
+  }
+
+  /** @internal */
   wrote(events: number, bytes: number): void {
     this.events += events;
     this.bytes += bytes;
@@ -321,7 +329,9 @@ export class SseConnection implements OutboxOwner {
     const { blockedAt } = this.outbox;
     if (blockedAt !== undefined) {
       if (now >= blockedAt + stallTimeoutMs) {
-        diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
+        if (this.phase !== 'closed') {
+          diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
+        }
         this.destroy('stall');
       }
       return blockedAt + stallTimeoutMs;

@@ -4,8 +4,9 @@ import { Subject, type Observable } from 'rxjs';
 import { Admission, type Refusal } from './admission.js';
 import { Turn } from './batch.js';
 import { diagnostics, type RefusalReason } from './diagnostics.js';
-import type { HttpRequest } from './response.js';
+import { addressOf, type HttpRequest } from './response.js';
 import { StreamLogs } from './stream-logs.js';
+import { BrowserStreams } from './warnings.js';
 import { SSE_OPTIONS, type SseModuleOptions } from './sse.options.js';
 import { SseOptionsError } from './errors.js';
 import { SlowClients } from './slow-clients.js';
@@ -66,6 +67,7 @@ export class SseConnections implements ConnectionHost {
   private draining: { onEmpty?: () => void } | undefined;
   private readonly admission: Admission;
   private readonly logs = new StreamLogs();
+  private readonly browsers = new BrowserStreams();
   private tellAll: ((data: string) => Promise<void>) | undefined;
 
   /** Each connection, when its stream begins. */
@@ -212,6 +214,7 @@ export class SseConnections implements ConnectionHost {
     );
     this.lookAt(connection.check(performance.now()));
     this.logs.opened(connection, this.count);
+    this.browsers.opened(connection.request, addressOf(connection.request));
     this.opens.next(connection);
     if (this.isDraining) connection.close('shutdown');
   }
@@ -222,6 +225,7 @@ export class SseConnections implements ConnectionHost {
     if (this.open.delete(connection)) {
       this.leaving.add(connection);
       this.logs.closed(connection, reason, this.count);
+      this.browsers.closed(connection.request, addressOf(connection.request));
       this.lookAt(connection.check(performance.now()));
       this.closes.next({ connection, reason });
     }
@@ -242,8 +246,8 @@ export class SseConnections implements ConnectionHost {
     if (this.opening.size + this.leaving.size === 0) this.draining?.onEmpty?.();
   }
 
-  /** One timer for the keep-alives and stall checks of all connections. */
-  private lookAt(time: number): void {
+  /** @internal One timer for the keep-alives and stall checks of all connections. */
+  lookAt(time: number): void {
     if (time === Infinity || (this.pulse !== undefined && this.pulse.at <= time)) return;
     clearTimeout(this.pulse?.timer);
     // Outside, or the timer would keep the connection that happens to arm it, and the app's stores.

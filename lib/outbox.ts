@@ -8,9 +8,12 @@ import { encode, Wire, type Encoded } from './wire.js';
 /** A backlog is written in parts of this size, so that progress shows and the rest can still be left out. */
 const BACKLOG_PART_BYTES = 65_536;
 
-/** Hears what was handed to the socket. */
+/** Hears how it goes. */
 export interface OutboxOwner {
+  /** So much was handed to the socket. */
   wrote(events: number, bytes: number): void;
+  /** The client takes nothing more at the moment. */
+  blocked(): void;
 }
 
 /**
@@ -104,7 +107,7 @@ export class Outbox implements TurnWriter {
     this.discard();
     this.blockedAt ??= now();
     this.raw.end(rest);
-    if (rest === undefined) return;
+    if (rest === undefined || this.isBroken) return;
     const events = backlog === undefined ? (batch?.events ?? 0) : backlog.taken - taken;
     this.owner.wrote(events, Buffer.byteLength(rest));
   }
@@ -116,6 +119,12 @@ export class Outbox implements TurnWriter {
     this.batch = undefined;
     this.backlog = undefined;
     this.roomWaiters?.reject(new SseClosedError('the connection'));
+  }
+
+  /** What was written to it has gone nowhere. */
+  private get isBroken(): boolean {
+    const { socket } = this.raw;
+    return socket !== null && (socket.destroyed || Boolean(socket.errored));
   }
 
   private joinTurn(): void {
@@ -135,7 +144,11 @@ export class Outbox implements TurnWriter {
 
   private write(encoded: Encoded, events: number, bytes: number): void {
     this.activeAt = now();
-    if (!this.wire?.write(encoded, this.onDrain)) this.blockedAt = this.activeAt;
+    if (!this.wire?.write(encoded, this.onDrain)) {
+      this.blockedAt = this.activeAt;
+      this.owner.blocked();
+      if (this.isBroken) return;
+    }
     this.owner.wrote(events, bytes);
   }
 

@@ -33,6 +33,7 @@ import {
   type SseStreamOptions,
 } from './sse.options.js';
 import { streamSettings, type StreamSettings } from './stream-settings.js';
+import { warnOfLongKeepAlive } from './warnings.js';
 
 /** Where `@SseStream()` leaves its options. */
 export const SSE_STREAM = 'nestjs-eventstream:stream';
@@ -100,6 +101,7 @@ export class SseInterceptor implements NestInterceptor {
     if (settings === undefined) {
       const own = Reflect.getMetadata(SSE_STREAM, handler) as SseStreamOptions | undefined;
       settings = streamSettings(this.options, own);
+      warnOfLongKeepAlive(settings.keepAliveMs);
       this.settings.set(handler, settings);
     }
     return settings;

@@ -5,7 +5,7 @@ import { diagnostics } from './diagnostics.js';
 import { HubEvent } from './event.js';
 import type { SseMessage } from './frame.js';
 import { toMessage } from './message.js';
-import { warnOfReservedType } from './reserved-types.js';
+import { warnOfReservedType } from './warnings.js';
 
 /** The id of the last event of a stream that is over: who brings it has read everything. */
 export const END_ID = 'sse-end';

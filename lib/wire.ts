@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http';
+import { warnOfCompression } from './warnings.js';
 
 /** Something to write, encoded once for all its readers: as it is, and as a chunk of a chunked body. */
 export interface Encoded {
@@ -14,12 +15,18 @@ export interface Encoded {
 export class Wire {
   private readonly isPlain: boolean;
   private isBegun = false;
+  /** What `compression` gives a response, as a property of its own: Node's method of this name is another one. */
+  private readonly flush: (() => void) | undefined;
 
   constructor(private readonly raw: ServerResponse) {
     this.isPlain =
       raw instanceof ServerResponse &&
       raw.chunkedEncoding &&
       raw.write === ServerResponse.prototype.write;
+    const own = Object.getOwnPropertyDescriptor(raw, 'flush')?.value as unknown;
+    this.flush = typeof own === 'function' ? (own as () => void) : undefined;
+    const isCompressed = raw.getHeader?.('Content-Encoding') !== undefined;
+    if (isCompressed && this.flush === undefined) warnOfCompression();
   }
 
   /** Answers whether the client takes more; if not, `onDrain` is called once when it does. */
@@ -39,6 +46,7 @@ export class Wire {
     const { raw } = this;
     raw.socket?.cork();
     const takesMore = raw.write(buffer);
+    this.flush?.call(raw);
     raw.socket?.uncork();
     return takesMore;
   }

@@ -20,7 +20,7 @@ const LAYERS = [
   ['broadcaster'],
   ['delivery'],
   ['reader'],
-  ['resume', 'reserved-types', 'rooms', 'connection', 'slow-clients', 'hub.options', 'pipeline'],
+  ['resume', 'rooms', 'connection', 'slow-clients', 'hub.options', 'pipeline'],
   ['client-cursor', 'authorization'],
   ['outbox', 'response', 'event-log-memory'],
   ['backlog', 'batch'],
@@ -29,7 +29,7 @@ const LAYERS = [
   ['stream-settings'],
   ['sse.options'],
   ['option-rules'],
-  ['errors', 'diagnostics'],
+  ['errors', 'diagnostics', 'warnings'],
 ].map((names) => names.map((name) => `${name}.ts`));
 
 const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })

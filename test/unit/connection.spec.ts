@@ -18,6 +18,7 @@ function openConnection(options: SseModuleOptions = {}): {
     opened() {},
     closed() {},
     gone() {},
+    lookAt() {},
     isOftenCut: () => false,
   };
   const settings = streamSettings(options);

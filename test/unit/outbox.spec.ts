@@ -10,13 +10,19 @@ function outboxes(count = 1): { outbox: Outbox; raw: RecordingResponse }[] {
   const turn = new Turn();
   return Array.from({ length: count }, () => {
     const raw = new RecordingResponse();
-    return { raw, outbox: new Outbox(raw.asResponse, turn, settings, { wrote() {} }) };
+    return {
+      raw,
+      outbox: new Outbox(raw.asResponse, turn, settings, { wrote() {}, blocked() {} }),
+    };
   });
 }
 
 function oneOutbox(): { outbox: Outbox; raw: RecordingResponse } {
   const raw = new RecordingResponse();
-  return { raw, outbox: new Outbox(raw.asResponse, new Turn(), settings, { wrote() {} }) };
+  return {
+    raw,
+    outbox: new Outbox(raw.asResponse, new Turn(), settings, { wrote() {}, blocked() {} }),
+  };
 }
 
 /** `pending`, or how the promise was settled by now. */

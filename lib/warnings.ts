@@ -1,0 +1,79 @@
+import { Logger } from '@nestjs/common';
+import type { HttpRequest } from './response.js';
+
+const logger = new Logger('Sse');
+const warned = new Set<string>();
+
+/** What goes wrong later, or elsewhere, is told when it can be seen: each thing once. */
+function warnOnce(what: string, text: string): void {
+  if (warned.has(what) || warned.size >= 100) return;
+  warned.add(what);
+  logger.warn(text);
+}
+
+/** Types that mean something else at the client already: they are sent all the same. */
+export function warnOfReservedType(type: string | undefined): void {
+  if (type === undefined || (type !== 'error' && type !== 'open' && !type.startsWith('sse-')))
+    return;
+  warnOnce(
+    `type ${type}`,
+    type.startsWith('sse-')
+      ? `The event type "${type}" is kept for this library's own events; choose a name without "sse-"`
+      : `The event type "${type}" also runs on${type} of an EventSource; choose another name`,
+  );
+}
+
+/** The idle timeout that most proxies and load balancers have. */
+const USUAL_IDLE_TIMEOUT_MS = 60_000;
+
+export function warnOfLongKeepAlive(intervalMs: number | undefined): void {
+  if (intervalMs === undefined || intervalMs < USUAL_IDLE_TIMEOUT_MS) return;
+  const limit = `${USUAL_IDLE_TIMEOUT_MS / 1_000} s`;
+  warnOnce(
+    'keep-alive',
+    `keepAlive.intervalMs is ${intervalMs}: proxies cut connections that are idle for ${limit}; stay well below that`,
+  );
+}
+
+export function warnOfCompression(): void {
+  const remedy = 'leave event streams out of it, or keep `no-transform` in Cache-Control';
+  warnOnce('compression', `Something compresses event streams and may hold events back; ${remedy}`);
+}
+
+/** Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next request waits. */
+const CONNECTIONS_OF_A_BROWSER = 6;
+
+/** Looks for browsers that are about to block themselves. Behind a proxy it cannot be seen: the browser may speak HTTP/2 to it. */
+export class BrowserStreams {
+  private readonly counts = new Map<string, number>();
+
+  opened(request: HttpRequest, address: string): void {
+    const browser = browserOf(request, address);
+    if (browser === undefined) return;
+    const count = (this.counts.get(browser) ?? 0) + 1;
+    this.counts.set(browser, count);
+    if (count < CONNECTIONS_OF_A_BROWSER) return;
+    const cause = `A browser has ${count} streams open on HTTP/1.1, which is all it may have to one origin`;
+    const remedy = 'use one stream for several rooms, share it among tabs, or serve HTTP/2';
+    warnOnce('six streams', `${cause}: its next request waits; ${remedy}`);
+  }
+
+  closed(request: HttpRequest, address: string): void {
+    const browser = browserOf(request, address);
+    const count = browser === undefined ? 0 : (this.counts.get(browser) ?? 0);
+    if (browser === undefined || count === 0) return;
+    if (count === 1) this.counts.delete(browser);
+    else this.counts.set(browser, count - 1);
+  }
+}
+
+function browserOf(request: HttpRequest, address: string): string | undefined {
+  const { headers } = request;
+  const { httpVersionMajor } = (request.raw ?? request) as { httpVersionMajor?: number };
+  const isDirect = headers.via === undefined && headers['x-forwarded-for'] === undefined;
+  const program = headers['user-agent'];
+  // Each tab of the same browser says the same; `sec-fetch-mode` is what only browsers say.
+  if (httpVersionMajor !== 1 || !isDirect || headers['sec-fetch-mode'] === undefined)
+    return undefined;
+  return `${address} ${program}`;
+}
