@@ -91,7 +91,7 @@ function complete(connection: SseConnection): void {
 
 function failLate(error: unknown, connection: SseConnection): void {
   if (connection.state === 'closed') return;
-  diagnostics.error.publish({ error, connection });
+  diagnostics.error.publish({ error, connection, broadcaster: undefined });
   try {
     const message = lastMessage(error, connection);
     if (message) connection.tell(message);
