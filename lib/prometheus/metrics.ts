@@ -165,6 +165,9 @@ function counters(
   const published = new Counter({
     ...describe('sse_events_published_total', 'Events from this process that a log has accepted'),
     labelNames: ['hub'],
+    collect() {
+      for (const hub of hubs.running.values()) published.inc({ hub }, 0);
+    },
   });
   const replayed = new Counter(
     describe('sse_events_replayed_total', 'Missed events handed to clients that have returned'),
