@@ -6,7 +6,7 @@
 // a third within a minute. Readers count events (one `memchr`), and a turn only counts if each got each event once.
 // `raw` is node:http with one shared buffer per turn; `raw-socket` writes a chunk of HTTP, framed once, below the response.
 // Ours is a Nest app with the module's defaults: ids, history, keep-alive, backpressure. `nchan` is nginx, without the
-// process that posts the events to it.
+// process that posts the events to it. `ours + metrics` is ours with `SsePrometheusModule`.
 // Not shown: a real network, TLS, compression, readers that are slow, and time between publishing and arrival.
 import { plotBars } from './plot.mjs';
 import {
@@ -24,11 +24,12 @@ import {
 const count = readers(1_000);
 const ROUNDS = 7;
 const names = ['raw', 'ours', 'raw-socket', 'better-sse', 'fastify-sse', 'nest-sse', ...nchan()];
+const withMetrics = { server: 'ours', options: { hasMetrics: true } };
 const ONE = { turns: 30, burst: 1, gapMs: 20, perReader: 30, readers: count };
 const TWENTY = { turns: 4, burst: 20, gapMs: 20, perReader: 80, readers: count };
 
 const { one, twenty } = await withContestants(
-  names.map((name) => contestant(name)),
+  [...names.map((name) => contestant(name)), contestant('ours + metrics', withMetrics)],
   async (all) => {
     for (const each of all) await each.open({ count });
     const measure = async (publish, rounds) => {
@@ -58,9 +59,11 @@ report(
     goal('one per turn: ours ÷ better-sse', 1 / one['better-sse'].ratio, 1 / 1.4),
     goal('one per turn: ours ÷ nest-sse', 1 / one['nest-sse'].ratio, 1 / 2.3),
     ...(one.nchan ? [goal('one per turn: ours ÷ nchan', 1 / one.nchan.ratio, 1)] : []),
+    goal('one per turn: ours + metrics ÷ ours', one['ours + metrics'].ratio, 1.05),
     goal('twenty per turn: ours ÷ raw', 1 / twenty.raw.ratio, 1.5),
     goal('twenty per turn: ours ÷ better-sse', 1 / twenty['better-sse'].ratio, 1 / 7),
     goal('twenty per turn: ours ÷ nest-sse', 1 / twenty['nest-sse'].ratio, 1 / 25),
+    goal('twenty per turn: ours + metrics ÷ ours', twenty['ours + metrics'].ratio, 1.05),
   ],
 );
 plotBars('bench-fan-out', `Server CPU per delivered event, ${count} readers (µs)`, [

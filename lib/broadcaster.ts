@@ -176,7 +176,8 @@ export class Broadcaster<Events extends object = EventMap> {
     });
     // That a log is away for a moment must not end a process which does not await each publish; it is told all the same.
     cursor.catch((error: unknown) => {
-      diagnostics.error.publish({ error, connection: undefined });
+      const broadcaster = this as unknown as Broadcaster;
+      diagnostics.error.publish({ error, connection: undefined, broadcaster });
       logger.warn(`An event was not published: ${describe(error)}`);
     });
     return cursor;
@@ -184,7 +185,8 @@ export class Broadcaster<Events extends object = EventMap> {
 
   private tellPublished({ rooms, message: { type }, parts }: NewEvent): void {
     const bytes = Buffer.byteLength(parts.beforeId) + Buffer.byteLength(parts.afterId);
-    diagnostics.publish.publish({ hub: this.name, rooms, type, bytes });
+    const broadcaster = this as unknown as Broadcaster;
+    diagnostics.publish.publish({ hub: this.name, broadcaster, rooms, type, bytes });
   }
 
   /**

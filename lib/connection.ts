@@ -79,7 +79,8 @@ export class SseConnection implements OutboxOwner {
     private readonly response: StreamResponse,
     /** @internal */
     readonly settings: StreamSettings,
-    private readonly host: ConnectionHost,
+    /** @internal */
+    readonly host: ConnectionHost,
   ) {
     this.outbox = new Outbox(response.raw, host.turn, settings, this);
     response.onClosed(this.onResponseClosed);

@@ -188,7 +188,7 @@ export class SseConnections implements ConnectionHost {
 
   /** @internal */
   refused(reason: RefusalReason, request: HttpRequest): void {
-    diagnostics.refuse.publish({ reason, request });
+    diagnostics.refuse.publish({ reason, request, connections: this });
     this.logs.refusal(reason, request, this.count);
   }
 

@@ -1,5 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
+import type { Broadcaster } from './broadcaster.js';
 import type { CloseReason, SseConnection } from './connection.js';
+import type { SseConnections } from './connections.js';
 import type { GapReason } from './event-log.js';
 import type { HttpRequest } from './response.js';
 
@@ -23,11 +25,16 @@ export interface SseDiagnostics {
     readonly reason: CloseReason;
     readonly durationMs: number;
   };
-  /** A connection was not opened. */
-  refuse: { readonly reason: RefusalReason; readonly request: HttpRequest };
+  /** A connection was not opened; `connections` are those that it would have joined. */
+  refuse: {
+    readonly reason: RefusalReason;
+    readonly request: HttpRequest;
+    readonly connections: SseConnections;
+  };
   /** The log has accepted an event; `bytes` of wire text without its id. `hub` is `''` for the default hub. */
   publish: {
     readonly hub: string;
+    readonly broadcaster: Broadcaster;
     readonly rooms: readonly string[];
     readonly type: string | undefined;
     readonly bytes: number;
@@ -48,8 +55,12 @@ export interface SseDiagnostics {
   stall: { readonly connection: SseConnection; readonly bufferedBytes: number };
   /** Events of a hub do not reach this process, and why; `undefined`: they do again. */
   log: { readonly hub: string; readonly trouble: string | undefined };
-  /** A stream has failed after its first byte, or an event was not published (without `connection`). */
-  error: { readonly error: unknown; readonly connection: SseConnection | undefined };
+  /** A stream has failed after its first byte (`connection`), or an event was not published (`broadcaster`). */
+  error: {
+    readonly error: unknown;
+    readonly connection: SseConnection | undefined;
+    readonly broadcaster: Broadcaster | undefined;
+  };
 }
 
 /**

@@ -17,6 +17,8 @@ interface Hub {
 @Injectable()
 export class Hubs {
   private readonly hubs = new Map<string, Hub>();
+  /** Those that have started, with their names. */
+  readonly running = new Map<Broadcaster, string>();
 
   constructor(@Inject(SSE_OPTIONS) private readonly module: SseModuleOptions) {}
 
@@ -25,13 +27,19 @@ export class Hubs {
     const options = { history: this.module.history, ...own };
     let hub = this.hubs.get(name);
     if (hub === undefined) {
-      hub = { options, broadcaster: started(name, options, this.module) };
+      hub = { options, broadcaster: this.run(name, started(name, options, this.module)) };
       this.hubs.set(name, hub);
     } else if (!isDeepStrictEqual(hub.options, options)) {
       const expected = 'the same options in each forFeature() of this name';
       throw new SseOptionsError(`forFeature "${name}"`, expected, options);
     }
     return hub.broadcaster;
+  }
+
+  private async run(name: string, starting: Promise<Broadcaster>): Promise<Broadcaster> {
+    const broadcaster = await starting;
+    this.running.set(broadcaster, name);
+    return broadcaster;
   }
 
   /** Why events do not reach this process, for the first hub that has trouble. */

@@ -95,7 +95,7 @@ function complete(connection: SseConnection): void {
 
 function failLate(error: unknown, connection: SseConnection): void {
   if (connection.state === 'closed') return;
-  diagnostics.error.publish({ error, connection });
+  diagnostics.error.publish({ error, connection, broadcaster: undefined });
   try {
     tellError(error, connection);
   } catch (hookError) {

@@ -3,9 +3,10 @@ import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
+import { SsePrometheusModule } from 'nestjs-eventstream/prometheus';
 import { decorate } from './decorate.mjs';
 
-export async function start({ isFiltered = false, module = {} } = {}) {
+export async function start({ isFiltered = false, hasMetrics = false, module = {} } = {}) {
   class EventsController {
     constructor(broadcaster) {
       this.broadcaster = broadcaster;
@@ -26,7 +27,9 @@ export async function start({ isFiltered = false, module = {} } = {}) {
   Controller()(EventsController);
 
   class AppModule {}
-  Module({ imports: [SseModule.forRoot(module)], controllers: [EventsController] })(AppModule);
+  const imports = [SseModule.forRoot(module)];
+  if (hasMetrics) imports.push(SsePrometheusModule.forRoot());
+  Module({ imports, controllers: [EventsController] })(AppModule);
 
   const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
   await app.listen(0, '127.0.0.1');

@@ -1,0 +1,3 @@
+// for a module's `imports`
+export { SsePrometheusModule } from './sse-prometheus.module.js';
+export type { SsePrometheusOptions } from './prometheus.options.js';

@@ -1,0 +1,243 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Counter, Gauge, Histogram, register } from 'prom-client';
+import type { Overflow } from '../backlog.js';
+import type { CloseReason, SseConnection } from '../connection.js';
+import type { SseConnections } from '../connections.js';
+import { SSE_CHANNELS, type RefusalReason, type SseDiagnostics } from '../diagnostics.js';
+import type { SseErrorCode } from '../errors.js';
+import type { GapReason } from '../event-log.js';
+import type { Hubs } from '../hubs.js';
+import type { SsePrometheusOptions } from './prometheus.options.js';
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+/** Seconds. */
+const DURATION_BUCKETS = [1, 10, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 24 * HOUR];
+
+// What a label may say; anything else is `other`, or a text given to `close()` would be a series of its own.
+const CLOSE_REASONS: readonly CloseReason[] = [
+  'client',
+  'complete',
+  'error',
+  'server',
+  'stall',
+  'overflow',
+  'shutdown',
+  'duration',
+];
+const DROP_REASONS: readonly Overflow[] = ['drop-oldest', 'drop-newest', 'conflate'];
+const GAP_REASONS: readonly GapReason[] = ['trimmed', 'epoch', 'unknown', 'overflow'];
+const LIMITS: readonly RefusalReason[] = ['process', 'key', 'rate', 'room', 'shutdown', 'log'];
+const ERROR_CODES: readonly SseErrorCode[] = [
+  'SSE_INVALID_FIELD',
+  'SSE_SERIALIZE',
+  'SSE_CLOSED',
+  'SSE_LIMIT',
+  'SSE_OVERFLOW',
+  'SSE_LOG_UNAVAILABLE',
+  'SSE_NOT_STREAMABLE',
+  'SSE_OPTIONS',
+];
+
+/** What all metrics have. */
+type Describe = (
+  name: string,
+  help: string,
+) => { name: string; help: string; registers: [NonNullable<SsePrometheusOptions['registry']>] };
+
+/** What was handed to the sockets of connections that have ended. */
+interface Written {
+  events: number;
+  bytes: number;
+}
+
+type Listeners = {
+  readonly [Name in keyof SseDiagnostics]?: (message: SseDiagnostics[Name]) => void;
+};
+
+/** Registers the metrics of one app, and counts until the function that it answers is called. */
+export function collectMetrics(
+  connections: SseConnections,
+  hubs: Hubs,
+  { registry = register, prefix = '' }: SsePrometheusOptions,
+): () => void {
+  const names: string[] = [];
+  const describe: Describe = (ownName, help) => {
+    const name = prefix + ownName;
+    names.push(name);
+    return { name, help, registers: [registry] };
+  };
+  const written: Written = { events: 0, bytes: 0 };
+  askWhenScraped(describe, connections, hubs, written);
+  const listeners = Object.entries(counters(describe, connections, hubs, written)).map(
+    ([name, listener]) =>
+      [SSE_CHANNELS[name as keyof SseDiagnostics], listener as (message: unknown) => void] as const,
+  );
+  for (const [channel, listener] of listeners) subscribe(channel, listener);
+  return () => {
+    for (const [channel, listener] of listeners) unsubscribe(channel, listener);
+    for (const name of names) registry.removeSingleMetric(name);
+  };
+}
+
+/**
+ * What is known anyway. Writes are by far the most frequent thing here: each connection counts its own already, so they cost
+ * nothing more.
+ */
+function askWhenScraped(
+  describe: Describe,
+  connections: SseConnections,
+  hubs: Hubs,
+  written: Written,
+): void {
+  const sumOf = (figure: (connection: SseConnection) => number): number =>
+    connections.list().reduce((sum, connection) => sum + figure(connection), 0);
+
+  const gauge = (name: string, help: string, ask: () => number) =>
+    new Gauge({
+      ...describe(name, help),
+      collect() {
+        this.set(ask());
+      },
+    });
+  const counter = (name: string, help: string, ask: () => number) =>
+    new Counter({
+      ...describe(name, help),
+      collect() {
+        this.reset();
+        this.inc(ask());
+      },
+    });
+
+  gauge('sse_connections_active', 'Open streams', () => connections.count);
+  gauge('sse_buffered_bytes', 'What waits for clients; shared bytes count for each', () =>
+    sumOf(({ bufferedBytes }) => bufferedBytes),
+  );
+  counter(
+    'sse_events_sent_total',
+    'Events handed to sockets, once per reader',
+    () => written.events + sumOf(({ sentEvents }) => sentEvents),
+  );
+  counter(
+    'sse_bytes_sent_total',
+    'Bytes of streams handed to sockets',
+    () => written.bytes + sumOf(({ sentBytes }) => sentBytes),
+  );
+  const logs = new Gauge({
+    ...describe('sse_log_up', 'Whether the events of a hub reach this process'),
+    labelNames: ['hub'],
+    aggregator: 'min',
+    collect() {
+      for (const [{ log }, hub] of hubs.running) {
+        logs.set({ hub }, log.trouble === undefined ? 1 : 0);
+      }
+    },
+  });
+}
+
+/** What has to be counted when it happens. The channels are those of the process, in which there may be other apps. */
+function counters(
+  describe: Describe,
+  connections: SseConnections,
+  hubs: Hubs,
+  written: Written,
+): Listeners {
+  const isOurs = (connection: SseConnection | undefined) => connection?.host === connections;
+
+  const opened = new Counter(describe('sse_connections_total', 'Streams that have begun'));
+  const firstByte = new Histogram(
+    describe('sse_time_to_first_byte_seconds', 'From the handler to the first byte of its stream'),
+  );
+  const closed = counterBy(
+    'reason',
+    CLOSE_REASONS,
+    describe('sse_connections_closed_total', 'Streams that have ended'),
+  );
+  const duration = new Histogram({
+    ...describe('sse_connection_duration_seconds', 'How long streams that have ended were open'),
+    buckets: DURATION_BUCKETS,
+  });
+  const refused = counterBy(
+    'limit',
+    LIMITS,
+    describe('sse_refused_total', 'Connections that were not opened'),
+  );
+  const published = new Counter({
+    ...describe('sse_events_published_total', 'Events from this process that a log has accepted'),
+    labelNames: ['hub'],
+    collect() {
+      for (const hub of hubs.running.values()) published.inc({ hub }, 0);
+    },
+  });
+  const replayed = new Counter(
+    describe('sse_events_replayed_total', 'Missed events handed to clients that have returned'),
+  );
+  const dropped = counterBy(
+    'reason',
+    DROP_REASONS,
+    describe('sse_events_dropped_total', 'Events left out for clients that take too little'),
+  );
+  const gaps = counterBy(
+    'reason',
+    GAP_REASONS,
+    describe('sse_gaps_total', 'Gaps told to clients: events that cannot be replayed'),
+  );
+  const stalls = new Counter(
+    describe('sse_stalls_total', 'Clients that were cut because they took nothing'),
+  );
+  const errors = counterBy(
+    'code',
+    ERROR_CODES,
+    describe('sse_errors_total', 'Streams that have failed, and events that were not published'),
+  );
+
+  return {
+    open({ connection, openingMs }) {
+      if (!isOurs(connection)) return;
+      opened.inc();
+      firstByte.observe(openingMs / 1_000);
+    },
+    close({ connection, reason, durationMs }) {
+      if (!isOurs(connection)) return;
+      closed(reason);
+      duration.observe(durationMs / 1_000);
+      written.events += connection.sentEvents;
+      written.bytes += connection.sentBytes;
+    },
+    refuse(message) {
+      if (message.connections === connections) refused(message.reason);
+    },
+    publish({ broadcaster, hub }) {
+      if (hubs.running.has(broadcaster)) published.inc({ hub });
+    },
+    replay({ connection, events }) {
+      if (isOurs(connection)) replayed.inc(events);
+    },
+    drop({ connection, events }) {
+      if (isOurs(connection)) dropped(connection.settings.overflow, events);
+    },
+    gap({ connection, reason }) {
+      if (isOurs(connection)) gaps(reason);
+    },
+    stall({ connection }) {
+      if (isOurs(connection)) stalls.inc();
+    },
+    error({ error, connection, broadcaster }) {
+      const isOurHub = broadcaster !== undefined && hubs.running.has(broadcaster);
+      if (isOurHub || isOurs(connection)) errors(String(Object(error).code));
+    },
+  };
+}
+
+/** Counts by a label of few values. Each is there from the beginning, so that the first time it happens shows as an increase. */
+function counterBy(
+  label: string,
+  values: readonly string[],
+  description: ReturnType<Describe>,
+): (value: string, count?: number) => void {
+  const counter = new Counter({ ...description, labelNames: [label] });
+  for (const value of values) counter.inc({ [label]: value }, 0);
+  return (value, count = 1) => {
+    counter.inc({ [label]: values.includes(value) ? value : 'other' }, count);
+  };
+}
