@@ -1,4 +1,4 @@
-// Before the tests: finds redis-server, chromium, nginx and httpd, installs them from the system's packages where it may
+// Before the tests: finds redis-server, chromium, nginx, httpd and haproxy, installs them from the system's packages where it may
 // (Debian or Ubuntu, as root), and otherwise says what is missing and what is skipped. With CI=true a missing one fails.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, rmSync, writeFileSync } from 'node:fs';
@@ -14,6 +14,7 @@ const SERVICES = [
   { names: ['nginx'], package: 'nginx', suites: 'the suites with nginx' },
   // Without what would make a service of it.
   { names: ['apache2', 'httpd'], package: 'apache2-bin', suites: 'the suites with httpd' },
+  { names: ['haproxy'], package: 'haproxy', suites: 'the suites with HAProxy' },
 ];
 
 /** Servers are often not in the path of a user. */

@@ -13,28 +13,45 @@ import { until } from './until.js';
 const CERT_FILE = fileURLToPath(new URL('tls/cert.pem', import.meta.url));
 const KEY_FILE = fileURLToPath(new URL('tls/key.pem', import.meta.url));
 
-export const PROXIES = ['nginx', 'httpd'] as const;
-export type ProxyName = (typeof PROXIES)[number];
-
 /** Debian's, and that of Fedora and others. */
 const HTTPD_ROOT = ['/usr/lib/apache2', '/etc/httpd'].find((root) =>
   existsSync(join(root, 'modules/mod_http2.so')),
 );
-const PROGRAMS = {
-  nginx: findProgram('nginx'),
-  httpd: HTTPD_ROOT === undefined ? undefined : findProgram('apache2', 'httpd'),
+
+const SERVERS = {
+  nginx: {
+    file: 'nginx.conf',
+    program: findProgram('nginx'),
+    args: ['-c'],
+    around: aroundNginx,
+  },
+  httpd: {
+    file: 'httpd.conf',
+    program: HTTPD_ROOT === undefined ? undefined : findProgram('apache2', 'httpd'),
+    args: ['-D', 'FOREGROUND', '-f'],
+    around: aroundHttpd,
+  },
+  haproxy: {
+    file: 'haproxy.cfg',
+    program: findProgram('haproxy'),
+    args: ['-db', '-f'],
+    around: ({ global, site }: Around) => `${global}\n${site}`,
+  },
 };
+
+export type ProxyName = keyof typeof SERVERS;
+export const PROXIES = Object.keys(SERVERS) as ProxyName[];
 
 /** A suite that needs this proxy: without it it is skipped, in CI it fails. */
 export function describeProxy(name: ProxyName): typeof describe.skip {
-  if (PROGRAMS[name] !== undefined || process.env.CI === 'true') return describe;
+  if (SERVERS[name].program !== undefined || process.env.CI === 'true') return describe;
   process.stdout.write(`${name} is missing: what it needs is skipped\n`);
   return describe.skip;
 }
 
 /** The configuration that the guide shows. */
 export function documented(name: ProxyName): string {
-  return readFileSync(new URL(`../../docs/proxies/${name}.conf`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`../../docs/proxies/${SERVERS[name].file}`, import.meta.url), 'utf8');
 }
 
 export interface ProxyOptions {
@@ -48,7 +65,7 @@ export interface ProxyOptions {
 
 const running = new Set<ProxyServer>();
 
-/** A real nginx or httpd on 127.0.0.1, in a temporary folder. */
+/** A real one on 127.0.0.1, in a temporary folder. */
 export async function startProxyServer(
   name: ProxyName,
   options: ProxyOptions,
@@ -87,24 +104,23 @@ export class ProxyServer {
   ) {
     running.add(this);
     this.url = `${site.includes('443') ? 'https' : 'http'}://127.0.0.1:${port}`;
+    const pem = join(this.folder, 'cert-and-key.pem');
+    writeFileSync(pem, readFileSync(CERT_FILE, 'utf8') + readFileSync(KEY_FILE, 'utf8'));
     const here = site
       .replaceAll(':3000', `:${appPort}`)
-      .replace(/listen (80|443)/g, `listen 127.0.0.1:${port}`)
-      .replace(/\*:(80|443)/g, `127.0.0.1:${port}`)
+      .replace(/(listen |bind |<VirtualHost )(\*?:)?(80|443)/g, `$1127.0.0.1:${port}`)
       .replace('/etc/ssl/certs/example.com.pem', CERT_FILE)
-      .replace('/etc/ssl/private/example.com.key', KEY_FILE);
-    const around = { nginx: aroundNginx, httpd: aroundHttpd }[name];
+      .replace('/etc/ssl/private/example.com.key', KEY_FILE)
+      .replace('/etc/ssl/private/example.com.pem', pem);
+    const around = SERVERS[name].around;
     writeFileSync(this.config, around({ folder: this.folder, port, global, site: here }));
     writeFileSync(this.errors, '');
   }
 
   /** Resolves when it takes connections. */
   async start(): Promise<void> {
-    const args = {
-      nginx: ['-e', this.errors, '-c', this.config],
-      httpd: ['-D', 'FOREGROUND', '-f', this.config],
-    };
-    const child = spawn(PROGRAMS[this.name] ?? this.name, args[this.name], {
+    const { program = this.name, args } = SERVERS[this.name];
+    const child = spawn(program, [...args, this.config], {
       stdio: ['ignore', 'ignore', 'pipe'],
       // A group of its own, so that its workers end with it.
       detached: true,
@@ -151,6 +167,7 @@ interface Around {
 function aroundNginx({ folder, global, site }: Around): string {
   return `
 daemon off;
+error_log ${folder}/error.log;
 pid ${folder}/pid;
 events {}
 http {
