@@ -127,8 +127,8 @@ describe.each(PROXIES)('%s', (name) => {
     it('lets go of clients when the app was killed, and does not call that an end', async () => {
       const { child, port } = await startChild();
       const { url } = await startProxyServer(name, { appPort: port });
-      const open = (http2: boolean) => opened(openStream({ url: `${url}/quiet`, http2 }));
-      const [stream, onHttp2] = [await open(false), await open(true)];
+      const stream = await opened(openStream({ url: `${url}/quiet` }));
+      const onHttp2 = await opened(openStream({ url: `${url}/quiet`, http2: true }));
       child.kill('SIGKILL');
       expect(await outcome(stream)).toBe('cut');
       expect(await outcome(onHttp2)).toMatch(goneOnHttp2);
@@ -140,8 +140,8 @@ describe.each(PROXIES)('%s', (name) => {
       const [silent, silentOnHttp2] = PROTOCOLS.map(([, request]) => open('/silent', request));
       expect(await outcome(silent!)).toBe('cut');
       expect(await outcome(silentOnHttp2!)).toMatch(goneOnHttp2);
-      // These are two seconds, and the proxy waits for one.
-      for (const stream of kept) await stream.until((text) => keepAlivesIn(text) >= 8);
+      // These are one and a half seconds, and the proxy waits for one.
+      for (const stream of kept) await stream.until((text) => keepAlivesIn(text) >= 6);
     });
 
     it('needs no setting to pass on each event', async () => {

@@ -42,12 +42,15 @@ const SERVERS = {
 export type ProxyName = keyof typeof SERVERS;
 export const PROXIES = Object.keys(SERVERS) as ProxyName[];
 
-/** A suite that needs this proxy: without it it is skipped, in CI it fails. */
-export function describeProxy(name: ProxyName): typeof describe.skip {
-  if (SERVERS[name].program !== undefined || process.env.CI === 'true') return describe;
-  process.stdout.write(`${name} is missing: what it needs is skipped\n`);
-  return describe.skip;
+const isSkipped = (name: ProxyName): boolean =>
+  SERVERS[name].program === undefined && process.env.CI !== 'true';
+for (const name of PROXIES.filter(isSkipped)) {
+  process.stdout.write(`${name} is missing: what needs it is skipped\n`);
 }
+
+/** A suite that needs this proxy: without it it is skipped, in CI it fails. */
+export const describeProxy = (name: ProxyName): typeof describe.skip =>
+  isSkipped(name) ? describe.skip : describe;
 
 /** The configuration that the guide shows. */
 export function documented(name: ProxyName): string {
@@ -131,6 +134,7 @@ export class ProxyServer {
     child.stderr.on('data', (chunk) => (output += String(chunk)));
     child.once('error', (error) => (failure = error));
     child.once('close', (code, signal) => {
+      if (!running.has(this)) return;
       const log = readFileSync(this.errors, 'utf8').slice(-4_000);
       failure ??= new Error(`${this.name} ended with ${signal ?? code}:\n${output}${log}`);
     });
@@ -210,7 +214,10 @@ ${site}
 function listens(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
   });
 }
