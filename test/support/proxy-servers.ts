@@ -42,13 +42,15 @@ const SERVERS = {
 export type ProxyName = keyof typeof SERVERS;
 export const PROXIES = Object.keys(SERVERS) as ProxyName[];
 
+/** Without one its suites are skipped, in CI they fail. */
 const isSkipped = (name: ProxyName): boolean =>
   SERVERS[name].program === undefined && process.env.CI !== 'true';
 for (const name of PROXIES.filter(isSkipped)) {
   process.stdout.write(`${name} is missing: what needs it is skipped\n`);
 }
 
-/** A suite that needs this proxy: without it it is skipped, in CI it fails. */
+export const AVAILABLE_PROXIES = PROXIES.filter((name) => !isSkipped(name));
+
 export const describeProxy = (name: ProxyName): typeof describe.skip =>
   isSkipped(name) ? describe.skip : describe;
 
