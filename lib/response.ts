@@ -79,13 +79,18 @@ export class StreamResponse {
     }
     const sources = [
       STREAM_HEADERS,
-      // Forbidden on HTTP/2, and on HTTP/1.0 the client would wait for a length.
-      this.request.httpVersion === '1.1' ? { Connection: 'keep-alive' } : {},
+      this.keepsConnection ? { Connection: 'keep-alive' } : {},
       this.response.getHeaders(),
       headers,
       { 'Content-Type': CONTENT_TYPE },
     ];
     this.writeHead(statusCode, sources);
+  }
+
+  /** The header is forbidden on HTTP/2, on HTTP/1.0 the client would wait for a length, and `close` is the client's word. */
+  private get keepsConnection(): boolean {
+    const { httpVersion, headers } = this.request;
+    return httpVersion === '1.1' && !/\bclose\b/i.test(headers.connection ?? '');
   }
 
   /** For an exception filter's answer: when a client may come back. Seconds. */

@@ -1,7 +1,7 @@
-// Before the tests: finds redis-server and chromium, installs them from the system's packages where it may (Debian or
-// Ubuntu, as root), and otherwise says what is missing and what is skipped. With CI=true a missing one fails.
+// Before the tests: finds redis-server, chromium, nginx, httpd and haproxy, installs them from the system's packages where it may
+// (Debian or Ubuntu, as root), and otherwise says what is missing and what is skipped. With CI=true a missing one fails.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const SERVICES = [
@@ -11,11 +11,18 @@ const SERVICES = [
     package: 'chromium',
     suites: 'the browser suites',
   },
+  { names: ['nginx'], package: 'nginx', suites: 'the suites with nginx' },
+  // Without what would make a service of it.
+  { names: ['apache2', 'httpd'], package: 'apache2-bin', suites: 'the suites with httpd' },
+  { names: ['haproxy'], package: 'haproxy', suites: 'the suites with HAProxy' },
 ];
+
+/** Servers are often not in the path of a user. */
+const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
 
 const found = ({ names }) =>
   names.some((name) =>
-    (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    FOLDERS.some((folder) => {
       try {
         accessSync(join(folder, name), constants.X_OK);
         return true;
@@ -31,12 +38,29 @@ const apt = (...args) =>
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   }).status === 0;
 
+/** Debian starts what it installs, unless this file says no. https://www.debian.org/doc/debian-policy/ch-opersys.html */
+function withoutStarting(install) {
+  const policy = '/usr/sbin/policy-rc.d';
+  let isOurs = false;
+  try {
+    writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755, flag: 'wx' });
+    isOurs = true;
+  } catch {
+    // There is one already, as in most containers.
+  }
+  try {
+    install();
+  } finally {
+    if (isOurs) rmSync(policy);
+  }
+}
+
 let missing = SERVICES.filter((service) => !found(service));
 if (missing.length > 0 && process.getuid?.() === 0 && found({ names: ['apt-get'] })) {
   const packages = missing.map((service) => service.package);
   console.log(`Installing ${packages.join(' and ')} for the tests`);
   apt('update');
-  apt('install', '-y', '--no-install-recommends', ...packages);
+  withoutStarting(() => apt('install', '-y', '--no-install-recommends', ...packages));
   missing = missing.filter((service) => !found(service));
 }
 for (const { package: name, suites } of missing) {

@@ -125,6 +125,13 @@ describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
     expect(text.split('data: ✓ two')).toHaveLength(3);
   });
 
+  it('a client that says `Connection: close` gets it closed', async () => {
+    const request = 'GET /finite HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const text = await exchange(request, () => false);
+    expect(text).toContain('Connection: close\r\n');
+    expect(text).not.toContain('keep-alive');
+  });
+
   it('an HTTP/1.0 client gets a body that ends with the connection', async () => {
     const text = await exchange('GET /finite HTTP/1.0\r\nHost: x\r\n\r\n', () => false);
     expect(text).toMatch(/\r\n\r\n: connected\nretry: \d{4}\n\ndata: one\n\ndata: ✓ two\n\n$/);

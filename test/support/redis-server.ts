@@ -1,28 +1,22 @@
 import { describe } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { findProgram, freePort, isAlive, startKeeper, unref } from './processes.js';
 
 const CERT_FILE = fileURLToPath(new URL('tls/cert.pem', import.meta.url));
 const KEY_FILE = fileURLToPath(new URL('tls/key.pem', import.meta.url));
 const SLOTS = 16_384;
 const COMMAND_TIMEOUT_MS = 10_000;
 
-export const hasRedis: boolean = (process.env.PATH ?? '').split(delimiter).some((folder) => {
-  try {
-    accessSync(join(folder, 'redis-server'), constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-});
+export const hasRedis: boolean = findProgram('redis-server') !== undefined;
 
 const skipped = !hasRedis && process.env.CI !== 'true';
 if (skipped) process.stdout.write('redis-server is missing: the Redis suites are skipped\n');
@@ -205,7 +199,6 @@ export class RedisServer {
         reject(new Error(`redis-server ended with ${signal ?? code}:\n${output}`)),
       );
     });
-    // From here on it does not keep Jest from ending.
     for (const handle of [child, child.stdout, child.stderr]) unref(handle);
   }
 }
@@ -308,50 +301,6 @@ function serverArgs(port: number, folder: string, options: RedisServerOptions): 
     if (replicaOf.password !== undefined) args.push('--masterauth', replicaOf.password);
   }
   return [...args, ...(options.args ?? [])];
-}
-
-/**
- * Ends Redis when this process is gone, in whatever way: its pipe closes then. Jest's `process`
- * is a copy on which `exit` is never emitted, and a SIGKILL emits nothing anywhere.
- */
-function startKeeper(folder: string): ChildProcess {
-  const script = 'while read -r line; do pid=$line; done; [ "$pid" ] && kill -9 $pid; rm -rf "$0"';
-  const keeper = spawn('sh', ['-c', script, folder], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    // Out of reach of Ctrl-C, which ends Jest and leaves a paused Redis.
-    detached: true,
-  });
-  keeper.on('error', () => {});
-  keeper.stdin.on('error', () => {});
-  for (const handle of [keeper, keeper.stdin]) unref(handle);
-  return keeper;
-}
-
-/** The pipes of a child are sockets, though their type does not say so. */
-function unref(handle: ChildProcess | NodeJS.ReadableStream | NodeJS.WritableStream): void {
-  (handle as ChildProcess | net.Socket).unref();
-}
-
-const isAlive = (child: ChildProcess): boolean =>
-  child.exitCode === null && child.signalCode === null;
-
-/**
- * Below the ports that the system gives to outgoing connections, one of which could take it
- * while Redis is down; the one 10 000 above it, which a cluster's node needs, is free as well.
- */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 12_000);
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 /** For what Redis does not announce: looks again every 10 ms. */
