@@ -1,0 +1,103 @@
+// Streams behind the `compression` middleware: left alone by default, and where the app lets it compress them, not held back.
+import { describe, expect, it } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import compression from 'compression';
+import type { ServerResponse } from 'node:http';
+import { constants, gunzipSync } from 'node:zlib';
+import http from 'node:http';
+import { once } from 'node:events';
+import { Broadcaster, SseStream } from 'nestjs-eventstream';
+import { serve, type ServeOptions } from '../support/serve.js';
+
+@Controller()
+class Streams {
+  constructor(private readonly hub: Broadcaster) {}
+  @SseStream('room') room() {
+    return this.hub.stream('room');
+  }
+}
+
+const COMPRESSED = { headers: { 'Cache-Control': 'no-cache' } };
+
+const behindCompression = (options: ServeOptions = {}) =>
+  serve(Streams, { ...options, setup: (nest) => nest.use(compression({ threshold: 0 })) });
+
+describe('behind compression', () => {
+  it('a stream is not compressed, because of no-transform', async () => {
+    const app = await behindCompression();
+    const stream = app.open('/room', { headers: { 'accept-encoding': 'gzip' } });
+    expect((await stream.response).headers['content-encoding']).toBeUndefined();
+    await stream.until((text) => /^id: /m.test(text));
+    await app.nest.get(Broadcaster).to('room').emit('x', 1);
+    expect((await stream.next()).data).toBe('1');
+  });
+
+  it('a stream that the app lets be compressed has each event at once', async () => {
+    const app = await behindCompression({ sse: COMPRESSED });
+    const request = http.get(`${app.url}/room`, {
+      agent: false,
+      headers: { 'accept-encoding': 'gzip' },
+    });
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    expect(response.headers['content-encoding']).toBe('gzip');
+    const parts: Buffer[] = [];
+    const text = (): string =>
+      gunzipSync(Buffer.concat(parts), { finishFlush: constants.Z_SYNC_FLUSH }).toString();
+    const has = async (part: string): Promise<void> => {
+      while (parts.length === 0 || !text().includes(part)) {
+        parts.push(((await once(response, 'data')) as [Buffer])[0]);
+      }
+    };
+    await has('id: ');
+    for (const data of ['one', 'two', 'three']) {
+      await app.nest.get(Broadcaster).to('room').emit('x', data);
+      await has(`data: ${data}\n\n`);
+    }
+    expect(app.logged).toEqual([]);
+    request.destroy();
+  });
+
+  it('that cannot be told to hand on what it has, there is a warning', async () => {
+    const app = await serve(Streams, {
+      setup: (nest) =>
+        nest.use((_request: unknown, response: ServerResponse, next: () => void) => {
+          response.setHeader('Content-Encoding', 'x-own');
+          next();
+        }),
+    });
+    const stream = app.open('/room');
+    await stream.until((text) => text !== '');
+    expect(app.logged).toEqual([
+      'Something compresses event streams and may hold events back; leave event streams out of it, or keep `no-transform` in Cache-Control',
+    ]);
+  });
+});
+
+describe('a warning', () => {
+  it('is of a browser with six streams on HTTP/1.1, once', async () => {
+    const app = await serve(Streams);
+    const headers = { 'sec-fetch-mode': 'cors', 'user-agent': 'a browser' };
+    const open = async (more = {}): Promise<void> => {
+      const stream = app.open('/room', { headers: { ...headers, ...more } });
+      await stream.until((text) => text !== '');
+    };
+    for (let n = 0; n < 5; n++) await open();
+    for (let n = 0; n < 6; n++) await open({ 'x-forwarded-for': '192.0.2.1' });
+    for (let n = 0; n < 6; n++) await open({ 'user-agent': `browser ${n}` });
+    expect(app.logged).toEqual([]);
+    await open();
+    await open();
+    expect(app.logged).toEqual([
+      'A browser has 6 streams open on HTTP/1.1, which is all it may have to one origin: its next request waits; ' +
+        'use one stream for several rooms, share it among tabs, or serve HTTP/2',
+    ]);
+  });
+
+  it('is of a keep-alive that proxies would not wait for', async () => {
+    const app = await serve(Streams, { sse: { keepAlive: { intervalMs: 60_000 } } });
+    await app.open('/room').until((text) => text !== '');
+    expect(app.logged).toEqual([
+      'keepAlive.intervalMs is 60000: proxies cut connections that are idle for 60 s; stay well below that',
+    ]);
+  });
+});
