@@ -1,0 +1,102 @@
+// Streams of a limited duration, and ends that the app chooses, beside those that the client does.
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Param } from '@nestjs/common';
+import {
+  Broadcaster,
+  Connection,
+  SseConnection,
+  SseConnections,
+  SseStream,
+} from 'nestjs-eventstream';
+import { NEVER, takeUntil, timer } from 'rxjs';
+import { streamSettings } from '../../lib/stream-settings.js';
+import { RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { serve } from '../support/serve.js';
+
+const DURATION_MS = 60_000;
+
+describe('maxDurationMs', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('ends each stream at a time of its own, from 80 to 100 % of it', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    const connections = new SseConnections();
+    const settings = streamSettings({ maxDurationMs: DURATION_MS, keepAlive: false });
+    const begun = performance.now();
+    const ends: number[] = [];
+    connections.closed$.subscribe(({ reason }) => {
+      expect(reason).toBe('duration');
+      ends.push(performance.now() - begun);
+    });
+    for (let n = 0; n < 500; n++) {
+      const response = streamResponse(new RecordingResponse());
+      const connection = new SseConnection({ headers: {} }, response, settings, connections);
+      connections.add(connection);
+      connection.open();
+    }
+    await jest.advanceTimersByTimeAsync(0.8 * DURATION_MS - 1);
+    expect(ends).toHaveLength(0);
+    await jest.advanceTimersByTimeAsync(0.2 * DURATION_MS + 1);
+    expect(ends).toHaveLength(500);
+    // They are not all at once: some in each tenth of the time, but the last, which is for those who come late.
+    const tenths = new Set(ends.map((ms) => Math.floor((ms / DURATION_MS - 0.8) / 0.02)));
+    expect(tenths.size).toBeGreaterThanOrEqual(7);
+  });
+
+  it('loses nothing of what the client resumes', async () => {
+    @Controller()
+    class Streams {
+      constructor(private readonly hub: Broadcaster) {}
+      @SseStream('room', { maxDurationMs: 60 }) room() {
+        return this.hub.stream('room');
+      }
+    }
+    const app = await serve(Streams);
+    const room = app.nest.get(Broadcaster).to('room');
+    const got: string[] = [];
+    let lastEventId = '';
+    for (let visit = 0, n = 0; visit < 5; visit++) {
+      const headers: Record<string, string> =
+        lastEventId === '' ? {} : { 'last-event-id': lastEventId };
+      const stream = app.open('/room', { headers });
+      await stream.until((text) => /^id: /m.test(text));
+      await room.emit('x', n++);
+      const text = await stream.ended;
+      await room.emit('x', n++);
+      got.push(...stream.events.map(({ data }) => data));
+      lastEventId = [...text.matchAll(/^id: (.*)$/gm)].at(-1)?.[1] ?? '';
+    }
+    expect(got).toEqual(Array.from({ length: 9 }, (_none, n) => String(n)));
+  });
+});
+
+describe('an end that the app chooses', () => {
+  @Controller()
+  class Streams {
+    @SseStream('own/:how') own(@Param('how') how: string, @Connection() connection: SseConnection) {
+      if (how === 'signal') return NEVER.pipe(takeUntil(timer(60_000)));
+      setTimeout(() => connection.close('enough'), 20);
+      return NEVER;
+    }
+  }
+
+  it('does not hide that the client leaves before', async () => {
+    const app = await serve(Streams);
+    const stream = app.open('/own/signal');
+    await stream.until((text) => text !== '');
+    const [connection] = app.nest.get(SseConnections).list();
+    stream.abort();
+    expect(await connection?.closed).toBe('client');
+  });
+
+  it('has its own reason', async () => {
+    const app = await serve(Streams);
+    const stream = app.open('/own/close');
+    await stream.until((text) => text !== '');
+    const [connection] = app.nest.get(SseConnections).list();
+    await stream.ended;
+    expect(await connection?.closed).toBe('enough');
+  });
+});

@@ -1,0 +1,74 @@
+// What the log has of streams: objects that programs read, and never a line per event.
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { ConsoleLogger, Controller, Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Module } from '@nestjs/common';
+import type { AddressInfo } from 'node:net';
+import { from } from 'rxjs';
+import { SseModule, SseStream } from 'nestjs-eventstream';
+import { openStream } from '../support/stream-client.js';
+import { until } from '../support/until.js';
+
+@Controller()
+class Streams {
+  @SseStream('many') many() {
+    return from(Array.from({ length: 100 }, (_none, n) => n));
+  }
+}
+
+@Module({
+  imports: [SseModule.forRoot({ limits: { connectRate: { perSecond: 0.001, burst: 1 } } })],
+  controllers: [Streams],
+})
+class App {}
+
+describe('the log', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+    Logger.overrideLogger(['warn', 'error']);
+  });
+
+  it('tells the beginning, the end and refusals of streams, without what may be a secret', async () => {
+    const lines: string[] = [];
+    for (const out of [process.stdout, process.stderr]) {
+      jest.spyOn(out, 'write').mockImplementation((text) => {
+        lines.push(String(text));
+        return true;
+      });
+    }
+    const app = await NestFactory.create(App, { logger: new ConsoleLogger({ json: true }) });
+    await app.listen(0, '127.0.0.1');
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const open = () => openStream({ url: `http://127.0.0.1:${port}/many?ticket=secret` });
+    await open().ended;
+    for (let n = 0; n < 3; n++) await open().ended;
+    const ours = () =>
+      lines
+        .flatMap((text) => text.trim().split('\n'))
+        .map((line) => JSON.parse(line) as { context: string; level: string; message: unknown })
+        .filter(({ context }) => context === 'Sse');
+    await until('the lines are there', () => ours().length >= 3);
+    await app.close();
+
+    const place = { route: '/many', remote: expect.stringMatching(/127\.0\.0\.1$/) };
+    const connection = expect.stringMatching(/^[0-9a-f-]{36}$/);
+    expect(ours().map(({ level, message }) => [level, message])).toEqual([
+      ['debug', { event: 'open', connection, ...place, connections: 1 }],
+      [
+        'debug',
+        {
+          event: 'close',
+          connection,
+          ...place,
+          reason: 'complete',
+          durationMs: expect.any(Number),
+          events: 100,
+          bytes: expect.any(Number),
+          connections: 0,
+        },
+      ],
+      ['warn', { event: 'refuse', reason: 'rate', ...place, refused: 1, connections: 0 }],
+    ]);
+    expect(lines.join('')).not.toContain('secret');
+  });
+});
