@@ -46,6 +46,11 @@ export class ClientCursor {
     this.sources = this.sources.filter((other) => other !== source);
   }
 
+  /** What the client reads, over all hubs. */
+  get rooms(): string[] {
+    return [...new Set(this.sources.flatMap((source) => source.rooms))];
+  }
+
   reads(room: string): boolean {
     return this.sources.some((source) => source.rooms.includes(room));
   }

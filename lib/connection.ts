@@ -113,6 +113,11 @@ export class SseConnection implements OutboxOwner {
     return this.outbox.bufferedBytes;
   }
 
+  /** @internal Whether the client takes nothing of what waits for it. */
+  get isBlocked(): boolean {
+    return this.outbox.isBlocked;
+  }
+
   /** How many events were left out for this client because it took too little; each is told by an `sse-gap`. */
   get droppedEvents(): number {
     return this.outbox.dropped;

@@ -31,6 +31,14 @@ export class Hubs {
     return hub.broadcaster;
   }
 
+  /** The hubs by name; the default hub is `''`. */
+  async all(): Promise<Map<string, Broadcaster>> {
+    const hubs = [...this.hubs].map(
+      async ([name, { broadcaster }]) => [name, await broadcaster] as const,
+    );
+    return new Map(await Promise.all(hubs));
+  }
+
   /** Why events do not reach this process, for the first hub that has trouble. */
   async trouble(): Promise<string | undefined> {
     for (const [name, { broadcaster }] of this.hubs) {
