@@ -22,7 +22,7 @@ interface Interval {
 type Listeners = { readonly [Name in keyof SseDiagnostics]: Listener<SseDiagnostics[Name]> };
 type Listener<Message> = (message: Message) => void;
 
-/** Counts what the diagnostics channels tell, from its making until `stop()`. */
+/** Counts what the diagnostics channels tell, from its making until `stop()`. What a listener throws would end the process. */
 export class Traffic {
   private readonly since = Date.now();
   private readonly total = {
@@ -97,7 +97,7 @@ export class Traffic {
       this.total.opened += 1;
     },
     close: ({ reason }) => {
-      count(this.closes, shortened(reason), 1, MAX_REASONS);
+      count(this.closes, shortened(String(reason)), 1, MAX_REASONS);
     },
     refuse: ({ reason, request }) => {
       count(this.refusals, reason, 1, MAX_REASONS);

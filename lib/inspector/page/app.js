@@ -50,8 +50,7 @@ const TILES = [
     title: 'Connections',
     value: ({ connections }) => connections.open,
     format: count,
-    detail: ({ connections: { blocked, inspectors } }) =>
-      `${count(blocked)} blocked, ${plural(inspectors, 'inspector')} beside`,
+    detail: ({ connections }) => `${count(connections.blocked)} blocked`,
   },
   tileOf('Delivered', 'delivered', 'events', rate, count),
   tileOf('Sent', 'bytes', '', bytes, bytes),
@@ -109,7 +108,9 @@ const pointer = matchMedia('(hover: hover)');
 
 /** Or a row would slip away under the pointer, and another stream than the one that was meant would be closed. */
 function isHeld(list) {
-  return (pointer.matches && list.matches(':hover')) || list.matches(':has(:focus-visible)');
+  return (
+    (pointer.matches && list.matches('tbody:hover')) || list.matches('tbody:has(:focus-visible)')
+  );
 }
 
 /** Rows stay the same elements, so that focus and selection survive. */
@@ -143,7 +144,6 @@ function fillConnection(row, connection, at) {
   const { rooms, roomCount, droppedEvents: dropped, isBlocked } = connection;
   const more = roomCount > rooms.length ? `, and ${count(roomCount - rooms.length)} more` : '';
   const list = rooms.join(', ') + more;
-  const troubles = [isBlocked ? 'blocked' : '', dropped > 0 ? `${count(dropped)} dropped` : ''];
   const short = connection.id.slice(0, 8);
   fill(
     row,
@@ -155,10 +155,11 @@ function fillConnection(row, connection, at) {
       rooms: list || '–',
       age: duration(at - connection.openedAt),
       rate: rate(connection.eventsPerSecond),
-      events: plural(connection.sentEvents, 'event'),
+      events: count(connection.sentEvents),
       bytes: bytes(connection.sentBytes),
       waiting: connection.bufferedBytes === 0 ? '–' : bytes(connection.bufferedBytes),
-      trouble: troubles.filter(Boolean).join(', '),
+      blocked: isBlocked ? 'blocked' : '',
+      dropped: dropped > 0 ? `${count(dropped)} dropped` : '',
     },
     { path: connection.path, id: connection.id, agent: connection.userAgent, rooms: list },
   );
@@ -224,6 +225,9 @@ function showTroubles(hubs) {
   );
 }
 
+const leftOut = ({ list, leftOut: others }) =>
+  others === 0 ? '' : `, here the busiest ${list.length}`;
+
 function show(state) {
   const { at, connections, rooms, hubs, traffic } = state;
   const { pid, host } = state.process;
@@ -231,11 +235,10 @@ function show(state) {
   write(find('process'), `Process ${pid} on ${host}, ${clock(at)}`);
   showTroubles(hubs);
   for (const tile of TILES) showTile(tile, state);
-  const noteOf = (all, leftOut) =>
-    leftOut === 0 ? count(all) : `the busiest ${count(all - leftOut)} of ${count(all)}`;
-  const all = connections.open + connections.inspectors;
-  write(find('connections').querySelector('.note'), noteOf(all, connections.leftOut));
-  write(find('rooms').querySelector('.note'), noteOf(rooms.count, rooms.leftOut));
+  const { open, inspectors } = connections;
+  const note = `${count(open)} and ${plural(inspectors, 'inspector')}`;
+  write(find('connections').querySelector('.note'), note + leftOut(connections));
+  write(find('rooms').querySelector('.note'), count(rooms.count) + leftOut(rooms));
   const byId = connections.list.map((one) => [one.id, one]);
   showRows(find('connections'), 'connection', byId, (row, one) => fillConnection(row, one, at));
   const byName = rooms.list.map((one) => [JSON.stringify([one.hub, one.name]), one]);
