@@ -10,4 +10,5 @@ export type {
   InspectedRoom,
   InspectedTraffic,
   InspectorState,
+  TrafficFigures,
 } from './state.js';

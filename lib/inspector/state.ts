@@ -95,6 +95,10 @@ export interface InspectedTraffic {
   readonly notes: readonly InspectedNote[];
 }
 
+/**
+ * How much, in all or per second.
+ * @publicApi
+ */
 export interface TrafficFigures {
   /** Events handed to sockets. */
   readonly delivered: number;
