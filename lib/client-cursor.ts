@@ -51,6 +51,11 @@ export class ClientCursor {
     return this.sources.reduce((count, { rooms }) => count + rooms.length, 0);
   }
 
+  /** What the client reads, over all hubs. */
+  get rooms(): string[] {
+    return [...new Set(this.sources.flatMap((source) => source.rooms))];
+  }
+
   reads(room: string): boolean {
     return this.sources.some((source) => source.rooms.includes(room));
   }

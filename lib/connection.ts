@@ -130,6 +130,11 @@ export class SseConnection implements OutboxOwner {
     return this.outbox.bufferedBytes;
   }
 
+  /** @internal Whether the client takes nothing of what waits for it. */
+  get isBlocked(): boolean {
+    return this.outbox.isBlocked;
+  }
+
   /** How many events were left out for this client because it took too little; each is told by an `sse-gap`. */
   get droppedEvents(): number {
     return this.outbox.dropped;
@@ -189,6 +194,7 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
   leave(reason: CloseReason): void {
+    if (this.phase === 'closed') return;
     const { retry } = this.settings;
     this.open();
     if (retry !== undefined && !this.response.isHead) {

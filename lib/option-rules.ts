@@ -59,6 +59,13 @@ export const aClient = rule(
   'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',
   (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function',
 );
+export const aGuard = rule(
+  'a guard, such as `guard: AdminGuard`: whom it lets in sees and may close every connection',
+  (value) => {
+    const { prototype, canActivate } = Object(value) as Record<string, unknown>;
+    return typeof (canActivate ?? Object(prototype).canActivate) === 'function';
+  },
+);
 export const aUrlOf = (...protocols: readonly string[]): Rule =>
   rule(
     `a URL that begins with ${protocols.join('// or ')}//`,

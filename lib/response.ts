@@ -23,6 +23,12 @@ type HeaderValue = number | string | string[] | undefined;
 
 const CONTENT_TYPE = 'text/event-stream';
 
+/** How much of what a client says of itself is remembered. */
+const MAX_PLACE_PART = 200;
+
+/** Node frames the body: with a length of somebody else's, what follows it would be read as another response. */
+const FRAMING_HEADERS = ['content-length', 'transfer-encoding'];
+
 /** Proxies must neither keep, change nor hold back what is written. */
 const STREAM_HEADERS = {
   'Cache-Control': 'no-cache, no-transform',
@@ -58,7 +64,8 @@ export class StreamResponse {
   /** What distinguishes a client before it says who it is: its address, its program, and what it asks for. */
   get place(): string {
     const { platformRequest: request } = this;
-    return `${addressOf(request)} ${request.headers['user-agent']} ${pathOf(request)}`;
+    const program = request.headers['user-agent']?.slice(0, MAX_PLACE_PART);
+    return `${addressOf(request)} ${program} ${pathOf(request).slice(0, MAX_PLACE_PART)}`;
   }
 
   /** The client has left. */
@@ -85,6 +92,11 @@ export class StreamResponse {
       { 'Content-Type': CONTENT_TYPE },
     ];
     this.writeHead(statusCode, sources);
+  }
+
+  /** Not what the request says of itself: on a socket of HTTP/1.1 it may say anything. */
+  private get isHttp2(): boolean {
+    return 'stream' in this.raw;
   }
 
   /** The header is forbidden on HTTP/2, on HTTP/1.0 the client would wait for a length, and `close` is the client's word. */
@@ -115,6 +127,10 @@ export class StreamResponse {
         if (value !== undefined) byName.set(name.toLowerCase(), [name, value]);
       }
     }
+    for (const name of FRAMING_HEADERS) {
+      byName.delete(name);
+      this.raw.removeHeader(name);
+    }
     this.raw.writeHead(status, Object.fromEntries(byName.values()));
     // Only now: until the head is written, an exception filter may still answer.
     this.response.hijack?.();
@@ -128,7 +144,7 @@ export class StreamResponse {
     this.raw.on('error', ignore);
     // A response that waits behind another one of its connection (pipelining) has no socket yet,
     // and never closes if the client leaves before its turn.
-    if (this.raw.socket === null && this.request.httpVersionMajor === 1) {
+    if (this.raw.socket === null && !this.isHttp2) {
       const forget = onSocketClosed(this.request, listener);
       this.raw.on('close', forget);
     }

@@ -11,7 +11,8 @@ export const CONTROL_ROOM = 'sse:control';
  * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, and for `sse:control`
  */
 export function roomList(rooms: string | readonly string[]): string[] {
-  const list = typeof rooms === 'string' ? [rooms] : [...new Set(rooms)];
+  const all = typeof rooms === 'string' ? [rooms] : rooms;
+  const list = Array.isArray(all) ? [...new Set<string>(all)] : [];
   if (list.length === 0)
     throw new SseInvalidFieldError('room', rooms, 'expected at least one room');
   for (const room of list) {

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { preview } from './errors.js';
 import type { HttpRequest } from './response.js';
 
 const logger = new Logger('Sse');
@@ -13,12 +14,13 @@ function warnOnce(what: string, text: string): void {
 
 /** Types that mean something else at the client already: they are sent all the same. */
 export function warnOfReservedType(type: string | undefined): void {
-  if (type === undefined || (type !== 'error' && type !== 'open' && !type.startsWith('sse-')))
-    return;
+  // A type that is no text is told as an error, where it is checked.
+  if (typeof type !== 'string') return;
+  if (type !== 'error' && type !== 'open' && !type.startsWith('sse-')) return;
   warnOnce(
     `type ${type}`,
     type.startsWith('sse-')
-      ? `The event type "${type}" is kept for this library's own events; choose a name without "sse-"`
+      ? `The event type ${preview(type)} is kept for this library's own events; choose a name without "sse-"`
       : `The event type "${type}" also runs on${type} of an EventSource; choose another name`,
   );
 }

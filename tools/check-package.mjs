@@ -2,7 +2,7 @@
 // refer to, and whether each entry point loads and serves a stream in plain Node, by `import` and by `require`, on each
 // supported major of Nest. Jest forgives what Node does not.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { promisify } from 'node:util';
@@ -61,22 +61,29 @@ async function checkAll() {
   const tarball = join(temporary, filename);
   const paths = files.map(({ path }) => path);
 
-  await check('the package holds only lib, its build and the papers', () => {
+  await check('the package holds only lib, its build and the papers', async () => {
     const known = (path) => FILES.includes(path) || /^(dist\/)?lib\//.test(path);
     expectNone(
       paths.filter((path) => !known(path)),
       'there is more; see `files` in package.json',
     );
     // Where the declaration maps and source maps lead.
+    const isPage = (path) => /^(dist\/)?lib\/[^/]+\/page\/.*\./.test(path);
     const lost = paths
       .filter((path) => /^dist\/lib\/.*(?<!\.d)\.ts$|^lib\/.*(?<!\.ts)$/.test(path))
       .concat(
         paths
-          .filter((path) => /^dist\/lib\/.*\.js$/.test(path))
+          .filter((path) => /^dist\/lib\/.*\.js$/.test(path) && !isPage(path))
           .map((path) => path.replace(/^dist\/(.*)\.js$/, '$1.ts'))
           .filter((path) => !paths.includes(path)),
       );
     expectNone(lost, 'the build and lib/ do not match; build again');
+    const lib = await readdir(join(root, 'lib'), { recursive: true });
+    const pages = lib.map((path) => posix.join('lib', path)).filter(isPage);
+    expectNone(
+      pages.filter((path) => !paths.includes(`dist/${path}`)),
+      'pages are not copied; see `assets` in nest-cli.json',
+    );
     return `${paths.length} files`;
   });
   await check('publint --strict', async () => {

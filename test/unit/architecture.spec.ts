@@ -29,7 +29,8 @@ const LAYERS = [
   ['stream-settings'],
   ['sse.options'],
   ['option-rules'],
-  ['errors', 'diagnostics', 'warnings'],
+  ['warnings'],
+  ['errors', 'diagnostics'],
 ].map((names) => names.map((name) => `${name}.ts`));
 
 const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })

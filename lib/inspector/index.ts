@@ -1,0 +1,14 @@
+// for `@Module({ imports })`
+export { SseInspectorModule } from './inspector.module.js';
+export type { SseInspectorOptions } from './inspector.options.js';
+
+// what `GET …/state` answers
+export type {
+  InspectedConnection,
+  InspectedHub,
+  InspectedNote,
+  InspectedRoom,
+  InspectedTraffic,
+  InspectorState,
+  TrafficFigures,
+} from './state.js';

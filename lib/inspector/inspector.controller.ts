@@ -1,0 +1,77 @@
+import {
+  Controller,
+  Get,
+  Header,
+  HttpCode,
+  NotFoundException,
+  Param,
+  Post,
+  Query,
+  Res,
+  UseGuards,
+  VERSION_NEUTRAL,
+  type Type,
+} from '@nestjs/common';
+import { map } from 'rxjs';
+import type { SseConnection } from '../connection.js';
+import { Connection, SseStream } from '../sse.decorators.js';
+import { FromPageGuard } from './from-page.guard.js';
+import { Inspector } from './inspector.js';
+import type { SseInspectorOptions } from './inspector.options.js';
+import { readPage } from './page.js';
+import type { InspectorState } from './state.js';
+
+/** What Express and Fastify have in common. */
+interface PageResponse {
+  header(name: string, value: string): unknown;
+  send(body: string): unknown;
+}
+
+/** Made for each app: where it is and who guards it are known only then. */
+export function inspectorController({ guard, path = 'sse-inspector' }: SseInspectorOptions): Type {
+  const { html, headers } = readPage();
+
+  @Controller({ path, version: VERSION_NEUTRAL })
+  @UseGuards(guard)
+  class InspectorController {
+    constructor(private readonly inspector: Inspector) {}
+
+    /** With the response itself, so that no interceptor of the app wraps the page into JSON. */
+    @Get()
+    page(@Res() response: PageResponse): void {
+      for (const [name, value] of Object.entries(headers)) response.header(name, value);
+      response.send(html);
+    }
+
+    @Get('state')
+    @Header('Cache-Control', 'no-store')
+    state(): InspectorState {
+      return this.inspector.state();
+    }
+
+    /** As text, which the app's `serialize` leaves alone. To a page that reads slowly only the latest state matters. */
+    @SseStream('events', { backpressure: { overflow: 'conflate' } })
+    events(@Connection() connection: SseConnection) {
+      return this.inspector
+        .watch(connection)
+        .pipe(map((state) => ({ type: 'state', data: JSON.stringify(state) })));
+    }
+
+    @Post('connections/:id/close')
+    @HttpCode(204)
+    @UseGuards(FromPageGuard)
+    closeConnection(@Param('id') id: string): void {
+      if (this.inspector.closeConnection(id)) return;
+      throw new NotFoundException(`There is no open connection ${id} in this process`);
+    }
+
+    @Post('rooms/close')
+    @HttpCode(204)
+    @UseGuards(FromPageGuard)
+    closeRoom(@Query('room') room = '', @Query('hub') hub?: string): void {
+      if (this.inspector.closeRoom(room, hub)) return;
+      throw new NotFoundException(`Nobody reads a room "${room}" in this process`);
+    }
+  }
+  return InspectorController;
+}

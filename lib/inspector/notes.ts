@@ -1,0 +1,37 @@
+import type { InspectedNote } from './state.js';
+
+const MAX_NOTES = 50;
+const MAX_TEXT_LENGTH = 200;
+
+/** The last notable things. What happens again moves to the front and is counted, so that it pushes nothing else out. */
+export class Notes {
+  /** The oldest first. */
+  private readonly notes = new Map<string, InspectedNote>();
+
+  add(
+    kind: InspectedNote['kind'],
+    fullText: string,
+    connection: string | null = null,
+    times = 1,
+  ): void {
+    const text = shortened(fullText);
+    const key = JSON.stringify([kind, text, connection]);
+    const before = this.notes.get(key)?.times ?? 0;
+    this.notes.delete(key);
+    this.notes.set(key, { at: Date.now(), kind, text, connection, times: before + times });
+    if (this.notes.size <= MAX_NOTES) return;
+    for (const oldest of this.notes.keys()) {
+      this.notes.delete(oldest);
+      break;
+    }
+  }
+
+  newestFirst(): InspectedNote[] {
+    return [...this.notes.values()].reverse();
+  }
+}
+
+/** What comes from outside may be of any length. */
+export function shortened(text: string): string {
+  return text.length <= MAX_TEXT_LENGTH ? text : `${text.slice(0, MAX_TEXT_LENGTH - 1)}…`;
+}

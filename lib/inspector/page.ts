@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+interface Page {
+  readonly html: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * The page with its style and its script in it: it needs no other file, so it does not matter behind which prefix, proxy or
+ * slash it is found. The policy lets run what is in it and nothing else.
+ */
+export function readPage(): Page {
+  const [style, script] = [read('style.css'), read('app.js')];
+  const html = read('index.html')
+    .replace('<link rel="stylesheet" href="style.css" />', () => `<style>${style}</style>`)
+    .replace(
+      '<script type="module" src="app.js"></script>',
+      () => `<script type="module">${script}</script>`,
+    );
+  const policy = [
+    "default-src 'none'",
+    `script-src ${hashOf(script)}`,
+    `style-src ${hashOf(style)}`,
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    // Text never becomes HTML.
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ];
+  const headers = {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Security-Policy': policy.join('; '),
+    'Cache-Control': 'no-store',
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+  };
+  return { html, headers };
+}
+
+function read(name: string): string {
+  return readFileSync(join(import.meta.dirname, 'page', name), 'utf8');
+}
+
+function hashOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+}

@@ -1,0 +1,165 @@
+import { subscribe, unsubscribe, type ChannelListener } from 'node:diagnostics_channel';
+import type { SseConnection } from '../connection.js';
+import { SSE_CHANNELS, type SseDiagnostics } from '../diagnostics.js';
+import { describe } from '../errors.js';
+import { Notes, shortened } from './notes.js';
+import type { InspectedTraffic, TrafficFigures } from './state.js';
+
+/** Rates are those of so many intervals. */
+const WINDOW = 5;
+/** Apps close with reasons of their own, and may publish to rooms without end. */
+const MAX_REASONS = 50;
+const MAX_ROOMS = 10_000;
+
+interface Interval {
+  readonly from: number;
+  /** What had been counted when it began. */
+  readonly before: TrafficFigures;
+  readonly byConnection: Map<SseConnection, number>;
+  readonly byHub: Map<string, Map<string, number>>;
+}
+
+type Listeners = { readonly [Name in keyof SseDiagnostics]: Listener<SseDiagnostics[Name]> };
+type Listener<Message> = (message: Message) => void;
+
+/** Counts what the diagnostics channels tell, from its making until `stop()`. What a listener throws would end the process. */
+export class Traffic {
+  private readonly since = Date.now();
+  private readonly total = {
+    delivered: 0,
+    bytes: 0,
+    published: 0,
+    opened: 0,
+    replayed: 0,
+    dropped: 0,
+  };
+  private readonly closes = new Map<string, number>();
+  private readonly refusals = new Map<string, number>();
+  private readonly gaps = new Map<string, number>();
+  private readonly notes = new Notes();
+  private now = this.newInterval();
+  private intervals = [this.now];
+  private readonly subscribed: readonly [string, ChannelListener][];
+
+  /** @param isOwn whether a connection is the inspector's: it would count itself */
+  constructor(isOwn: (connection: SseConnection) => boolean) {
+    this.subscribed = Object.entries(this.listeners).map(([name, listener]) => [
+      SSE_CHANNELS[name as keyof SseDiagnostics],
+      (message) => {
+        const { connection } = message as { connection?: SseConnection };
+        if (connection === undefined || !isOwn(connection))
+          (listener as Listener<unknown>)(message);
+      },
+    ]);
+    for (const [channel, listener] of this.subscribed) subscribe(channel, listener);
+  }
+
+  stop(): void {
+    for (const [channel, listener] of this.subscribed) unsubscribe(channel, listener);
+  }
+
+  /** Called at even intervals. */
+  nextInterval(): void {
+    this.now = this.newInterval();
+    this.intervals = [...this.intervals, this.now].slice(-WINDOW);
+  }
+
+  /** Events per second to each connection that got some. */
+  perConnection(): Map<SseConnection, number> {
+    return this.ratesOf(this.intervals.map(({ byConnection }) => byConnection));
+  }
+
+  /** Events per second to each room of the hub that got some. */
+  perRoom(hub: string): Map<string, number> {
+    return this.ratesOf(this.intervals.flatMap(({ byHub }) => byHub.get(hub) ?? []));
+  }
+
+  report(): InspectedTraffic {
+    const { since, total, closes, refusals, gaps, notes } = this;
+    const before = this.intervals[0]?.before ?? total;
+    const perSecond = { ...total };
+    for (const name of Object.keys(total) as (keyof TrafficFigures)[]) {
+      perSecond[name] = this.rateOf(total[name] - before[name]);
+    }
+    return {
+      since,
+      total: { ...total },
+      perSecond,
+      closes: Object.fromEntries(closes),
+      refusals: Object.fromEntries(refusals),
+      gaps: Object.fromEntries(gaps),
+      notes: notes.newestFirst(),
+    };
+  }
+
+  private readonly listeners: Listeners = {
+    open: () => {
+      this.total.opened += 1;
+    },
+    close: ({ reason }) => {
+      count(this.closes, shortened(String(reason)), 1, MAX_REASONS);
+    },
+    refuse: ({ reason, request }) => {
+      count(this.refusals, reason, 1, MAX_REASONS);
+      this.notes.add('refuse', `${reason}: ${request.ip ?? 'unknown address'}`);
+    },
+    publish: ({ hub, rooms }) => {
+      this.total.published += 1;
+      const { byHub } = this.now;
+      const byRoom = byHub.get(hub) ?? new Map<string, number>();
+      byHub.set(hub, byRoom);
+      for (const room of rooms) count(byRoom, room, 1, MAX_ROOMS);
+    },
+    deliver: ({ connection, events, bytes }) => {
+      this.total.delivered += events;
+      this.total.bytes += bytes;
+      if (events > 0) count(this.now.byConnection, connection, events);
+    },
+    replay: ({ events }) => {
+      this.total.replayed += events;
+    },
+    drop: ({ connection, events }) => {
+      this.total.dropped += events;
+      this.notes.add('drop', 'events left out, the client takes too little', connection.id, events);
+    },
+    gap: ({ connection, rooms, reason }) => {
+      count(this.gaps, reason, 1, MAX_REASONS);
+      const more = rooms.length > 5 ? ` and ${rooms.length - 5} more` : '';
+      this.notes.add('gap', `${reason}: ${rooms.slice(0, 5).join(', ')}${more}`, connection?.id);
+    },
+    stall: ({ connection, bufferedBytes }) => {
+      const text = `took nothing of ${bufferedBytes} bytes, its socket is destroyed`;
+      this.notes.add('stall', text, connection.id);
+    },
+    log: ({ hub, trouble }) => {
+      const name = hub === '' ? 'default hub' : `hub ${hub}`;
+      this.notes.add('log', `${name}: ${trouble ?? 'events arrive again'}`);
+    },
+    error: ({ error, connection }) => {
+      this.notes.add('error', describe(error), connection?.id);
+    },
+  };
+
+  private newInterval(): Interval {
+    const before = { ...this.total };
+    return { from: performance.now(), before, byConnection: new Map(), byHub: new Map() };
+  }
+
+  private ratesOf<Key>(intervals: readonly ReadonlyMap<Key, number>[]): Map<Key, number> {
+    const sums = new Map<Key, number>();
+    for (const counts of intervals) for (const [key, times] of counts) count(sums, key, times);
+    for (const [key, sum] of sums) sums.set(key, this.rateOf(sum));
+    return sums;
+  }
+
+  /** In the first second as if it were over: a rate of a moment says nothing. */
+  private rateOf(counted: number): number {
+    const ms = performance.now() - (this.intervals[0]?.from ?? 0);
+    return Math.round((counted / Math.max(1_000, ms)) * 10_000) / 10;
+  }
+}
+
+function count<Key>(counts: Map<Key, number>, key: Key, times: number, maxKeys = Infinity): void {
+  const before = counts.get(key);
+  if (before !== undefined || counts.size < maxKeys) counts.set(key, (before ?? 0) + times);
+}

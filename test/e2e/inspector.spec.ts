@@ -1,0 +1,322 @@
+import { channel } from 'node:diagnostics_channel';
+import { describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  Injectable,
+  Module,
+  Param,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
+import {
+  Broadcaster,
+  InjectBroadcaster,
+  SSE_CHANNELS,
+  SseConnections,
+  SseModule,
+  SseStream,
+} from 'nestjs-eventstream';
+import {
+  SseInspectorModule,
+  type InspectorState,
+  type SseInspectorOptions,
+} from 'nestjs-eventstream/inspector';
+import { firstOf } from '../../lib/inspector/state.js';
+import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
+import type { StreamClient } from '../support/stream-client.js';
+import { until } from '../support/until.js';
+
+@Injectable()
+class Keys {
+  readonly admin = 'admin';
+}
+@Module({ providers: [Keys], exports: [Keys] })
+class KeysModule {}
+
+@Injectable()
+class AdminGuard implements CanActivate {
+  constructor(private readonly keys: Keys) {}
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context.switchToHttp().getRequest<{ headers: { cookie?: string } }>();
+    return headers.cookie === `user=${this.keys.admin}`;
+  }
+}
+
+const MANY = Array.from({ length: 230 }, (_, index) => `room ${index}`);
+
+@Controller('rooms')
+class Rooms {
+  constructor(
+    readonly broadcaster: Broadcaster,
+    @InjectBroadcaster('chat') readonly chat: Broadcaster,
+  ) {}
+  @SseStream('chat/:room') chatRoom(@Param('room') room: string) {
+    return this.chat.stream(room);
+  }
+  @SseStream(':room', { onError: () => {} }) room(@Param('room') room: string) {
+    return this.broadcaster.stream(room === 'many' ? MANY : room.split(','));
+  }
+}
+
+const ADMIN = { cookie: 'user=admin' };
+const FROM_PAGE = { ...ADMIN, 'x-sse-inspector': '1' };
+const isListenedTo = () =>
+  Object.values(SSE_CHANNELS).filter((name) => channel(name).hasSubscribers);
+
+function serveInspector(
+  adapter: Adapter,
+  options: Partial<SseInspectorOptions> = {},
+): Promise<TestApp> {
+  const inspector = { guard: AdminGuard, imports: [KeysModule], ...options };
+  const imports = [SseModule.forFeature([{ name: 'chat' }]), SseInspectorModule.forRoot(inspector)];
+  return serve(Rooms, { adapter, module: { imports } });
+}
+
+/** The newest state of the inspector's stream for which `is` answers true. */
+async function stateWhere(
+  look: StreamClient,
+  is: (state: InspectorState) => boolean,
+): Promise<InspectorState> {
+  for (;;) {
+    const state = JSON.parse((await look.next()).data) as InspectorState;
+    if (is(state)) return state;
+  }
+}
+
+describe('the inspector', () => {
+  it('does not start without a guard, and says what it needs', () => {
+    const noGuard = {} as SseInspectorOptions;
+    expect(() => SseInspectorModule.forRoot(noGuard)).toThrow(
+      'SseInspectorModule.forRoot().guard: expected a guard, such as `guard: AdminGuard`: ' +
+        'whom it lets in sees and may close every connection, got undefined',
+    );
+    for (const guard of [false, null, Keys, {}, 'AdminGuard'] as unknown[]) {
+      expect(() => SseInspectorModule.forRoot({ guard } as SseInspectorOptions)).toThrow(
+        expect.objectContaining({ code: 'SSE_OPTIONS' }),
+      );
+    }
+    const misspelt = { guard: AdminGuard, paht: 'x' } as SseInspectorOptions;
+    expect(() => SseInspectorModule.forRoot(misspelt)).toThrow('guard, path, imports');
+  });
+
+  it('picks the first of many as sorting all of them would', () => {
+    const numbers = Array.from({ length: 1_000 }, (_, index) => (index * 7_919) % 1_009);
+    const compare = (one: number, other: number) => other - one;
+    for (const count of [1, 7, 999, 1_000, 2_000]) {
+      expect(firstOf(numbers, count, compare)).toEqual([...numbers].sort(compare).slice(0, count));
+    }
+  });
+});
+
+describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
+  it('answers only whom the guard lets in, on every route', async () => {
+    const app = await serveInspector(adapter);
+    const routes = [
+      ['GET', ''],
+      ['GET', '/state'],
+      ['GET', '/events'],
+      ['POST', '/connections/x/close'],
+      ['POST', '/rooms/close?room=x'],
+    ];
+    for (const [method, path] of routes) {
+      const url = `${app.url}/sse-inspector${path}`;
+      const refused = await fetch(url, { method, headers: { 'x-sse-inspector': '1' } });
+      expect([method, path, refused.status]).toEqual([method, path, 403]);
+    }
+    expect((await fetch(`${app.url}/sse-inspector/state`, { headers: ADMIN })).status).toBe(200);
+  });
+
+  it('serves a page that loads nothing and runs nothing but what is in it', async () => {
+    const app = await serveInspector(adapter, { path: 'tools/streams' });
+    const response = await fetch(`${app.url}/tools/streams`, { headers: ADMIN });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    const policy = response.headers.get('content-security-policy') ?? '';
+    expect(policy.split('; ')).toEqual(
+      expect.arrayContaining([
+        "default-src 'none'",
+        expect.stringMatching(/^script-src 'sha256-[\w+/]+=*'$/),
+        expect.stringMatching(/^style-src 'sha256-[\w+/]+=*'$/),
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+      ]),
+    );
+    expect(policy).not.toMatch(/unsafe|\*|http/);
+    const page = await response.text();
+    expect(page).toContain('<style>');
+    expect(page).toContain('new EventSource');
+    expect(page).not.toMatch(/\ssrc=|<link rel="stylesheet"|\sstyle=|\son\w+=|innerHTML/);
+  });
+
+  it('tells what goes on: connections, rooms, hubs, totals and what is notable', async () => {
+    const app = await serveInspector(adapter);
+    const look = app.open('/sse-inspector/events', { headers: ADMIN });
+    await look.next();
+    const { broadcaster, chat } = app.nest.get(Rooms);
+    const headers = { 'user-agent': 'script/1' };
+    const both = app.open('/rooms/a,b?token=secret', { headers });
+    const chatter = app.open('/rooms/chat/a');
+    const lost = app.open('/rooms/b', { headers: { 'last-event-id': '1.AAAAAAAA.1' } });
+    await Promise.all([both.response, chatter.response, lost.next()]);
+    await broadcaster.to('a', 'b').emit('one', 1);
+    await broadcaster.to('a').emit('two', 2);
+    await chat.to('a').emit('three', 3);
+    await broadcaster.to('nobody').emit('four', 4);
+    await Promise.all([both.take(2), chatter.next(), lost.next()]);
+    await expect(broadcaster.publish('a', { data: 1n })).rejects.toThrow('BigInt');
+    lost.abort();
+
+    const {
+      connections,
+      rooms,
+      hubs,
+      traffic,
+      process: own,
+    } = await stateWhere(look, (state) => state.traffic?.closes['client'] === 1);
+    expect(own.pid).toBe(process.pid);
+    expect(connections).toMatchObject({ open: 2, inspectors: 1, blocked: 0, leftOut: 0 });
+    const byPath = new Map(connections.list.map((one) => [one.path, one]));
+    const open = app.nest.get(SseConnections);
+    const { id, sentBytes } = open.list().find(({ request }) => request.headers['user-agent'])!;
+    expect(byPath.get('/rooms/a,b')).toMatchObject({
+      id,
+      sentBytes,
+      userAgent: 'script/1',
+      rooms: ['a', 'b'],
+      roomCount: 2,
+      sentEvents: 2,
+      bufferedBytes: 0,
+      droppedEvents: 0,
+      isBlocked: false,
+      isInspector: false,
+    });
+    expect(byPath.get('/rooms/a,b')?.address).toContain('127.0.0.1');
+    expect(byPath.get('/rooms/chat/a')).toMatchObject({ sentEvents: 1, rooms: ['a'] });
+    expect(byPath.get('/sse-inspector/events')).toMatchObject({ isInspector: true });
+    expect(JSON.stringify(connections)).not.toContain('secret');
+
+    expect(rooms).toMatchObject({ count: 4, leftOut: 0 });
+    const byName = Object.fromEntries(
+      rooms.list.map(({ hub, name, connections: readers }) => [`${hub}/${name}`, readers]),
+    );
+    expect(byName).toEqual({ '/a': 1, '/b': 1, 'chat/a': 1, '/nobody': 0 });
+    expect(rooms.list[0]).toMatchObject({ hub: '', name: 'a' });
+    expect(rooms.list[0]?.eventsPerSecond).toBeGreaterThan(0);
+    expect(hubs).toEqual([
+      { name: '', trouble: null },
+      { name: 'chat', trouble: null },
+    ]);
+    expect(traffic?.total).toMatchObject({ published: 4, opened: 3, dropped: 0, replayed: 0 });
+    // What tells of a gap is none of them.
+    expect(traffic?.total.delivered).toBe(4);
+    expect(traffic?.perSecond.published).toBeGreaterThan(0);
+    expect(traffic?.closes).toEqual({ client: 1 });
+    expect(traffic?.gaps).toEqual({ epoch: 1 });
+    expect(traffic?.notes).toMatchObject([{ kind: 'gap', text: 'epoch: b', times: 1 }]);
+
+    const answer = await fetch(`${app.url}/sse-inspector/state`, { headers: ADMIN });
+    const asked = (await answer.json()) as InspectorState;
+    expect(asked.traffic?.total.published).toBe(4);
+    expect(asked.connections.open).toBe(2);
+  });
+
+  it('listens to nothing but while somebody looks', async () => {
+    const app = await serveInspector(adapter);
+    const state = async () => {
+      const answer = await fetch(`${app.url}/sse-inspector/state`, { headers: ADMIN });
+      return (await answer.json()) as InspectorState;
+    };
+    const reader = app.open('/rooms/a');
+    await reader.response;
+    expect(await state()).toMatchObject({ connections: { open: 1 }, traffic: null });
+    expect(isListenedTo()).toEqual([]);
+    const [one, two] = ['/sse-inspector/events', '/sse-inspector/events'].map((path) =>
+      app.open(path, { headers: ADMIN }),
+    );
+    await Promise.all([one?.next(), two?.next()]);
+    expect(isListenedTo()).toHaveLength(Object.keys(SSE_CHANNELS).length);
+    expect(await state()).toMatchObject({ connections: { open: 1, inspectors: 2 } });
+    one?.abort();
+    await until('the first is gone', async () => (await state()).connections.inspectors === 1);
+    expect(isListenedTo()).not.toEqual([]);
+    expect((await state()).traffic?.closes).toEqual({});
+    two?.abort();
+    await until('nobody listens', () => isListenedTo().length === 0);
+    expect((await state()).traffic).toBe(null);
+  });
+
+  it('closes a connection, or all of a room, for its own page only', async () => {
+    const app = await serveInspector(adapter);
+    const [first, second, chatter] = ['/rooms/a', '/rooms/a,b', '/rooms/chat/a'].map((path) =>
+      app.open(path),
+    );
+    await Promise.all([first?.response, second?.response, chatter?.response]);
+    const connections = app.nest.get(SseConnections);
+    const { id } = connections.find(
+      ({ request }) => 'url' in request && request.url === '/rooms/a',
+    )!;
+    const post = async (path: string, headers: Record<string, string>) => {
+      const url = `${app.url}/sse-inspector/${path}`;
+      return (await fetch(url, { method: 'POST', headers })).status;
+    };
+
+    const paths = [`connections/${id}/close`, 'rooms/close?room=a'];
+    for (const path of paths) {
+      expect(await post(path, ADMIN)).toBe(403);
+      for (const site of ['cross-site', 'same-site', 'none']) {
+        expect(await post(path, { ...FROM_PAGE, 'sec-fetch-site': site })).toBe(403);
+      }
+    }
+    expect(connections.count).toBe(3);
+
+    const reason = connections.find((one) => one.id === id)?.closed;
+    expect(await post(paths[0]!, { ...FROM_PAGE, 'sec-fetch-site': 'same-origin' })).toBe(204);
+    expect(await reason).toBe('inspector');
+    await first?.ended;
+    expect(await post(paths[0]!, FROM_PAGE)).toBe(404);
+
+    expect(await post('rooms/close?room=a&hub=', FROM_PAGE)).toBe(204);
+    await second?.ended;
+    expect(connections.count).toBe(1);
+    expect(await post('rooms/close?room=a', FROM_PAGE)).toBe(204);
+    await chatter?.ended;
+    for (const query of ['', '?room=', '?room=a', '?room=a&room=b']) {
+      expect(await post(`rooms/close${query}`, FROM_PAGE)).toBe(404);
+    }
+  });
+
+  it('lists 200 at most, says how many more there are, and who takes nothing comes first', async () => {
+    const app = await serveInspector(adapter);
+    const readers = MANY.slice(0, 200).map((room) =>
+      app.open(`/rooms/${encodeURIComponent(room)}`),
+    );
+    const all = app.open('/rooms/many');
+    await Promise.all([...readers, all].map(({ response }) => response));
+    const slow = app.open('/rooms/large');
+    await slow.response;
+    slow.pause();
+    const { broadcaster } = app.nest.get(Rooms);
+    await broadcaster.to('room 229').emit('only', 1);
+    await all.next();
+    const blocked = app.nest.get(SseConnections).list().at(-1)!;
+    await until('its client takes nothing', async () => {
+      await broadcaster.to('large').emit('large', 'x'.repeat(100_000));
+      return blocked.bufferedBytes > 0 && blocked.isBlocked;
+    });
+    const answer = await fetch(`${app.url}/sse-inspector/state`, { headers: ADMIN });
+    const state = (await answer.json()) as InspectorState;
+    expect(state.connections).toMatchObject({ open: 202, blocked: 1, leftOut: 2 });
+    expect(state.connections.list).toHaveLength(200);
+    expect(state.connections.list.slice(0, 2)).toMatchObject([
+      { path: '/rooms/large', isBlocked: true },
+      { path: '/rooms/many', isBlocked: false, roomCount: 230, rooms: MANY.slice(0, 10) },
+    ]);
+    expect(state.connections.bufferedBytes).toBeGreaterThan(0);
+    expect(state.rooms).toMatchObject({ count: 231, leftOut: 31 });
+    expect(state.rooms.list).toHaveLength(200);
+    expect(state.rooms.list[0]).toMatchObject({ name: 'room 0', connections: 2 });
+  });
+});

@@ -1,0 +1,134 @@
+import { channel } from 'node:diagnostics_channel';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  Broadcaster,
+  SSE_CHANNELS,
+  SSE_DEFAULTS,
+  SseConnections,
+  type SseConnection,
+} from 'nestjs-eventstream';
+import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { diagnostics } from '../../lib/diagnostics.js';
+import { Traffic } from '../../lib/inspector/traffic.js';
+
+const connection = { id: 'one' } as SseConnection;
+const connections = new SseConnections();
+const broadcaster = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
+const own = { id: 'own' } as SseConnection;
+
+describe('the traffic that the inspector counts', () => {
+  let traffic: Traffic;
+  beforeEach(() => {
+    traffic = new Traffic((one) => one === own);
+  });
+  afterEach(() => traffic.stop());
+
+  it('is what the channels tell, without its own', () => {
+    for (const one of [connection, own]) {
+      diagnostics.open.publish({ connection: one, openingMs: 1 });
+      diagnostics.deliver.publish({ connection: one, events: 2, bytes: 30 });
+      diagnostics.deliver.publish({ connection: one, events: 0, bytes: 5 });
+      diagnostics.replay.publish({ connection: one, events: 4 });
+      diagnostics.drop.publish({ connection: one, events: 3 });
+      diagnostics.close.publish({ connection: one, reason: 'client', durationMs: 1 });
+    }
+    diagnostics.replay.publish({ connection: undefined, events: 1 });
+    diagnostics.publish.publish({ hub: '', broadcaster, rooms: ['a', 'b'], type: 'x', bytes: 9 });
+    diagnostics.refuse.publish({
+      connections,
+      reason: 'key',
+      request: { headers: {}, ip: '203.0.113.7' },
+    });
+    diagnostics.gap.publish({ connection, rooms: ['a'], reason: 'trimmed' });
+
+    const { total, perSecond, closes, refusals, gaps } = traffic.report();
+    expect(total).toEqual({
+      delivered: 2,
+      bytes: 35,
+      published: 1,
+      opened: 1,
+      replayed: 5,
+      dropped: 3,
+    });
+    // The first second counts as a whole: a rate of a moment would be huge.
+    for (const name of Object.keys(total) as (keyof typeof total)[]) {
+      expect(perSecond[name]).toBeGreaterThan(0);
+      expect(perSecond[name]).toBeLessThanOrEqual(total[name]);
+    }
+    expect([closes, refusals, gaps]).toEqual([{ client: 1 }, { key: 1 }, { trimmed: 1 }]);
+    expect([...traffic.perConnection().keys()]).toEqual([connection]);
+    expect([...traffic.perRoom('').keys()]).toEqual(['a', 'b']);
+    expect(traffic.perRoom('other').size).toBe(0);
+  });
+
+  it('leaves the rates after five intervals, and stays in the totals', () => {
+    diagnostics.deliver.publish({ connection, events: 2, bytes: 30 });
+    diagnostics.publish.publish({ hub: 'chat', broadcaster, rooms: ['a'], type: 'x', bytes: 9 });
+    for (let n = 0; n < 4; n++) traffic.nextInterval();
+    expect(traffic.report().perSecond.delivered).toBeGreaterThan(0);
+    expect(traffic.perRoom('chat').get('a')).toBeGreaterThan(0);
+    traffic.nextInterval();
+    expect(traffic.report().perSecond).toMatchObject({ delivered: 0, published: 0 });
+    expect([traffic.perRoom('chat').size, traffic.perConnection().size]).toEqual([0, 0]);
+    expect(traffic.report().total).toMatchObject({ delivered: 2, published: 1 });
+  });
+
+  it('has the notable things, the newest first, and counts what happens again', () => {
+    diagnostics.drop.publish({ connection, events: 3 });
+    diagnostics.stall.publish({ connection, bufferedBytes: 70 });
+    diagnostics.error.publish({
+      broadcaster: undefined,
+      error: new Error('no'),
+      connection: undefined,
+    });
+    diagnostics.log.publish({ hub: 'chat', trouble: 'Redis is away' });
+    diagnostics.log.publish({ hub: '', trouble: undefined });
+    diagnostics.gap.publish({
+      connection,
+      rooms: ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
+      reason: 'epoch',
+    });
+    diagnostics.refuse.publish({ connections, reason: 'rate', request: { headers: {} } });
+    diagnostics.drop.publish({ connection, events: 4 });
+    const lines = traffic
+      .report()
+      .notes.map(({ kind, text, connection: id, times }) => [kind, text, id, times]);
+    expect(lines).toEqual([
+      ['drop', 'events left out, the client takes too little', 'one', 7],
+      ['refuse', 'rate: unknown address', null, 1],
+      ['gap', 'epoch: a, b, c, d, e and 2 more', 'one', 1],
+      ['log', 'default hub: events arrive again', null, 1],
+      ['log', 'hub chat: Redis is away', null, 1],
+      ['error', 'no', null, 1],
+      ['stall', 'took nothing of 70 bytes, its socket is destroyed', 'one', 1],
+    ]);
+  });
+
+  it('is bounded, whatever names an app makes up', () => {
+    for (let n = 0; n < 10_100; n++) {
+      const reason = `reason ${n} ${'x'.repeat(300)}`;
+      diagnostics.close.publish({ connection, reason, durationMs: 1 });
+      diagnostics.error.publish({ broadcaster: undefined, error: reason, connection });
+      diagnostics.publish.publish({
+        hub: '',
+        broadcaster,
+        rooms: [`room ${n}`],
+        type: 'x',
+        bytes: 9,
+      });
+    }
+    const { closes, notes } = traffic.report();
+    expect(Object.keys(closes)).toHaveLength(50);
+    expect(Object.keys(closes)[0]).toHaveLength(200);
+    expect(notes).toHaveLength(50);
+    expect(traffic.perRoom('').size).toBe(10_000);
+  });
+
+  it('is told nothing any more when it has stopped', () => {
+    traffic.stop();
+    diagnostics.open.publish({ connection, openingMs: 1 });
+    expect(traffic.report().total.opened).toBe(0);
+    const names = Object.values(SSE_CHANNELS);
+    expect(names.filter((name) => channel(name).hasSubscribers)).toEqual([]);
+  });
+});
