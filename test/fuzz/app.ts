@@ -46,8 +46,8 @@ class Streams {
   }
 
   @SseStream('state') state(@Query('room') rooms: Rooms) {
-    const snapshot = async (reason: string, of: string[]) => [
-      { type: 'state', data: { rooms: of, reason } },
+    const snapshot = async (reason: string, own: string[]) => [
+      { type: 'state', data: { rooms: own, reason } },
     ];
     return this.hub.stream(rooms, { rewind: 3, snapshot });
   }
