@@ -86,6 +86,7 @@ describe.each(ADAPTERS)('a client that takes all it can (%s)', (adapter) => {
     await until('all are open', () => connections.count === 1_000);
     socket.destroy();
     await until('none is left', () => connections.count === 0);
+    expect(app.logged).toEqual([]);
   });
 
   it('gets as many of them as `maxRequestsPerSocket` says', async () => {
@@ -107,5 +108,6 @@ describe.each(ADAPTERS)('a client that takes all it can (%s)', (adapter) => {
     await until('it is open', () => connections.count === 1);
     socket.destroy();
     await until('it is gone', () => connections.count === 0);
+    expect(app.logged).toEqual([]);
   });
 });

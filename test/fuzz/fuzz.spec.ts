@@ -1,5 +1,5 @@
 // Hostile clients on real sockets against a real app in a process of its own. A million requests: `npm run test:fuzz`.
-// FUZZ_RUNS sets how many; FUZZ_SEED repeats a run, with the seed that it has printed.
+// FUZZ_RUNS sets how many; FUZZ_SEED sends the same again, with the seed that was printed, but for the cursors of the app.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

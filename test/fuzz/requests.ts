@@ -60,9 +60,7 @@ export function visitOf(seed: number, n: number, cursors: readonly string[]): Vi
   };
 }
 
-const METHODS = 'GET POST PUT DELETE OPTIONS PATCH TRACE PROPFIND SEARCH M-SEARCH QUERY LINK'.split(
-  ' ',
-);
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'PROPFIND', 'SEARCH', 'M-SEARCH', 'QUERY', 'LINK']; // prettier-ignore
 const NO_METHODS = ['get', 'FOO', 'G ET', 'GET\t', '', 'PRI', '\x80\xff', 'GETT'];
 const PATHS = ['/rooms', '/until-gap', '/state', '/both', '/echo'];
 const NO_PATHS = ['/', '/%E0%A4%A', '/rooms/%00', '/../rooms', '//rooms', '/rooms;a=b', '*', '/ÿ'];
@@ -265,12 +263,15 @@ class RequestMaker {
     const { random, cursors } = this;
     const own = random.pick(cursors);
     const [, epoch = '', digits = ''] = own.split('.');
-    const near = (Number.parseInt(digits, 36) + random.below(2e7) - 1e7).toString(36);
+    const position = Number.parseInt(digits, 36);
+    const near = (position + random.below(2e7) - 1e7).toString(36);
+    const ahead = (position + 3.6e9 + random.below(1e9)).toString(36);
     return random.pick([
       own,
       cursors.join('~'),
       [...cursors].reverse().join('~'),
       `1.${epoch}.${near}`,
+      `1.${epoch}.${ahead}`,
       `1.${epoch}.0`,
       `1.${epoch}.zzzzzzzzzzz`,
       `1.${epoch}.${'9'.repeat(random.below(200))}`,
