@@ -1,6 +1,7 @@
 // The app that is fuzzed, in a process of its own:
 // `node --expose-gc --import ../support/typescript.mjs app.ts express|fastify`.
 // It tells its port and where its hubs stand, and what it holds whenever it is asked.
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   Body,
@@ -71,8 +72,14 @@ class Streams {
 
 @Module({
   imports: [
-    // Keep-alives come often: they are how a client is missed that left while its request's body filled the socket.
-    SseModule.forRoot({ keepAlive: { intervalMs: 200 }, history: { maxEvents: 20 } }),
+    SseModule.forRoot({
+      // They are how a client is missed that left while its request's body filled the socket.
+      keepAlive: { intervalMs: 200 },
+      history: { maxEvents: 20 },
+      // What is left behind must show.
+      backpressure: { stallTimeoutMs: false },
+      shutdown: { timeoutMs: 600_000 },
+    }),
     SseModule.forFeature([{ name: 'other', history: { maxEvents: 20 } }]),
   ],
   controllers: [Streams],
@@ -87,13 +94,29 @@ async function start(adapter: string | undefined): Promise<void> {
     adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter(),
     { logger: recordingLogger() },
   );
+  // Not to be let through: see found.spec.ts.
+  app.use(refuseOtherVersions);
   await app.listen(0, '127.0.0.1');
   const hubs = [undefined, 'other'].map((name) => app.get<Broadcaster>(getBroadcasterToken(name)));
   const cursors = await Promise.all(hubs.map((hub) => hub.position()));
-  setInterval(() => publish(hubs), PUBLISH_EVERY_MS);
+  const publisher = setInterval(() => publish(hubs), PUBLISH_EVERY_MS);
   const connections = app.get(SseConnections);
-  process.on('message', () => tell(stateOf(hubs, connections)));
+  process.on('message', (asked) => {
+    if (asked === 'state') return tell(stateOf(hubs, connections));
+    clearInterval(publisher);
+    // Then the process ends, if nothing else keeps it.
+    void app.close().then(() => process.disconnect());
+  });
   tell({ port: (app.getHttpServer().address() as AddressInfo).port, cursors } satisfies Ready);
+}
+
+function refuseOtherVersions(
+  { httpVersionMajor }: IncomingMessage,
+  response: ServerResponse,
+  next: () => void,
+): void {
+  if (httpVersionMajor === 1) next();
+  else response.writeHead(505).end();
 }
 
 let count = 0;

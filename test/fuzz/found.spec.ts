@@ -3,9 +3,10 @@ import net from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Query } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { Broadcaster, SseStream } from 'nestjs-eventstream';
-import { of } from 'rxjs';
+import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { NEVER, of } from 'rxjs';
 import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
+import { until } from '../support/until.js';
 import { ResponseReader, type Response } from './responses.js';
 
 @Controller()
@@ -19,6 +20,9 @@ class Streams {
   }
   @SseStream('log') log() {
     return of({ type: 'sse-\nforged', data: 'x' });
+  }
+  @SseStream('quiet') quiet() {
+    return NEVER;
   }
   @SseStream('finite') finite() {
     return of('x');
@@ -75,4 +79,27 @@ describe.each(ADAPTERS)('found (%s)', (adapter) => {
     const all = await exchange(app, request('/length') + request('/finite'), 2);
     expect(all.map(({ status }) => status)).toEqual([200, 200]);
   });
+
+  // Without a socket of its own and with another version than 1, a response is not watched: the connection stays for good.
+  it.failing.each([' HTTP/2.0', ''])(
+    'a request with the version "%s" that waits behind another one leaves with its client',
+    async (version) => {
+      const app = await serve(Streams, {
+        adapter,
+        sse: { keepAlive: false, shutdown: { timeoutMs: 0 } },
+      });
+      const connections = app.nest.get(SseConnections);
+      const closed = new Promise((resolve) => {
+        const server = app.nest.getHttpServer() as net.Server;
+        server.once('connection', (socket) => socket.once('close', resolve));
+      });
+      const socket = net.connect(app.port, '127.0.0.1').on('error', () => {});
+      socket.write(`${request('/quiet')}GET /quiet${version}\r\nHost: x\r\n\r\n`);
+      await until('both are open', () => connections.count === 2);
+      socket.destroy();
+      await closed;
+      await new Promise(setImmediate);
+      expect(connections.count).toBe(0);
+    },
+  );
 });

@@ -23,6 +23,7 @@ const MAX_GROWTH_BYTES = 8_000_000;
 class App {
   private readonly process: ChildProcess;
   private readonly ready: Promise<Ready>;
+  private readonly died: Promise<never>;
   output = '';
 
   constructor(adapter: Adapter) {
@@ -33,6 +34,10 @@ class App {
     const read = (text: string): void => void (this.output += text);
     this.process.stdout!.setEncoding('utf8').on('data', read);
     this.process.stderr!.setEncoding('utf8').on('data', read);
+    this.died = once(this.process, 'exit').then(([code]) => {
+      throw new Error(`the app has ended, with ${String(code)}:\n${this.output}`);
+    });
+    this.died.catch(() => {});
     this.ready = this.next<Ready>();
   }
 
@@ -56,15 +61,19 @@ class App {
     return state;
   }
 
+  /** The exit code of the process, when it has ended by itself: nothing was left that kept it. */
+  async close(): Promise<unknown> {
+    const exit = once(this.process, 'exit');
+    this.process.send('close');
+    return (await exit)[0];
+  }
+
   stop(): void {
     this.process.kill('SIGKILL');
   }
 
   private async next<T>(): Promise<T> {
-    const died = once(this.process, 'exit').then(([code]) => {
-      throw new Error(`the app has ended, with ${String(code)}:\n${this.output}`);
-    });
-    const [message] = (await Promise.race([once(this.process, 'message'), died])) as [T];
+    const [message] = (await Promise.race([once(this.process, 'message'), this.died])) as [T];
     return message;
   }
 }
@@ -123,8 +132,10 @@ describe.each(ADAPTERS)('any client (%s)', (adapter) => {
           `${perSecond.toFixed(0)}/s; ${tally.text}; ${tally.events} events; heap ${first} MB → ${last} MB\n`,
       );
 
-      expect(after).toMatchObject({ connections: 0, rooms: [], logged: [] });
+      const alone = { connections: 0, rooms: [], logged: [] };
+      expect([before, after]).toMatchObject([alone, alone]);
       expect(after.heapBytes - before.heapBytes).toBeLessThan(MAX_GROWTH_BYTES);
+      expect(await app.close()).toBe(0);
       expect(app.output).toBe('');
       // Or nothing of this was a test.
       expect(tally.events).toBeGreaterThan(RUNS / 20);
