@@ -129,7 +129,7 @@ export class StreamResponse {
     }
     for (const name of FRAMING_HEADERS) {
       byName.delete(name);
-      this.raw.removeHeader(name);
+      if (this.raw.hasHeader(name)) this.raw.removeHeader(name);
     }
     this.raw.writeHead(status, Object.fromEntries(byName.values()));
     // Only now: until the head is written, an exception filter may still answer.

@@ -20,6 +20,7 @@ interface Snippet {
 
 const documents = [
   'README.md',
+  'SECURITY.md',
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
@@ -41,7 +42,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('the snippets of README and docs', () => {
+describe('the snippets of the documents', () => {
   it('compile', () => {
     const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) =>
       readFileSync(path, 'utf8'),

@@ -2,6 +2,7 @@ import { afterEach } from '@jest/globals';
 import { Controller, Query } from '@nestjs/common';
 import { Broadcaster, SseStream, type EventLogFactory, type SseError } from 'nestjs-eventstream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Random } from './random.js';
 import { serve, type TestApp } from './serve.js';
 import type { StreamClient } from './stream-client.js';
 import { until } from './until.js';
@@ -70,18 +71,6 @@ export const EXACT: Findings = {
   wronglyRefused: [],
   gaps: [],
 };
-
-/** Numbers that a seed repeats. */
-export class Random {
-  constructor(private state: number) {}
-  below(limit: number): number {
-    this.state = (Math.imul(this.state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((this.state / 4_294_967_296) * limit);
-  }
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-}
 
 /**
  * Several apps on one log, a publisher that tries each event again with its key until it is accepted, and clients: two stay,

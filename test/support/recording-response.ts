@@ -22,6 +22,9 @@ export class RecordingResponse extends EventEmitter {
   writeHead(status: number, headers: Record<string, unknown>): void {
     this.head = { status, headers };
   }
+  hasHeader(): boolean {
+    return false;
+  }
   getHeaders(): Record<string, string> {
     return {};
   }

@@ -1,0 +1,245 @@
+// Text that clients and other systems have written goes out by many ways: by none does it become a field, an event, a chunk
+// or a header. What the frame alone does is in test/unit/frame.spec.ts and frame.property.spec.ts.
+import { describe, expect, it } from '@jest/globals';
+import { Controller, Header, HttpException, type Type } from '@nestjs/common';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { concat, map, NEVER, of, timer } from 'rxjs';
+import {
+  Broadcaster,
+  Connection,
+  SseConnections,
+  SseStream,
+  type SseConnection,
+  type SseMessage,
+} from 'nestjs-eventstream';
+import { ADAPTERS, serve } from '../support/serve.js';
+
+/** Line breaks of all kinds, fields, the end of a chunk and of a body, half a character. */
+const TEXT =
+  'x\nevent: forged\nid: 9\n\ndata: forged\r\r: c\r\n\r\nretry: 1\0\u2028"\\ \ud800\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n';
+/** As a client reads it in text, where kinds of line breaks are not told apart and half a character is none. */
+const READ = TEXT.replace(/\r\n|\r/g, '\n').replace('\ud800', '\ufffd');
+/** JSON tells all of it. */
+const JSON_READ = JSON.stringify(TEXT);
+
+const late = (error: unknown) =>
+  concat(of('first'), timer(1).pipe(map(() => { throw error; }))); // prettier-ignore
+
+@Controller()
+class Texts {
+  constructor(
+    readonly hub: Broadcaster,
+    readonly connections: SseConnections,
+  ) {}
+  @SseStream('data') data() {
+    return of({ data: TEXT });
+  }
+  @SseStream('json') json() {
+    return of({ data: { [TEXT]: TEXT } });
+  }
+  @SseStream('plain') plain() {
+    return of(TEXT);
+  }
+  @SseStream('comment') comment() {
+    return of({ comment: TEXT }, { comment: [TEXT, TEXT], data: 'x' });
+  }
+  @SseStream('send') send(@Connection() connection: SseConnection) {
+    void connection.comment(TEXT);
+    void connection.send({ data: TEXT });
+    connection.close(TEXT);
+    return NEVER;
+  }
+  @SseStream('room') room() {
+    const events = this.hub.stream([TEXT, 'the end']);
+    setImmediate(() => {
+      void this.hub.to(TEXT).emit('text', TEXT);
+      void this.hub.publish(TEXT, { comment: TEXT, data: [TEXT] });
+      this.hub.closeRoom(TEXT, TEXT);
+    });
+    return events;
+  }
+  @SseStream('gap') gap() {
+    return this.hub.stream(TEXT, { lastEventId: TEXT, onGap: 'end' });
+  }
+  @SseStream('snapshot') snapshot() {
+    const snapshot = async () => {
+      setImmediate(() => this.connections.closeAll(TEXT));
+      return [{ data: TEXT }];
+    };
+    return this.hub.stream(TEXT, { snapshot });
+  }
+  @SseStream('exception') exception() {
+    return late(new HttpException(TEXT, 400));
+  }
+  @SseStream('body') body() {
+    return late(new HttpException({ [TEXT]: TEXT }, 400));
+  }
+  @SseStream('hook', { onError: () => ({ comment: TEXT, data: TEXT }) }) hook() {
+    return late(new Error(TEXT));
+  }
+  @SseStream('complete', { onComplete: 'close' }) complete() {
+    return of({ data: TEXT });
+  }
+}
+
+/** The events of a body; whatever is no event stream is an error. */
+function eventsOf(body: string): EventSourceMessage[] {
+  const events: EventSourceMessage[] = [];
+  const parser = createParser({
+    onEvent: (event) => events.push(event),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  parser.feed(body);
+  return events;
+}
+
+describe.each(ADAPTERS)('text from anywhere (%s)', (adapter) => {
+  it.each<[string, object[]]>([
+    ['data', [{ data: READ }]],
+    ['json', [{ data: `{${JSON_READ}:${JSON_READ}}` }]],
+    ['plain', [{ data: READ }]],
+    ['comment', [{ data: 'x' }]],
+    ['send', [{ data: READ }]],
+    [
+      'room',
+      [
+        { event: 'text', id: expect.stringMatching(/^1\.[\w-]+\.\w+$/), data: READ },
+        { id: expect.stringMatching(/^1\.[\w-]+\.\w+$/), data: `[${JSON_READ}]` },
+      ],
+    ],
+    ['gap', [{ event: 'sse-gap', data: `{"rooms":[${JSON_READ}],"reason":"unknown"}` }]],
+    ['snapshot', [{ data: READ }]],
+    [
+      'exception',
+      [
+        { data: 'first' },
+        { event: 'sse-error', data: `{"statusCode":400,"message":${JSON_READ}}` },
+      ],
+    ],
+    ['body', [{ data: 'first' }, { event: 'sse-error', data: `{${JSON_READ}:${JSON_READ}}` }]],
+    ['hook', [{ data: 'first' }, { data: READ }]],
+    [
+      'complete',
+      [{ data: READ }, { event: 'sse-end', id: 'sse-end', data: '{"reason":"complete"}' }],
+    ],
+  ])('stays what it is, by the way of %s', async (path, expected) => {
+    const app = await serve(Texts, { adapter });
+    const body = await app.open(`/${path}`).ended;
+    expect(eventsOf(body)).toEqual(
+      expected.map((event) => ({ event: undefined, id: undefined, ...event })),
+    );
+  });
+});
+
+const BREAKS: [string, string][] = [
+  ['CR', 'a\rb'],
+  ['LF', 'a\nevent: forged'],
+  ['NUL', 'a\0b'],
+];
+const FIELDS = ['type', 'id'] as const;
+const CASES = BREAKS.flatMap(([name, text]) =>
+  FIELDS.map((field) => [name, field, { data: 'never', [field]: text }] as const),
+);
+
+/** The only message that may be seen is `first`. */
+function refusing(message: SseMessage): { Refusing: Type; codes: string[] } {
+  const codes: string[] = [];
+  const tell = ({ code }: { code: string }): void => void codes.push(code);
+  const { data: _, ...fields } = message;
+  @Controller()
+  class Refusing {
+    constructor(private readonly hub: Broadcaster) {}
+    @SseStream('first') first() {
+      return of(message);
+    }
+    @SseStream('later') later() {
+      return of('first', message, 'never');
+    }
+    @SseStream('map', { map: { data: 'text', type: 'type', id: 'id' } }) map() {
+      return concat(of({ text: 'first' }), of({ text: 'never', ...fields }));
+    }
+    @SseStream('hook', { onError: () => message }) hook() {
+      return late(new Error('for the hook'));
+    }
+    @SseStream('send') send(@Connection() connection: SseConnection) {
+      connection.send(message).catch(tell);
+      void connection.send({ data: 'first' });
+      setImmediate(() => connection.close());
+      return NEVER;
+    }
+    @SseStream('emit') emit(@Connection() connection: SseConnection) {
+      this.hub.publish('room', message).catch(tell);
+      void this.hub.publish('room', { data: 'first' });
+      setImmediate(() => connection.close());
+      return this.hub.stream('room', { rewind: 5 });
+    }
+    @SseStream('snapshot') snapshot() {
+      const snapshot = async () => [{ data: 'first' }, message, { data: 'never' }];
+      return this.hub.stream('room', { snapshot });
+    }
+  }
+  return { Refusing, codes };
+}
+
+describe.each(ADAPTERS)('a line break in a field of one line (%s)', (adapter) => {
+  it.each(CASES)(
+    '%s in the %s is refused, and nothing of it is written',
+    async (_, field, message) => {
+      const { Refusing, codes } = refusing(message);
+      const app = await serve(Refusing, { adapter });
+      const first = app.open('/first');
+      expect((await first.response).status).toBe(500);
+      expect(await first.ended).toBe('{"statusCode":500,"message":"Internal server error"}');
+
+      const seen: Record<string, string[]> = {};
+      for (const path of ['later', 'map', 'hook', 'send', 'emit', 'snapshot']) {
+        const events = eventsOf(await app.open(`/${path}`).ended);
+        seen[path] = events.map(({ event, data }) => event ?? data);
+      }
+      expect(seen).toEqual({
+        later: ['first', 'sse-error'],
+        map: ['first', 'sse-error'],
+        hook: ['first'],
+        send: ['first'],
+        emit: ['first'],
+        snapshot: ['first', 'sse-error'],
+      });
+      expect(codes).toEqual(['SSE_INVALID_FIELD', 'SSE_INVALID_FIELD']);
+      expect(app.logged.filter((line) => line.includes(`${field}: `)).length).toBeGreaterThan(0);
+    },
+  );
+});
+
+describe.each(ADAPTERS)('a line break in a header (%s)', (adapter) => {
+  @Controller()
+  class Headers {
+    @SseStream('option', { headers: { 'X-A': 'a\r\nX-Forged: 1' } }) option() {
+      return of('never');
+    }
+    @SseStream('name', { headers: { 'X-A: 1\r\nX-Forged': '1' } }) name() {
+      return of('never');
+    }
+    @SseStream('decorator') @Header('X-A', 'a\r\nX-Forged: 1') decorator() {
+      return of('never');
+    }
+    @SseStream('body', { headers: { 'X-A': 'a\r\n\r\ndata: forged\n\n' } }) body() {
+      return of('never');
+    }
+  }
+
+  // Fastify refuses the decorator's value by itself, as for any handler, and not within jest.
+  it.each(
+    adapter === 'fastify' ? ['option', 'name', 'body'] : ['option', 'name', 'body', 'decorator'],
+  )('is answered with an error before anything is streamed (%s)', async (path) => {
+    const app = await serve(Headers, { adapter });
+    const stream = app.open(`/${path}`);
+    const { status, headers } = await stream.response;
+    expect(status).toBe(500);
+    expect(headers).not.toHaveProperty('x-forged');
+    expect(headers['content-type']).toMatch(/^application\/json/);
+    expect(await stream.ended).not.toMatch(/never|forged/);
+    expect(app.nest.get(SseConnections).count).toBe(0);
+  });
+});
