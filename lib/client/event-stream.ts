@@ -46,7 +46,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private resolveClosed!: (end: StreamEnd) => void;
   private phase: StreamState = 'connecting';
   private cursor: string | undefined;
-  private retryMs = DEFAULT_RETRY_MS;
+  private readonly maxBackoffMs: number;
+  private retryMs: number;
   private hasDelivered = false;
   private attempt: Attempt | undefined;
   private ended: StreamEnd | undefined;
@@ -68,6 +69,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
+    this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
+    this.retryMs = Math.min(DEFAULT_RETRY_MS, this.maxBackoffMs);
     Object.defineProperty(this, observable, { value: () => this });
     this.cursor = options.lastEventId ?? options.persist?.getItem(this.key) ?? undefined;
     const { signal } = options;
@@ -181,7 +184,6 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private async run(): Promise<void> {
     // What the caller does with the stream in this turn comes first.
     await Promise.resolve();
-    const { maxBackoffMs = DEFAULT_MAX_BACKOFF_MS } = this.options;
     let failures = 0;
     while (!this.isClosed) {
       this.hasDelivered = false;
@@ -191,7 +193,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       failures = this.hasDelivered ? 0 : failures + 1;
       this.enter('waiting', error);
       const { retryAfterMs } = error ?? {};
-      const { retryMs } = this;
+      const { retryMs, maxBackoffMs } = this;
       const delayMs = retryDelay({ retryMs, failures, maxBackoffMs, retryAfterMs });
       await this.pause(delayMs, retryAfterMs === undefined);
     }
