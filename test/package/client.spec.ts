@@ -1,0 +1,57 @@
+import { describe, expect, it } from '@jest/globals';
+import { minifySync } from '@swc/core';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import ts from 'typescript';
+
+const folder = join(import.meta.dirname, '../../lib/client');
+
+/** The modules that `file` loads, each once and behind those that it loads itself. */
+function modulesOf(file: string, modules = new Map<string, string>()): Map<string, string> {
+  const source = readFileSync(join(folder, file), 'utf8');
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true };
+  const { outputText } = ts.transpileModule(source, { compilerOptions });
+  for (const [, name = ''] of outputText.matchAll(/ from '([^']+)'/g)) {
+    if (!name.startsWith('./')) throw new Error(`${file} imports ${name}`);
+    const next = name.slice(2).replace(/\.js$/, '.ts');
+    if (!modules.has(next)) modulesOf(next, modules);
+  }
+  return modules.set(file, outputText);
+}
+
+/** All of the client as one module, as a bundler makes it: the exports of the index, and nothing to import. */
+function bundle(): string {
+  const modules = modulesOf('index.ts');
+  modules.delete('index.ts');
+  const bodies = [...modules.values()].map((text) =>
+    text.replace(/^import .*;$/gm, '').replace(/^export /gm, ''),
+  );
+  return `${bodies.join('')}\nexport { connect, SseClientError };`;
+}
+
+describe('the client', () => {
+  it('loads nothing but its own files', () => {
+    const loaded = [...modulesOf('index.ts').keys()];
+    const onlyTypes = ['connect.options.ts', 'stream-event.ts'];
+    expect([...loaded, ...onlyTypes].sort()).toEqual(readdirSync(folder).sort());
+  });
+
+  it('names nothing that only Node has', () => {
+    const ofNode = /\b(?:process|Buffer|require|setImmediate|global|__dirname)\b\s*[.(]/;
+    for (const text of modulesOf('index.ts').values()) expect(text).not.toMatch(ofNode);
+  });
+
+  it('is at most 4 kB, minified and zipped', async () => {
+    const { code } = minifySync(bundle(), { module: true, compress: true, mangle: true });
+    // The bundle is whole: it loads, and exports what the entry point exports.
+    const url = `data:text/javascript,${encodeURIComponent(code)}`;
+    expect(Object.keys((await import(url)) as object).sort()).toEqual([
+      'SseClientError',
+      'connect',
+    ]);
+    const { length } = gzipSync(code);
+    process.stdout.write(`the client: ${code.length} B minified, ${length} B zipped\n`);
+    expect(length).toBeLessThanOrEqual(4_096);
+  });
+});
