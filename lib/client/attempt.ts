@@ -83,17 +83,16 @@ export class Attempt {
   }
 
   private async request(lastEventId: string | undefined): Promise<RequestInit> {
-    const { credentials = 'same-origin' } = this.options;
     const [given, body] = await this.prepared();
-    const { method = body === undefined ? 'GET' : 'POST' } = this.options;
+    const { method = body === undefined ? 'GET' : 'POST', credentials } = this.options;
     try {
       const headers = new Headers(given);
       if (!headers.has('accept')) headers.set('accept', 'text/event-stream');
       if (lastEventId) headers.set('last-event-id', utf8(lastEventId));
       const init = { method, headers, credentials, cache: 'no-store' } as const;
       // `fetch` rejects as for a network that is away; this fails only for what can never be sent.
-      void new Request(this.url, { ...init, ...(body === undefined ? {} : { body: '' }) });
-      return { ...init, signal: this.abortion.signal, ...(body === undefined ? {} : { body }) };
+      void new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
+      return { ...init, body, signal: this.abortion.signal };
     } catch (cause) {
       const message = `the request cannot be sent: ${describe(cause)}`;
       throw new SseClientError('SSE_REQUEST', message, { isFinal: true, cause });
@@ -123,7 +122,8 @@ async function statusError(response: Response): Promise<SseClientError> {
   const { status } = response;
   const isFinal = status < 500 && status !== 408 && status !== 429;
   const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-  const body = await response.text();
+  // The status says enough should the rest be cut.
+  const body = await response.text().catch(() => '');
   const message = `the server answered ${status}${body === '' ? '' : `: ${body.slice(0, 200)}`}`;
   return new SseClientError('SSE_STATUS', message, { isFinal, status, body, retryAfterMs });
 }
