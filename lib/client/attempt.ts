@@ -27,7 +27,6 @@ export class Attempt {
   async open(lastEventId: string | undefined): Promise<ReadableStream<Uint8Array> | undefined> {
     const { fetch = globalThis.fetch } = this.options;
     const init = await this.request(lastEventId);
-    this.abortion.signal.throwIfAborted();
     this.watch();
     const response = await fetch(this.url, init);
     if (response.status === 204) return undefined;

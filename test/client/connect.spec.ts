@@ -1,5 +1,6 @@
 // What a client does, against servers of any bytes.
 import { describe, expect, it } from '@jest/globals';
+import { getEventListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { from, take, toArray, lastValueFrom } from 'rxjs';
 import type { ConnectOptions, EventStream, StreamState } from 'nestjs-eventstream/client';
@@ -251,6 +252,31 @@ describe('a stream', () => {
     expect(requests.length).toBe(1);
   });
 
+  it('comes back after the time that the server asks for, however often', async () => {
+    const { url, requests } = await answer(endOf('retry: 1\n\ndata: a\n\n'));
+    const stream = open(url, { maxBackoffMs: 3_600_000 });
+    stream.on('message', () => {});
+    // With the 3 s of a server that asks for nothing this would be a minute, with a limit that doubles far more.
+    await until('twenty requests', () => requests.length >= 20);
+  });
+
+  it('is read right wherever its bytes are cut', async () => {
+    const bytes = new TextEncoder().encode('\uFEFFid: é\r\ndata: ä€😀\r\n\r\n');
+    const stream = open('http://nowhere.invalid/', {
+      fetch: async () => {
+        const body = new ReadableStream<Uint8Array>({
+          start(controller) {
+            for (const byte of bytes) controller.enqueue(Uint8Array.of(byte));
+            controller.close();
+          },
+        });
+        return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+      },
+    });
+    const { value } = await stream[Symbol.asyncIterator]().next();
+    expect(value).toEqual({ type: 'message', data: 'ä€😀', id: 'é' });
+  });
+
   it('goes on from an id that the app has set', async () => {
     const { url, requests } = await answer(endOf(`${FAST}id: 7\ndata: a\n\n`), streamOf(''));
     const stream = open(url);
@@ -274,6 +300,7 @@ describe('a stream', () => {
     expect(second.state).toBe('closed');
     expect(await second.closed).toEqual({ reason: 'client' });
     expect(requests.length).toBe(1);
+    expect(getEventListeners(abortion.signal, 'abort')).toEqual([]);
   });
 
   it('can be closed in each of its states, at once', async () => {
@@ -409,6 +436,8 @@ describe('a loop', () => {
       1, 1,
     ]);
     const second = one.next();
+    // All that has arrived was looked at.
+    await new Promise(setImmediate);
     expect(got.length).toBe(1);
     await two.return?.();
     expect(await second).toMatchObject({ value: { data: 2 } });
@@ -476,5 +505,21 @@ describe('a listener', () => {
     await until('all', () => all.length === 3);
     expect(got).toEqual([1, 2]);
     expect(stream.state).toBe('open');
+  });
+
+  it('that another one has ended gets no more, and one that another one has added gets the next', async () => {
+    const { url } = await answer(streamOf('data: 1\n\ndata: 2\n\n'));
+    const stream = open(url);
+    const got: unknown[] = [];
+    const off = [
+      stream.on('message', () => {
+        off.pop()?.();
+        stream.on('message', ({ data }) => got.push(data));
+      }),
+      stream.on('message', () => got.push('never')),
+    ];
+    const all = collect(stream);
+    await until('all', () => all.length === 2);
+    expect(got).toEqual([2]);
   });
 });
