@@ -1,5 +1,5 @@
 /** The longest that a timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 /** `retry: 0` does not ask for a client that never rests while the server is away. */
 const MIN_BASE_MS = 100;
 

@@ -1,6 +1,12 @@
 /** What programs may switch on; the message is for people. */
 export type SseClientErrorCode =
-  'SSE_STATUS' | 'SSE_CONTENT_TYPE' | 'SSE_NETWORK' | 'SSE_STALLED' | 'SSE_REQUEST' | 'SSE_DATA';
+  | 'SSE_OPTIONS'
+  | 'SSE_STATUS'
+  | 'SSE_CONTENT_TYPE'
+  | 'SSE_NETWORK'
+  | 'SSE_STALLED'
+  | 'SSE_REQUEST'
+  | 'SSE_DATA';
 
 interface Facts extends ErrorOptions {
   readonly isFinal?: boolean;
@@ -10,7 +16,7 @@ interface Facts extends ErrorOptions {
 }
 
 /**
- * Why an attempt to read a stream failed.
+ * Why an attempt to read a stream failed, or what is wrong with an option.
  * @publicApi
  */
 export class SseClientError extends Error {

@@ -84,6 +84,19 @@ describe('a request', () => {
   });
 });
 
+describe('an option', () => {
+  it.each<[string, ConnectOptions]>([
+    ['stallTimeoutMs', { stallTimeoutMs: 0 }],
+    ['stallTimeoutMs', { stallTimeoutMs: 2 ** 31 }],
+    ['maxBackoffMs', { maxBackoffMs: 1.5 }],
+    ['maxBackoffMs', { maxBackoffMs: '1' as never }],
+  ])('%s that is no duration is refused at once', (name, options) => {
+    expect(() => open('http://nowhere.invalid/', options)).toThrow(
+      new RegExp(`^${name}: expected whole milliseconds from 1 to 2147483647, got `),
+    );
+  });
+});
+
 describe('an answer', () => {
   it('of 204 is the end', async () => {
     const { url, requests } = await answer(endOf(`${FAST}data: a\n\n`), status(204));
@@ -258,6 +271,7 @@ describe('a stream', () => {
     stream.on('message', () => {});
     // With the 3 s of a server that asks for nothing this would be a minute, with a limit that doubles far more.
     await until('twenty requests', () => requests.length >= 20);
+    expect(stream.state).not.toBe('closed');
   });
 
   it('is read right wherever its bytes are cut', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import ts from 'typescript';
+import * as client from 'nestjs-eventstream/client';
 import { answer, status, streamOf } from '../client/support.js';
 
 const folder = join(import.meta.dirname, '../../lib/client');
@@ -41,6 +42,10 @@ async function run(script: string): Promise<string> {
 }
 
 describe('the client', () => {
+  it('exports these names, and no others', () => {
+    expect(Object.keys(client).sort()).toEqual(['SseClientError', 'connect']);
+  });
+
   it('loads nothing but its own files', () => {
     const loaded = [...modulesOf('index.ts').keys()];
     const onlyTypes = ['connect.options.ts', 'stream-event.ts'];
