@@ -195,13 +195,15 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       const { retryAfterMs } = error ?? {};
       const { retryMs, maxBackoffMs } = this;
       const delayMs = retryDelay({ retryMs, failures, maxBackoffMs, retryAfterMs });
-      await this.pause(delayMs, retryAfterMs === undefined);
+      if (!this.isClosed) await this.pause(delayMs, retryAfterMs === undefined);
     }
   }
 
   /** One attempt, to its end. Resolves with what it failed of. */
   private async tryOnce(): Promise<SseClientError | undefined> {
     this.enter('connecting');
+    // By who was told.
+    if (this.isClosed) return undefined;
     const attempt = (this.attempt = new Attempt(this.url, this.options));
     try {
       const body = await attempt.open(this.cursor);
@@ -279,7 +281,10 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
 
   private enter(state: StreamState, error?: SseClientError): void {
     this.phase = state;
-    for (const listener of this.stateListeners) guard(() => listener(state, error));
+    for (const listener of this.stateListeners) {
+      // Unless one of them has closed it: that was told already.
+      if (this.phase === state) guard(() => listener(state, error));
+    }
   }
 
   /** Every end is here. A second one does nothing. */

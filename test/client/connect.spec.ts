@@ -317,6 +317,24 @@ describe('a stream', () => {
     expect(getEventListeners(abortion.signal, 'abort')).toEqual([]);
   });
 
+  it.each<StreamState>(['connecting', 'open', 'waiting'])(
+    'that is closed by who hears that it is %s is closed, and nobody hears it afterwards',
+    async (last) => {
+      const { url, requests } = await answer(endOf(`retry: 3600000\n\ndata: a\n\n`));
+      const stream = open(url);
+      const states: StreamState[] = [];
+      stream.onState((state) => state === last && stream.close());
+      stream.onState((state) => states.push(state));
+      stream.on('message', () => {});
+      expect(await stream.closed).toEqual({ reason: 'client' });
+      // What it does next would be done by now.
+      await new Promise(setImmediate);
+      const before: StreamState[] = ['connecting', 'open', 'waiting'];
+      expect(states).toEqual([...before.slice(0, before.indexOf(last)), 'closed']);
+      expect(requests.length).toBe(last === 'connecting' ? 0 : 1);
+    },
+  );
+
   it('can be closed in each of its states, at once', async () => {
     const { url, requests } = await answer(() => {}, status(503, { 'retry-after': '100' }));
     const before = open(url);

@@ -62,8 +62,7 @@ describe('the client', () => {
     const quiet = await answer(streamOf('data: 1\n\n'));
     const printed = await run(`
       const away = connect('${away.url}');
-      await new Promise((resolve) => away.onState((state) => state === 'waiting' && resolve()));
-      away.close();
+      await new Promise((resolve) => away.onState((state) => state === 'waiting' && resolve(away.close())));
       const quiet = connect('${quiet.url}');
       for await (const { data } of quiet) { console.log(data); break; }
       console.log(away.state, quiet.state);
