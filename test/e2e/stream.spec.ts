@@ -42,7 +42,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
-      connection: 'keep-alive',
+      connection: 'close',
     });
     expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
     const text = await stream.until((received) => received.endsWith('\n\n'));

@@ -1,0 +1,128 @@
+import { parseRetryAfter } from './back-off.js';
+import { describe, SseClientError } from './client-error.js';
+import type { ConnectOptions } from './connect.options.js';
+import { Parser, type Block } from './parser.js';
+
+const DEFAULT_STALL_TIMEOUT_MS = 45_000;
+
+/** One request and its response. */
+export class Attempt {
+  private readonly parser = new Parser();
+  private readonly abortion = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly url: string | URL,
+    private readonly options: ConnectOptions,
+  ) {}
+
+  get retryMs(): number | undefined {
+    return this.parser.retryMs;
+  }
+
+  /**
+   * Sends the request. Resolves with the body of the stream; with nothing when there is none and the client should not come back.
+   * @throws SseClientError
+   */
+  async open(lastEventId: string | undefined): Promise<ReadableStream<Uint8Array> | undefined> {
+    const { fetch = globalThis.fetch } = this.options;
+    const init = await this.request(lastEventId);
+    this.watch();
+    const response = await fetch(this.url, init);
+    if (response.status === 204) return undefined;
+    if (!response.ok) throw await statusError(response);
+    const type = response.headers.get('content-type') ?? 'none';
+    if (!/^text\/event-stream\s*(;|$)/i.test(type) || response.body === null) {
+      throw new SseClientError(
+        'SSE_CONTENT_TYPE',
+        `expected a body of type text/event-stream, got ${type}; check the URL, and what is between here and the server`,
+        { isFinal: true },
+      );
+    }
+    return response.body;
+  }
+
+  /** The blocks as they come. The next is only read when it is asked for; a slow reader holds back the server. */
+  async *read(body: ReadableStream<Uint8Array>): AsyncGenerator<Block, void, undefined> {
+    const reader = body.getReader();
+    const decoder = new TextDecoder();
+    for (;;) {
+      this.watch();
+      const { done, value } = await reader.read();
+      clearTimeout(this.timer);
+      if (done) return;
+      yield* this.parser.feed(decoder.decode(value, { stream: true }));
+    }
+  }
+
+  /** What made it fail. */
+  failure(thrown: unknown): SseClientError {
+    const error: unknown = this.abortion.signal.reason ?? thrown;
+    if (error instanceof SseClientError) return error;
+    return new SseClientError('SSE_NETWORK', `the connection failed: ${describe(error)}`, {
+      cause: error,
+    });
+  }
+
+  /** Lets go of the connection. A second call does nothing. */
+  end(): void {
+    clearTimeout(this.timer);
+    this.abortion.abort();
+  }
+
+  /** From now on the server has so long for its next byte. */
+  private watch(): void {
+    const { stallTimeoutMs = DEFAULT_STALL_TIMEOUT_MS } = this.options;
+    clearTimeout(this.timer);
+    if (stallTimeoutMs === false) return;
+    this.timer = setTimeout(() => {
+      const what = `nothing came for ${stallTimeoutMs} ms, not even a keep-alive`;
+      this.abortion.abort(new SseClientError('SSE_STALLED', what));
+    }, stallTimeoutMs);
+  }
+
+  private async request(lastEventId: string | undefined): Promise<RequestInit> {
+    const [given, body] = await this.prepared();
+    const { method = body === undefined ? 'GET' : 'POST', credentials } = this.options;
+    try {
+      const headers = new Headers(given);
+      if (!headers.has('accept')) headers.set('accept', 'text/event-stream');
+      if (lastEventId) headers.set('last-event-id', utf8(lastEventId));
+      const init = { method, headers, credentials, cache: 'no-store' } as const;
+      // `fetch` rejects as for a network that is away; this fails only for what can never be sent.
+      void new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
+      return { ...init, body, signal: this.abortion.signal };
+    } catch (cause) {
+      const message = `the request cannot be sent: ${describe(cause)}`;
+      throw new SseClientError('SSE_REQUEST', message, { isFinal: true, cause });
+    }
+  }
+
+  private async prepared() {
+    const { headers, body } = this.options;
+    try {
+      return await Promise.all([
+        typeof headers === 'function' ? headers() : headers,
+        typeof body === 'function' ? body() : body,
+      ]);
+    } catch (cause) {
+      const message = `headers() or body() failed: ${describe(cause)}`;
+      throw new SseClientError('SSE_REQUEST', message, { cause });
+    }
+  }
+}
+
+/** Headers take Latin-1 only. As `EventSource` does it: the bytes of UTF-8, one character each. */
+function utf8(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+async function statusError(response: Response): Promise<SseClientError> {
+  const { status } = response;
+  const isFinal = status < 500 && status !== 408 && status !== 429;
+  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
+  // The status says enough should the rest be cut.
+  const body = await response.text().catch(() => '');
+  const message = `the server answered ${status}${body === '' ? '' : `: ${body.slice(0, 200)}`}`;
+  return new SseClientError('SSE_STATUS', message, { isFinal, status, body, retryAfterMs });
+}

@@ -1,0 +1,71 @@
+/**
+ * Where the last event ID outlives the page: `localStorage`, `sessionStorage`, or two functions.
+ * @publicApi
+ */
+export interface CursorStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+}
+
+type Body = Exclude<NonNullable<RequestInit['body']>, ReadableStream>;
+type Headers = NonNullable<RequestInit['headers']>;
+
+/**
+ * The options of `connect()`.
+ * @publicApi
+ */
+export interface ConnectOptions {
+  /**
+   * Request headers, or a function that is called for each attempt, so that a token can be a new one. If it rejects, the
+   * attempt has failed and is made again later.
+   */
+  headers?: Headers | (() => Headers | Promise<Headers>);
+  /**
+   * The HTTP method.
+   * @default 'GET', with a `body` 'POST'
+   */
+  method?: string;
+  /** The request's body, or a function that is called for each attempt. Not a stream, which can be sent only once. */
+  body?: Body | (() => Body | Promise<Body>);
+  /** Closes the stream when it aborts. */
+  signal?: AbortSignal;
+  /**
+   * Whether cookies go along, as for `fetch`.
+   * @default 'same-origin'
+   */
+  credentials?: RequestInit['credentials'];
+  /**
+   * In place of the global `fetch`. It has to honour `signal` and give a `body` that can be read.
+   * @default globalThis.fetch
+   */
+  fetch?: (url: string | URL, init: RequestInit) => Promise<Response>;
+  /** Where to go on, for example `broadcaster.position()` of a page that the server rendered. Wins over `persist`. */
+  lastEventId?: string;
+  /**
+   * Keeps the last event ID, so that a page that is loaded again goes on where it stopped. `sessionStorage` is of one tab;
+   * tabs that share `localStorage` share the cursor, and each gets only what none of them had.
+   */
+  persist?: CursorStorage;
+  /**
+   * The key in `persist`.
+   * @default 'nestjs-eventstream:' and the URL
+   */
+  persistKey?: string;
+  /**
+   * How long the server may be silent, while it is read from, before the connection is given up and made again.
+   * Milliseconds. `false` switches it off; needed where the server's `keepAlive` is off.
+   * @default 45_000, three keep-alives of the server's default
+   */
+  stallTimeoutMs?: number | false;
+  /**
+   * The longest pause after attempts that failed in a row. Milliseconds. A longer `retry:` or `Retry-After` of the server
+   * is kept to all the same.
+   * @default 30_000
+   */
+  maxBackoffMs?: number;
+  /**
+   * Text into `data`. What it throws closes the stream.
+   * @default JSON where the text is JSON, else the text: of a text `42` it makes a number
+   */
+  parse?: (text: string, type: string) => unknown;
+}

@@ -1,0 +1,322 @@
+import { Attempt } from './attempt.js';
+import { retryDelay } from './back-off.js';
+import { describe, SseClientError } from './client-error.js';
+import type { ConnectOptions } from './connect.options.js';
+import { Loop, type Reader } from './loop.js';
+import type { Block } from './parser.js';
+import type { StreamEvent, StreamEventType } from './stream-event.js';
+
+/** As browsers have it, for a server that sends no `retry:`. */
+const DEFAULT_RETRY_MS = 3_000;
+const DEFAULT_MAX_BACKOFF_MS = 30_000;
+/** The key of RxJS, also where nothing has defined the symbol. */
+const observable = (Symbol as { readonly observable?: symbol }).observable ?? '@@observable';
+
+/**
+ * `connecting`: a request is on its way. `open`: events come. `waiting`: until the next attempt. `closed`: for good.
+ * @publicApi
+ */
+export type StreamState = 'connecting' | 'open' | 'waiting' | 'closed';
+
+/**
+ * Why a stream is closed: `client`, by `close()`, the signal, or because the last loop was left; `server`, by an `sse-end` or 204;
+ * or an error that trying again does not mend.
+ * @publicApi
+ */
+export type StreamEnd =
+  | { readonly reason: 'client' | 'server'; readonly error?: undefined }
+  | { readonly reason: 'error'; readonly error: SseClientError };
+
+/** @publicApi */
+export interface StreamObserver<Event> {
+  next?(event: Event): void;
+  error?(error: unknown): void;
+  complete?(): void;
+}
+
+/**
+ * A stream that is read, and opened again when it breaks, where it stopped. Made by `connect()`.
+ * @publicApi
+ */
+export class EventStream<Events extends object = Record<string, unknown>> implements AsyncIterable<
+  StreamEvent<Events>
+> {
+  /** Resolves once, when the stream is closed for good. Never rejects. */
+  readonly closed: Promise<StreamEnd>;
+  private resolveClosed!: (end: StreamEnd) => void;
+  private phase: StreamState = 'connecting';
+  private cursor: string | undefined;
+  private readonly maxBackoffMs: number;
+  private retryMs: number;
+  private hasDelivered = false;
+  private attempt: Attempt | undefined;
+  private ended: StreamEnd | undefined;
+  /** Replaced and never changed, so that who comes or goes while an event is given does not matter to the others. */
+  private readers: readonly Reader<StreamEvent<Events>>[] = [];
+  /** Those that hold the stream: loops and subscriptions. */
+  private readonly holders = new Set<Reader<StreamEvent<Events>>>();
+  private readonly stateListeners = new Set<(state: StreamState, error?: SseClientError) => void>();
+  /** Ends the pause before the next attempt. */
+  private wake = (): void => {};
+  /** Somebody came, asked or left. */
+  private look = (): void => {};
+
+  /** @internal */
+  constructor(
+    private readonly url: string | URL,
+    private readonly options: ConnectOptions,
+  ) {
+    this.closed = new Promise((resolve) => {
+      this.resolveClosed = resolve;
+    });
+    this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
+    this.retryMs = Math.min(DEFAULT_RETRY_MS, this.maxBackoffMs);
+    Object.defineProperty(this, observable, { value: () => this });
+    this.cursor = options.lastEventId ?? options.persist?.getItem(this.key) ?? undefined;
+    const { signal } = options;
+    signal?.addEventListener('abort', this.close);
+    if (signal?.aborted) this.close();
+    void this.run();
+  }
+
+  get state(): StreamState {
+    return this.phase;
+  }
+
+  /** Where the stream stands: the id of the last event that was handed over, or a later one that came without an event. */
+  get lastEventId(): string | undefined {
+    return this.cursor;
+  }
+
+  /** Where the next attempt goes on. */
+  set lastEventId(id: string | undefined) {
+    this.cursor = id;
+    guard(() => this.options.persist?.setItem(this.key, id ?? ''));
+  }
+
+  /**
+   * Calls the listener for each event of this type, `message` for those without one. What it throws is reported as uncaught and
+   * stops nothing. Returns a function that ends it; the stream stays open.
+   */
+  on<Type extends StreamEventType<Events>>(
+    type: Type,
+    listener: (event: StreamEvent<Events, Type>) => void,
+  ): () => void {
+    const reader: Reader<StreamEvent<Events>> = {
+      isReady: true,
+      give: (event) => {
+        if (event.type === type) listener(event as StreamEvent<Events, Type>);
+      },
+      end: () => {},
+    };
+    this.add(reader);
+    return () => this.remove(reader);
+  }
+
+  /** Calls the listener for each change of `state`; with `waiting` and `closed`, also with the error if there is one. */
+  onState(listener: (state: StreamState, error?: SseClientError) => void): () => void {
+    this.stateListeners.add(listener);
+    return () => void this.stateListeners.delete(listener);
+  }
+
+  /**
+   * Calls the observer for each event, and once for the end: `error` where the stream failed for good, else `complete`. With this, and
+   * `Symbol.observable`, RxJS' `from()` takes the stream. The last to leave closes it.
+   */
+  subscribe(
+    observer: StreamObserver<StreamEvent<Events>> | ((event: StreamEvent<Events>) => void),
+  ): { unsubscribe(): void } {
+    const to = typeof observer === 'function' ? { next: observer } : observer;
+    const reader: Reader<StreamEvent<Events>> = {
+      isReady: true,
+      give: (event) => to.next?.(event),
+      end: (error) => (error === undefined ? to.complete?.() : to.error?.(error)),
+    };
+    this.hold(reader);
+    return { unsubscribe: () => this.leave(reader) };
+  }
+
+  /**
+   * Events one by one: the next is read when the loop asks for it, so a slow loop holds back the server and not memory. Throws where
+   * the stream failed for good. The last to leave closes it.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<StreamEvent<Events>, undefined> {
+    const loop: Loop<StreamEvent<Events>> = new Loop(
+      () => this.look(),
+      () => this.leave(loop),
+    );
+    this.hold(loop);
+    return loop;
+  }
+
+  /** Ends the stream for good. A second call does nothing. */
+  readonly close = (): void => this.end({ reason: 'client' });
+
+  private get key(): string {
+    return this.options.persistKey ?? `nestjs-eventstream:${String(this.url)}`;
+  }
+
+  private get isClosed(): boolean {
+    return this.ended !== undefined;
+  }
+
+  private add(reader: Reader<StreamEvent<Events>>): void {
+    if (this.ended !== undefined) return reader.end(this.ended.error);
+    this.readers = [...this.readers, reader];
+    this.look();
+  }
+
+  private hold(reader: Reader<StreamEvent<Events>>): void {
+    this.holders.add(reader);
+    this.add(reader);
+  }
+
+  private remove(reader: Reader<StreamEvent<Events>>): void {
+    this.readers = this.readers.filter((other) => other !== reader);
+    this.look();
+  }
+
+  private leave(reader: Reader<StreamEvent<Events>>): void {
+    this.remove(reader);
+    if (this.holders.delete(reader) && this.holders.size === 0) this.close();
+  }
+
+  private async run(): Promise<void> {
+    // What the caller does with the stream in this turn comes first.
+    await Promise.resolve();
+    let failures = 0;
+    while (!this.isClosed) {
+      this.hasDelivered = false;
+      const error = await this.tryOnce();
+      if (this.isClosed) return;
+      if (error?.isFinal) return this.end({ reason: 'error', error });
+      failures = this.hasDelivered ? 0 : failures + 1;
+      this.enter('waiting', error);
+      const { retryAfterMs } = error ?? {};
+      const { retryMs, maxBackoffMs } = this;
+      const delayMs = retryDelay({ retryMs, failures, maxBackoffMs, retryAfterMs });
+      if (!this.isClosed) await this.pause(delayMs, retryAfterMs === undefined);
+    }
+  }
+
+  /** One attempt, to its end. Resolves with what it failed of. */
+  private async tryOnce(): Promise<SseClientError | undefined> {
+    this.enter('connecting');
+    // By who was told.
+    if (this.isClosed) return undefined;
+    const attempt = (this.attempt = new Attempt(this.url, this.options));
+    try {
+      const body = await attempt.open(this.cursor);
+      if (this.isClosed) return undefined;
+      if (body === undefined) this.end({ reason: 'server' });
+      else {
+        this.enter('open');
+        for await (const block of attempt.read(body)) {
+          await this.take(block);
+          if (this.isClosed) break;
+        }
+      }
+      return undefined;
+    } catch (error) {
+      return attempt.failure(error);
+    } finally {
+      this.retryMs = attempt.retryMs ?? this.retryMs;
+      attempt.end();
+    }
+  }
+
+  private async take({ type, data, id }: Block): Promise<void> {
+    const event =
+      data === undefined
+        ? undefined
+        : ({ type, data: this.parsed(data, type), id } as StreamEvent<Events>);
+    // Before the cursor moves: an event that nobody has taken comes again.
+    if (event !== undefined) {
+      while (!this.isAwaited && !this.isClosed) await this.change();
+    }
+    if (this.isClosed) return;
+    this.hasDelivered = true;
+    // The id of the end is no place to go on from, should the app connect again.
+    if (id !== undefined && type !== 'sse-end') this.lastEventId = id;
+    if (event === undefined) return;
+    for (const reader of this.readers) {
+      if (this.readers.includes(reader)) guard(() => reader.give(event));
+    }
+    if (type === 'sse-end') this.end({ reason: 'server' });
+  }
+
+  /** There is somebody, and all who read in a loop have asked. */
+  private get isAwaited(): boolean {
+    return this.readers.length > 0 && this.readers.every(({ isReady }) => isReady);
+  }
+
+  private change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.look = resolve;
+    });
+  }
+
+  private parsed(text: string, type: string): unknown {
+    const { parse = jsonOrText } = this.options;
+    try {
+      return parse(text, type);
+    } catch (cause) {
+      const message = `parse() failed for an event "${type}": ${describe(cause)}`;
+      throw new SseClientError('SSE_DATA', message, { isFinal: true, cause });
+    }
+  }
+
+  /** Until the time is over, or `wake()`. */
+  private async pause(ms: number, endsOnline: boolean): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.wake = () => resolve();
+      timer = setTimeout(this.wake, ms);
+      // Only browsers tell.
+      if (endsOnline) globalThis.addEventListener?.('online', this.wake);
+    });
+    clearTimeout(timer);
+    globalThis.removeEventListener?.('online', this.wake);
+  }
+
+  private enter(state: StreamState, error?: SseClientError): void {
+    this.phase = state;
+    for (const listener of this.stateListeners) {
+      // Unless one of them has closed it: that was told already.
+      if (this.phase === state) guard(() => listener(state, error));
+    }
+  }
+
+  /** Every end is here. A second one does nothing. */
+  private end(end: StreamEnd): void {
+    if (this.ended !== undefined) return;
+    this.ended = end;
+    this.options.signal?.removeEventListener('abort', this.close);
+    this.attempt?.end();
+    this.wake();
+    this.look();
+    this.enter('closed', end.error);
+    for (const reader of this.readers) guard(() => reader.end(end.error));
+    this.readers = [];
+    this.resolveClosed(end);
+  }
+}
+
+/** An error in the app's code is the app's: it is reported as uncaught, and the stream goes on. */
+function guard(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

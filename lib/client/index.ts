@@ -1,0 +1,8 @@
+export { connect } from './connect.js';
+export type { ConnectOptions, CursorStorage } from './connect.options.js';
+// what comes back
+export type { EventStream, StreamEnd, StreamObserver, StreamState } from './event-stream.js';
+export type { ControlEvents, StreamEvent, StreamEventType } from './stream-event.js';
+// what goes wrong
+export { SseClientError } from './client-error.js';
+export type { SseClientErrorCode } from './client-error.js';

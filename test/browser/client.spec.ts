@@ -1,0 +1,207 @@
+// The client's own files, as they are, in a real browser.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  Get,
+  Header,
+  Injectable,
+  Module,
+  Param,
+  UnauthorizedException,
+  UseGuards,
+  type CanActivate,
+  type ExecutionContext,
+  type INestApplication,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import ts from 'typescript';
+import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
+import type { connect as Connect, EventStream } from 'nestjs-eventstream/client';
+import { until } from '../support/until.js';
+import { findChromium, launchChromium } from './chromium.js';
+
+const client = join(import.meta.dirname, '../../lib/client');
+
+interface PageGlobals {
+  connect: typeof Connect;
+  stream: EventStream;
+  /** The data of all events. */
+  got: unknown[];
+  states: string[];
+  token: string;
+}
+
+/** Tokens that have not expired. */
+const tokens = new Set<string>();
+let retryMs = 20;
+
+@Injectable()
+class TokenGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context.switchToHttp().getRequest<IncomingMessage>();
+    if (tokens.has(headers.authorization?.replace('Bearer ', '') ?? '')) return true;
+    throw new UnauthorizedException('the token has expired');
+  }
+}
+
+@Controller()
+class Site {
+  constructor(readonly hub: Broadcaster) {}
+  @Get() @Header('content-type', 'text/html') page() {
+    return `<!doctype html><title>A page</title><script type="module">
+      import { connect } from '/client/index.js';
+      Object.assign(globalThis, { connect, got: [], states: [] });
+    </script>`;
+  }
+  @Get('client/:file') @Header('content-type', 'text/javascript') file(
+    @Param('file') file: string,
+  ) {
+    const source = readFileSync(join(client, file.replace(/\.js$/, '.ts')), 'utf8');
+    const { ES2022 } = ts.ScriptTarget;
+    const compilerOptions = {
+      target: ES2022,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+    };
+    return ts.transpileModule(source, { compilerOptions }).outputText;
+  }
+  @SseStream('stream') stream() {
+    return this.hub.stream('main');
+  }
+  @SseStream('guarded') @UseGuards(TokenGuard) guarded() {
+    return this.hub.stream('main');
+  }
+}
+
+const executable = findChromium();
+
+(executable === undefined ? describe.skip : describe)('the client in Chromium', () => {
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  let app: INestApplication;
+  let hub: Broadcaster;
+  let connections: SseConnections;
+
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? '');
+  }, 30_000);
+  afterAll(() => browser.close());
+  afterEach(async () => {
+    await context.close();
+    await app.close();
+  });
+
+  const start = async (): Promise<void> => {
+    class AppModule {}
+    Module({ imports: [SseModule.forRoot({ retry: retryMs })], controllers: [Site] })(AppModule);
+    app = await NestFactory.create(AppModule, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    hub = app.get(Broadcaster);
+    connections = app.get(SseConnections);
+    context = await browser.newContext();
+    page = await context.newPage();
+    await page.goto(await app.getUrl());
+  };
+  const emit = (n: number): Promise<string> => hub.to('main').emit('n', n);
+  const isOpen = (): Promise<void> => until('a connection', () => connections.count === 1);
+  const got = (): Promise<unknown[]> =>
+    page.evaluate(() => (globalThis as unknown as PageGlobals).got);
+  const gotAll = (count: number): Promise<void> =>
+    until(`${count} events`, async () => (await got()).length >= count);
+  const openStream = async (path: string): Promise<void> => {
+    await page.evaluate((url) => {
+      const to = globalThis as unknown as PageGlobals;
+      const headers = () => ({ authorization: `Bearer ${to.token}` });
+      to.stream = to.connect(url, { persist: sessionStorage, headers });
+      to.stream.subscribe(({ data }) => to.got.push(data));
+      to.stream.onState((state) => to.states.push(state));
+    }, path);
+    await isOpen();
+  };
+
+  it('goes on where it stopped when the page is loaded again', async () => {
+    await start();
+    await openStream('/stream');
+    await emit(1);
+    await gotAll(1);
+    await page.goto('about:blank');
+    await until('the server sees it', () => connections.count === 0);
+    await emit(2);
+    await emit(3);
+    await page.goto(await app.getUrl());
+    await openStream('/stream');
+    await emit(4);
+    await gotAll(3);
+    expect(await got()).toEqual([2, 3, 4]);
+  }, 30_000);
+
+  it('comes back at once when there is a network again, and misses nothing', async () => {
+    // Nobody would wait for so long.
+    retryMs = 600_000;
+    await start();
+    retryMs = 20;
+    await openStream('/stream');
+    await emit(1);
+    await gotAll(1);
+    await context.setOffline(true);
+    connections.closeAll();
+    await page.waitForFunction(
+      () => (globalThis as unknown as PageGlobals).stream.state === 'waiting',
+    );
+    await emit(2);
+    await context.setOffline(false);
+    await gotAll(2);
+    expect(await got()).toEqual([1, 2]);
+  }, 30_000);
+
+  it('brings a new token when the old one has expired', async () => {
+    await start();
+    tokens.add('first');
+    await page.evaluate(() => Object.assign(globalThis, { token: 'first' }));
+    await openStream('/guarded');
+    await emit(1);
+    await gotAll(1);
+    tokens.delete('first');
+    tokens.add('second');
+    await page.evaluate(() => Object.assign(globalThis, { token: 'second' }));
+    connections.closeAll();
+    await emit(2);
+    await gotAll(2);
+    expect(await got()).toEqual([1, 2]);
+    tokens.clear();
+    connections.closeAll();
+    const end = await page.evaluate(async () => {
+      const { reason, error } = await (globalThis as unknown as PageGlobals).stream.closed;
+      return { reason, status: error?.status, message: error?.message };
+    });
+    expect(end).toMatchObject({ reason: 'error', status: 401 });
+    expect(end.message).toContain('the token has expired');
+  }, 30_000);
+
+  it('reports what a listener throws as uncaught, and goes on', async () => {
+    await start();
+    const errors: string[] = [];
+    page.on('pageerror', ({ message }) => errors.push(message));
+    await page.evaluate(() => {
+      const to = globalThis as unknown as PageGlobals;
+      to.stream = to.connect('/stream');
+      to.stream.on('n', ({ data }) => {
+        throw new Error(`a bad listener of ${String(data)}`);
+      });
+      to.stream.on('n', ({ data }) => to.got.push(data));
+    });
+    await isOpen();
+    await emit(1);
+    await emit(2);
+    await gotAll(2);
+    await until('both errors', () => errors.length === 2);
+    expect(errors).toEqual(['a bad listener of 1', 'a bad listener of 2']);
+    await page.evaluate(() => (globalThis as unknown as PageGlobals).stream.close());
+    await until('the server sees it', () => connections.count === 0);
+  }, 30_000);
+});
