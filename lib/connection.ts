@@ -178,7 +178,7 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal Ends the stream, and tells the client that it may not have it any more. */
   expel(): void {
-    if (this.phase === 'open') this.tellOwn('sse-end', { reason: 'auth' });
+    if (this.phase !== 'closed') this.tellOwn('sse-end', { reason: 'auth' });
     this.close('auth');
   }
 

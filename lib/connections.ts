@@ -107,7 +107,7 @@ export class SseConnections implements ConnectionHost {
    * @returns how many they were
    */
   revoke(predicate: (connection: SseConnection) => boolean): number {
-    const revoked = this.list().filter(predicate);
+    const revoked = [...this.opening, ...this.open].filter(predicate);
     for (const connection of revoked) connection.expel();
     return revoked.length;
   }
