@@ -215,7 +215,7 @@ export class RedisEventLog implements EventLog {
     const { meta, rooms } = this.keys;
     const keys = [meta, rooms, this.keys.room + room];
     const args = [room, String(after), String(limit), newest ? '1' : '0'];
-    const reply = await this.limited(() => this.link.run(READ, keys, args));
+    const reply = await this.limited((deadline) => this.link.run(READ, keys, args, 0, deadline));
     const [epoch, last, entries] = reply as [string, string, StreamEntry[]];
     // Not even a position of another log says anything: its clock may be behind.
     if (epoch === '' || (expectedEpoch ?? epoch) !== epoch) return EVERYTHING_LOST;
@@ -290,7 +290,8 @@ export class RedisEventLog implements EventLog {
   }
 
   /** Not all at once: each answer may be large. */
-  private async limited<T>(read: () => Promise<T>): Promise<T> {
+  private async limited<T>(read: (deadline: number) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + CALL_TIMEOUT_MS;
     if (this.reads >= MAX_READS) {
       await within(CALL_TIMEOUT_MS, (go) => {
         this.waitingReads.add(go);
@@ -299,7 +300,7 @@ export class RedisEventLog implements EventLog {
     }
     this.reads++;
     try {
-      return await read();
+      return await read(deadline);
     } finally {
       this.reads--;
       const [next] = this.waitingReads;

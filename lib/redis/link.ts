@@ -123,16 +123,16 @@ export class Link {
 
   /**
    * Runs a script; with `replicas`, waits until so many of them have what it wrote.
-   * @throws SseError `SSE_LOG_UNAVAILABLE` within 2 s, SseClosedError
+   * @throws SseError `SSE_LOG_UNAVAILABLE` within 2 s, or at the `deadline` of who has waited already; SseClosedError
    */
   async run(
     script: Script,
     keys: readonly string[],
     args: readonly string[],
     replicas = 0,
+    deadline = performance.now() + CALL_TIMEOUT_MS,
   ): Promise<unknown> {
-    const deadline = performance.now() + CALL_TIMEOUT_MS;
-    const asking = await this.ready();
+    const asking = await this.ready(deadline);
     const params = [...keys, ...args];
     // Right behind the script and not after its reply: `WAIT` is for what this very connection has written.
     const wait = async (): Promise<void> => {
@@ -163,10 +163,10 @@ export class Link {
     this.listening?.disconnect();
   }
 
-  private async ready(): Promise<Connection> {
+  private async ready(deadline: number): Promise<Connection> {
     const { asking } = this;
     if (this.isClosed || asking === undefined) throw new SseClosedError('the hub');
-    if (asking.status !== 'ready') await this.becomingReady(CALL_TIMEOUT_MS);
+    if (asking.status !== 'ready') await this.becomingReady(deadline - performance.now());
     return asking;
   }
 
