@@ -8,6 +8,7 @@ import http from 'node:http';
 import { once } from 'node:events';
 import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import { serve, type ServeOptions } from '../support/serve.js';
+import { until } from '../support/until.js';
 
 @Controller()
 class Streams {
@@ -43,11 +44,9 @@ describe('behind compression', () => {
     const parts: Buffer[] = [];
     const text = (): string =>
       gunzipSync(Buffer.concat(parts), { finishFlush: constants.Z_SYNC_FLUSH }).toString();
-    const has = async (part: string): Promise<void> => {
-      while (parts.length === 0 || !text().includes(part)) {
-        parts.push(((await once(response, 'data')) as [Buffer])[0]);
-      }
-    };
+    response.on('data', (part: Buffer) => parts.push(part));
+    const has = (part: string): Promise<void> =>
+      until(`"${part}" is there`, () => parts.length > 0 && text().includes(part));
     await has('id: ');
     for (const data of ['one', 'two', 'three']) {
       await app.nest.get(Broadcaster).to('room').emit('x', data);
