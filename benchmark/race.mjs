@@ -9,7 +9,7 @@ import { pinning, start } from './rpc.mjs';
 
 const folder = import.meta.dirname;
 const SERVER_CORE = 0;
-const LOAD_CORE = Math.min(1, availableParallelism() - 1);
+export const LOAD_CORE = Math.min(1, availableParallelism() - 1);
 
 /** Which CPU, Node and day the figures are of. */
 export const machine = [

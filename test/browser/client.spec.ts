@@ -14,17 +14,13 @@ import {
   type INestApplication,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import ts from 'typescript';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import type { connect as Connect, EventStream } from 'nestjs-eventstream/client';
 import { until } from '../support/until.js';
 import { findChromium, launchChromium } from './chromium.js';
-
-const client = join(import.meta.dirname, '../../lib/client');
+import { clientModule } from './client-module.js';
 
 interface PageGlobals {
   connect: typeof Connect;
@@ -60,14 +56,7 @@ class Site {
   @Get('client/:file') @Header('content-type', 'text/javascript') file(
     @Param('file') file: string,
   ) {
-    const source = readFileSync(join(client, file.replace(/\.js$/, '.ts')), 'utf8');
-    const { ES2022 } = ts.ScriptTarget;
-    const compilerOptions = {
-      target: ES2022,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-    };
-    return ts.transpileModule(source, { compilerOptions }).outputText;
+    return clientModule(file);
   }
   @SseStream('stream') stream() {
     return this.hub.stream('main');
