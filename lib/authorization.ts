@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { ForbiddenException, Logger } from '@nestjs/common';
 import type { SseConnection } from './connection.js';
 
@@ -31,7 +32,7 @@ const MAX_DELAY_MS = 2_147_483_647;
 export class Authorization {
   private readonly grants = new Set<Grant>();
   private readonly timers = new Map<Grant, NodeJS.Timeout>();
-  private isAsking = false;
+  isAsking = false;
   /** When it was asked last, as `performance.now()`. */
   askedAt = 0;
   /** Settles when all that was asked before the stream began is answered. */
@@ -48,7 +49,8 @@ export class Authorization {
     granted: () => void,
     refused: (error: unknown) => void,
   ): () => void {
-    const grant = { authorize, rooms };
+    // It is asked again from a timer: with the app's stores all the same.
+    const grant = { authorize: AsyncLocalStorage.bind(authorize), rooms };
     const forget = (): void => this.forget(grant);
     const take = (authorized: Authorized): void => {
       this.apply(grant, authorized);
@@ -58,12 +60,15 @@ export class Authorization {
       forget();
       refused(error);
     };
+    // What joins later does not put off the others.
+    if (this.grants.size === 0) this.askedAt = performance.now();
     this.grants.add(grant);
-    this.askedAt = performance.now();
     try {
       const answer = authorize(this.connection, rooms);
       if (typeof answer === 'object' && 'then' in answer) {
-        this.pending = Promise.all([this.pending, answer.then(take).catch(fail)]);
+        const answered = answer.then(take).catch(fail);
+        if (this.connection.state === 'opening')
+          this.pending = Promise.all([this.pending, answered]);
       } else take(answer);
     } catch (error) {
       fail(error);
@@ -71,15 +76,16 @@ export class Authorization {
     return forget;
   }
 
-  /** Asks again for all rooms; answers whether all are still allowed. `undefined`: it is being asked already. */
-  async askAgain(): Promise<boolean | undefined> {
-    if (this.isAsking) return undefined;
+  /** Asks again for all rooms; answers whether all are still allowed. */
+  async askAgain(): Promise<boolean> {
     this.isAsking = true;
     this.askedAt = performance.now();
     try {
       await Promise.all(
         [...this.grants].map(async (grant) => {
-          this.apply(grant, await grant.authorize(this.connection, grant.rooms));
+          const authorized = await grant.authorize(this.connection, grant.rooms);
+          // It may have been left meanwhile.
+          if (this.grants.has(grant)) this.apply(grant, authorized);
         }),
       );
       return true;
@@ -98,7 +104,7 @@ export class Authorization {
 
   /** @throws ForbiddenException */
   private apply(grant: Grant, authorized: Authorized): void {
-    if (authorized === false) throw new ForbiddenException();
+    if (authorized !== true && typeof authorized !== 'object') throw new ForbiddenException();
     clearTimeout(this.timers.get(grant));
     if (authorized === true || authorized.until === undefined) return;
     const leftMs = Number(authorized.until) - Date.now();

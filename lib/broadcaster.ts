@@ -1,4 +1,4 @@
-import { Logger, type InjectionToken } from '@nestjs/common';
+import { ForbiddenException, Logger, type InjectionToken } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { currentConnection, type CloseReason, type SseConnection } from './connection.js';
 import { formatCursor } from './cursor.js';
@@ -204,20 +204,34 @@ export class Broadcaster<Events extends object = EventMap> {
     checkHubStreamOptions('stream()', options);
     return new Observable((subscriber) => {
       if (this.isClosed) throw new SseClosedError('the hub');
-      const connection = currentConnection.getStore();
-      const join = (): void => {
+      const join = (reads: SseConnection | undefined): void => {
         if (subscriber.closed) return;
-        this.checkPlaces(list, connection);
-        const reader = new Reader(this, list, options, subscriber, connection);
+        this.checkPlaces(list, reads);
+        const reader = new Reader(this, list, options, subscriber, reads);
         // In the room before anything is read: what is published meanwhile waits.
         this.delivery.join(reader);
         subscriber.add(reader);
         reader.start();
       };
+      const { connection = currentConnection.getStore() } = options;
+      if (connection === false) return join(undefined);
       const { authorize = this.options.authorize } = options;
-      if (authorize === undefined || connection === undefined) return join();
-      const refused = (error: unknown): void => subscriber.error(error);
-      subscriber.add(connection.authorization.ask(authorize, list, join, refused));
+      if (authorize === undefined) return join(connection);
+      if (connection === undefined) {
+        const remedy =
+          'give stream() the `connection`, or `connection: false` where nobody is to be asked';
+        throw new SseError(
+          'SSE_OPTIONS',
+          `authorize is set, and there is no connection here: ${remedy}`,
+        );
+      }
+      const refused = (error: unknown): void => {
+        if (connection.state === 'open' && error instanceof ForbiddenException) connection.expel();
+        else subscriber.error(error);
+      };
+      subscriber.add(
+        connection.authorization.ask(authorize, list, () => join(connection), refused),
+      );
     });
   }
 

@@ -173,7 +173,8 @@ export class SseConnection implements OutboxOwner {
   close(reason: CloseReason = 'server'): void {
     if (this.phase === 'closed') return;
     this.open();
-    this.end(reason, () => this.outbox.end());
+    // Unless it was closed by somebody who heard that it opens.
+    if (this.phase === 'open') this.end(reason, () => this.outbox.end());
   }
 
   /** @internal Ends the stream, and tells the client that it may not have it any more. */
@@ -184,7 +185,12 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal What the client was allowed to read. */
   get authorization(): Authorization {
-    return (this.allowed ??= new Authorization(this));
+    if (this.allowed === undefined) {
+      this.allowed = new Authorization(this);
+      // Without keep-alives, nobody looks at a stream that is open already.
+      this.host.lookAt(performance.now() + ASK_AGAIN_MS);
+    }
+    return this.allowed;
   }
 
   /** @internal Before it settles the stream does not begin by itself; absent where nothing is being asked. */
@@ -334,37 +340,53 @@ export class SseConnection implements OutboxOwner {
   check(now: number): number {
     const { keepAliveMs = Infinity, stallTimeoutMs = Infinity } = this.settings;
     const { blockedAt } = this.outbox;
-    if (blockedAt !== undefined) {
-      if (now >= blockedAt + stallTimeoutMs) {
-        if (this.phase !== 'closed') {
-          diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
-        }
-        this.destroy('stall');
+    const stallsAt = blockedAt === undefined ? Infinity : blockedAt + stallTimeoutMs;
+    if (now >= stallsAt) {
+      if (this.phase !== 'closed') {
+        diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
       }
-      return blockedAt + stallTimeoutMs;
+      this.destroy('stall');
+      return stallsAt;
     }
-    if (this.phase !== 'open') return Infinity;
+    if (this.phase !== 'open') return stallsAt;
     if (now >= this.endsAt) {
       this.close('duration');
       return now;
     }
-    const keepAliveAt = this.outbox.activeAt + keepAliveMs;
-    if (this.allowed !== undefined) {
-      const asksAt = this.allowed.askedAt + (this.settings.keepAliveMs ?? ASK_AGAIN_MS);
-      const askAt = Math.min(asksAt, keepAliveAt);
-      if (now < askAt) return Math.min(askAt, this.endsAt);
-      void this.askAgain(this.allowed, keepAliveMs);
-      return Math.min(now + (this.settings.keepAliveMs ?? ASK_AGAIN_MS), this.endsAt);
-    }
-    if (now < keepAliveAt) return Math.min(keepAliveAt, this.endsAt);
+    // A client that takes nothing gets no keep-alive; whether it may read on is asked all the same.
+    const idleSince = blockedAt === undefined ? this.outbox.activeAt : now;
+    const next =
+      this.allowed === undefined
+        ? this.keepAlive(now, idleSince + keepAliveMs)
+        : this.askWhenDue(this.allowed, now, idleSince + keepAliveMs);
+    return Math.min(next, this.endsAt, stallsAt);
+  }
+
+  private keepAlive(now: number, dueAt: number): number {
+    if (now < dueAt) return dueAt;
     this.push(this.keepAliveFrame());
-    return Math.min(now + keepAliveMs, this.endsAt);
+    return now + (this.settings.keepAliveMs ?? Infinity);
+  }
+
+  private askWhenDue(allowed: Authorization, now: number, keepAliveAt: number): number {
+    const { keepAliveMs = ASK_AGAIN_MS } = this.settings;
+    const asksAt = allowed.askedAt + keepAliveMs;
+    if (allowed.isAsking) {
+      if (now < asksAt) return asksAt;
+      logger.error(`authorize has not answered for ${keepAliveMs} ms, which counts as no`);
+      this.expel();
+      return now;
+    }
+    const askAt = Math.min(asksAt, keepAliveAt);
+    if (now < askAt) return askAt;
+    void this.askAgain(allowed, this.settings.keepAliveMs ?? Infinity);
+    return Math.min(now + keepAliveMs, keepAliveAt > now ? keepAliveAt : Infinity);
   }
 
   /** Before the keep-alive is written: it would tell a client where it stands that may not read on. */
   private async askAgain(authorization: Authorization, keepAliveMs: number): Promise<void> {
     const isAllowed = await authorization.askAgain();
-    if (this.phase !== 'open' || isAllowed === undefined) return;
+    if (this.phase !== 'open') return;
     if (!isAllowed) return this.expel();
     const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
     if (isIdle && !this.outbox.isBlocked) this.push(this.keepAliveFrame());
@@ -395,7 +417,8 @@ export class SseConnection implements OutboxOwner {
 
   private readonly onResponseClosed = (): void => {
     if (this.phase !== 'closed') this.end('client', () => this.outbox.discard());
-    this.host.gone(this);
+    // Not at once: HTTP/2 tells it in the midst of `end()`, before the host knows that the connection has ended.
+    queueMicrotask(() => this.host.gone(this));
   };
 
   private openingFrame(): string {

@@ -128,6 +128,15 @@ export class SseConnections implements ConnectionHost {
         facts,
       );
     }
+    for (const [name, fact] of Object.entries(facts)) {
+      // JSON would leave it out, and then it would be everybody.
+      if (['string', 'number', 'boolean'].includes(typeof fact)) continue;
+      throw new SseOptionsError(
+        `revokeEverywhere().${name}`,
+        'a text, a number or a boolean',
+        fact,
+      );
+    }
     const revocation: Revocation = { revoke: facts };
     await this.tellAll?.(JSON.stringify(revocation));
   }

@@ -7,6 +7,8 @@ import { CONTROL_ROOM, Rooms } from './rooms.js';
 
 const logger = new Logger('Sse');
 
+const CONTROL_LOST = 'What other processes said to all, such as a revocation, may have been lost';
+
 /** When many clients return at once, most of them miss the same few events. */
 const MAX_RECENT = 1_000;
 
@@ -78,7 +80,7 @@ export class Delivery<Events extends object> implements LogFollower {
 
   lost({ rooms, reason }: Gap): void {
     if (rooms.includes(CONTROL_ROOM) && reason !== 'epoch') {
-      logger.warn('What other processes said to all, such as a revocation, may have been lost');
+      logger.warn(CONTROL_LOST);
     }
     for (const reader of this.byRoom.in(rooms)) {
       const own = reader.rooms.filter((room) => rooms.includes(room));
@@ -88,6 +90,7 @@ export class Delivery<Events extends object> implements LogFollower {
 
   caughtUp(head: Head): void {
     const isAnother = this.head.epoch !== head.epoch;
+    if (isAnother && this.head.epoch !== '') logger.warn(CONTROL_LOST);
     this.head = head;
     this.epochs.add(head.epoch);
     if (!isAnother) return;

@@ -1,4 +1,5 @@
 import type { Authorize } from './authorization.js';
+import type { SseConnection } from './connection.js';
 import type { EventType, SseEvent } from './event.js';
 import type { HistoryOptions } from './event-log.js';
 import type { Serialize, SseMessage } from './frame.js';
@@ -56,6 +57,13 @@ export interface HubStreamOptions<Events extends object> {
   /** In place of the hub's own. */
   authorize?: Authorize;
   /**
+   * For whom the stream is: who is asked about by `authorize`, whose last event ID counts, and with whom it ends. To be given where a
+   * stream is opened outside the handler's call, such as in a `switchMap` that another source sets off. `false`: for
+   * something else than a connection, such as a WebSocket gateway; nobody is asked.
+   * @default the connection whose handler runs, or whose stream is subscribed
+   */
+  connection?: SseConnection | false;
+  /**
    * After a client was told of a gap: `tail` replays what it missed in the other rooms and goes live, `skip` goes live,
    * `end` completes the stream.
    * @default 'tail'
@@ -71,5 +79,6 @@ export const checkHubStreamOptions = rules.object({
   rewind: rules.positiveIntegerOrMs,
   snapshot: rules.aFunction,
   authorize: rules.aFunction,
+  connection: rules.anyValue,
   onGap: rules.oneOf('tail', 'skip', 'end'),
 });

@@ -111,11 +111,11 @@ export class StreamResponse {
   }
 
   /** Answers without opening a stream: the client should not come back (204), or come back later. */
-  answer(status: number, body?: string): void {
+  answer(status: number, headers: Readonly<Record<string, string>>, body?: string): void {
     const type = body === undefined ? {} : { 'Content-Type': CONTENT_TYPE };
     // Or the client would come back on the same socket, and a server that closes would wait for it.
     const close = this.request.httpVersionMajor === 1 ? { Connection: 'close' } : {};
-    this.writeHead(status, [STREAM_HEADERS, this.response.getHeaders(), type, close]);
+    this.writeHead(status, [STREAM_HEADERS, this.response.getHeaders(), headers, type, close]);
     this.raw.end(this.isHead ? undefined : body);
   }
 

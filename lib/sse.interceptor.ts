@@ -75,7 +75,7 @@ export class SseInterceptor implements NestInterceptor {
 
     if (response.isGone) return of(undefined);
     if (settings.onComplete === 'close' && lastEventIdOf(request) === END_ID) {
-      response.answer(204);
+      response.answer(204, settings.headers);
       return of(undefined);
     }
     const refusal = this.connections.isDraining
@@ -135,12 +135,13 @@ export class SseInterceptor implements NestInterceptor {
     reason: RefusalReason,
     request: HttpRequest,
     response: StreamResponse,
-    { retry = SSE_DEFAULTS.retry, rejectWith }: StreamSettings,
+    { retry = SSE_DEFAULTS.retry, rejectWith, headers }: StreamSettings,
     waitMs = 0,
   ): void {
     this.connections.refused(reason, request);
     const retryMs = Math.ceil(waitMs) + drawRetry(retry);
-    if (rejectWith === 'retry') return response.answer(200, encodeFrame({ retry: retryMs }));
+    if (rejectWith === 'retry')
+      return response.answer(200, headers, encodeFrame({ retry: retryMs }));
     const seconds = Math.ceil(retryMs / 1_000);
     response.retryAfter = seconds;
     const isClients = reason === 'key' || reason === 'rate';

@@ -19,7 +19,7 @@ const observable = (Symbol as { readonly observable?: symbol }).observable ?? '@
 export type StreamState = 'connecting' | 'open' | 'waiting' | 'closed';
 
 /**
- * Why a stream is closed: `client`, by `close()`, the signal, or because the last loop was left; `server`, by an `sse-end` or 204;
+ * Why a stream is closed: `client`, by `close()`, the signal, or because the last loop was left; `server`, by the `sse-end` of a stream that is complete, or 204;
  * or an error that trying again does not mend.
  * @publicApi
  */
@@ -237,12 +237,13 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     if (this.isClosed) return;
     this.hasDelivered = true;
     // The id of the end is no place to go on from, should the app connect again.
-    if (id !== undefined && type !== 'sse-end') this.lastEventId = id;
+    if (id !== undefined && id !== END_ID) this.lastEventId = id;
     if (event === undefined) return;
     for (const reader of this.readers) {
       if (this.readers.includes(reader)) guard(() => reader.give(event));
     }
-    if (type === 'sse-end') this.end({ reason: 'server' });
+    // Without that id the credential is over and not the stream: the next attempt may have a new one.
+    if (type === 'sse-end' && id === END_ID) this.end({ reason: 'server' });
   }
 
   /** There is somebody, and all who read in a loop have asked. */
@@ -320,3 +321,6 @@ function jsonOrText(text: string): unknown {
     return text;
   }
 }
+
+/** The id of the event that ends a stream for good. */
+const END_ID = 'sse-end';

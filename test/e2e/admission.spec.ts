@@ -121,6 +121,25 @@ describe('a limit', () => {
     expect((await ask(app, '/quiet')).text).toMatch(RETRY_ALONE);
   });
 
+  it('counts once who is closed by somebody that hears of its opening', async () => {
+    const app = await start({ maxConnections: 1 });
+    const connections = app.nest.get(SseConnections);
+    const watching = connections.opened$.subscribe((connection) => connection.close('at once'));
+    for (let n = 0; n < 3; n++) await ask(app, '/quiet');
+    watching.unsubscribe();
+    await open(app, '/quiet');
+    expect((await ask(app, '/quiet')).text).toMatch(RETRY_ALONE);
+  });
+
+  it('refuses with the headers of the stream, such as those of CORS', async () => {
+    const headers = { 'Access-Control-Allow-Origin': 'https://example.com' };
+    const app = await start({ maxConnections: 1 }, 'express', { headers });
+    await open(app, '/quiet');
+    expect((await ask(app, '/quiet')).headers).toMatchObject({
+      'access-control-allow-origin': 'https://example.com',
+    });
+  });
+
   it('counts per key, which is the address or what the app says', async () => {
     const key = (request: { headers: IncomingHttpHeaders }): string =>
       String(request.headers['x-user']);

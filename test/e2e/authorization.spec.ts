@@ -20,7 +20,7 @@ import {
 } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import type { IncomingHttpHeaders } from 'node:http';
-import { merge } from 'rxjs';
+import { firstValueFrom, merge, Subject, switchMap } from 'rxjs';
 import { describeRedis, startRedis } from '../support/redis-server.js';
 import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
 import { until } from '../support/until.js';
@@ -184,6 +184,21 @@ describe('authorize', () => {
     expect(closed).toEqual(['auth']);
   });
 
+  it.each([0, '', Number.NaN, 'no', undefined])('says no by %p', async (answer) => {
+    const app = await start(() => answer as unknown as boolean);
+    expect((await app.open('/rooms?rooms=a').response).status).toBe(403);
+  });
+
+  it('that does not answer when it is asked again says no', async () => {
+    let asked = 0;
+    const authorize = (): boolean | Promise<boolean> =>
+      ++asked === 1 ? true : new Promise<boolean>(() => {});
+    const app = await start(authorize, { keepAlive: { intervalMs: 20 } });
+    const stream = await open(app, '/rooms?rooms=a');
+    expect(await stream.ended).toMatch(EXPELLED);
+    expect(app.logged.at(-1)).toMatch(/authorize has not answered/);
+  });
+
   it('refuses whose `until` is over', async () => {
     const app = await start(() => ({ until: Date.now() - 1 }));
     expect((await app.open('/rooms?rooms=a').response).status).toBe(403);
@@ -202,6 +217,51 @@ describe('authorize', () => {
     // Five times the interval: longer than the first answer allowed.
     await until('it was asked often', () => asked > 12);
     expect(app.nest.get(SseConnections).count).toBe(1);
+  });
+});
+
+describe('a stream that is opened outside the call of its handler', () => {
+  const asked: unknown[] = [];
+  const rooms = new Subject<string>();
+
+  @Controller()
+  class Later {
+    constructor(private readonly hub: Broadcaster) {}
+    @SseStream('unnamed') unnamed() {
+      return rooms.pipe(switchMap((room) => this.hub.stream(room)));
+    }
+    @SseStream('named') named(@Connection() connection: SseConnection) {
+      return rooms.pipe(switchMap((room) => this.hub.stream(room, { connection })));
+    }
+  }
+
+  it('is asked about by the connection that it names, and fails without one', async () => {
+    const authorize: Authorize = (connection, [room]) => {
+      asked.push(connection);
+      return room === 'open';
+    };
+    const app = await serve(Later, { sse: { authorize } });
+    const unnamed = app.open('/unnamed');
+    const named = app.open('/named');
+    await Promise.all([unnamed, named].map((stream) => stream.until((text) => text !== '')));
+    const connections = app.nest.get(SseConnections);
+    const own = connections.find(({ request }) => (request as { url?: string }).url === '/named');
+    rooms.next('open');
+    expect(await unnamed.ended).toMatch(/event: sse-error\n/);
+    expect(app.logged.at(-1)).toMatch(/authorize is set, and there is no connection here/);
+    expect(asked).toEqual([own]);
+    await app.nest.get(Broadcaster).to('open').emit('x', 1);
+    expect((await named.next()).data).toBe('1');
+    rooms.next('closed');
+    expect(await named.ended).toMatch(EXPELLED);
+  });
+
+  it('is not asked about where it is for something else than a connection', async () => {
+    const app = await start(() => false);
+    const hub = app.nest.get(Broadcaster);
+    const got = firstValueFrom(hub.stream('a', { connection: false }));
+    await hub.to('a').emit('x', 1);
+    expect((await got).data).toBe(1);
   });
 });
 
@@ -239,6 +299,18 @@ describe('revoke()', () => {
       code: 'SSE_OPTIONS',
       message: expect.stringContaining('closeAll()'),
     });
+  });
+
+  it('everywhere takes no fact that JSON would leave out', async () => {
+    const app = await serve(Streams);
+    await open(app, '/rooms?rooms=a', { 'x-user': 'ann' });
+    const connections = app.nest.get(SseConnections);
+    const facts = { user: undefined } as unknown as { user: string };
+    await expect(connections.revokeEverywhere(facts)).rejects.toMatchObject({
+      code: 'SSE_OPTIONS',
+      path: 'revokeEverywhere().user',
+    });
+    expect(connections.count).toBe(1);
   });
 
   it('has a way of its own that no stream can read or write', async () => {

@@ -29,8 +29,8 @@ export const MUTANTS = [
   {
     name: 'listener attached after history',
     file: 'lib/broadcaster.ts',
-    find: `      this.delivery.join(reader);
-      subscriber.add(`,
+    find: `        this.delivery.join(reader);
+        subscriber.add(`,
     replace: `      const joinLater = (): void => {
         if (subscriber.closed) return;
         if ((reader as unknown as { waiting: unknown }).waiting === undefined) this.delivery.join(reader);
