@@ -1,8 +1,8 @@
 import { from, mergeMap, take, type Observable } from 'rxjs';
-import { preview } from '../errors.js';
 import { toObservable } from '../source.js';
 import { fakeConnection } from './fake-connection.js';
-import { DEFAULT_TIMEOUT_MS } from './timeout.js';
+import { shown } from './shown.js';
+import { DEFAULT_TIMEOUT_MS } from './watch.js';
 
 /**
  * What a handler of `@SseStream()` returns.
@@ -31,7 +31,7 @@ export function collect<T>(
   const values: T[] = [];
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {
-      const last = values.length === 0 ? '' : `; the last: ${preview(values.at(-1))}`;
+      const last = values.length === 0 ? '' : `; the last: ${shown(values.at(-1))}`;
       reject(new Error(`${why}: got ${values.length} of ${count} values${last}`));
     };
     let timer: NodeJS.Timeout | undefined;

@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import type { Server } from 'node:net';
 import { TestStream } from './test-stream.js';
-import { DEFAULT_TIMEOUT_MS } from './timeout.js';
+import { DEFAULT_TIMEOUT_MS } from './watch.js';
 
 /**
  * What `openStream()` sends, and how long it waits.

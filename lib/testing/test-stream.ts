@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Deferred } from '../deferred.js';
-import { preview } from '../errors.js';
 import type { Gap } from '../event-log.js';
 import { Parser, type Block } from '../parser.js';
 import { exchange, type Exchange, type StreamRequest } from './exchange.js';
+import { shown } from './shown.js';
 import { Watch } from './watch.js';
 
 /**
@@ -214,7 +214,7 @@ export class TestStream {
     const last = received.at(-1);
     return last === undefined
       ? `no event came, and this text: ${JSON.stringify(this.body.slice(0, SHOWN_LENGTH))}`
-      : `${received.length} came, ${this.taken} of them handed out; the last: ${last.type} ${preview(last.data)}`;
+      : `${received.length} came, ${this.taken} of them handed out; the last: ${last.type} ${shown(last.data)}`;
   }
 }
 

@@ -1,3 +1,6 @@
+/** Below what test runners allow a test, so that the message comes from here. */
+export const DEFAULT_TIMEOUT_MS = 2_000;
+
 /** Those who wait for something that can be seen; who came first looks first. */
 export class Watch {
   private readonly looks = new Set<() => void>();
