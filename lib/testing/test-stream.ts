@@ -34,6 +34,8 @@ const SHOWN_LENGTH = 400;
  * @publicApi
  */
 export class TestStream {
+  /** How long each wait may take from now on. Milliseconds; `Infinity` waits on. */
+  timeoutMs: number;
   /** Resolves with the whole text when the server has ended the stream; rejects when it was cut, or left by `close()`. */
   readonly ended: Promise<string>;
   /** Resolves when the connection is over, in whatever way. Never rejects. */
@@ -53,7 +55,8 @@ export class TestStream {
   private constructor(private readonly settings: TestStreamSettings) {
     this.ended = this.end.promise;
     this.closed = this.over.promise;
-    const { request, lastEventId } = settings;
+    const { request, lastEventId, timeoutMs } = settings;
+    this.timeoutMs = timeoutMs;
     this.lastId = lastEventId;
     const headers = { ...request.headers, ...lastEventIdHeader(lastEventId) };
     this.exchange = exchange(
@@ -145,7 +148,7 @@ export class TestStream {
    * @example `await stream.until(({ text }) => text.includes(': keep-alive'));`
    */
   async until(look: (stream: this) => boolean): Promise<void> {
-    await this.find(`what until() looks for`, () => look(this) || undefined);
+    await this.find('what until() looks for', () => look(this) || undefined);
   }
 
   /** The rooms and the reason of the next `sse-gap`, which passes over the events before it. */
@@ -178,7 +181,7 @@ export class TestStream {
   }: { lastEventId?: string } = {}): Promise<TestStream> {
     this.close();
     await this.closed;
-    return TestStream.open({ ...this.settings, lastEventId });
+    return TestStream.open({ ...this.settings, lastEventId, timeoutMs: this.timeoutMs });
   }
 
   /** Leaves, as a browser does that closes the page. A second call does nothing. */
@@ -202,7 +205,7 @@ export class TestStream {
   private find<T>(what: string, look: () => T | undefined): Promise<T> {
     const explain = (why: string): Error =>
       new Error(`waited for ${what}: ${why}; ${this.description}`);
-    return this.watch.until(look, explain, this.settings.timeoutMs);
+    return this.watch.until(look, explain, this.timeoutMs);
   }
 
   private get description(): string {

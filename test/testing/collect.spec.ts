@@ -1,4 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Broadcaster, SseModule } from 'nestjs-eventstream';
 import { collect } from 'nestjs-eventstream/testing';
 import { concat, finalize, interval, map, NEVER, of, Subject, throwError } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
@@ -92,5 +95,24 @@ describe('collect()', () => {
     );
     expect(await values).toEqual([{ data: 0 }, { data: 1 }, { data: 2 }]);
     expect(stoppedAt).toBe(3 * 3_600_000);
+  });
+});
+
+@Module({ imports: [SseModule.forRoot()] })
+class App {}
+
+describe('collect() of a hub', () => {
+  it('needs no connection', async () => {
+    const app = await NestFactory.createApplicationContext(App, { logger: false });
+    const hub = app.get(Broadcaster, { strict: false });
+    const events = collect(hub.stream('orders'), 2);
+    await hub.to('orders').emit('created', { no: 1 });
+    await hub.to('orders').emit('shipped', { no: 1 });
+    expect(await events).toMatchObject([
+      { type: 'created', data: { no: 1 } },
+      { type: 'shipped', data: { no: 1 } },
+    ]);
+    expect(hub.rooms()).toEqual([]);
+    await app.close();
   });
 });
