@@ -56,8 +56,8 @@ class Recorder extends EventEmitter {
 }
 
 /**
- * A connection without a socket, made by `fakeConnection()`. All else is real: it checks and encodes messages, writes once per turn of the event loop,
- * and ends.
+ * A connection without a socket, made by `fakeConnection()`. All else is real: it checks and encodes messages, writes once per turn
+ * of the event loop, and ends.
  * @publicApi
  */
 export class FakeConnection extends SseConnection {

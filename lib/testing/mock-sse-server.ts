@@ -102,8 +102,8 @@ export class MockSseServer {
 }
 
 /**
- * A real server for tests of clients, on a free port. Each client gets the script from its beginning, or, if it comes back with the id of a message, what follows
- * that one; then its stream stays open.
+ * A real server for tests of clients, on a free port. Each client gets the script from its beginning, or, if it comes back with the
+ * id of a message, what follows that one; then its stream stays open.
  * @throws SseInvalidFieldError, SseSerializeError for a message that cannot be sent
  * @example
  * ```ts
@@ -111,9 +111,11 @@ export class MockSseServer {
  *   { type: 'price', id: 1, data: 42 },
  *   { type: 'price', id: 2, data: 43, delayMs: 50 },
  * ]);
- * const prices = connect(server.url);
- * server.cut();
- * expect(server.requests.at(-1)?.headers).toMatchObject({ 'last-event-id': '1' });
+ * for await (const { data } of connect(server.url)) {
+ *   if (data === 42) server.cut();
+ *   if (data === 43) break;
+ * }
+ * expect(server.requests[1]?.headers).toMatchObject({ 'last-event-id': '1' });
  * await server.close();
  * ```
  * @publicApi

@@ -25,8 +25,8 @@ export interface OpenStreamOptions {
 }
 
 /**
- * Opens a stream of the app on a real socket. An app that does not listen yet is made to, on a free port of this machine. Resolves when there
- * is a response, whatever its status. The stream ends with the app; a paused one holds up `app.close()`.
+ * Opens a stream of the app on a real socket. An app that does not listen yet is made to, on a free port of this machine. Resolves
+ * when there is a response, whatever its status. The stream ends with the app; a paused one holds up `app.close()`.
  * @throws Error when there is no response in time
  * @example
  * ```ts

@@ -49,7 +49,9 @@ describe('the client', () => {
   it('loads nothing but its own files and the parser', () => {
     const loaded = [...modulesOf('index.ts').keys()];
     const onlyTypes = ['connect.options.ts', 'stream-event.ts'];
-    expect([...loaded, ...onlyTypes].sort()).toEqual(['../parser.ts', ...readdirSync(folder)].sort());
+    expect([...loaded, ...onlyTypes].sort()).toEqual(
+      ['../parser.ts', ...readdirSync(folder)].sort(),
+    );
   });
 
   it('names nothing that only Node has', () => {

@@ -63,6 +63,16 @@ async function makeApp(adapter: Adapter): Promise<INestApplication> {
   return app;
 }
 
+it('openStream() speaks HTTP/2', async () => {
+  const http = new FastifyAdapter({ http2: true } as object);
+  const app = await NestFactory.create(App, http, { logger: false });
+  apps.push(app);
+  const stream = await openStream(app, '/three', { http2: true });
+  expect(stream.status).toBe(200);
+  expect(await stream.take(3)).toHaveLength(3);
+  expect(await stream.ended).toContain('data: {"n":1}');
+});
+
 describe.each(ADAPTERS)('openStream() on %s', (adapter) => {
   const opened = async (path: string, options?: OpenStreamOptions) => {
     const app = await makeApp(adapter);
