@@ -1,7 +1,7 @@
 import { parseRetryAfter } from './back-off.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
-import { Parser, type Block } from './parser.js';
+import { Parser, type Block } from '../parser.js';
 
 const DEFAULT_STALL_TIMEOUT_MS = 45_000;
 

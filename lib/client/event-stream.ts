@@ -3,7 +3,7 @@ import { retryDelay } from './back-off.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { Loop, type Reader } from './loop.js';
-import type { Block } from './parser.js';
+import type { Block } from '../parser.js';
 import type { StreamEvent, StreamEventType } from './stream-event.js';
 
 /** As browsers have it, for a server that sends no `retry:`. */

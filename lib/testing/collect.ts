@@ -1,0 +1,61 @@
+import { from, mergeMap, take, type Observable } from 'rxjs';
+import { toObservable } from '../source.js';
+import { fakeConnection } from './fake-connection.js';
+import { shown } from './shown.js';
+import { DEFAULT_TIMEOUT_MS } from './watch.js';
+
+/**
+ * What a handler of `@SseStream()` returns.
+ * @publicApi
+ */
+export type StreamResult<T> =
+  Observable<T> | AsyncIterable<T> | Promise<Observable<T> | AsyncIterable<T>>;
+
+/**
+ * The first `count` values of what a handler returned. Subscribes at once, and unsubscribes when it has them. Rejects with the error of the
+ * source, or with one that says what came, when the source completes before or `timeoutMs` (default 2 000; `Infinity` waits on) are over.
+ * @example
+ * ```ts
+ * const prices = collect(controller.prices(), 2);
+ * await controller.publish(42);
+ * await controller.publish(43);
+ * expect(await prices).toMatchObject([{ data: 42 }, { data: 43 }]);
+ * ```
+ * @publicApi
+ */
+export function collect<T>(
+  result: StreamResult<T>,
+  count: number,
+  { timeoutMs = DEFAULT_TIMEOUT_MS }: { timeoutMs?: number } = {},
+): Promise<T[]> {
+  const values: T[] = [];
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => {
+      const last = values.length === 0 ? '' : `; the last: ${shown(values.at(-1))}`;
+      reject(new Error(`${why}: got ${values.length} of ${count} values${last}`));
+    };
+    let timer: NodeJS.Timeout | undefined;
+    const subscription = observe(result)
+      .pipe(take(count))
+      .subscribe({
+        next: (value) => values.push(value),
+        error: reject,
+        complete: () =>
+          values.length === count ? resolve(values) : fail('the source has completed'),
+      });
+    if (timeoutMs !== Infinity && !subscription.closed) {
+      timer = setTimeout(() => {
+        subscription.unsubscribe();
+        fail(`not within ${timeoutMs} ms`);
+      }, timeoutMs);
+      subscription.add(() => clearTimeout(timer));
+    }
+  });
+}
+
+/** Without a detour where it can be: virtual time does not wait for promises. */
+function observe<T>(result: StreamResult<T>): Observable<T> {
+  const open = (source: unknown): Observable<T> =>
+    toObservable(source, fakeConnection()) as Observable<T>;
+  return result instanceof Promise ? from(result).pipe(mergeMap(open)) : open(result);
+}

@@ -1,0 +1,132 @@
+import { EventEmitter } from 'node:events';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { Turn } from '../batch.js';
+import { SseConnection, type ConnectionHost } from '../connection.js';
+import type { SseMessage } from '../frame.js';
+import { StreamResponse, type HttpRequest } from '../response.js';
+import { streamSettings } from '../stream-settings.js';
+
+/**
+ * What `fakeConnection()` takes.
+ * @publicApi
+ */
+export interface FakeConnectionOptions {
+  /** The client returns with this one. */
+  lastEventId?: string;
+  /** Of the request; their names in lower case. */
+  headers?: IncomingHttpHeaders;
+  /** What a guard or middleware would have left on the request, such as `{ user }`. */
+  request?: object;
+}
+
+/** What a connection uses of a response: keeps the text, and closes. */
+class Recorder extends EventEmitter {
+  readonly headersSent = false;
+  readonly writableEnded = false;
+  readonly writableLength = 0;
+  readonly statusCode = 200;
+  readonly socket = { cork() {}, uncork() {} };
+  destroyed = false;
+  text = '';
+
+  /** As Node's own class, of which this is the part that the library uses. */
+  get asResponse(): ServerResponse {
+    return this as unknown as ServerResponse;
+  }
+  getHeaders(): Record<string, string> {
+    return {};
+  }
+  hasHeader(): boolean {
+    return false;
+  }
+  writeHead(): void {}
+  write(chunk: Buffer): boolean {
+    this.text += chunk.toString();
+    return true;
+  }
+  end(chunk?: Buffer): void {
+    if (chunk !== undefined) this.write(chunk);
+    this.destroy();
+  }
+  destroy(): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.emit('close');
+  }
+}
+
+/**
+ * A connection without a socket, made by `fakeConnection()`. All else is real: it checks and encodes messages, writes once per turn
+ * of the event loop, and ends.
+ * @publicApi
+ */
+export class FakeConnection extends SseConnection {
+  /** What was sent to it, in order. */
+  readonly messages: SseMessage[] = [];
+
+  /** @internal */
+  constructor(
+    request: HttpRequest,
+    private readonly recorder: Recorder,
+  ) {
+    const response = new StreamResponse(request, recorder.asResponse);
+    super(request, response, streamSettings({ retry: false, keepAlive: false }), alone());
+  }
+
+  /** The bytes so far, as text. What was sent in this turn of the event loop is not there yet; `send()` resolves when it is. */
+  get text(): string {
+    return this.recorder.text;
+  }
+
+  /** The client leaves: `signal` aborts and `closed` resolves, with the reason `client`. A second call does nothing. */
+  disconnect(): void {
+    this.recorder.destroy();
+  }
+
+  /** @internal */
+  override write(message: SseMessage): void {
+    super.write(message);
+    this.messages.push(message);
+  }
+}
+
+/**
+ * A connection for a handler that takes `@Connection()`, to call without HTTP.
+ * @example
+ * ```ts
+ * const connection = fakeConnection({ request: { user: 'ann' } });
+ * await controller.welcome(connection);
+ * expect(connection.messages).toEqual([{ type: 'welcome', data: 'ann' }]);
+ * connection.disconnect();
+ * expect(connection.signal.aborted).toBe(true);
+ * ```
+ * @publicApi
+ */
+export function fakeConnection({
+  lastEventId,
+  headers = {},
+  request = {},
+}: FakeConnectionOptions = {}): FakeConnection {
+  const returning = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+  const fake = {
+    method: 'GET',
+    httpVersion: '1.1',
+    httpVersionMajor: 1,
+    socket: {},
+    ...request,
+    headers: { ...headers, ...returning },
+  };
+  return new FakeConnection(fake, new Recorder());
+}
+
+/** Nobody looks after it: no keep-alive, no stall check. */
+function alone(): ConnectionHost {
+  return {
+    turn: new Turn(),
+    opened() {},
+    closed() {},
+    gone() {},
+    lookAt() {},
+    isOftenCut: () => false,
+  };
+}
