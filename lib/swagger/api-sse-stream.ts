@@ -38,11 +38,19 @@ export interface ApiSseStreamOptions {
   rejectWith?: SseStreamOptions['rejectWith'];
 }
 
-const LAST_EVENT_ID = {
+const EXAMPLE = '1.Kx3vQ9aZ.hevbmk8e80';
+const HEADER = {
   name: 'Last-Event-ID',
   required: false,
   description: 'Where the stream goes on: the id of the last event that the client got.',
-  example: '1.Kx3vQ9aZ.f5x2k8w1r0a',
+  example: EXAMPLE,
+};
+const QUERY = {
+  name: 'lastEventId',
+  required: false,
+  description: 'In place of the header `Last-Event-ID`, for clients that cannot set it.',
+  type: String,
+  example: EXAMPLE,
 };
 
 const RETRY_AFTER = {
@@ -87,15 +95,9 @@ function describe(
   const decorators = [
     ApiResponse({ status, description, content }),
     ApiExtraModels(...modelsOf(payloads)),
-    ApiHeader(LAST_EVENT_ID),
+    ApiHeader(HEADER),
   ];
-  if (lastEventIdQuery) {
-    const description = 'In place of the header `Last-Event-ID`, for clients that cannot set it.';
-    const { example } = LAST_EVENT_ID;
-    decorators.push(
-      ApiQuery({ name: 'lastEventId', required: false, type: String, description, example }),
-    );
-  }
+  if (lastEventIdQuery) decorators.push(ApiQuery(QUERY));
   if (onComplete === 'close') {
     decorators.push(ApiResponse({ status: 204, description: 'The stream is over: stay away.' }));
   }
