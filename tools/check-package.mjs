@@ -8,6 +8,8 @@ import { dirname, join, posix } from 'node:path';
 import { promisify } from 'node:util';
 
 const NEST_VERSIONS = ['11.2.10', '12.5.1'];
+/** Peers that have a major for each of Nest, where it is not the one of `devDependencies`. */
+const PEERS_OF_NEST = { '11.2.10': { '@nestjs/swagger': '11.4.7' } };
 /** What npm packs besides the two trees. */
 const FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
 
@@ -147,7 +149,11 @@ async function checkOnNest(version, tarball) {
     });
   }
   // The other entry points may need them. npm removes what is neither saved nor named again.
-  if (optionalPeers.length > 0) await install(folder, [...required, ...optionalPeers.map(pinned)]);
+  const others = optionalPeers.map((name) => {
+    const own = PEERS_OF_NEST[version]?.[name];
+    return own === undefined ? pinned(name) : `${name}@${own}`;
+  });
+  if (others.length > 0) await install(folder, [...required, ...others]);
   for (const entry of entries) {
     const name = posix.join(manifest.name, entry);
     await check(`${name} can be imported and required beside Nest ${version}`, async () => {

@@ -8,6 +8,7 @@ import {
   Post,
   Query,
   Res,
+  SetMetadata,
   UseGuards,
   VERSION_NEUTRAL,
   type Type,
@@ -31,6 +32,8 @@ interface PageResponse {
 export function inspectorController({ guard, path = 'sse-inspector' }: SseInspectorOptions): Type {
   const { html, headers } = readPage();
 
+  // The key of `@ApiExcludeController()`: the inspector is no part of the app's API.
+  @SetMetadata('swagger/apiExcludeController', [true])
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(guard)
   class InspectorController {

@@ -1,0 +1,64 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+import type { Schema } from './frame-schema.js';
+
+/** One event: an object that has `data`. */
+type Frame = Schema & { properties: { data: Schema } };
+
+/** `itemSchema` is unknown to the types of `@nestjs/swagger`. */
+interface MediaType {
+  schema?: Schema;
+  itemSchema?: Schema;
+}
+
+/**
+ * The document with its event streams as its version of OpenAPI can say it. 3.0: unchanged; `data` is what its text means. 3.1: `data` is
+ * text, with `contentMediaType` and `contentSchema`. 3.2: the same, as the `itemSchema` of a sequence. What it is given stays as it was.
+ * @example `SwaggerModule.setup('docs', app, () => withSseStreams(SwaggerModule.createDocument(app, config)));`
+ * @publicApi
+ */
+export function withSseStreams(document: OpenAPIObject): OpenAPIObject {
+  const minor = Number(/^3\.(\d+)/.exec(document.openapi)?.[1] ?? 0);
+  return minor === 0 ? document : (convert(document, minor > 1) as OpenAPIObject);
+}
+
+/** Streams are in paths, webhooks, callbacks and components: all of them are found by their media type. */
+function convert(node: unknown, hasItemSchema: boolean): unknown {
+  if (Array.isArray(node)) return node.map((item) => convert(item, hasItemSchema));
+  if (!isPlain(node)) return node;
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [
+      key,
+      key === 'text/event-stream' && isPlain(value)
+        ? convertStream(value, hasItemSchema)
+        : convert(value, hasItemSchema),
+    ]),
+  );
+}
+
+function convertStream(stream: MediaType, hasItemSchema: boolean): MediaType {
+  const { schema, ...rest } = stream;
+  const frames = schema?.oneOf ?? [schema];
+  if (schema === undefined || !frames.every(isFrame)) return stream;
+  const converted =
+    schema.oneOf === undefined
+      ? convertFrame(schema as Frame)
+      : { ...schema, oneOf: frames.map(convertFrame) };
+  return { ...rest, [hasItemSchema ? 'itemSchema' : 'schema']: converted };
+}
+
+function convertFrame(frame: Frame): Schema {
+  const { data } = frame.properties;
+  if (data.type === 'string') return frame;
+  const text = { type: 'string', contentMediaType: 'application/json', contentSchema: data };
+  return { ...frame, properties: { ...frame.properties, data: text } };
+}
+
+function isFrame(schema: unknown): schema is Frame {
+  return (schema as Partial<Frame> | undefined)?.properties?.data !== undefined;
+}
+
+function isPlain(node: unknown): node is object {
+  return (
+    typeof node === 'object' && node !== null && Object.getPrototypeOf(node) === Object.prototype
+  );
+}

@@ -1,0 +1,6 @@
+// above `@SseStream()`
+export { ApiSseStream } from './api-sse-stream.js';
+export type { ApiSseStreamOptions } from './api-sse-stream.js';
+export type { SsePayload } from './frame-schema.js';
+// around `SwaggerModule.createDocument()`
+export { withSseStreams } from './document.js';
