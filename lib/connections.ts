@@ -183,7 +183,8 @@ export class SseConnections implements ConnectionHost {
     const order = shuffled(this.list());
     const gapMs = Math.min(MAX_DRAIN_GAP_MS, windowMs / order.length);
     const begunAt = performance.now();
-    for (let ended = 0; ended < order.length;) {
+    // Until there is nobody left: clients may leave meanwhile.
+    for (let ended = 0; ended < order.length && this.open.size > 0;) {
       const due = gapMs === 0 ? order.length : 1 + (performance.now() - begunAt) / gapMs;
       while (ended < order.length && ended < due) order[ended++]?.leave('shutdown');
       if (ended < order.length) await new Promise((resolve) => setTimeout(resolve, gapMs));

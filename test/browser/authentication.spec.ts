@@ -67,8 +67,8 @@ class Site {
   @Get() @Header('content-type', 'text/html') page() {
     return '<!doctype html><title>A page</title><script>var heard = [];</script>';
   }
-  @Get('client/:file') @Header('content-type', 'text/javascript') file(
-    @Param('file') file: string,
+  @Get(['client/:file', 'parser.js']) @Header('content-type', 'text/javascript') file(
+    @Param('file') file = '../parser.js',
   ) {
     return clientModule(file);
   }

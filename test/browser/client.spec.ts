@@ -53,8 +53,8 @@ class Site {
       Object.assign(globalThis, { connect, got: [], states: [] });
     </script>`;
   }
-  @Get('client/:file') @Header('content-type', 'text/javascript') file(
-    @Param('file') file: string,
+  @Get(['client/:file', 'parser.js']) @Header('content-type', 'text/javascript') file(
+    @Param('file') file = '../parser.js',
   ) {
     return clientModule(file);
   }
