@@ -179,7 +179,9 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal Ends the stream, and tells the client that it may not have it any more. */
   expel(): void {
-    if (this.phase !== 'closed') this.tellOwn('sse-end', { reason: 'auth' });
+    // What has not begun has nothing to end, and whoever hears of its opening must not keep others from being expelled.
+    if (this.phase === 'opening') return this.destroy('auth');
+    if (this.phase === 'open') this.tellOwn('sse-end', { reason: 'auth' });
     this.close('auth');
   }
 
@@ -202,7 +204,6 @@ export class SseConnection implements OutboxOwner {
   leave(reason: CloseReason): void {
     if (this.phase === 'closed') return;
     const { retry } = this.settings;
-    this.open();
     if (retry !== undefined && !this.response.isHead) {
       this.push(encodeFrame({ retry: drawRetry(retry) }));
     }

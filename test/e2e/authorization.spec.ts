@@ -293,6 +293,21 @@ describe('revoke()', () => {
     expect(closed).toEqual(['auth']);
   });
 
+  it('ends what has not begun, too', async () => {
+    let asked = 0;
+    const app = await start(() => (asked++ === 0 ? new Promise<boolean>(() => {}) : true));
+    const connections = app.nest.get(SseConnections);
+    const opening = app.open('/rooms?rooms=a', { headers: { 'x-user': 'ann' } });
+    opening.response.catch(() => {});
+    opening.ended.catch(() => {});
+    await until('it is being asked', () => asked === 1);
+    const ann = await open(app, '/rooms?rooms=a', { 'x-user': 'ann' });
+    expect(connections.revoke(({ data }) => data['user'] === 'ann')).toBe(2);
+    await opening.closed;
+    expect(opening.text).toBe('');
+    expect(await ann.ended).toMatch(EXPELLED);
+  });
+
   it('everywhere needs to know whom', async () => {
     const app = await serve(Streams);
     await expect(app.nest.get(SseConnections).revokeEverywhere({})).rejects.toMatchObject({
