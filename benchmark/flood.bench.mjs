@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  alone,
   contestant,
   goal,
   LOAD_CORE,
@@ -60,48 +61,55 @@ const heapOf = async (each) => {
   return (await each.ask('memory')).heapUsed;
 };
 
-const { results, before, after } = await withContestants(
-  [contestant('ours', { options })],
-  async ([each]) => {
+const { rounds, heaps } = await withContestants(
+  [contestant('ours', { options }), contestant('raw', { options: { maxReaders: count } })],
+  async (all) => {
     const crowd = await start(join(import.meta.dirname, 'load.mjs'), { core: LOAD_CORE });
-    const flood = (connects) =>
-      crowd.call('churn', { port: each.port, count: connects, path: '/events' });
+    const oneTurn = alone(all, (each) =>
+      turn(each, (connects) =>
+        crowd.call('churn', { port: each.port, count: connects, path: '/events' }),
+      ),
+    );
     try {
-      await each.open({ count });
-      await turn(each, flood);
-      const heapBefore = await heapOf(each);
-      const rounds = await race([each], ROUNDS, () => turn(each, flood));
-      return {
-        results: rounds.map(({ ours }) => ours),
-        before: heapBefore,
-        after: await heapOf(each),
-      };
+      const before = {};
+      const after = {};
+      for (const each of all) {
+        await each.open({ count });
+        await oneTurn(each);
+        before[each.name] = await heapOf(each);
+      }
+      const raced = await race(all, ROUNDS, oneTurn);
+      for (const each of all) after[each.name] = await heapOf(each);
+      return { rounds: raced, heaps: { before, after } };
     } finally {
       await crowd.stop();
     }
   },
 );
 
-const of = (time, figure) => median(results.map((round) => round[time][figure]));
-const ratio = median(results.map(({ quiet, flooded }) => flooded.p99 / quiet.p99));
+const names = ['ours', 'raw'];
+const of = (name, time, figure) => median(rounds.map((round) => round[name][time][figure]));
+const ratioOf = (name) =>
+  median(rounds.map(({ [name]: { quiet, flooded } }) => flooded.p99 / quiet.p99));
+const growthOf = (name) => heaps.after[name] / heaps.before[name];
+const perName = (row) => Object.fromEntries(names.map((name) => [name, row(name)]));
+
 report(
   'flood',
   {
-    [`${count} readers, latency`]: {
-      'in quiet': { 'p99, ×': 1, 'p50 ms': of('quiet', 'p50'), 'p99 ms': of('quiet', 'p99') },
-      flooded: { 'p99, ×': ratio, 'p50 ms': of('flooded', 'p50'), 'p99 ms': of('flooded', 'p99') },
-    },
-    [`${ROUNDS} times ${CONNECTS} connects are refused`]: {
-      ours: {
-        'refused/s': median(results.map(({ perSecond }) => perSecond)),
-        'heap after ÷ before': after / before,
-        'heap before MiB': before / 2 ** 20,
-        'heap after MiB': after / 2 ** 20,
-      },
-    },
+    [`${count} readers, latency`]: perName((name) => ({
+      'p99, flooded ÷ in quiet': ratioOf(name),
+      'p99 in quiet, ms': of(name, 'quiet', 'p99'),
+      'p99 flooded, ms': of(name, 'flooded', 'p99'),
+    })),
+    [`${ROUNDS} times ${CONNECTS} connects are refused`]: perName((name) => ({
+      'refused/s': median(rounds.map(({ [name]: { perSecond } }) => perSecond)),
+      'heap after ÷ before': growthOf(name),
+      'heap after, MiB': heaps.after[name] / 2 ** 20,
+    })),
   },
   [
-    goal('p99, flooded ÷ in quiet', ratio, 2),
-    goal('heap, change in %', 100 * Math.abs(after / before - 1), 2),
+    goal('p99, flooded ÷ in quiet', ratioOf('ours'), 2),
+    goal('heap, change in %', 100 * Math.abs(growthOf('ours') - 1), 2),
   ],
 );

@@ -4,7 +4,7 @@ import http from 'node:http';
 import { listen } from './listen.mjs';
 
 /** With `isFramed`, below the public API: the chunk of HTTP is made once too and goes straight to the socket. */
-export async function start({ isFramed = false, replay = 0 } = {}) {
+export async function start({ isFramed = false, replay = 0, maxReaders = Infinity } = {}) {
   const readers = new Set();
   let pending = '';
   let id = 0;
@@ -30,6 +30,10 @@ export async function start({ isFramed = false, replay = 0 } = {}) {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-cache, no-transform',
     });
+    if (readers.size >= maxReaders) {
+      response.end('retry: 3000\n\n');
+      return;
+    }
     response.write(': connected\n\n');
     if (replay > 0) response.write(missed);
     readers.add(response);
@@ -41,5 +45,6 @@ export async function start({ isFramed = false, replay = 0 } = {}) {
       if (pending === '') setImmediate(flush);
       pending += frame(data);
     },
+    open: () => readers.size,
   };
 }
