@@ -4,6 +4,8 @@
 // connects are answered 200 and `retry:`, 64 of them under way at any time; the median over rounds of the ratio of the p99s.
 // Heap in use, after garbage collection, before the first flood that counts and after the last. A round only counts if every
 // reader got every event once, and only the readers are open after it.
+// Beside it: the same readers while the same flood is answered by a Nest route that returns a word, which is what any request
+// costs there, and by node:http alone.
 // Not shown: clients that wait before they come back, as `retry:` asks them to. Both kinds of clients, each in a process of its
 // own, share a core, so the readers' figures have some of what the flood costs its clients.
 import { join } from 'node:path';
@@ -24,6 +26,7 @@ import { start } from './rpc.mjs';
 const count = readers(1_000);
 const CONNECTS = 20_000;
 const ROUNDS = 5;
+const PATHS = { ours: '/events', 'a Nest route': '/ping', raw: '/events' };
 /** What is kept of the events is full before the heap is looked at. */
 const history = { maxEvents: 100 };
 const options = { module: { limits: { maxConnections: count }, history } };
@@ -62,12 +65,16 @@ const heapOf = async (each) => {
 };
 
 const { rounds, heaps } = await withContestants(
-  [contestant('ours', { options }), contestant('raw', { options: { maxReaders: count } })],
+  [
+    contestant('ours', { options }),
+    contestant('a Nest route', { server: 'ours', options }),
+    contestant('raw', { options: { maxReaders: count } }),
+  ],
   async (all) => {
     const crowd = await start(join(import.meta.dirname, 'load.mjs'), { core: LOAD_CORE });
     const oneTurn = alone(all, (each) =>
       turn(each, (connects) =>
-        crowd.call('churn', { port: each.port, count: connects, path: '/events' }),
+        crowd.call('churn', { port: each.port, count: connects, path: PATHS[each.name] }),
       ),
     );
     try {
@@ -87,7 +94,7 @@ const { rounds, heaps } = await withContestants(
   },
 );
 
-const names = ['ours', 'raw'];
+const names = Object.keys(PATHS);
 const of = (name, time, figure) => median(rounds.map((round) => round[name][time][figure]));
 const ratioOf = (name) =>
   median(rounds.map(({ [name]: { quiet, flooded } }) => flooded.p99 / quiet.p99));
@@ -110,6 +117,11 @@ report(
   },
   [
     goal('p99, flooded ÷ in quiet', ratioOf('ours'), 2),
+    goal(
+      'p99, flooded: ours ÷ a Nest route',
+      of('ours', 'flooded', 'p99') / of('a Nest route', 'flooded', 'p99'),
+      1.1,
+    ),
     goal('heap, change in %', 100 * Math.abs(growthOf('ours') - 1), 2),
   ],
 );
