@@ -15,7 +15,10 @@ export type Authorize = (
   rooms: readonly string[],
 ) => Authorized | Promise<Authorized>;
 
-/** @publicApi */
+/**
+ * Whether a connection may read the rooms, and until when.
+ * @publicApi
+ */
 export type Authorized = boolean | { readonly until?: Date | number };
 
 interface Grant {

@@ -5,7 +5,10 @@ import type { HistoryOptions } from './event-log.js';
 import type { Serialize, SseMessage } from './frame.js';
 import * as rules from './option-rules.js';
 
-/** @publicApi */
+/**
+ * What makes one hub differ from another.
+ * @publicApi
+ */
 export interface HubOptions {
   /** Text for the data of this hub's events, in place of JSON. */
   serialize?: Serialize;
@@ -15,7 +18,10 @@ export interface HubOptions {
   authorize?: Authorize;
 }
 
-/** @publicApi */
+/**
+ * How one event is published.
+ * @publicApi
+ */
 export interface EmitOptions {
   /**
    * Names this event: a second publish with the same key within 300 s sends nothing and resolves with the cursor of the

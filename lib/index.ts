@@ -1,3 +1,8 @@
+/**
+ * What an app imports: the module, decorators, `Broadcaster`, open streams, options and errors.
+ * @module nestjs-eventstream
+ */
+
 // the module
 export { SseModule } from './sse.module.js';
 export { SSE_DEFAULTS } from './sse.options.js';

@@ -68,6 +68,7 @@ export class SseModule extends ConfigurableModuleClass implements BeforeApplicat
     connections.connect(broadcaster);
   }
 
+  /** The options hold for the default hub and for all streams; each has a default. */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return super.forRoot(options);
   }

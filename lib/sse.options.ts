@@ -9,7 +9,10 @@ import type { Serialize, SseMessage } from './frame.js';
 import type { SseMap } from './message.js';
 import * as rules from './option-rules.js';
 
-/** @publicApi */
+/**
+ * The comments that keep an idle connection open.
+ * @publicApi
+ */
 export interface KeepAliveOptions {
   /**
    * How long a connection may be idle before it gets a comment, so that proxies leave it open.
@@ -19,7 +22,10 @@ export interface KeepAliveOptions {
   intervalMs?: number;
 }
 
-/** @publicApi */
+/**
+ * From where each connection draws its reconnection time.
+ * @publicApi
+ */
 export interface RetryRange {
   /** Milliseconds. */
   minMs: number;
@@ -27,7 +33,10 @@ export interface RetryRange {
   maxMs: number;
 }
 
-/** @publicApi */
+/**
+ * How much may wait for a client that reads too slowly, and what happens then.
+ * @publicApi
+ */
 export interface BackpressureOptions {
   /**
    * How much may wait for a client that reads too slowly. Bytes.
@@ -144,7 +153,10 @@ export interface LimitsOptions {
   maxEventBytes?: number | false;
 }
 
-/** @publicApi */
+/**
+ * How streams end when the app does.
+ * @publicApi
+ */
 export interface ShutdownOptions {
   /**
    * How long `app.close()` takes to end all streams: in random order, each with a reconnection time of its own, over four fifths
@@ -187,6 +199,7 @@ export interface SseFeature extends HubOptions {
  * @publicApi
  */
 export interface SseOptionsFactory {
+  /** Called once, at start-up. */
   createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
 }
 

@@ -3,7 +3,9 @@
  * @publicApi
  */
 export interface CursorStorage {
+  /** The value of this key; `null`: none. */
   getItem(key: string): string | null;
+  /** Keeps the value, in place of an earlier one. */
   setItem(key: string, value: string): void;
 }
 

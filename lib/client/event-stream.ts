@@ -27,10 +27,16 @@ export type StreamEnd =
   | { readonly reason: 'client' | 'server'; readonly error?: undefined }
   | { readonly reason: 'error'; readonly error: SseClientError };
 
-/** @publicApi */
+/**
+ * What `subscribe()` calls, as an observer of RxJS.
+ * @publicApi
+ */
 export interface StreamObserver<Event> {
+  /** For each event. */
   next?(event: Event): void;
+  /** Once, when the stream is given up. Nothing follows. */
   error?(error: unknown): void;
+  /** Once, when the stream was closed by the client or the server. Nothing follows. */
   complete?(): void;
 }
 

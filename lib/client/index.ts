@@ -1,3 +1,8 @@
+/**
+ * A client for browsers and Node, over `fetch`.
+ * @module nestjs-eventstream/client
+ */
+
 export { connect } from './connect.js';
 export type { ConnectOptions, CursorStorage } from './connect.options.js';
 // what comes back

@@ -37,10 +37,12 @@ export class SsePrometheusModule
     super();
   }
 
+  /** All options have defaults. */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return super.forRoot(options);
   }
 
+  /** @internal */
   onModuleInit(): void {
     this.stop = collectMetrics(this.connections, this.hubs, this.options);
   }

@@ -1,3 +1,8 @@
+/**
+ * A log that many processes share. Needs `ioredis`.
+ * @module nestjs-eventstream/redis
+ */
+
 // for `SseModule.forRoot({ log })`
 export { redisEventLog } from './event-log-redis.js';
 export type { RedisClient, RedisEventLogOptions } from './redis.options.js';

@@ -6,10 +6,14 @@ import * as rules from '../option-rules.js';
  */
 export interface RedisClient {
   readonly isCluster?: boolean;
+  /** A further connection with the same options. */
   duplicate(...options: never[]): unknown;
 }
 
-/** @publicApi */
+/**
+ * What `redisEventLog()` takes.
+ * @publicApi
+ */
 export interface RedisEventLogOptions {
   /** How to connect; for TLS, a Cluster or Sentinels. Either this or `url`. */
   client?: RedisClient;

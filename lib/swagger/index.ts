@@ -1,3 +1,8 @@
+/**
+ * Streams in an OpenAPI document. Needs `@nestjs/swagger`.
+ * @module nestjs-eventstream/swagger
+ */
+
 // above `@SseStream()`
 export { ApiSseStream } from './api-sse-stream.js';
 export type { ApiSseStreamOptions } from './api-sse-stream.js';

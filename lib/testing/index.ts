@@ -1,3 +1,8 @@
+/**
+ * Real streams, virtual time and the contract of a log, for the tests of an app.
+ * @module nestjs-eventstream/testing
+ */
+
 // streams of a real app
 export { openStream } from './open-stream.js';
 export type { OpenStreamOptions } from './open-stream.js';

@@ -1,0 +1,151 @@
+// Each sample of a stream in the documents is what an app writes: a comment above it names the scenario that is run here.
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { Controller, Param, type Type } from '@nestjs/common';
+import { Broadcaster, SseConnections, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
+import { serve, type TestApp } from '../support/serve.js';
+import type { StreamClient } from '../support/stream-client.js';
+import { until } from '../support/until.js';
+import { documents, textOf, writeSnippets } from './documents.js';
+
+const { snippets, remove } = writeSnippets('run');
+afterAll(remove);
+
+interface Sample {
+  readonly document: string;
+  readonly scenario: string | undefined;
+  readonly shown: string;
+}
+
+const samples = documents.flatMap((document) =>
+  [...textOf(document).matchAll(/(?:<!-- wire: (.*) -->\n\n)?^```text\n([\s\S]*?)^```$/gm)]
+    .map(([, scenario, shown = '']): Sample => ({ document, scenario, shown }))
+    .filter(({ scenario, shown }) => scenario ?? /^(: |event:|id:|retry:|data:)/.test(shown)),
+);
+
+@Controller()
+class Rooms {
+  constructor(private readonly broadcaster: Broadcaster) {}
+  @SseStream('rooms/:room') stream(@Param('room') room: string) {
+    return this.broadcaster.stream(room);
+  }
+}
+
+interface Open {
+  readonly app: TestApp;
+  readonly hub: Broadcaster;
+  readonly stream: StreamClient;
+}
+
+/** A client of a room, with its opening. */
+async function inRoom(room: string, sse?: SseModuleOptions): Promise<Open> {
+  const app = await serve(Rooms, { sse });
+  const stream = app.open(`/rooms/${room}`);
+  await stream.until(hasCursor);
+  return { app, hub: app.nest.get(Broadcaster), stream };
+}
+
+const hasCursor = (text: string): boolean => text.includes('id: ') && text.endsWith('\n\n');
+const endsWith = (part: string) => (text: string) => text.includes(part) && text.endsWith('\n\n');
+
+/** What the snippet of this document exports. */
+async function exportsOf(document: string, name: string): Promise<Record<string, Type>> {
+  const snippet = snippets.find((one) => one.document === document && one.code.includes(`class ${name}`)); // prettier-ignore
+  return (await import(snippet!.file)) as Record<string, Type>;
+}
+
+/** All of a stream that the snippet of the page about streams ends. */
+const ofStreamsPage = (path: string) => async (): Promise<string> => {
+  const { StreamsController } = await exportsOf('docs/guide/streams.md', 'StreamsController');
+  return (await serve(StreamsController!)).open(path).ended;
+};
+
+/** The client has missed more than is kept. */
+const gapIn = (room: string) => async (): Promise<string> => {
+  const { app, hub, stream } = await inRoom(room, { history: { maxEvents: 1 } });
+  stream.abort();
+  const seen = await hub.to(room).emit('seen', 1);
+  for (const missed of [2, 3]) await hub.to(room).emit('not kept', missed);
+  return app.open(`/rooms/${room}?lastEventId=${seen}`).until(endsWith('sse-gap'));
+};
+
+const SCENARIOS: Record<string, () => Promise<string>> = {
+  async 'quick start'() {
+    const { PricesController } = await exportsOf('README.md', 'PricesController');
+    const app = await serve(PricesController!);
+    const stream = app.open('/prices/ACME');
+    await stream.until(hasCursor);
+    const headers = { 'content-type': 'application/json' };
+    await fetch(`${app.url}/prices/ACME`, { method: 'POST', headers, body: '{"value":42}' });
+    return stream.until(endsWith('data: '));
+  },
+  async 'a room'() {
+    const { hub, stream } = await inRoom('kitchen');
+    await hub.to('kitchen').emit('said', { text: 'dinner is ready' });
+    return stream.until(endsWith('data: '));
+  },
+  async 'a return'() {
+    const { app, hub, stream } = await inRoom('ACME');
+    stream.abort();
+    const cursor = /^id: (.*)$/m.exec(stream.text)?.[1];
+    for (const value of [42, 43]) await hub.to('ACME').emit('price', { value });
+    return app.open(`/rooms/ACME?lastEventId=${cursor}`).until(endsWith('43'));
+  },
+  async 'an opening, an event, a keep-alive'() {
+    const { hub, stream } = await inRoom('orders', { keepAlive: { intervalMs: 1_000 } });
+    await hub.to('orders').emit('created', { no: 1 });
+    return stream.until(endsWith(': keep-alive\nid: '));
+  },
+  async 'two rooms'() {
+    const page = await exportsOf('docs/guide/rooms.md', 'OrdersController');
+    const { OrdersController, OrdersService } = page;
+    const app = await serve(OrdersController!, { module: { providers: [OrdersService!] } });
+    const stream = app.open('/customers/ada/orders');
+    await stream.until(hasCursor);
+    const service = app.nest.get<{ ship(no: number, customer: string): Promise<void> }>(OrdersService!); // prettier-ignore
+    await service.ship(7, 'ada');
+    return stream.until(endsWith('data: '));
+  },
+  async overflow() {
+    const sse = { backpressure: { maxBufferedBytes: 100_000, overflow: 'drop-oldest' } } as const;
+    const { app, hub, stream } = await inRoom('readings', sse);
+    const [connection] = app.nest.get(SseConnections).list();
+    stream.pause();
+    await until('events are left out', async () => {
+      for (let n = 0; n < 20; n++) await hub.to('readings').emit('reading', 'x'.repeat(10_000));
+      return connection!.droppedEvents > 0;
+    });
+    stream.resume();
+    return stream.until(endsWith('sse-gap'));
+  },
+  async 'a revocation'() {
+    const { app, stream } = await inRoom('orders');
+    app.nest.get(SseConnections).revoke(() => true);
+    return stream.ended;
+  },
+  'a gap in ACME': gapIn('ACME'),
+  'a gap in orders': gapIn('orders'),
+  messages: ofStreamsPage('/messages'),
+  rows: ofStreamsPage('/rows'),
+  countdown: ofStreamsPage('/countdown/1'),
+  fails: ofStreamsPage('/fails'),
+};
+
+/** The reconnection time of an opening is drawn, and so are cursors: all else is as shown. */
+const drawn = (text: string): string =>
+  text
+    .replace(/: connected\nretry: \d{4}/g, ': connected\nretry: n')
+    .replace(/1\.[\w-]{8}\.[0-9a-z]{10,11}/g, 'cursor')
+    .trim();
+
+describe('a sample of a stream is what an app writes', () => {
+  it('each names its scenario, and no scenario is without a sample', () => {
+    expect(samples.filter(({ scenario = '' }) => !(scenario in SCENARIOS))).toEqual([]);
+    const shown = samples.map(({ scenario }) => scenario);
+    expect(Object.keys(SCENARIOS).filter((name) => !shown.includes(name))).toEqual([]);
+  });
+
+  it.each(samples)('$document: $scenario', async ({ scenario = '', shown }) => {
+    const written = await SCENARIOS[scenario]!();
+    expect(`\n\n${drawn(written)}\n\n`).toContain(`\n\n${drawn(shown)}\n\n`);
+  });
+});
