@@ -6,6 +6,9 @@ import { defineConfig, type DefaultTheme, type MarkdownOptions } from 'vitepress
 const REPOSITORY = 'https://github.com/nestjs-eventstream/nestjs-eventstream';
 const BRANCH = 'main';
 
+/** Where the site is, if not at the root of its host. */
+const base = process.env['DOCS_BASE'] ?? '/';
+
 const docs = join(import.meta.dirname, '..');
 
 /** The order of the guide. A page that does not exist is left out; one that is missing here fails the build. */
@@ -96,7 +99,8 @@ export default defineConfig({
   title: 'nestjs-eventstream',
   description:
     'Server-Sent Events for NestJS: rooms, exact resume, bounded memory, many processes.',
-  base: process.env['DOCS_BASE'] ?? '/',
+  base,
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   cleanUrls: true,
   lastUpdated: false,
   markdown: { config: linksToFiles, theme: { light: 'github-light', dark: 'github-dark' } },
@@ -109,7 +113,15 @@ export default defineConfig({
     ],
     sidebar: sidebar(),
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        miniSearch: {
+          // The guide before the reference.
+          searchOptions: { boostDocument: (id: string) => (id.includes('/api/') ? 0.3 : 1) },
+        },
+      },
+    },
     socialLinks: [{ icon: 'github', link: REPOSITORY }],
     editLink: { pattern: `${REPOSITORY}/edit/${BRANCH}/docs/:path`, text: 'Edit this page' },
   },
