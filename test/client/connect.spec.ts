@@ -161,6 +161,28 @@ describe('an answer', () => {
     await until('an event', () => got.length === 1);
     expect(requests.length).toBeGreaterThan(1);
   });
+
+  it('twice in a row is told to the server, in a way that any origin takes', async () => {
+    const never = (): void => {};
+    const { url, requests } = await answer(never, never, streamOf('data: a\n\n'), never);
+    const stream = open(url, { stallTimeoutMs: 30 });
+    const errors: unknown[] = [];
+    stream.onState((_state, error) => error && errors.push(error));
+    collect(stream);
+    await until('five requests', () => requests.length === 5);
+    const plain = 'text/event-stream';
+    const told = `${plain}, application/x-sse-held-back`;
+    expect(requests.map(({ headers }) => headers.accept)).toEqual([
+      plain,
+      plain,
+      told,
+      plain,
+      plain,
+    ]);
+    expect(errors[0]).toMatchObject({
+      message: expect.stringContaining('not one byte came within 30 ms'),
+    });
+  });
 });
 
 describe('a stream', () => {
