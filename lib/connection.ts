@@ -16,23 +16,26 @@ import type { RetryRange } from './sse.options.js';
 import type { StreamSettings } from './stream-settings.js';
 import { ASK_AGAIN_MS, whatIsDue, type Task } from './upkeep.js';
 
+/** @internal What the library itself gives as a reason. */
+export const CLOSE_REASONS = [
+  'client',
+  'complete',
+  'error',
+  'server',
+  'stall',
+  'overflow',
+  'shutdown',
+  'duration',
+  'auth',
+] as const;
+
 /**
  * Why a connection ended: the client left, the source completed or failed, `close()` was called, the client took
  * nothing (`stall`) or too little (`overflow`), the app shut down, it was open for
  * `maxDurationMs` (`duration`), its client may not read it any more (`auth`); or the text that was given to `close()`.
  * @publicApi
  */
-export type CloseReason =
-  | 'client'
-  | 'complete'
-  | 'error'
-  | 'server'
-  | 'stall'
-  | 'overflow'
-  | 'shutdown'
-  | 'duration'
-  | 'auth'
-  | (string & {});
+export type CloseReason = (typeof CLOSE_REASONS)[number] | (string & {});
 
 /** What a connection shares with all others, and reports to. */
 export interface ConnectionHost {
