@@ -32,16 +32,19 @@ const executable = findChromium();
     await untilText(page, 'open: ');
     const numbers = Array.from({ length: 200 }, (_, no) => no);
     await Promise.all(numbers.map((no) => emit(no)));
-    await untilText(page, `open: ${numbers.join(' ')}`);
+    const all = `open: ${numbers.join(' ')}`;
+    await untilText(page, all);
+    expect(await page.textContent('#app')).toBe(all);
   }, 30_000);
 
   it('closes the connection when the component goes', async () => {
-    const { open, untilOpen } = await visit();
+    const { open, untilOpen, connections } = await visit();
     const page = await open();
     await page.evaluate(() => recipe.show('/orders'));
     await untilText(page, 'open: ');
     await page.evaluate(() => recipe.unmount());
     await untilOpen(0, 1_000);
+    expect(connections.count).toBe(0);
   }, 30_000);
 
   it('goes on after the last event when other rooms are shown', async () => {
@@ -61,11 +64,11 @@ const executable = findChromium();
   }, 30_000);
 
   it('is closed while the component is hidden, and misses nothing', async () => {
-    const { open, emit, untilOpen } = await visit();
+    const { open, emit, untilOpen, opened } = await visit();
     const page = await open();
     await page.evaluate(() => recipe.show('/orders'));
     await untilText(page, 'open: ');
-    await emit(1);
+    const cursor = await emit(1);
     await untilText(page, 'open: 1');
     await page.evaluate(() => recipe.show('/orders', 'hidden'));
     await untilOpen(0);
@@ -73,6 +76,7 @@ const executable = findChromium();
     await page.evaluate(() => recipe.show('/orders'));
     await untilText(page, 'open: 1 2');
     await untilOpen(1);
+    expect(opened).toEqual([undefined, cursor]);
   }, 30_000);
 
   it('as a plain effect opens one connection too, and closes it', async () => {

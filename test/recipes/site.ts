@@ -5,9 +5,11 @@ import {
   Controller,
   Get,
   Header,
+  Headers,
   Module,
   Param,
   Query,
+  UnauthorizedException,
   type INestApplication,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -56,7 +58,12 @@ class Site {
   ) {
     return bundle(`test/recipes/pages/${name}.ts`);
   }
-  @SseStream('orders') orders(@Query('rooms') rooms = 'orders') {
+  /** Not for those who have the cookie `refused`. */
+  @SseStream('orders') orders(
+    @Query('rooms') rooms = 'orders',
+    @Headers('cookie') cookie: string | undefined,
+  ) {
+    if (cookie?.includes('refused')) throw new UnauthorizedException();
     return this.hub.stream(rooms.split(','));
   }
 }
@@ -66,13 +73,14 @@ class AppModule {}
 
 export interface Visit {
   readonly context: BrowserContext;
+  readonly url: string;
   readonly connections: SseConnections;
   /** The last event ID of each connection, in the order in which they were opened. */
   readonly opened: (string | undefined)[];
-  open(): Promise<Page>;
-  emit(no: number, room?: string): Promise<string>;
+  readonly open: () => Promise<Page>;
+  readonly emit: (no: number, room?: string) => Promise<string>;
   /** That many connections are open. */
-  untilOpen(count: number, timeoutMs?: number): Promise<void>;
+  readonly untilOpen: (count: number, timeoutMs?: number) => Promise<void>;
 }
 
 /** Made in a suite: each call in a test starts an app, and a browser without cookies, workers or storage. */
@@ -94,18 +102,19 @@ export function visitor(executable: string | undefined, name: string): () => Pro
     app = await NestFactory.create(AppModule, { logger: false });
     await app.listen(0, '127.0.0.1');
     context = await browser.newContext();
-    const url = `${await app.getUrl()}/pages/${name}`;
+    const url = await app.getUrl();
     const connections = app.get(SseConnections);
     const hub = app.get(Broadcaster);
     const opened: (string | undefined)[] = [];
     connections.opened$.subscribe(({ lastEventId }) => opened.push(lastEventId));
     return {
       context,
+      url,
       connections,
       opened,
-      async open() {
+      open: async () => {
         const page = await context.newPage();
-        await page.goto(url);
+        await page.goto(`${url}/pages/${name}`);
         return page;
       },
       emit: (no, room = 'orders') => hub.to(room).emit('created', { no }),

@@ -44,7 +44,7 @@ const executable = findChromium();
     }, 30_000);
 
     it('goes on for the others when a page is closed, and misses nothing', async () => {
-      const { pages, emit, untilOpen } = await visit();
+      const { pages, emit, untilOpen, connections } = await visit();
       const [first, second, third] = pages;
       await emit(1);
       for (const page of pages) await untilText(page, '1');
@@ -53,6 +53,7 @@ const executable = findChromium();
       await emit(3);
       for (const page of [second, third]) await untilText(page, '1 2 3');
       await untilOpen(1);
+      expect(connections.count).toBe(1);
     }, 30_000);
 
     it('gives a page that has left nothing more', async () => {
@@ -65,9 +66,25 @@ const executable = findChromium();
     }, 30_000);
 
     it('closes the connection with the last page', async () => {
-      const { pages, untilOpen } = await visit();
+      const { pages, untilOpen, connections } = await visit();
       await Promise.all(pages.map((page) => page.close()));
       await untilOpen(0);
+      expect(connections.count).toBe(0);
+    }, 30_000);
+
+    it('tells the pages that it was refused, and the next page tries again', async () => {
+      const world = await start();
+      await prepare(world);
+      const cookie = { name: 'refused', value: 'yes', url: world.url };
+      await world.context.addCookies([cookie]);
+      const first = await world.open();
+      await first.waitForFunction(() => recipe.states.includes('closed 401'));
+      await world.context.clearCookies();
+      const second = await world.open();
+      await world.untilOpen(1);
+      await world.emit(1);
+      for (const page of [first, second]) await untilText(page, '1');
+      expect(world.opened).toEqual([undefined]);
     }, 30_000);
   });
 });

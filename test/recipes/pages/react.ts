@@ -33,7 +33,7 @@ const show = (url: string, mode: 'visible' | 'hidden' = 'visible'): void =>
     createElement(
       StrictMode,
       null,
-      createElement(Activity, { mode }, createElement(Orders, { url })),
+      createElement(Activity, { mode, children: createElement(Orders, { url }) }),
     ),
   );
 const showPlain = (): void =>
