@@ -1,7 +1,9 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Broadcaster, SseStream, type HubStreamOptions, type SseMessage } from 'nestjs-eventstream';
 import { connect } from 'nestjs-eventstream/client';
+import { redisEventLog } from 'nestjs-eventstream/redis';
+import { describeRedis, startRedis, stopAllRedis } from '../support/redis-server.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 
@@ -145,6 +147,28 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     await done();
     expect(await stream.closed).toEqual({ reason: 'server' });
     expect(read).toEqual(['a', 'b']);
+  });
+});
+
+describeRedis('a stream that has an end, over processes', () => {
+  afterAll(stopAllRedis);
+
+  it('completes everywhere, and at once for who comes later', async () => {
+    const { url } = await startRedis();
+    const sse = { log: redisEventLog({ url }) };
+    const [here, there] = [await serve(Jobs, { sse }), await serve(Jobs, { sse })];
+    const reader = there.open('/job');
+    await begun(reader);
+    const room = here.nest.get(Jobs).hub.to('job');
+    await room.emit('token', 'a');
+    const last = await room.emit('done', { reason: 'finished' });
+    await reader.ended;
+    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    for (const headers of [{}, { 'last-event-id': last }]) {
+      const late = there.open('/job', { headers });
+      await late.ended;
+      expect(late.events).toEqual([END]);
+    }
   });
 });
 

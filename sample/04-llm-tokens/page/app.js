@@ -13,7 +13,6 @@ const ENDINGS = {
   stopped: 'Stopped.',
   failed: 'The model failed: this is what it said before.',
   gone: 'The server does not know this job any more.',
-  refused: 'The server did not take the question. Try again.',
 };
 
 const find = (id) => document.getElementById(id);
@@ -31,7 +30,10 @@ load();
 
 async function ask(prompt) {
   const answer = await post('jobs', { prompt });
-  if (!answer?.ok) return (find('ending').textContent = ENDINGS.refused);
+  if (!answer?.ok) {
+    find('refused').hidden = false;
+    return;
+  }
   const { id } = await answer.json();
   find('question').value = '';
   // The rest follows the address, as in a tab that is opened with it.
@@ -99,6 +101,7 @@ function connect() {
 }
 
 function show() {
+  find('refused').hidden = true;
   const isRunning = job.id !== '' && job.end === undefined;
   const thread = find('thread');
   const wasAtEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 40;
