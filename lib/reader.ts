@@ -294,7 +294,7 @@ export class Reader<Events extends object> implements CursorSource {
       .some(({ event }) => event.position <= passed && this.isLast(event.message));
   }
 
-  private isLast({ type = '' }: SseMessage): boolean {
+  private isLast({ type = '' }: { readonly type?: string | undefined }): boolean {
     return this.until?.has(type) ?? false;
   }
 
@@ -322,7 +322,7 @@ export class Reader<Events extends object> implements CursorSource {
       if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
       this.subscriber.next(event);
     }
-    if (this.until?.has(event.type ?? '')) this.subscriber.complete();
+    if (this.isLast(hubEvent)) this.subscriber.complete();
   }
 
   private tellGap(gap: Gap): void {

@@ -61,8 +61,10 @@ export class JobsService implements OnModuleDestroy {
       }
     } catch (error) {
       if (!stopping.signal.aborted) this.logger.error(error);
-      reason = stopping.signal.aborted ? 'stopped' : 'failed';
+      reason = 'failed';
     }
+    // Some models throw then, others are just at their end.
+    if (stopping.signal.aborted) reason = 'stopped';
     job.end = { reason };
     await room.emit('end', job.end);
   }

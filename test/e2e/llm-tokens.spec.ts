@@ -81,7 +81,7 @@ describe.each(ADAPTERS)('LLM tokens (%s)', (adapter) => {
     model.say('a');
     const a = await before.next();
     before.abort();
-    model.say(...'bcdef');
+    model.say('b', 'c', 'd', 'e', 'f');
     await until('they are there', () => record(id).text === 'abcdef');
     const back = read(id, a.id);
     await back.begun;
@@ -101,6 +101,17 @@ describe.each(ADAPTERS)('LLM tokens (%s)', (adapter) => {
     const late = read(id);
     expect(await late.stream.closed).toEqual({ reason: 'server' });
     expect([late.text, late.end]).toEqual(['a', { reason: 'finished' }]);
+  });
+
+  it('are stopped when the app ends, and whoever reads is told', async () => {
+    const { app, ask, model } = await start(adapter);
+    const reader = app.open(`/jobs/${await ask('Hello?')}/events`);
+    expect(await reader.next()).toMatchObject({ event: 'answer' });
+    model.say('a');
+    await reader.next();
+    await app.nest.close();
+    expect(await reader.next()).toMatchObject({ event: 'end', data: '{"reason":"stopped"}' });
+    expect(app.logged).toEqual([]);
   });
 
   it('need a question, and a job', async () => {
@@ -152,7 +163,7 @@ async function start(adapter: Adapter, history?: HistoryOptions) {
     record: (id: string) => app.nest.get(JobsService).find(id),
     read: (id: string, lastEventId?: string) =>
       readJob(`${app.url}/jobs/${id}/events`, lastEventId),
-    async ask(prompt: string): Promise<string> {
+    ask: async (prompt: string): Promise<string> => {
       const { id } = (await (await post('/jobs', { prompt })).json()) as { id: string };
       return id;
     },

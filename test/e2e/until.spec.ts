@@ -164,8 +164,10 @@ describeRedis('a stream that has an end, over processes', () => {
     const last = await room.emit('done', { reason: 'finished' });
     await reader.ended;
     expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
-    for (const headers of [{}, { 'last-event-id': last }]) {
-      const late = there.open('/job', { headers });
+    for (const late of [
+      there.open('/job'),
+      there.open('/job', { headers: { 'last-event-id': last } }),
+    ]) {
       await late.ended;
       expect(late.events).toEqual([END]);
     }

@@ -52,7 +52,16 @@ function post(path, body) {
 function load() {
   source?.close();
   const id = location.hash.slice(1);
-  const fresh = { id, prompt: '', text: '', known: 0, received: 0, snapshots: 0, missing: 0, doubled: 0 };
+  const fresh = {
+    id,
+    prompt: '',
+    text: '',
+    known: 0,
+    received: 0,
+    snapshots: 0,
+    missing: 0,
+    doubled: 0,
+  };
   const kept = JSON.parse(sessionStorage.getItem('job'));
   job = kept?.id === id ? kept : { ...fresh, loads: 0 };
   job.loads += 1;
