@@ -68,6 +68,8 @@ export class Attempt {
 
   /** What made it fail. */
   failure(thrown: unknown): SseClientError {
+    // A refusal stays one, also when the rest of its body did not come.
+    if (thrown instanceof SseClientError) return thrown;
     const error: unknown = this.abortion.signal.reason ?? thrown;
     if (error instanceof SseClientError) return error;
     return new SseClientError('SSE_NETWORK', `the connection failed: ${describe(error)}`, {
@@ -115,10 +117,9 @@ export class Attempt {
   private async prepared() {
     const { headers, body } = this.options;
     try {
-      return await Promise.all([
-        typeof headers === 'function' ? headers() : headers,
-        typeof body === 'function' ? body() : body,
-      ]);
+      // One after the other: should both fail, no rejection is left unhandled.
+      const given = typeof headers === 'function' ? await headers() : headers;
+      return [given, typeof body === 'function' ? await body() : body] as const;
     } catch (cause) {
       const message = `headers() or body() failed: ${describe(cause)}`;
       throw new SseClientError('SSE_REQUEST', message, { cause });

@@ -70,6 +70,24 @@ describe('a request', () => {
     expect(errors).toMatchObject([{ code: 'SSE_REQUEST', isFinal: false }]);
   });
 
+  it('is made again when body() throws and headers() rejects, and nothing is left unhandled', async () => {
+    const { url, requests } = await answer(streamOf(''));
+    let calls = 0;
+    const fails = (): boolean => ++calls <= 2;
+    open(url, {
+      headers: async () => {
+        if (fails()) throw new Error('no token');
+        return {};
+      },
+      body: () => {
+        if (fails()) throw new Error('no body');
+        return 'a body';
+      },
+    });
+    await until('a request', () => requests.length === 1);
+    expect(calls).toBe(4);
+  });
+
   it('goes through a fetch of the app', async () => {
     const asked: unknown[] = [];
     const stream = open('http://nowhere.invalid/', {
@@ -152,6 +170,15 @@ describe('an answer', () => {
     const { error } = await open(url).closed;
     expect(error).toMatchObject({ code: 'SSE_CONTENT_TYPE', isFinal: true });
     expect(error?.message).toContain(`got ${type};`);
+  });
+
+  it('of 401 is final also when its body never ends', async () => {
+    const { url, requests } = await answer((response) => void response.writeHead(401).write('no'));
+    expect(await open(url, { stallTimeoutMs: 100 }).closed).toMatchObject({
+      reason: 'error',
+      error: { code: 'SSE_STATUS', status: 401, isFinal: true },
+    });
+    expect(requests.length).toBe(1);
   });
 
   it('that never comes is given up', async () => {
