@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -170,6 +171,30 @@ describe('the snippet for long polling', () => {
 
     for (const no of [4, 5, 6]) await hub.to('orders').emit('created', { no });
     expect(await poll(start.after)).toMatchObject({ covered: false });
+  });
+});
+
+describe('the snippet of one type for server, page and document', () => {
+  it('shows on its page what its server was sent, and has a document of it', async () => {
+    const snippet = snippets.find(({ code }) => code.includes('ORDER_EVENTS'));
+    const { OrdersController, showOrders } = (await import(snippet!.file)) as {
+      OrdersController: Type;
+      showOrders: (show: (order: object) => void, url: string) => () => void;
+    };
+    const { nest, url } = await serve(OrdersController);
+    const shown: object[] = [];
+    const leave = showOrders((order) => shown.push(order), `${url}/orders`);
+    await until('the page reads', () => nest.get(Broadcaster).size('orders') === 1);
+    const order = { no: 1, item: 'Mug' };
+    const headers = { 'content-type': 'application/json' };
+    await fetch(`${url}/orders`, { method: 'POST', headers, body: JSON.stringify(order) });
+    await until('the order is there', () => shown.length === 1);
+    leave();
+    expect(shown).toEqual([order]);
+
+    const document = SwaggerModule.createDocument(nest, new DocumentBuilder().build());
+    expect(Object.keys(document.components!.schemas!).sort()).toEqual(['Order', 'Shop']);
+    expect(JSON.stringify(document.paths['/orders']!.get)).toContain('"enum":["created"]');
   });
 });
 
