@@ -48,8 +48,8 @@ interface Client {
   close(): Promise<void>;
 }
 
-async function openPackage(origin: string): Promise<Client> {
-  const source = new EventSource(`${origin}/stream`);
+async function openPackage(origin: string, path = '/stream'): Promise<Client> {
+  const source = new EventSource(origin + path);
   const got: string[] = [];
   let look = (): void => {};
   const add = ({ data }: { data: string }): void => {
@@ -70,16 +70,16 @@ async function openPackage(origin: string): Promise<Client> {
 
 let browser: Browser | undefined;
 
-async function openChromium(origin: string): Promise<Client> {
+async function openChromium(origin: string, path = '/stream'): Promise<Client> {
   const page = await browser!.newPage();
   await page.goto(origin);
-  await page.evaluate(() => {
+  await page.evaluate((url) => {
     const got: string[] = [];
-    const source = new globalThis.EventSource('/stream');
+    const source = new globalThis.EventSource(url);
     source.addEventListener('message', ({ data }) => got.push(data as string));
     source.addEventListener('sse-gap', ({ data }) => got.push(data as string));
     Object.assign(globalThis, { got });
-  });
+  }, path);
   return {
     until: async (count) => {
       await page.waitForFunction(
@@ -154,6 +154,17 @@ describe.each(CLIENTS)('%s', (_name, open) => {
     );
     await emit('three');
     expect(await client.until(3)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('goes on from a cursor in the query, as a page that has kept one', async () => {
+    const { port, client, emit } = await start();
+    const cursor = await emit('one');
+    await client.until(1);
+    await client.close();
+    await emit('two');
+    const again = await open(`http://127.0.0.1:${port}`, `/stream?lastEventId=${cursor}`);
+    cleanUps.push(() => again.close());
+    expect(await again.until(1)).toEqual(['two']);
   });
 
   it('is told of the gap after a restart of the server, and goes on', async () => {

@@ -112,5 +112,5 @@ function validatorOf(document: OpenAPIObject): (frame: unknown) => boolean {
   }
   const ajv = new Ajv({ strict: false }).addSchema(closed, 'document');
   const validate = ajv.compile({ $ref: `document#${SCHEMA}` });
-  return (frame) => validate(frame) === true;
+  return (frame) => validate(frame);
 }
