@@ -8,6 +8,7 @@ import type { INestApplication } from '@nestjs/common';
 import type { Browser } from 'playwright-core';
 import { firstValueFrom } from 'rxjs';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
+import { until } from '../support/until.js';
 import { findChromium, launchChromium } from './chromium.js';
 
 @Controller()
@@ -157,15 +158,17 @@ describe.each(CLIENTS)('%s', (_name, open) => {
   });
 
   it('goes on from a cursor in the query, as a page that has kept one', async () => {
-    const { port, client, emit } = await start();
+    const { port, client, connections, emit } = await start();
     const cursor = await emit('one');
     await client.until(1);
     await client.close();
+    await until('the server sees it', () => connections.count === 0);
     await emit('two');
     const again = await open(`http://127.0.0.1:${port}`, `/stream?lastEventId=${cursor}`);
-    cleanUps.push(() => again.close());
     expect(await again.until(1)).toEqual(['two']);
-  });
+    await again.close();
+    await until('the server sees it', () => connections.count === 0);
+  }, 30_000);
 
   it('is told of the gap after a restart of the server, and goes on', async () => {
     const world = await start();
