@@ -14,7 +14,7 @@ const docs = join(import.meta.dirname, '..');
 /** The order of the guide. A page that does not exist is left out; one that is missing here fails the build. */
 const GUIDE: Record<string, string[]> = {
   'First steps': ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure'],
-  Clients: ['clients', 'front-ends', 'limits-and-browsers'],
+  Clients: ['clients', 'front-ends', 'other-languages', 'limits-and-browsers'],
   'In an app': ['authentication', 'jobs', 'openapi', 'testing'],
   'In production': [
     'deploying',
