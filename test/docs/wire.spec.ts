@@ -88,7 +88,7 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
     stream.abort();
     const cursor = /^id: (.*)$/m.exec(stream.text)?.[1];
     for (const value of [42, 43]) await hub.to('ACME').emit('price', { value });
-    return app.open(`/rooms/ACME?lastEventId=${cursor}`).until(endsWith('43'));
+    return app.open(`/rooms/ACME?lastEventId=${cursor}`).until(endsWith('"value":43'));
   },
   async 'an opening, an event, a keep-alive'() {
     const app = await serve(Rooms, { sse: { keepAlive: { intervalMs: 100 } } });
