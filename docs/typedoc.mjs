@@ -14,7 +14,7 @@ export default {
     '../lib/inspector/index.ts',
   ],
   sort: ['source-order'],
-  tsconfig: '../tsconfig.json',
+  tsconfig: '../tsconfig.build.json',
   out: 'api',
   readme: 'none',
   router: 'module',
