@@ -31,7 +31,8 @@ const nest = Object.keys(devDependencies)
 
 for (const args of [
   ['install', '--save-dev', '--no-audit', '--no-fund', '--prefer-offline', ...nest],
-  ['test', '--', ...jestArguments],
+  // Without looking for services: suites that lack one skip themselves, or fail in CI.
+  ['test', '--ignore-scripts', '--', ...jestArguments],
 ]) {
   const { status } = spawnSync('npm', args, { cwd: copy, stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
