@@ -6,10 +6,14 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
 
 const NEST_VERSIONS = ['11.2.10', '12.5.1'];
 /** Peers that have a major for each of Nest, where it is not the one of `devDependencies`. */
 const PEERS_OF_NEST = { '11.2.10': { '@nestjs/swagger': '11.4.7' } };
+/** Of the client, minified and by gzip: it goes to browsers, with every page. The other entry points stay on the server. */
+const MAX_CLIENT_BYTES = 4_096;
 /** What npm packs besides the two trees. */
 const FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
 
@@ -107,7 +111,30 @@ async function checkAll() {
       'users would have to install',
     );
   });
+  for (const entry of entries) {
+    await check(`the size of ${posix.join(manifest.name, entry)}`, () => checkSize(entry));
+  }
   for (const version of NEST_VERSIONS) await checkOnNest(version, tarball);
+}
+
+/** As a bundler makes it of the built files, without what is in other packages. */
+async function checkSize(entry) {
+  const { outputFiles } = await build({
+    entryPoints: [join(root, manifest.exports[entry].default)],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    // Which makes it an error where the client imports what only Node has.
+    platform: entry === './client' ? 'browser' : 'node',
+    packages: entry === './client' ? 'bundle' : 'external',
+    write: false,
+  });
+  const [{ contents }] = outputFiles;
+  const gzipped = gzipSync(contents).length;
+  if (entry === './client' && gzipped > MAX_CLIENT_BYTES) {
+    throw new Error(`${gzipped} bytes by gzip, expected at most ${MAX_CLIENT_BYTES}`);
+  }
+  return `${contents.length} bytes minified, ${gzipped} by gzip`;
 }
 
 /** The package names in a file of declarations and in those it leads to, each with a file that has it. */

@@ -30,6 +30,7 @@ export class SharedOrdersService extends OrdersService implements OnModuleInit {
     this.broadcaster.stream(ROOM, { lastEventId: false }).subscribe(({ data }) => {
       this.lastTold = data.revision;
     });
+    await this.store.connect();
     const { revision, pending } = await this.store.read();
     this.lastTold = Math.max(this.lastTold, revision - pending.length);
   }

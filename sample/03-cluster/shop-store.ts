@@ -37,8 +37,15 @@ export class ShopStore implements OnApplicationShutdown {
     lazyConnect: true,
   }).on('error', () => {});
 
-  async onModuleInit(): Promise<void> {
-    await this.redis.connect();
+  private connecting: Promise<void> | undefined;
+
+  onModuleInit(): Promise<void> {
+    return this.connect();
+  }
+
+  /** For who reads when it is made itself: Nest 11 does not wait for a provider before those that depend on it. */
+  connect(): Promise<void> {
+    return (this.connecting ??= this.redis.connect());
   }
 
   onApplicationShutdown(): void {
