@@ -26,7 +26,7 @@ export async function post(path, body = {}) {
   }
 }
 
-export function showProblem(text) {
+function showProblem(text) {
   const problem = find('problem');
   if (problem === null) return;
   problem.textContent = text;

@@ -1,9 +1,12 @@
 // What the pages of the small samples have in common: a stream, its state, and its newest events.
-import { find, make, post, showProblem } from './elements.js';
+import { find, make, post } from './elements.js';
 
 export { find, make, post };
 
 const MAX_LISTED = 12;
+
+/** Of each stream of this page. */
+const states = new Map();
 
 const STATES = {
   connecting: 'Connecting',
@@ -17,13 +20,17 @@ const STATES = {
 export function openStream(path, listeners) {
   const source = new EventSource(path);
   find('curl')?.replaceChildren(`curl -N ${source.url}`);
-  showState('connecting');
-  source.addEventListener('open', () => showState('open'));
+  const become = (state) => {
+    states.set(source, state);
+    showStates();
+  };
+  become('connecting');
+  source.addEventListener('open', () => become('open'));
   source.addEventListener('error', () => {
     // It comes back by itself unless the server refused, and closing it here would stop that. What has told its end
     // with `sse-end` is refused on purpose.
-    if (find('state').dataset.state === 'idle') return;
-    showState(source.readyState === EventSource.CLOSED ? 'closed' : 'reconnecting');
+    if (states.get(source) === 'idle') return;
+    become(source.readyState === EventSource.CLOSED ? 'closed' : 'reconnecting');
   });
   for (const [type, listener] of Object.entries(listeners)) {
     source.addEventListener(type, (event) => {
@@ -33,17 +40,27 @@ export function openStream(path, listeners) {
   }
   source.addEventListener('sse-end', (event) => {
     list(event);
-    showState('idle');
+    become('idle');
   });
   source.addEventListener('sse-gap', list);
   return source;
 }
 
-export function showState(state) {
+/** Of several streams the one that is not well; only when all have finished, that. */
+function showStates() {
+  for (const [source, state] of states) {
+    const isLeft = source.readyState === EventSource.CLOSED && !['closed', 'idle'].includes(state);
+    if (isLeft) states.delete(source);
+  }
+  const all = new Set(states.values());
+  const shown = ['closed', 'reconnecting', 'connecting', 'open'].find((state) => all.has(state));
+  showState(shown ?? 'idle');
+}
+
+function showState(state) {
   find('state').dataset.state = state;
   find('state').replaceChildren(make('span', 'state-light'), STATES[state]);
   document.body.dataset.state = state;
-  if (state === 'open') showProblem('');
 }
 
 function list({ type, data, lastEventId }) {
