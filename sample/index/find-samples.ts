@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Type } from '@nestjs/common';
 import type { Sample } from '../shared/start.js';
 import { servePageOf } from '../shared/serve-folders.js';
 
@@ -14,10 +15,7 @@ export interface FoundSample {
   about: string;
 }
 
-/**
- * Every numbered folder with an `app.module` and a page. 03-cluster has processes and a page that it makes up when it starts, and
- * so runs only by itself.
- */
+/** Every numbered folder with a page of its own. 03-cluster borrows its page, and has processes of its own: it runs by itself. */
 export function findSamples(): FoundSample[] {
   return readdirSync(SAMPLES)
     .filter((name) => /^\d\d-/.test(name) && existsSync(pageOf(name)))
@@ -25,13 +23,14 @@ export function findSamples(): FoundSample[] {
     .map((name) => ({ name, number: Number(name.slice(0, 2)), ...headOf(name) }));
 }
 
-/** Where nothing else is exported as `servePage` by its `page.ts`, a sample is served with its folder `page`. */
+/** A `page.ts` says how a page is served; without one it is what the folder `page` has. */
 export async function loadSample(name: string): Promise<Pick<Sample, 'module' | 'setup'>> {
   const folder = join(SAMPLES, name);
-  const { AppModule } = await import(`../${name}/app.module.js`);
+  const { AppModule } = (await import(`../${name}/app.module.js`)) as { AppModule: Type };
   const hasOwn = readdirSync(folder).some((file) => /^page\.[jt]s$/.test(file));
-  const setup = hasOwn ? (await import(`../${name}/page.js`)).servePage : servePageOf(folder);
-  return { module: AppModule, setup };
+  if (!hasOwn) return { module: AppModule, setup: servePageOf(folder) };
+  const { servePage } = (await import(`../${name}/page.js`)) as { servePage: Sample['setup'] };
+  return { module: AppModule, setup: servePage };
 }
 
 /** What stands on top of its page says what it is about. */

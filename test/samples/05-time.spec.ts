@@ -1,12 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/05-time/app.module.js';
-import { runSample } from '../support/sample.js';
+import { openStream, runSample } from '../support/sample.js';
 
 describe('sample 05, time', () => {
   it('sends the time as text, without quotes, again and again', async () => {
     const app = await runSample(AppModule);
-    const stream = await openStream(app, '/time', { timeoutMs: 5_000 });
+    const stream = await openStream(app, '/time');
     expect(stream.headers['content-type']).toMatch(/^text\/event-stream/);
     const times = await stream.take(2);
     expect(stream.text).toMatch(
@@ -14,5 +13,5 @@ describe('sample 05, time', () => {
     );
     const [first, second] = times.map(({ data }) => Date.parse(String(data)));
     expect(second).toBeGreaterThan(first!);
-  }, 15_000);
+  });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/06-counter/app.module.js';
-import { runSample } from '../support/sample.js';
+import { openStream, runSample } from '../support/sample.js';
 
 const COUNTED = Array.from({ length: 11 }, (_, n) => `data: ${n}\n\n`).join('');
 
@@ -14,5 +13,5 @@ describe('sample 06, counter', () => {
       `${COUNTED}event: sse-end\nid: sse-end\ndata: {"reason":"complete"}\n\n`,
     );
     expect((await stream.reconnect()).status).toBe(204);
-  }, 15_000);
+  });
 });

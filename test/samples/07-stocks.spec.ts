@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/07-stocks/app.module.js';
-import { runSample } from '../support/sample.js';
+import { openStream, runSample } from '../support/sample.js';
 
 describe('sample 07, stocks', () => {
   it('gives each client the prices of its stock, a newcomer also the last ones', async () => {
@@ -21,7 +20,7 @@ describe('sample 07, stocks', () => {
 
     const newcomer = await openStream(app, '/stocks/ACME');
     expect(await newcomer.take(2)).toEqual(prices);
-  }, 15_000);
+  });
 
   it('says which stocks there are', async () => {
     const app = await runSample(AppModule);

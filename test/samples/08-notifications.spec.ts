@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/08-notifications/app.module.js';
-import { post, runSample } from '../support/sample.js';
+import { openStream, post, runSample } from '../support/sample.js';
 
 describe('sample 08, notifications', () => {
   it('sends to one user, or to everybody', async () => {

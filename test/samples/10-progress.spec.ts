@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/10-progress/app.module.js';
 import type { Progress } from '../../sample/10-progress/jobs.service.js';
-import { post, runSample } from '../support/sample.js';
+import { openStream, post, runSample } from '../support/sample.js';
 
 describe('sample 10, progress', () => {
   it('tells each percent, ends with the job, and is not asked again', async () => {
@@ -23,7 +22,7 @@ describe('sample 10, progress', () => {
     await late.ended;
     expect(late.events.map(({ type }) => type)).toEqual(['progress', 'sse-end']);
     expect(late.events[0]!.data).toEqual({ percent: 100, step: 'Done' });
-  }, 20_000);
+  });
 
   it.each([
     [randomUUID(), 404, 'There is no job'],

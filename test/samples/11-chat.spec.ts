@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/11-chat/app.module.js';
-import { post, runSample } from '../support/sample.js';
+import { openStream, post, runSample } from '../support/sample.js';
 
 const said = (name: string, text: string) => ({ type: 'said', data: { name, text } });
 

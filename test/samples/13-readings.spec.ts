@@ -1,12 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/13-readings/app.module.js';
-import { post, runSample } from '../support/sample.js';
+import { openStream, post, runSample } from '../support/sample.js';
 
 describe('sample 13, readings', () => {
   it('shows its options on the wire', async () => {
     const app = await runSample(AppModule);
-    const stream = await openStream(app, '/readings', { timeoutMs: 5_000 });
+    const stream = await openStream(app, '/readings');
     expect(stream.headers['x-sensor']).toBe('greenhouse');
     expect(await stream.take(2)).toEqual([
       { type: 'temperature', id: undefined, data: { value: 21, unit: '°C' } },
@@ -22,5 +21,5 @@ describe('sample 13, readings', () => {
     expect(await stream.ended).not.toContain('sse-error');
     const back = await stream.reconnect();
     expect(await back.next()).toMatchObject({ type: 'temperature' });
-  }, 15_000);
+  });
 });

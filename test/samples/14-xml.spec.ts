@@ -1,8 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/14-xml/app.module.js';
 import { toXml } from '../../sample/14-xml/to-xml.js';
-import { runSample } from '../support/sample.js';
+import { openStream, runSample } from '../support/sample.js';
 
 describe('sample 14, XML', () => {
   it('writes a line of XML per line of data, and the client has the original', async () => {

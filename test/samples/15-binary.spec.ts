@@ -1,10 +1,9 @@
 import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
-import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/15-binary/app.module.js';
 import { nextGeneration, type Cells } from '../../sample/15-binary/life.js';
 import { toPng } from '../../sample/15-binary/png.js';
-import { runSample } from '../support/sample.js';
+import { openStream, runSample } from '../support/sample.js';
 
 const drawn = (...rows: string[]): Cells =>
   rows.map((row) => row.split('').map((cell) => cell === '#'));

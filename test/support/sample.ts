@@ -1,6 +1,11 @@
-import { afterEach } from '@jest/globals';
+import { afterEach, jest } from '@jest/globals';
 import type { INestApplication, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import * as testing from 'nestjs-eventstream/testing';
+
+/** Samples take their time, and the machine may have other things to do. */
+const TIMEOUT_MS = 20_000;
+jest.setTimeout(2 * TIMEOUT_MS);
 
 const running: INestApplication[] = [];
 
@@ -27,4 +32,12 @@ export async function post(app: INestApplication, path: string, body?: object): 
   const response = await fetch(new URL(path, await app.getUrl()), init);
   const text = await response.text();
   return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+}
+
+export function openStream(
+  app: INestApplication,
+  path: string,
+  options?: testing.OpenStreamOptions,
+): Promise<testing.TestStream> {
+  return testing.openStream(app, path, { timeoutMs: TIMEOUT_MS, ...options });
 }
