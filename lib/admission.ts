@@ -30,11 +30,6 @@ export class Admission {
 
   constructor(private readonly limits: LimitsOptions = {}) {}
 
-  /** How many keys it remembers. */
-  get keyCount(): number {
-    return Math.max(this.byKey.size, this.buckets.size);
-  }
-
   /** Takes a place for the request, or says why there is none. */
   enter(request: HttpRequest, now = performance.now()): Refusal | undefined {
     const { maxConnections = Infinity, maxPerKey = Infinity, connectRate } = this.limits;

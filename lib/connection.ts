@@ -14,6 +14,20 @@ import { Outbox, type OutboxOwner } from './outbox.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
 import type { RetryRange } from './sse.options.js';
 import type { StreamSettings } from './stream-settings.js';
+import { ASK_AGAIN_MS, whatIsDue, type Task } from './upkeep.js';
+
+/** @internal What the library itself gives as a reason. */
+export const CLOSE_REASONS = [
+  'client',
+  'complete',
+  'error',
+  'server',
+  'stall',
+  'overflow',
+  'shutdown',
+  'duration',
+  'auth',
+] as const;
 
 /**
  * Why a connection ended: the client left, the source completed or failed, `close()` was called, the client took
@@ -21,17 +35,7 @@ import type { StreamSettings } from './stream-settings.js';
  * `maxDurationMs` (`duration`), its client may not read it any more (`auth`); or the text that was given to `close()`.
  * @publicApi
  */
-export type CloseReason =
-  | 'client'
-  | 'complete'
-  | 'error'
-  | 'server'
-  | 'stall'
-  | 'overflow'
-  | 'shutdown'
-  | 'duration'
-  | 'auth'
-  | (string & {});
+export type CloseReason = (typeof CLOSE_REASONS)[number] | (string & {});
 
 /** What a connection shares with all others, and reports to. */
 export interface ConnectionHost {
@@ -339,56 +343,43 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal Does what is due now, and answers when to look again; as `performance.now()`. */
   check(now: number): number {
-    const { keepAliveMs = Infinity, stallTimeoutMs = Infinity } = this.settings;
-    const { blockedAt } = this.outbox;
-    const stallsAt = blockedAt === undefined ? Infinity : blockedAt + stallTimeoutMs;
-    if (now >= stallsAt) {
-      if (this.phase !== 'closed') {
-        diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
-      }
-      this.destroy('stall');
-      return stallsAt;
-    }
-    if (this.phase !== 'open') return stallsAt;
-    if (now >= this.endsAt) {
-      this.close('duration');
-      return now;
-    }
-    // A client that takes nothing gets no keep-alive; whether it may read on is asked all the same.
-    const idleSince = blockedAt === undefined ? this.outbox.activeAt : now;
-    const next =
-      this.allowed === undefined
-        ? this.keepAlive(now, idleSince + keepAliveMs)
-        : this.askWhenDue(this.allowed, now, idleSince + keepAliveMs);
-    return Math.min(next, this.endsAt, stallsAt);
+    const { activeAt, blockedAt } = this.outbox;
+    const { keepAliveMs, stallTimeoutMs } = this.settings;
+    const { endsAt, allowed: authorization } = this;
+    const isOpen = this.phase === 'open';
+    const { task, next } = whatIsDue(
+      { isOpen, activeAt, blockedAt, endsAt, authorization, keepAliveMs, stallTimeoutMs },
+      now,
+    );
+    if (task !== undefined) this.upkeep(task);
+    return next;
   }
 
-  private keepAlive(now: number, dueAt: number): number {
-    if (now < dueAt) return dueAt;
-    this.push(this.keepAliveFrame());
-    return now + (this.settings.keepAliveMs ?? Infinity);
-  }
-
-  private askWhenDue(allowed: Authorization, now: number, keepAliveAt: number): number {
-    const { keepAliveMs = ASK_AGAIN_MS } = this.settings;
-    const asksAt = allowed.askedAt + keepAliveMs;
-    if (allowed.isAsking) {
-      if (now < asksAt) return asksAt;
-      logger.error(`authorize has not answered for ${keepAliveMs} ms, which counts as no`);
-      this.expel();
-      return now;
+  private upkeep(task: Task): void {
+    switch (task) {
+      case 'keep-alive':
+        return this.push(this.keepAliveFrame());
+      case 'ask':
+        return void this.askAgain();
+      case 'duration':
+        return this.close('duration');
+      case 'unanswered':
+        logger.error(`authorize has not answered for a whole interval, which counts as no`);
+        return this.expel();
+      case 'stall':
+        if (this.phase !== 'closed') {
+          diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
+        }
+        return this.destroy('stall');
     }
-    const askAt = Math.min(asksAt, keepAliveAt);
-    if (now < askAt) return askAt;
-    void this.askAgain(allowed, this.settings.keepAliveMs ?? Infinity);
-    return Math.min(now + keepAliveMs, keepAliveAt > now ? keepAliveAt : Infinity);
   }
 
   /** Before the keep-alive is written: it would tell a client where it stands that may not read on. */
-  private async askAgain(authorization: Authorization, keepAliveMs: number): Promise<void> {
-    const isAllowed = await authorization.askAgain();
+  private async askAgain(): Promise<void> {
+    const isAllowed = await this.authorization.askAgain();
     if (this.phase !== 'open') return;
     if (!isAllowed) return this.expel();
+    const { keepAliveMs = Infinity } = this.settings;
     const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
     if (isIdle && !this.outbox.isBlocked) this.push(this.keepAliveFrame());
   }
@@ -445,9 +436,6 @@ export class SseConnection implements OutboxOwner {
 }
 
 const logger = new Logger('Sse');
-
-/** Where there are no keep-alives: how often it is asked whether a client may still read. */
-const ASK_AGAIN_MS = 15_000;
 
 /** The connection whose handler or subscription runs now. */
 export const currentConnection = new AsyncLocalStorage<SseConnection>();

@@ -4,11 +4,12 @@ import { Subject, type Observable } from 'rxjs';
 import { Admission, type Refusal } from './admission.js';
 import { Turn } from './batch.js';
 import { diagnostics, type RefusalReason } from './diagnostics.js';
+import { endInTurn } from './drain.js';
 import { addressOf, type HttpRequest } from './response.js';
+import { decodeRevocation, encodeRevocation } from './revocation.js';
 import { StreamLogs } from './stream-logs.js';
-import { BrowserStreams } from './warnings.js';
+import { BrowserStreams, warnOfHeldBackStreams } from './warnings.js';
 import { SSE_OPTIONS, type SseModuleOptions } from './sse.options.js';
-import { SseOptionsError } from './errors.js';
 import { SlowClients } from './slow-clients.js';
 import type { CloseReason, ConnectionHost, SseConnection } from './connection.js';
 
@@ -21,17 +22,10 @@ export interface ClosedConnection {
   readonly reason: CloseReason;
 }
 
-/** What one process says to all. */
-interface Revocation {
-  readonly revoke: Readonly<Record<string, unknown>>;
-}
-
 interface ControlSource {
   onControl: ((data: string) => void) | undefined;
 }
 
-/** Fewer than so many streams a second are no storm when they return. */
-const MAX_DRAIN_GAP_MS = 10;
 /** Of the time for a drain: the rest is for clients to take the end of their stream. */
 const DRAIN_SHARE = 0.8;
 
@@ -121,34 +115,13 @@ export class SseConnections implements ConnectionHost {
   async revokeEverywhere(
     facts: Readonly<Record<string, string | number | boolean>>,
   ): Promise<void> {
-    if (Object.keys(facts).length === 0) {
-      throw new SseOptionsError(
-        'revokeEverywhere()',
-        'at least one fact; for all, closeAll()',
-        facts,
-      );
-    }
-    for (const [name, fact] of Object.entries(facts)) {
-      // JSON would leave it out, and then it would be everybody.
-      if (['string', 'number', 'boolean'].includes(typeof fact)) continue;
-      throw new SseOptionsError(
-        `revokeEverywhere().${name}`,
-        'a text, a number or a boolean',
-        fact,
-      );
-    }
-    const revocation: Revocation = { revoke: facts };
-    await this.tellAll?.(JSON.stringify(revocation));
+    await this.tellAll?.(encodeRevocation(facts));
   }
 
   /** @internal From here on processes hear each other. */
   connect(hub: { tellAll(data: string): Promise<void>; readonly delivery: ControlSource }): void {
     this.tellAll = (data) => hub.tellAll(data);
-    hub.delivery.onControl = (data) => {
-      const { revoke } = JSON.parse(data) as Revocation;
-      const entries = Object.entries(revoke);
-      this.revoke(({ data: own }) => entries.every(([name, value]) => own[name] === value));
-    };
+    hub.delivery.onControl = (data) => void this.revoke(decodeRevocation(data));
   }
 
   /** @internal No newcomers any more. */
@@ -163,7 +136,7 @@ export class SseConnections implements ConnectionHost {
   async drain(timeoutMs: number): Promise<void> {
     const draining: { onEmpty?: () => void } = (this.draining = {});
     const deadline = performance.now() + timeoutMs;
-    await this.endInTurn(timeoutMs * DRAIN_SHARE);
+    await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) => connection.leave('shutdown'));
     if (this.opening.size + this.leaving.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, deadline - performance.now());
@@ -177,18 +150,6 @@ export class SseConnections implements ConnectionHost {
     clearTimeout(this.pulse?.timer);
     this.opens.complete();
     this.closes.complete();
-  }
-
-  private async endInTurn(windowMs: number): Promise<void> {
-    const order = shuffled(this.list());
-    const gapMs = Math.min(MAX_DRAIN_GAP_MS, windowMs / order.length);
-    const begunAt = performance.now();
-    // Until there is nobody left: clients may leave meanwhile.
-    for (let ended = 0; ended < order.length && this.open.size > 0;) {
-      const due = gapMs === 0 ? order.length : 1 + (performance.now() - begunAt) / gapMs;
-      while (ended < order.length && ended < due) order[ended++]?.leave('shutdown');
-      if (ended < order.length) await new Promise((resolve) => setTimeout(resolve, gapMs));
-    }
   }
 
   /** @internal Takes a place for a request, which the end of its connection gives back; or says why there is none. */
@@ -224,6 +185,7 @@ export class SseConnections implements ConnectionHost {
     );
     this.lookAt(connection.check(performance.now()));
     this.logs.opened(connection, this.count);
+    warnOfHeldBackStreams(connection.request);
     this.browsers.opened(connection.request, addressOf(connection.request));
     this.opens.next(connection);
     if (this.isDraining) connection.close('shutdown');
@@ -275,13 +237,4 @@ export class SseConnections implements ConnectionHost {
     // Those that are due at slightly different times are served together.
     this.lookAt(Math.max(next, now + this.pulseGapMs));
   };
-}
-
-/** In random order. */
-function shuffled<T>(list: T[]): T[] {
-  for (let n = list.length - 1; n > 0; n--) {
-    const other = Math.floor(Math.random() * (n + 1));
-    [list[n], list[other]] = [list[other] as T, list[n] as T];
-  }
-  return list;
 }

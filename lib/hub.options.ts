@@ -41,6 +41,13 @@ export interface HubStreamOptions<Events extends object> {
   /** Only events of these types. */
   types?: readonly EventType<Events>[];
   /**
+   * Events of these types are the last of their room, for a job that has an end. The stream completes after one, be it live, replayed or a
+   * message of `snapshot`; a client that has read it before is at the end at once, as long as it is the newest that is kept. With
+   * `onComplete: 'close'` clients do not come back. Where `types` is set, it must have them too.
+   * @default none: the stream goes on until somebody ends it
+   */
+  until?: readonly EventType<Events>[];
+  /**
    * The cursor after which the stream goes on. `false`: the stream has ids of its own; it begins with what is published
    * from now on, and no cursor of the hub is written beside its events.
    * @default the last event ID of the connection that subscribes
@@ -75,6 +82,7 @@ export interface HubStreamOptions<Events extends object> {
 export const checkHubStreamOptions = rules.object({
   filter: rules.aFunction,
   types: rules.aList,
+  until: rules.aList,
   lastEventId: rules.orFalse(rules.anyText),
   rewind: rules.positiveIntegerOrMs,
   snapshot: rules.aFunction,

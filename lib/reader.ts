@@ -34,6 +34,8 @@ const REPLAY_SLICE = 64;
  */
 export class Reader<Events extends object> implements CursorSource {
   private readonly types: ReadonlySet<string> | undefined;
+  /** Of the events after which there are no more. */
+  private readonly until: ReadonlySet<string> | undefined;
   /** Live events that came while missed ones are read and replayed. */
   private waiting: HubEvent[] | undefined;
   private waitingBytes = 0;
@@ -58,6 +60,7 @@ export class Reader<Events extends object> implements CursorSource {
     readonly connection: SseConnection | undefined,
   ) {
     this.types = options.types && new Set<string>(options.types);
+    this.until = options.until && new Set<string>(options.until);
   }
 
   /** From now on events may be delivered. */
@@ -68,7 +71,8 @@ export class Reader<Events extends object> implements CursorSource {
     this.epoch = this.hub.delivered.epoch;
     this.pipeline.left = cursor === undefined ? undefined : this.positionOf(cursor);
     this.connection?.cursor.track(this);
-    if (cursor === undefined && !rewinds && snapshot === undefined) {
+    const mayBeOver = this.until !== undefined && this.hub.keepsHistory;
+    if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
       const { position } = this.hub.delivered;
       this.pipeline.left = position;
       this.after = position;
@@ -224,7 +228,10 @@ export class Reader<Events extends object> implements CursorSource {
     // A snapshot may take its time, and what it throws is no response status any more.
     this.connection?.open();
     const messages = await snapshot(reason, [...rooms]);
-    await this.inSlices(messages, (message) => this.tell(message));
+    await this.inSlices(messages, (message) => {
+      this.tell(message);
+      if (this.isLast(message)) this.subscriber.complete();
+    });
   }
 
   private read(lastEventId: string | undefined): Promise<Missed> {
@@ -269,7 +276,26 @@ export class Reader<Events extends object> implements CursorSource {
       if (event.position === undefined || event.position > this.after) this.pass(event);
     }
     this.waiting = undefined;
+    if (this.subscriber.closed) return;
     this.connection?.tellCursor();
+    if (await this.isOver()) this.subscriber.complete();
+  }
+
+  /** Whether the last event was published before: read once the stream is live, so that a later one comes by itself. */
+  private async isOver(): Promise<boolean> {
+    const { log, keepsHistory } = this.hub;
+    if (this.until === undefined || !keepsHistory) return false;
+    const newest = await Promise.all(
+      this.rooms.map((room) => log.range(room, { after: 0, limit: 1, newest: true })),
+    );
+    const passed = Math.max(this.after, this.hub.delivered.position);
+    return newest
+      .flat()
+      .some(({ event }) => event.position <= passed && this.isLast(event.message));
+  }
+
+  private isLast({ type = '' }: { readonly type?: string | undefined }): boolean {
+    return this.until?.has(type) ?? false;
   }
 
   private wants({ type = '' }: HubEvent): boolean {
@@ -292,10 +318,11 @@ export class Reader<Events extends object> implements CursorSource {
     }
     if (this.options.lastEventId === false) {
       this.subscriber.next(hubEvent.withoutId as PublishedEvent as SseEvent<Events>);
-      return;
+    } else {
+      if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
+      this.subscriber.next(event);
     }
-    if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
-    this.subscriber.next(event);
+    if (this.isLast(hubEvent)) this.subscriber.complete();
   }
 
   private tellGap(gap: Gap): void {

@@ -23,9 +23,10 @@ import {
 } from './errors.js';
 import { encodeFrame } from './frame.js';
 import { runHandlerWith } from './handler.js';
+import { END_ID } from './protocol.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
 import { toObservable } from './source.js';
-import { END_ID, writeStream } from './stream-writer.js';
+import { writeStream } from './stream-writer.js';
 import {
   SSE_DEFAULTS,
   SSE_OPTIONS,

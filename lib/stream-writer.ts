@@ -5,10 +5,8 @@ import { diagnostics } from './diagnostics.js';
 import { HubEvent } from './event.js';
 import type { SseMessage } from './frame.js';
 import { toMessage } from './message.js';
+import { END_ID } from './protocol.js';
 import { warnOfReservedType } from './warnings.js';
-
-/** The id of the last event of a stream that is over: who brings it has read everything. */
-export const END_ID = 'sse-end';
 
 const logger = new Logger('Sse');
 

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { preview } from './errors.js';
+import { HELD_BACK } from './protocol.js';
 import type { HttpRequest } from './response.js';
 
 const logger = new Logger('Sse');
@@ -40,6 +41,14 @@ export function warnOfLongKeepAlive(intervalMs: number | undefined): void {
 export function warnOfCompression(): void {
   const remedy = 'leave event streams out of it, or keep `no-transform` in Cache-Control';
   warnOnce('compression', `Something compresses event streams and may hold events back; ${remedy}`);
+}
+
+/** Nothing at this end shows it; a client of this library says so. */
+export function warnOfHeldBackStreams({ headers }: HttpRequest): void {
+  if (!headers.accept?.includes(HELD_BACK)) return;
+  const what = 'A client has waited twice for a stream and got not one byte';
+  const cause = 'a proxy between it and this process seems to hold responses back';
+  warnOnce('held back', `${what}: ${cause}; switch its buffering off for event streams`);
 }
 
 /** Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next request waits. */

@@ -1,4 +1,4 @@
-// Before the tests: finds redis-server, chromium, nginx, httpd and haproxy, installs them from the system's packages where it may
+// Before the tests: finds servers, a browser and clients in other languages, installs them from the system's packages where it may
 // (Debian or Ubuntu, as root), and otherwise says what is missing and what is skipped. With CI=true a missing one fails.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, rmSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,9 @@ const SERVICES = [
   // Without what would make a service of it.
   { names: ['apache2', 'httpd'], package: 'apache2-bin', suites: 'the suites with httpd' },
   { names: ['haproxy'], package: 'haproxy', suites: 'the suites with HAProxy' },
+  { names: ['go'], package: 'golang-go', suites: 'the client in Go' },
+  { names: ['python3'], package: 'python3', suites: 'the client in Python' },
+  { names: ['curl'], package: 'curl', suites: 'the client curl' },
 ];
 
 /** Servers are often not in the path of a user. */

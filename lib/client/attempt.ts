@@ -2,6 +2,7 @@ import { parseRetryAfter } from './back-off.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { Parser, type Block } from '../parser.js';
+import { HELD_BACK } from '../protocol.js';
 
 const DEFAULT_STALL_TIMEOUT_MS = 45_000;
 
@@ -10,11 +11,20 @@ export class Attempt {
   private readonly parser = new Parser();
   private readonly abortion = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private hasBytes = false;
 
+  /** `isHeldBack`: earlier ones brought nothing, which the server should know. */
   constructor(
     private readonly url: string | URL,
     private readonly options: ConnectOptions,
+    private readonly isHeldBack: boolean,
   ) {}
+
+  /** It was given up before the first byte of a stream. */
+  get wasSilent(): boolean {
+    const error: unknown = this.abortion.signal.reason;
+    return !this.hasBytes && error instanceof SseClientError && error.code === 'SSE_STALLED';
+  }
 
   get retryMs(): number | undefined {
     return this.parser.retryMs;
@@ -51,12 +61,15 @@ export class Attempt {
       const { done, value } = await reader.read();
       clearTimeout(this.timer);
       if (done) return;
+      this.hasBytes = true;
       yield* this.parser.feed(decoder.decode(value, { stream: true }));
     }
   }
 
   /** What made it fail. */
   failure(thrown: unknown): SseClientError {
+    // A refusal stays one, also when the rest of its body did not come.
+    if (thrown instanceof SseClientError) return thrown;
     const error: unknown = this.abortion.signal.reason ?? thrown;
     if (error instanceof SseClientError) return error;
     return new SseClientError('SSE_NETWORK', `the connection failed: ${describe(error)}`, {
@@ -76,7 +89,9 @@ export class Attempt {
     clearTimeout(this.timer);
     if (stallTimeoutMs === false) return;
     this.timer = setTimeout(() => {
-      const what = `nothing came for ${stallTimeoutMs} ms, not even a keep-alive`;
+      const what = this.hasBytes
+        ? `nothing came for ${stallTimeoutMs} ms, not even a keep-alive`
+        : `not one byte came within ${stallTimeoutMs} ms: the server is busy, or a proxy holds the stream back`;
       this.abortion.abort(new SseClientError('SSE_STALLED', what));
     }, stallTimeoutMs);
   }
@@ -87,6 +102,7 @@ export class Attempt {
     try {
       const headers = new Headers(given);
       if (!headers.has('accept')) headers.set('accept', 'text/event-stream');
+      if (this.isHeldBack) headers.append('accept', HELD_BACK);
       if (lastEventId) headers.set('last-event-id', utf8(lastEventId));
       const init = { method, headers, credentials, cache: 'no-store' } as const;
       // `fetch` rejects as for a network that is away; this fails only for what can never be sent.
@@ -101,10 +117,9 @@ export class Attempt {
   private async prepared() {
     const { headers, body } = this.options;
     try {
-      return await Promise.all([
-        typeof headers === 'function' ? headers() : headers,
-        typeof body === 'function' ? body() : body,
-      ]);
+      // One after the other: should both fail, no rejection is left unhandled.
+      const given = typeof headers === 'function' ? await headers() : headers;
+      return [given, typeof body === 'function' ? await body() : body] as const;
     } catch (cause) {
       const message = `headers() or body() failed: ${describe(cause)}`;
       throw new SseClientError('SSE_REQUEST', message, { cause });

@@ -40,7 +40,7 @@ export interface ConnectOptions {
    */
   fetch?: (url: string | URL, init: RequestInit) => Promise<Response>;
   /** Where to go on, for example `broadcaster.position()` of a page that the server rendered. Wins over `persist`. */
-  lastEventId?: string;
+  lastEventId?: string | undefined;
   /**
    * Keeps the last event ID, so that a page that is loaded again goes on where it stopped. `sessionStorage` is of one tab;
    * tabs that share `localStorage` share the cursor, and each gets only what none of them had.

@@ -4,6 +4,7 @@ import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { Loop, type Reader } from './loop.js';
 import type { Block } from '../parser.js';
+import { END_ID } from '../protocol.js';
 import type { StreamEvent, StreamEventType } from './stream-event.js';
 
 /** As browsers have it, for a server that sends no `retry:`. */
@@ -49,6 +50,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private readonly maxBackoffMs: number;
   private retryMs: number;
   private hasDelivered = false;
+  /** How many attempts in a row were given up before the first byte. */
+  private silentAttempts = 0;
   private attempt: Attempt | undefined;
   private ended: StreamEnd | undefined;
   /** Replaced and never changed, so that who comes or goes while an event is given does not matter to the others. */
@@ -204,7 +207,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     this.enter('connecting');
     // By who was told.
     if (this.isClosed) return undefined;
-    const attempt = (this.attempt = new Attempt(this.url, this.options));
+    const isHeldBack = this.silentAttempts >= 2;
+    const attempt = (this.attempt = new Attempt(this.url, this.options, isHeldBack));
     try {
       const body = await attempt.open(this.cursor);
       if (this.isClosed) return undefined;
@@ -221,6 +225,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       return attempt.failure(error);
     } finally {
       this.retryMs = attempt.retryMs ?? this.retryMs;
+      this.silentAttempts = attempt.wasSilent ? this.silentAttempts + 1 : 0;
       attempt.end();
     }
   }
@@ -321,6 +326,3 @@ function jsonOrText(text: string): unknown {
     return text;
   }
 }
-
-/** The id of the event that ends a stream for good. */
-const END_ID = 'sse-end';

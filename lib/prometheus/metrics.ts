@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Counter, Gauge, Histogram, register } from 'prom-client';
 import type { Overflow } from '../backlog.js';
-import type { CloseReason, SseConnection } from '../connection.js';
+import { CLOSE_REASONS, type SseConnection } from '../connection.js';
 import type { SseConnections } from '../connections.js';
 import { SSE_CHANNELS, type RefusalReason, type SseDiagnostics } from '../diagnostics.js';
 import type { SseErrorCode } from '../errors.js';
@@ -15,16 +15,6 @@ const HOUR = 60 * MINUTE;
 const DURATION_BUCKETS = [1, 10, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 24 * HOUR];
 
 // What a label may say; anything else is `other`, or a text given to `close()` would be a series of its own.
-const CLOSE_REASONS: readonly CloseReason[] = [
-  'client',
-  'complete',
-  'error',
-  'server',
-  'stall',
-  'overflow',
-  'shutdown',
-  'duration',
-];
 const DROP_REASONS: readonly Overflow[] = ['drop-oldest', 'drop-newest', 'conflate'];
 const GAP_REASONS: readonly GapReason[] = ['trimmed', 'epoch', 'unknown', 'overflow'];
 const LIMITS: readonly RefusalReason[] = ['process', 'key', 'rate', 'room', 'shutdown', 'log'];

@@ -1,6 +1,7 @@
 import http, { type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { SseOptionsError } from '../errors.js';
 import { encodeFrame, type SseMessage } from '../frame.js';
 
 /**
@@ -33,10 +34,17 @@ export interface ReceivedRequest {
  */
 export class MockSseServer {
   private readonly received: ReceivedRequest[] = [];
+  private readonly refusals: { readonly status: number; readonly headers: Headers }[] = [];
   private readonly open = new Set<ServerResponse>();
   private readonly server = http.createServer((request, response) => {
     const { method = 'GET', url = '/', headers } = request;
     this.received.push({ method, url, headers });
+    response.setHeader('Access-Control-Allow-Origin', '*');
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) {
+      response.setHeaders(refusal.headers).writeHead(refusal.status).end();
+      return;
+    }
     this.open.add(response);
     const left = new AbortController();
     response.on('close', () => {
@@ -45,8 +53,8 @@ export class MockSseServer {
     });
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-cache',
-      'Access-Control-Allow-Origin': '*',
+      'Cache-Control': 'no-cache, no-transform',
+      'X-Accel-Buffering': 'no',
     });
     response.flushHeaders();
     const seen = this.script.findIndex(({ id }) => String(id) === headers['last-event-id']);
@@ -80,6 +88,19 @@ export class MockSseServer {
   send(message: SseMessage): void {
     const frame = encodeFrame(message);
     for (const response of this.open) response.write(frame);
+  }
+
+  /**
+   * Answers the next request with this status and these headers in place of the stream; called again, also the one after it. Streams
+   * that are open stay.
+   * @throws SseOptionsError for what is no status; TypeError for a header that cannot be sent
+   * @example `server.refuse(503, { 'Retry-After': '1' }); server.refuse(401);`
+   */
+  refuse(status: number, headers: Readonly<Record<string, string>> = {}): void {
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new SseOptionsError('status', 'an integer from 200 to 599', status);
+    }
+    this.refusals.push({ status, headers: new Headers(headers) });
   }
 
   /** Ends all open streams, as a server does that has nothing more to say. Clients may come back. */

@@ -8,6 +8,7 @@ import {
   ParseIntPipe,
   Post,
 } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
 import {
   Broadcaster,
   Connection,
@@ -16,8 +17,18 @@ import {
   SseStream,
   type SseMessage,
 } from 'nestjs-eventstream';
+import { ApiSseStream } from 'nestjs-eventstream/swagger';
 import { startWith, type Observable } from 'rxjs';
-import { ROOM, type Connected, type NewOrder, type OrderEvents } from './events.js';
+import {
+  Connected,
+  NewOrder,
+  Order,
+  ORDER_EVENTS,
+  ROOM,
+  Shop,
+  type OrderEvents,
+  type OrderMessage,
+} from './events.js';
 import { NewOrderPipe } from './new-order.pipe.js';
 import { OrdersService } from './orders.service.js';
 
@@ -30,32 +41,43 @@ export class OrdersController {
   ) {}
 
   /** Who is new gets the whole list and then its changes; who returns gets the changes that it missed. */
+  @ApiSseStream({
+    description: 'First the list, then its changes.',
+    events: ORDER_EVENTS,
+    lastEventIdQuery: true,
+  })
   @SseStream('events')
   events(@Connection() connection: SseConnection): Observable<SseMessage> {
     return this.broadcaster
       .stream(ROOM, {
-        snapshot: async (reason) => [{ type: 'orders', data: await this.orders.snapshot(reason) }],
+        snapshot: async (reason): Promise<OrderMessage[]> => [
+          { type: 'orders', data: await this.orders.snapshot(reason) },
+        ],
       })
-      .pipe(startWith({ type: 'connected', data: this.connected(connection) }));
+      .pipe(startWith<OrderMessage>({ type: 'connected', data: this.connected(connection) }));
   }
 
+  @ApiCreatedResponse({ type: Order })
   @Post('orders')
   place(@Body(NewOrderPipe) order: NewOrder) {
     return this.orders.place(order);
   }
 
+  @ApiOkResponse({ type: Order })
   @Post('orders/:no/next')
   @HttpCode(200)
   advance(@Param('no', ParseIntPipe) no: number) {
     return this.orders.advance(no);
   }
 
+  @ApiOkResponse({ type: Shop })
   @Post('shop/pause')
   @HttpCode(200)
   pause() {
     return this.orders.setOpen(false);
   }
 
+  @ApiOkResponse({ type: Shop })
   @Post('shop/resume')
   @HttpCode(200)
   resume() {

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { bundle } from '../shared/bundle.js';
 import { serveFolders } from '../shared/serve-folders.js';
 
-/** Serves the files in `page/`. */
+const PAGE = join(import.meta.dirname, 'page');
+
+/** Serves the files in `page/`, and its script with the client of the library in it. */
 export function servePage(app: NestExpressApplication): void {
-  serveFolders(app, { '/': join(import.meta.dirname, 'page') });
+  serveFolders(app, { '/': PAGE }, { '/app.js': bundle(join(PAGE, 'app')) });
 }

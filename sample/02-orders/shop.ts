@@ -59,7 +59,8 @@ export const advance =
     if (order === undefined) throw new NotFoundException(`There is no order ${no}`);
     const status = STATUSES[STATUSES.indexOf(order.status) + 1];
     if (status === undefined) throw new ConflictException(`Order ${no} is ${order.status}`);
-    const changed: Order = { ...order, status, revision: shop.revision + 1 };
+    const { item, amount } = order;
+    const changed: Order = { no, item, amount, status, revision: shop.revision + 1 };
     const orders = shop.orders.map((one) => (one === order ? changed : one));
     return {
       shop: { ...shop, orders, revision: changed.revision },

@@ -16,6 +16,11 @@ export interface ProcessState {
   connections: number;
 }
 
+/** What this sample's streams bring beside the events of the orders. */
+export interface ClusterEvents {
+  cluster: ClusterState;
+}
+
 /** From a process to the primary. */
 export type ToPrimary =
   { connections: number } | { kill: number | 'redis' } | { dropElsewhere: string };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { bundle } from '../shared/bundle.js';
 import { serveFolders } from '../shared/serve-folders.js';
 
 const ORDERS = join(import.meta.dirname, '../02-orders/page');
@@ -11,7 +12,8 @@ export function servePage(app: NestExpressApplication): void {
   const page = readFileSync(join(ORDERS, 'index.html'), 'utf8')
     .replace('</head>', `${readPart('head.html')}</head>`)
     .replace('<main>', `${readPart('panel.html')}<main>`);
-  serveFolders(app, { '/': ORDERS, '/panel': PANEL }, { '/': page });
+  const script = bundle(join(PANEL, 'panel'));
+  serveFolders(app, { '/': ORDERS, '/panel': PANEL }, { '/': page, '/app.js': script });
 }
 
 const readPart = (name: string): string => readFileSync(join(PANEL, name), 'utf8');

@@ -40,6 +40,6 @@ export class SharedOrdersController extends OrdersController {
   }
 
   protected override connected(connection: SseConnection): Connected {
-    return { ...super.connected(connection), place: this.cluster.name };
+    return Object.assign(super.connected(connection), { place: this.cluster.name });
   }
 }

@@ -22,23 +22,24 @@ const HEADERS = {
 };
 
 /**
- * Serves the files of each folder under its prefix, and what all samples share under `/shared`; a page in `pages`, by its
- * path, in place of a file.
+ * Serves the files of each folder under its prefix, and what all samples share under `/shared`; a page or a script in `made`,
+ * by its path, in place of a file.
  */
 export function serveFolders(
   app: NestExpressApplication,
   folders: Record<string, string>,
-  pages: Record<string, string> = {},
+  made: Record<string, string> = {},
 ): void {
   app.disable('x-powered-by');
   app.use((_request: unknown, response: ServerResponse, next: () => void) => {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     next();
   });
-  for (const [path, page] of Object.entries(pages)) {
+  for (const [path, text] of Object.entries(made)) {
+    const type = path.endsWith('.js') ? 'text/javascript' : 'text/html';
     app.use(({ url = '' }: IncomingMessage, response: ServerResponse, next: () => void) => {
       if (url.split('?')[0] !== path) return next();
-      response.setHeader('Content-Type', 'text/html; charset=utf-8').end(page);
+      response.setHeader('Content-Type', `${type}; charset=utf-8`).end(text);
     });
   }
   for (const [prefix, folder] of Object.entries({ ...folders, '/shared': SHARED })) {

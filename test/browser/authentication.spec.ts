@@ -8,7 +8,6 @@ import {
   Get,
   Header,
   Module,
-  Param,
   Post,
   UnauthorizedException,
   UseGuards,
@@ -30,7 +29,7 @@ import {
 import type { connect as Connect } from 'nestjs-eventstream/client';
 import { until } from '../support/until.js';
 import { findChromium, launchChromium } from './chromium.js';
-import { clientModule } from './client-module.js';
+import { ClientFiles } from './client-module.js';
 
 const TOKEN_MS = 1_000;
 const RETRY_MS = 100;
@@ -66,11 +65,6 @@ class Site {
 
   @Get() @Header('content-type', 'text/html') page() {
     return '<!doctype html><title>A page</title><script>var heard = [];</script>';
-  }
-  @Get(['client/:file', 'parser.js']) @Header('content-type', 'text/javascript') file(
-    @Param('file') file = '../parser.js',
-  ) {
-    return clientModule(file);
   }
   @Post('sign-in') @Header('set-cookie', 'session=ada; HttpOnly; SameSite=Strict') signIn() {
     sessions.add('ada');
@@ -140,7 +134,7 @@ const executable = findChromium();
   ): Promise<void> => {
     class AppModule {}
     const imports = [SseModule.forRoot({ retry: RETRY_MS, ...sse })];
-    Module({ imports, controllers: [Site] })(AppModule);
+    Module({ imports, controllers: [Site, ClientFiles] })(AppModule);
     app = await NestFactory.create(AppModule, { logger });
     await app.listen(0, '127.0.0.1');
     hub = app.get(Broadcaster);
@@ -186,7 +180,7 @@ const executable = findChromium();
     page.evaluate(
       async ([url, isRenewed]) => {
         const { heard } = globalThis as unknown as PageGlobals;
-        const entry: string = '/client/index.js';
+        const entry: string = '/lib/client/index.js';
         const { connect } = (await import(entry)) as { connect: typeof Connect };
         const newToken = async () => (await fetch('/token', { method: 'POST' })).text();
         const first = await newToken();

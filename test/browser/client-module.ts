@@ -1,11 +1,27 @@
+import { Controller, Get, Header, Param } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 
-const folder = join(import.meta.dirname, '../../lib/client');
+const folder = join(import.meta.dirname, '../../lib');
 
-/** A file of `lib/client`, such as `index.js`, as a browser takes it: without its types, else as it is. */
-export function clientModule(file: string): string {
+/** The client's own files for a page, which imports `/lib/client/index.js`: without their types, else as they are. */
+@Controller('lib')
+export class ClientFiles {
+  @Get('client/:file') @Header('content-type', 'text/javascript') ofClient(
+    @Param('file') file: string,
+  ): string {
+    return scriptOf(`client/${file}`);
+  }
+  /** What it shares with the server. */
+  @Get(':file') @Header('content-type', 'text/javascript') shared(
+    @Param('file') file: string,
+  ): string {
+    return scriptOf(file);
+  }
+}
+
+function scriptOf(file: string): string {
   const source = readFileSync(join(folder, file.replace(/\.js$/, '.ts')), 'utf8');
   const compilerOptions = {
     target: ts.ScriptTarget.ES2022,

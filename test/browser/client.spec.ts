@@ -6,7 +6,6 @@ import {
   Header,
   Injectable,
   Module,
-  Param,
   UnauthorizedException,
   UseGuards,
   type CanActivate,
@@ -20,7 +19,7 @@ import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-events
 import type { connect as Connect, EventStream } from 'nestjs-eventstream/client';
 import { until } from '../support/until.js';
 import { findChromium, launchChromium } from './chromium.js';
-import { clientModule } from './client-module.js';
+import { ClientFiles } from './client-module.js';
 
 interface PageGlobals {
   connect: typeof Connect;
@@ -49,14 +48,9 @@ class Site {
   constructor(readonly hub: Broadcaster) {}
   @Get() @Header('content-type', 'text/html') page() {
     return `<!doctype html><title>A page</title><script type="module">
-      import { connect } from '/client/index.js';
+      import { connect } from '/lib/client/index.js';
       Object.assign(globalThis, { connect, got: [], states: [] });
     </script>`;
-  }
-  @Get(['client/:file', 'parser.js']) @Header('content-type', 'text/javascript') file(
-    @Param('file') file = '../parser.js',
-  ) {
-    return clientModule(file);
   }
   @SseStream('stream') stream() {
     return this.hub.stream('main');
@@ -87,7 +81,9 @@ const executable = findChromium();
 
   const start = async (): Promise<void> => {
     class AppModule {}
-    Module({ imports: [SseModule.forRoot({ retry: retryMs })], controllers: [Site] })(AppModule);
+    Module({ imports: [SseModule.forRoot({ retry: retryMs })], controllers: [Site, ClientFiles] })(
+      AppModule,
+    );
     app = await NestFactory.create(AppModule, { logger: false });
     await app.listen(0, '127.0.0.1');
     hub = app.get(Broadcaster);

@@ -36,7 +36,7 @@ const executable = findChromium();
   let port: number;
   let page: Page;
   let complaints: string[];
-  /** The cursors with which streams were opened by the page; when the browser comes back it uses a header. */
+  /** The cursors with which streams were opened. */
   let cursors: (string | null)[];
 
   beforeAll(async () => {
@@ -57,8 +57,10 @@ const executable = findChromium();
     });
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('request', (request) => {
-      const { pathname, searchParams } = new URL(request.url());
-      if (pathname === '/events') cursors.push(searchParams.get('lastEventId'));
+      const { pathname } = new URL(request.url());
+      if (pathname === '/events') {
+        cursors.push(request.headers()['last-event-id'] ?? null);
+      }
     });
     await page.addInitScript(() => {
       document.addEventListener('securitypolicyviolation', (event) =>
@@ -102,7 +104,7 @@ const executable = findChromium();
     expect(await rows()).toEqual(listed());
     expect(await story()).toEqual([
       'Back: 4 missed events replayed',
-      'Connection lost: the browser comes back by itself',
+      'Connection lost: it comes back by itself',
       'New here: the list of 8 orders came first',
     ]);
     await place('Live');

@@ -8,6 +8,7 @@ import type { INestApplication } from '@nestjs/common';
 import type { Browser } from 'playwright-core';
 import { firstValueFrom } from 'rxjs';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
+import { until } from '../support/until.js';
 import { findChromium, launchChromium } from './chromium.js';
 
 @Controller()
@@ -48,8 +49,8 @@ interface Client {
   close(): Promise<void>;
 }
 
-async function openPackage(origin: string): Promise<Client> {
-  const source = new EventSource(`${origin}/stream`);
+async function openPackage(origin: string, path = '/stream'): Promise<Client> {
+  const source = new EventSource(origin + path);
   const got: string[] = [];
   let look = (): void => {};
   const add = ({ data }: { data: string }): void => {
@@ -70,16 +71,16 @@ async function openPackage(origin: string): Promise<Client> {
 
 let browser: Browser | undefined;
 
-async function openChromium(origin: string): Promise<Client> {
+async function openChromium(origin: string, path = '/stream'): Promise<Client> {
   const page = await browser!.newPage();
   await page.goto(origin);
-  await page.evaluate(() => {
+  await page.evaluate((url) => {
     const got: string[] = [];
-    const source = new globalThis.EventSource('/stream');
+    const source = new globalThis.EventSource(url);
     source.addEventListener('message', ({ data }) => got.push(data as string));
     source.addEventListener('sse-gap', ({ data }) => got.push(data as string));
     Object.assign(globalThis, { got });
-  });
+  }, path);
   return {
     until: async (count) => {
       await page.waitForFunction(
@@ -155,6 +156,19 @@ describe.each(CLIENTS)('%s', (_name, open) => {
     await emit('three');
     expect(await client.until(3)).toEqual(['one', 'two', 'three']);
   });
+
+  it('goes on from a cursor in the query, as a page that has kept one', async () => {
+    const { port, client, connections, emit } = await start();
+    const cursor = await emit('one');
+    await client.until(1);
+    await client.close();
+    await until('the server sees it', () => connections.count === 0);
+    await emit('two');
+    const again = await open(`http://127.0.0.1:${port}`, `/stream?lastEventId=${cursor}`);
+    expect(await again.until(1)).toEqual(['two']);
+    await again.close();
+    await until('the server sees it', () => connections.count === 0);
+  }, 30_000);
 
   it('is told of the gap after a restart of the server, and goes on', async () => {
     const world = await start();

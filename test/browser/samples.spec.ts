@@ -13,6 +13,7 @@ import { findChromium, launchChromium } from './chromium.js';
 const PAGES: Record<string, (page: Page) => Promise<void>> = {
   '01-dashboard': (page) => page.locator('#events li').first().waitFor(),
   '02-orders': (page) => page.locator('#orders tr').first().waitFor(),
+  '04-llm-tokens': (page) => page.locator('#state').waitFor(),
   '05-time': (page) => text(page, '#time', /\d\d:\d\d:\d\d/),
   '06-counter': async (page) => {
     await text(page, '#count', /10/);

@@ -70,6 +70,24 @@ describe('a request', () => {
     expect(errors).toMatchObject([{ code: 'SSE_REQUEST', isFinal: false }]);
   });
 
+  it('is made again when body() throws and headers() rejects, and nothing is left unhandled', async () => {
+    const { url, requests } = await answer(streamOf(''));
+    let calls = 0;
+    const fails = (): boolean => ++calls <= 2;
+    open(url, {
+      headers: async () => {
+        if (fails()) throw new Error('no token');
+        return {};
+      },
+      body: () => {
+        if (fails()) throw new Error('no body');
+        return 'a body';
+      },
+    });
+    await until('a request', () => requests.length === 1);
+    expect(calls).toBe(4);
+  });
+
   it('goes through a fetch of the app', async () => {
     const asked: unknown[] = [];
     const stream = open('http://nowhere.invalid/', {
@@ -154,12 +172,43 @@ describe('an answer', () => {
     expect(error?.message).toContain(`got ${type};`);
   });
 
+  it('of 401 is final also when its body never ends', async () => {
+    const { url, requests } = await answer((response) => void response.writeHead(401).write('no'));
+    expect(await open(url, { stallTimeoutMs: 100 }).closed).toMatchObject({
+      reason: 'error',
+      error: { code: 'SSE_STATUS', status: 401, isFinal: true },
+    });
+    expect(requests.length).toBe(1);
+  });
+
   it('that never comes is given up', async () => {
     const { url, requests } = await answer(() => {}, streamOf('data: a\n\n'));
     const stream = open(url, { stallTimeoutMs: 30 });
     const got = collect(stream);
     await until('an event', () => got.length === 1);
     expect(requests.length).toBeGreaterThan(1);
+  });
+
+  it('twice in a row is told to the server, in a way that any origin takes', async () => {
+    const never = (): void => {};
+    const { url, requests } = await answer(never, never, streamOf('data: a\n\n'), never);
+    const stream = open(url, { stallTimeoutMs: 30 });
+    const errors: unknown[] = [];
+    stream.onState((_state, error) => error && errors.push(error));
+    collect(stream);
+    await until('five requests', () => requests.length === 5);
+    const plain = 'text/event-stream';
+    const told = `${plain}, application/x-sse-held-back`;
+    expect(requests.map(({ headers }) => headers.accept)).toEqual([
+      plain,
+      plain,
+      told,
+      plain,
+      plain,
+    ]);
+    expect(errors[0]).toMatchObject({
+      message: expect.stringContaining('not one byte came within 30 ms'),
+    });
   });
 });
 

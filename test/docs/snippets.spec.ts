@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { Broadcaster, SseHealth, SseStream } from 'nestjs-eventstream';
+import { firstValueFrom, take, toArray } from 'rxjs';
 import { describeRedis, startRedis } from '../support/redis-server.js';
+import { serve } from '../support/serve.js';
 import { openStream } from '../support/stream-client.js';
+import { until } from '../support/until.js';
 
 const root = join(import.meta.dirname, '../..');
 /** Inside the project, so that imports resolve as in a user's app; ignored by git. */
@@ -121,3 +125,81 @@ describeRedis('the snippet for many processes', () => {
     await redis.stop();
   }, 30_000);
 });
+
+describe('the snippet for long polling', () => {
+  it('gives the ids that a stream gives, and so does a stream for a gateway', async () => {
+    const snippet = snippets.find(({ code }) => code.includes('LongPollController'));
+    const { LongPollController } = (await import(snippet!.file)) as { LongPollController: Type };
+    @Controller('orders')
+    class Orders {
+      constructor(private readonly broadcaster: Broadcaster) {}
+      @SseStream() events() {
+        return this.broadcaster.stream('orders');
+      }
+    }
+    const { nest, url } = await serve([LongPollController, Orders], {
+      sse: { history: { maxEvents: 4 } },
+    });
+    const hub = nest.get(Broadcaster);
+    const poll = async (after?: string) => {
+      const query = after === undefined ? '' : `?after=${encodeURIComponent(after)}`;
+      return (await (await fetch(`${url}/orders/poll${query}`)).json()) as Poll;
+    };
+    const start = await poll();
+    expect(start).toEqual({ events: [], covered: true, after: await hub.position() });
+
+    // One that waits.
+    const waiting = poll(start.after);
+    await until('it waits', () => hub.size('orders') === 1);
+    const ids = [await hub.to('orders').emit('created', { no: 1 })];
+    const first = await waiting;
+    expect(first).toMatchObject({ events: [{ type: 'created', data: { no: 1 } }], covered: true });
+    expect(hub.size('orders')).toBe(0);
+    for (const no of [2, 3]) ids.push(await hub.to('orders').emit('created', { no }));
+    const rest = await poll(first.after);
+    expect(rest.after).toBe(ids[2]);
+
+    const stream = openStream({ url: `${url}/orders`, headers: { 'last-event-id': start.after } });
+    const streamed = (await stream.take(3)).map(({ id }) => id);
+    stream.abort();
+    const gateway = hub.stream('orders', { lastEventId: start.after, connection: false });
+    const sent = await firstValueFrom(gateway.pipe(take(3), toArray()));
+    const polled = [...first.events, ...rest.events].map(({ id }) => id);
+    expect(polled).toEqual(ids);
+    expect(streamed).toEqual(ids);
+    expect(sent.map(({ id }) => id)).toEqual(ids);
+
+    for (const no of [4, 5, 6]) await hub.to('orders').emit('created', { no });
+    expect(await poll(start.after)).toMatchObject({ covered: false });
+  });
+});
+
+describe('the snippet of one type for server, page and document', () => {
+  it('shows on its page what its server was sent, and has a document of it', async () => {
+    const snippet = snippets.find(({ code }) => code.includes('ORDER_EVENTS'));
+    const { OrdersController, showOrders } = (await import(snippet!.file)) as {
+      OrdersController: Type;
+      showOrders: (show: (order: object) => void, url: string) => () => void;
+    };
+    const { nest, url } = await serve(OrdersController);
+    const shown: object[] = [];
+    const leave = showOrders((order) => shown.push(order), `${url}/orders`);
+    await until('the page reads', () => nest.get(Broadcaster).size('orders') === 1);
+    const order = { no: 1, item: 'Mug' };
+    const headers = { 'content-type': 'application/json' };
+    await fetch(`${url}/orders`, { method: 'POST', headers, body: JSON.stringify(order) });
+    await until('the order is there', () => shown.length === 1);
+    leave();
+    expect(shown).toEqual([order]);
+
+    const document = SwaggerModule.createDocument(nest, new DocumentBuilder().build());
+    expect(Object.keys(document.components!.schemas!).sort()).toEqual(['Order', 'Shop']);
+    expect(JSON.stringify(document.paths['/orders']!.get)).toContain('"enum":["created"]');
+  });
+});
+
+interface Poll {
+  readonly events: readonly { readonly id: string }[];
+  readonly covered: boolean;
+  readonly after: string;
+}

@@ -77,8 +77,9 @@ describe('the orders', () => {
       revision: revision + 1,
     });
     expect(await dataOf(stream, 'created')).toEqual(placed);
-    expect(await dataOf(stream, 'changed')).toEqual({ ...packed, status: 'packed' });
-    expect(await dataOf(stream, 'changed')).toEqual({ ...shipped, status: 'shipped' });
+    expect([packed.status, shipped.status]).toEqual(['packed', 'shipped']);
+    expect(await dataOf(stream, 'changed')).toEqual(packed);
+    expect(await dataOf(stream, 'changed')).toEqual(shipped);
     expect(await dataOf(stream, 'shop')).toEqual({ isOpen: true, revision: revision + 4 });
     expect(await dataOf(stream, 'shop')).toEqual({ isOpen: false, revision: revision + 5 });
   });

@@ -151,6 +151,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
       sse_connections_total: 10,
       'sse_connections_closed_total{reason="client"}': 1,
       'sse_connections_closed_total{reason="complete"}': 2,
+      'sse_connections_closed_total{reason="auth"}': 0,
       'sse_connections_closed_total{reason="error"}': 1,
       'sse_connections_closed_total{reason="server"}': 1,
       'sse_connections_closed_total{reason="stall"}': 0,

@@ -3,13 +3,11 @@ import { Controller, Get, RequestMethod } from '@nestjs/common';
 import { ApiExcludeEndpoint, ApiProperty, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import openapiTypes, { astToString } from 'openapi-typescript';
-import { join } from 'node:path';
 import { NEVER, of } from 'rxjs';
-import ts from 'typescript';
 import { SseStream } from 'nestjs-eventstream';
 import { SseInspectorModule } from 'nestjs-eventstream/inspector';
 import { ApiSseStream, withSseStreams } from 'nestjs-eventstream/swagger';
+import { compileClient } from '../support/generated-client.js';
 import { serve } from '../support/serve.js';
 
 class PriceDto {
@@ -240,39 +238,6 @@ describe('a document', () => {
   });
 });
 
-/** What the compiler says of a client beside the types that were generated from the document. */
-async function compile(document: OpenAPIObject, client: string): Promise<string[]> {
-  const types = astToString(await openapiTypes(JSON.stringify(document)));
-  const folder = import.meta.dirname;
-  const files = new Map([
-    [join(folder, 'generated-api.ts'), types],
-    [join(folder, 'generated-client.ts'), client],
-  ]);
-  const root = join(folder, '../..');
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) =>
-    ts.sys.readFile(path),
-  );
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
-  const host = ts.createCompilerHost(options);
-  const readFile = (path: string) => files.get(path) ?? ts.sys.readFile(path);
-  const program = ts.createProgram(
-    [...files.keys()],
-    { ...options, noEmit: true },
-    {
-      ...host,
-      readFile,
-      fileExists: (path) => files.has(path) || ts.sys.fileExists(path),
-      getSourceFile: (path, languageOrOptions) => {
-        const text = readFile(path);
-        return text === undefined ? undefined : ts.createSourceFile(path, text, languageOrOptions);
-      },
-    },
-  );
-  return ts
-    .getPreEmitDiagnostics(program)
-    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-}
-
 describe('a client generated from the document', () => {
   it('knows the data of each event', async () => {
     const client = (member: string) => `
@@ -289,8 +254,8 @@ describe('a client generated from the document', () => {
         if (event.type === 'note') console.log(event.data.length);
       }`;
     const document = documents.get('3.0.0')!;
-    expect(await compile(document, client('value?.toFixed(2)'))).toEqual([]);
-    expect(await compile(document, client('volume'))).toEqual([
+    expect(await compileClient(document, client('value?.toFixed(2)'))).toEqual([]);
+    expect(await compileClient(document, client('volume'))).toEqual([
       expect.stringContaining("'volume' does not exist"),
     ]);
   }, 60_000);
@@ -303,7 +268,7 @@ describe('a client generated from the document', () => {
       export function priceOf(frame: Frame): components['schemas']['PriceDto'] | undefined {
         return frame.event === 'price' ? JSON.parse(frame.data) : undefined;
       }`;
-    expect(await compile(documents.get('3.1.0')!, client)).toEqual([]);
+    expect(await compileClient(documents.get('3.1.0')!, client)).toEqual([]);
   }, 60_000);
 });
 

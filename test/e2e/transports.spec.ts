@@ -4,6 +4,7 @@ import { EventSource } from 'eventsource';
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
 import { concat, map, NEVER, of, timer } from 'rxjs';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
@@ -65,12 +66,24 @@ describe.each(TRANSPORTS)('over %s', (title, options) => {
     expect([connections.count, connections.isDraining]).toEqual([0, false]);
   });
 
-  it('app.close() ends the stream', async () => {
-    const app = await serve(Streams, options);
+  it('app.close() ends the stream, and is over when its client has the end', async () => {
+    const app = await serve(Streams, { ...options, sse: { shutdown: { timeoutMs: 60_000 } } });
     const stream = app.open('/ticks');
     await stream.next();
     await app.nest.close();
     expect(await stream.ended).toContain('data: 0\n\n');
+  });
+
+  it('a stream that is closed just as its client breaks is gone', async () => {
+    const app = await serve(Streams, { ...options, sse: { shutdown: { timeoutMs: 60_000 } } });
+    await app.open('/ticks').next();
+    const [connection] = app.nest.get(SseConnections).list();
+    // Node tells it of HTTP/2 in the midst of `end()`, before the connection counts as ended.
+    const raw = connection?.['response'].raw as ServerResponse & { stream?: Duplex };
+    (raw.stream ?? raw).destroy();
+    connection?.close();
+    expect(connection?.state).toBe('closed');
+    await app.nest.close();
   });
 
   it('HEAD and an early error answer without a stream', async () => {

@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Req } from '@nestjs/common';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Logger, Req } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import { NEVER, of } from 'rxjs';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { connect } from 'nestjs-eventstream/client';
 import {
   AVAILABLE_PROXIES,
   describeProxy,
@@ -261,6 +262,17 @@ describeProxy('nginx')('nginx that is set otherwise', () => {
     expect(stream.text).toBe('');
     await app.nest.close();
     expect(await stream.ended).toContain('data: held\n\n');
+  });
+
+  it('and holds events back makes the app warn, when a client of this library has waited twice', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const sse = { headers: { 'X-Accel-Buffering': 'yes' } };
+    const { url } = await behind('nginx', { site, sse });
+    const stream = connect(`${url}/room`, { stallTimeoutMs: 300, maxBackoffMs: 1 });
+    await until('a warning', () => warn.mock.calls.length > 0);
+    stream.close();
+    expect(warn.mock.calls).toEqual([[expect.stringContaining('has waited twice for a stream')]]);
+    warn.mockRestore();
   });
 
   it('takes the death of an app for an end, on HTTP/1.0', async () => {

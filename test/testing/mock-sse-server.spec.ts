@@ -59,6 +59,57 @@ describe('mockSseServer()', () => {
     expect(got.at(-1)).toMatchObject({ data: 44 });
   });
 
+  it('sends five messages in order, as an event stream', async () => {
+    const script = [1, 2, 3, 4, 5].map((n) => ({ id: n, data: n, delayMs: 1 }));
+    const { got } = await reading(script);
+    await until('five came', () => got.length === 5);
+    expect(got.map(({ data }) => data)).toEqual([1, 2, 3, 4, 5]);
+    const { status, headers, body } = await fetch(server.url);
+    expect(status).toBe(200);
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      connection: 'keep-alive',
+    });
+    await body?.cancel();
+  });
+
+  it('refuse(): one request each, in turn; clients come back where they may', async () => {
+    server = await mockSseServer(SCRIPT);
+    server.refuse(503, { 'Retry-After': '1' });
+    server.refuse(401);
+    const errors: unknown[] = [];
+    const client = connect(server.url, { maxBackoffMs: 1 });
+    clients.push(client);
+    client.onState(
+      (state, error) => error && errors.push([state, error.status, error.retryAfterMs]),
+    );
+    expect(await client.closed).toMatchObject({ reason: 'error', error: { status: 401 } });
+    expect(errors).toEqual([
+      ['waiting', 503, 1_000],
+      ['closed', 401, undefined],
+    ]);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('refuse(204): the client does not come back', async () => {
+    const { client, got } = await reading(SCRIPT);
+    await until('all came', () => got.length === 2);
+    server.refuse(204);
+    server.end();
+    expect(await client.closed).toEqual({ reason: 'server' });
+    expect(server.requests).toHaveLength(2);
+    const { status, body } = await fetch(server.url);
+    expect(status).toBe(200);
+    await body?.cancel();
+  });
+
+  it.each([100, 600, 200.5])('refuse(%d) is no status', async (status) => {
+    server = await mockSseServer([]);
+    expect(() => server.refuse(status)).toThrow('status: expected an integer from 200 to 599, got');
+  });
+
   it('refuses a message that cannot be sent', async () => {
     await expect(mockSseServer([{ type: 'a\nb', data: 1 }])).rejects.toMatchObject({
       code: 'SSE_INVALID_FIELD',

@@ -117,6 +117,9 @@ export function streams(orders: Broadcaster<OrderEvents>): Observable<unknown>[]
     ),
     // @ts-expect-error no such type
     orders.stream('a', { types: ['created', 'deleted'] }),
+    orders.stream('a', { until: ['shipped'] }),
+    // @ts-expect-error no such type
+    orders.stream('a', { until: ['deleted'] }),
     // @ts-expect-error a misspelt option
     orders.stream('a', { type: ['created'] }),
     // @ts-expect-error the data of one type only after a look at the type

@@ -3,6 +3,10 @@ import * as fc from 'fast-check';
 import { Admission } from '../../lib/admission.js';
 import type { HttpRequest } from '../../lib/response.js';
 
+/** How many keys it remembers. */
+const keysOf = (admission: Admission): number =>
+  Math.max(admission['byKey'].size, admission['buckets'].size);
+
 const from = (ip: string): HttpRequest => ({ headers: {}, ip });
 
 describe('Admission', () => {
@@ -26,7 +30,7 @@ describe('Admission', () => {
           if (reason === undefined) inside.push(request);
         }
         for (const request of inside) admission.leave(request);
-        expect(admission.keyCount).toBe(0);
+        expect(keysOf(admission)).toBe(0);
       }),
     );
   });
@@ -57,7 +61,7 @@ describe('Admission', () => {
       expect(admission.enter(request, n)).toBeUndefined();
       admission.leave(request);
     }
-    expect(admission.keyCount).toBeLessThanOrEqual(2_001);
+    expect(keysOf(admission)).toBeLessThanOrEqual(2_001);
   });
 
   it('has a bound also for keys that come faster than they are forgotten', () => {
@@ -67,6 +71,6 @@ describe('Admission', () => {
       admission.enter(request, 0);
       admission.leave(request);
     }
-    expect(admission.keyCount).toBe(100_000);
+    expect(keysOf(admission)).toBe(100_000);
   });
 });

@@ -16,12 +16,12 @@ const LAYERS = [
   ['stream-writer', 'health'],
   ['hubs'],
   ['handler', 'source', 'poll', 'message', 'connections'],
-  ['admission', 'stream-logs'],
+  ['admission', 'stream-logs', 'revocation', 'drain'],
   ['broadcaster'],
   ['delivery'],
   ['reader'],
   ['resume', 'rooms', 'connection', 'slow-clients', 'hub.options', 'pipeline'],
-  ['client-cursor', 'authorization'],
+  ['client-cursor', 'authorization', 'upkeep'],
   ['outbox', 'response', 'event-log-memory'],
   ['backlog', 'batch'],
   ['event', 'event-log', 'ring'],
@@ -30,7 +30,7 @@ const LAYERS = [
   ['sse.options'],
   ['option-rules'],
   ['warnings'],
-  ['errors', 'diagnostics'],
+  ['errors', 'diagnostics', 'protocol'],
 ].map((names) => names.map((name) => `${name}.ts`));
 
 const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })

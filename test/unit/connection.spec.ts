@@ -11,19 +11,22 @@ import { nextTurn, RecordingResponse, streamResponse } from '../support/recordin
 function openConnection(options: SseModuleOptions = {}): {
   connection: SseConnection;
   raw: RecordingResponse;
+  /** The times at which it asked to be looked at. */
+  lookedAt: number[];
 } {
+  const lookedAt: number[] = [];
   const raw = new RecordingResponse();
   const host: ConnectionHost = {
     turn: new Turn(),
     opened() {},
     closed() {},
     gone() {},
-    lookAt() {},
+    lookAt: (time) => void lookedAt.push(time),
     isOftenCut: () => false,
   };
   const settings = streamSettings(options);
   const connection = new SseConnection({ headers: {} }, streamResponse(raw), settings, host);
-  return { connection, raw };
+  return { connection, raw, lookedAt };
 }
 
 /** A stream of a hub that has handed out everything up to position 35. */
@@ -143,6 +146,22 @@ describe('the keep-alive', () => {
     expect(connection.check(performance.now() + 1e9)).toBe(Infinity);
     await nextTurn();
     expect(raw.chunks).toEqual([]);
+  });
+});
+
+describe('a stream that has to be allowed after it has begun', () => {
+  it('is looked at though there are no keep-alives', () => {
+    const { connection, lookedAt } = openConnection({ keepAlive: false });
+    connection.open();
+    connection.authorization.ask(
+      () => true,
+      ['a'],
+      () => {},
+      () => {},
+    );
+    const [at = 0] = lookedAt;
+    expect(at).toBeGreaterThan(performance.now() + 14_000);
+    expect(connection.check(at)).toBeLessThan(Infinity);
   });
 });
 

@@ -1,0 +1,20 @@
+import { Injectable } from '@angular/core';
+import { toSignal } from '@angular/core/rxjs-interop';
+import { filter, from, scan } from 'rxjs';
+import { connect } from 'nestjs-eventstream/client';
+
+interface OrderEvents {
+  created: { no: number };
+}
+
+@Injectable({ providedIn: 'root' })
+export class OrdersService {
+  /** Opened by the first who injects the service, closed with it. */
+  readonly orders = toSignal(
+    from(connect<OrderEvents>('/orders')).pipe(
+      filter((event) => event.type === 'created'),
+      scan((all, { data }) => [...all, data.no], [] as readonly number[]),
+    ),
+    { initialValue: [] },
+  );
+}

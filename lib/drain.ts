@@ -1,0 +1,35 @@
+/** Fewer than so many streams a second are no storm when they return. */
+const MAX_GAP_MS = 10;
+
+/** What is drained. */
+interface Drained<T> {
+  list(): T[];
+  readonly count: number;
+}
+
+/** Ends one after the other in random order, over so long at most, so that their clients do not all return at once. */
+export async function endInTurn<T>(
+  streams: Drained<T>,
+  windowMs: number,
+  end: (stream: T) => void,
+): Promise<void> {
+  const order = shuffled(streams.list());
+  const gapMs = Math.min(MAX_GAP_MS, windowMs / order.length);
+  const begunAt = performance.now();
+  // Until there is nobody left: clients may leave meanwhile.
+  for (let ended = 0; ended < order.length && streams.count > 0;) {
+    const due = gapMs === 0 ? Infinity : 1 + Math.floor((performance.now() - begunAt) / gapMs);
+    for (const stream of order.slice(ended, due)) end(stream);
+    ended = due;
+    if (ended < order.length) await new Promise((resolve) => setTimeout(resolve, gapMs));
+  }
+}
+
+/** In random order. */
+function shuffled<T>(list: T[]): T[] {
+  for (let n = list.length - 1; n > 0; n--) {
+    const other = Math.floor(Math.random() * (n + 1));
+    [list[n], list[other]] = [list[other] as T, list[n] as T];
+  }
+  return list;
+}

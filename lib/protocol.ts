@@ -1,0 +1,10 @@
+// What both ends have to know besides the standard.
+
+/** The id of the event that ends a stream for good: a client that returns with it gets 204. */
+export const END_ID = 'sse-end';
+
+/**
+ * What a client of this library also says to accept when two attempts in a row brought not one byte. No server has anything of this
+ * type; `Accept` is the one header that goes to every origin without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+ */
+export const HELD_BACK = 'application/x-sse-held-back';

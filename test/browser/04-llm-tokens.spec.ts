@@ -1,0 +1,190 @@
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { SseConnections, SseModule } from 'nestjs-eventstream';
+import type { Browser, Page } from 'playwright-core';
+import { firstValueFrom } from 'rxjs';
+import { JobsModule } from '../../sample/04-llm-tokens/jobs.module.js';
+import { Model } from '../../sample/04-llm-tokens/model.js';
+import { servePage } from '../../sample/04-llm-tokens/page.js';
+import { SteeredModel } from '../support/steered-model.js';
+import { findChromium, launchChromium } from './chromium.js';
+
+/** The sample as it is, but clients come back sooner. */
+@Module({ imports: [SseModule.forRoot({ retry: 50 }), JobsModule] })
+class QuickModule {}
+
+const executable = findChromium();
+
+(executable === undefined ? describe.skip : describe)('LLM tokens in a browser', () => {
+  let browser: Browser;
+  let app: NestExpressApplication;
+  let model: SteeredModel;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? '');
+  }, 30_000);
+
+  afterAll(() => browser?.close());
+
+  beforeEach(async () => {
+    model = new SteeredModel();
+    const builder = Test.createTestingModule({ imports: [QuickModule] });
+    builder.overrideProvider(Model).useValue(model);
+    const compiled = await builder.compile();
+    app = compiled.createNestApplication<NestExpressApplication>({ logger: ['warn', 'error'] });
+    servePage(app);
+    await app.listen(0, 'localhost');
+    complaints = [];
+    page = await newPage();
+  });
+
+  afterEach(async () => {
+    await page.close();
+    await app.close();
+  });
+
+  it('says that the server took no question, and keeps it', async () => {
+    await page.goto(address());
+    await page.route('**/jobs', (route) => route.fulfill({ status: 503 }));
+    await page.getByRole('textbox').fill('Anybody?');
+    await page.getByRole('button', { name: 'Ask' }).click();
+    await page.getByRole('alert').waitFor();
+    expect(await page.getByRole('textbox').inputValue()).toBe('Anybody?');
+  }, 30_000);
+
+  it('shows an answer that grows, and asks for nothing more after its end', async () => {
+    await ask('What is an event stream?');
+    model.say('It ', 'grows');
+    await answer('It grows');
+    expect(await page.locator('#prompt').textContent()).toBe('What is an event stream?');
+    const last = page.waitForResponse((response) => response.status() === 204);
+    model.finish();
+    await page.getByText('This is the whole answer.').waitFor();
+    await last;
+    await page.waitForFunction(() => document.body.dataset['state'] === 'idle');
+    const requests: string[] = [];
+    page.on('request', (request) => requests.push(request.url()));
+    await page.reload();
+    await page.getByText('This is the whole answer.').waitFor();
+    expect(requests.filter((url) => url.includes('/jobs'))).toEqual([]);
+    await whole('It grows', { received: 2, snapshots: 1 });
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('goes on in mid-answer after a reload, with exactly what it had not read', async () => {
+    await ask('Reload?');
+    model.say('one ', 'two ');
+    await answer('one two ');
+    const closed = firstValueFrom(app.get(SseConnections).closed$);
+    await page.goto('about:blank');
+    await closed;
+    model.say('three ', 'four ');
+    await page.goBack();
+    await answer('one two three four ');
+    model.say('five');
+    model.finish();
+    await whole('one two three four five', { received: 5, snapshots: 1, loads: 2 });
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('stops the job itself, also for a second tab, which shows the same', async () => {
+    await ask('Stop?');
+    model.say('some ');
+    await answer('some ');
+    const second = await newPage();
+    await second.goto(page.url());
+    await second.locator('#answer', { hasText: 'some' }).waitFor();
+    model.say('more');
+    await answer('some more');
+    await second.locator('#answer', { hasText: /^some more$/ }).waitFor();
+    await second.getByRole('button', { name: 'Stop' }).click();
+    for (const tab of [page, second]) await tab.getByText('Stopped.').waitFor();
+    expect(model.aborted).toBe(1);
+    await second.close();
+    await whole('some more', { snapshots: 1 });
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('shows what a model said before it failed, and takes the next question', async () => {
+    app.useLogger(false);
+    await ask('Fail?');
+    model.say('I will ');
+    model.fail(new Error('out of tokens'));
+    await page.getByText('The model failed').waitFor();
+    await answer('I will ');
+    await ask('Again?');
+    model.say('Fine');
+    model.finish();
+    await whole('Fine', { snapshots: 1 });
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('says that the server has forgotten a job', async () => {
+    await page.goto(`${address()}#none`);
+    await page.getByText('The server does not know this job any more.').waitFor();
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it.each([
+    [1280, 800],
+    [390, 844],
+  ])(
+    'fits into a window of %d x %d',
+    async (width, height) => {
+      await page.setViewportSize({ width, height });
+      await ask('Wide?');
+      model.say('word '.repeat(600));
+      await page.locator('#answer', { hasText: 'word' }).waitFor();
+      const seen = await page.evaluate(() => {
+        const { scrollWidth, scrollHeight } = document.documentElement;
+        return { scrollWidth, scrollHeight };
+      });
+      expect(seen).toEqual({ scrollWidth: width, scrollHeight: height });
+      expect(complaints).toEqual([]);
+    },
+    30_000,
+  );
+
+  const address = () => `http://localhost:${(app.getHttpServer().address() as AddressInfo).port}/`;
+
+  async function newPage(): Promise<Page> {
+    const made = await browser.newPage();
+    made.on('pageerror', (error) => complaints.push(String(error)));
+    await made.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) =>
+        console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`),
+      );
+    });
+    made.on('console', (message) => {
+      if (message.text().startsWith('CSP')) complaints.push(message.text());
+    });
+    return made;
+  }
+
+  async function ask(prompt: string): Promise<void> {
+    if (page.url() === 'about:blank') await page.goto(address());
+    await page.getByRole('textbox').fill(prompt);
+    await page.getByRole('button', { name: 'Ask' }).click();
+    await page.locator('#state[data-state=open]').waitFor();
+  }
+
+  const answer = (text: string) =>
+    page.waitForFunction(
+      (wanted) => document.getElementById('answer')?.textContent === wanted,
+      text,
+    );
+
+  /** The answer is this, each of its tokens came once, and all else is as told. */
+  async function whole(text: string, figures: Record<string, number>): Promise<void> {
+    await answer(text);
+    expect(await page.locator('#check').textContent()).toBe('0 missing, 0 doubled');
+    for (const [id, figure] of Object.entries(figures)) {
+      expect([id, await page.locator(`#${id}`).textContent()]).toEqual([id, String(figure)]);
+    }
+  }
+});

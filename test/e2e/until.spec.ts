@@ -1,0 +1,193 @@
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import { Broadcaster, SseStream, type HubStreamOptions, type SseMessage } from 'nestjs-eventstream';
+import { connect } from 'nestjs-eventstream/client';
+import { redisEventLog } from 'nestjs-eventstream/redis';
+import { describeRedis, startRedis, stopAllRedis } from '../support/redis-server.js';
+import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
+import type { StreamClient } from '../support/stream-client.js';
+
+interface JobEvents {
+  token: string;
+  done: { reason: string };
+}
+
+let options: HubStreamOptions<JobEvents> = {};
+
+@Controller()
+class Jobs {
+  constructor(readonly hub: Broadcaster<JobEvents>) {}
+  @SseStream('job', { onComplete: 'close' }) job() {
+    return this.hub.stream('job', { until: ['done'], ...options });
+  }
+}
+
+const END = { event: 'sse-end', id: 'sse-end', data: '{"reason":"complete"}' };
+
+afterEach(() => {
+  options = {};
+});
+
+describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
+  it('completes after its last event, for all who read it', async () => {
+    const { open, token, done } = await start(adapter);
+    const readers = [open(), open()];
+    for (const reader of readers) await begun(reader);
+    await token('a');
+    await done();
+    for (const reader of readers) {
+      await reader.ended;
+      expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    }
+    const after = open('sse-end');
+    expect((await after.response).status).toBe(204);
+  });
+
+  it('gives a client that returns after the end the rest, and the end', async () => {
+    const { open, token, done } = await start(adapter);
+    const seen = await token('a');
+    await token('b');
+    await done();
+    const back = open(seen);
+    await back.ended;
+    expect(back.events).toMatchObject([{ data: 'b' }, { event: 'done' }, END]);
+  });
+
+  it('is at the end at once for a client that has read the last event and not that it was the last', async () => {
+    const { open, token, done } = await start(adapter);
+    await token('a');
+    const back = open(await done());
+    await back.ended;
+    expect(back.events).toEqual([END]);
+  });
+
+  it('is at the end at once for a client that is new', async () => {
+    const { open, done } = await start(adapter);
+    await done();
+    const late = open();
+    await late.ended;
+    expect(late.events).toEqual([END]);
+  });
+
+  it('completes after the last event of a rewind', async () => {
+    options = { rewind: 10 };
+    const { open, token, done } = await start(adapter);
+    await token('a');
+    await done();
+    const late = open();
+    await late.ended;
+    expect(late.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+  });
+
+  it('completes after a last message of the snapshot, and gives nothing that follows it', async () => {
+    const last: SseMessage = { type: 'done', data: { reason: 'kept elsewhere' } };
+    options = { snapshot: async () => [last, { data: 'never' }] };
+    const { open } = await start(adapter);
+    const late = open();
+    await late.ended;
+    expect(late.events).toMatchObject([{ event: 'done' }, END]);
+  });
+
+  it('tells the gap of a client that has missed too much, and then the end', async () => {
+    const { open, token, done } = await start(adapter, 2);
+    const seen = await token('a');
+    for (const text of ['b', 'c']) await token(text);
+    await done();
+    const back = open(seen);
+    await back.ended;
+    expect(back.events).toMatchObject([{ event: 'sse-gap' }, END]);
+  });
+
+  it('goes on where something was published after an earlier last event', async () => {
+    const { open, token, done } = await start(adapter);
+    const first = await done();
+    await token('again');
+    const stream = open(first);
+    expect(await stream.next()).toMatchObject({ data: 'again' });
+    await done();
+    await stream.ended;
+  });
+
+  it('ends without history too, for those who are there', async () => {
+    const { open, token, done } = await start(adapter, false);
+    const reader = open();
+    await begun(reader);
+    await token('a');
+    await done();
+    await reader.ended;
+    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+  });
+
+  it('gives a stream with ids of its own the end as well', async () => {
+    options = { lastEventId: false };
+    const { open, done } = await start(adapter);
+    const reader = open();
+    await begun(reader);
+    await done();
+    await reader.ended;
+    expect(reader.events).toMatchObject([{ event: 'done', id: undefined }, END]);
+  });
+
+  it('closes the client for good, which has read each event once over its reconnects', async () => {
+    const { app, open, token, done } = await start(adapter);
+    const watcher = open();
+    await begun(watcher);
+    const stream = connect<JobEvents>(`${app.url}/job`, {
+      lastEventId: await app.nest.get(Jobs).hub.position(),
+    });
+    const read: string[] = [];
+    const { hub } = app.nest.get(Jobs);
+    stream.on('token', ({ data }) => {
+      read.push(data);
+      if (data === 'a') hub.closeRoom('job');
+    });
+    await token('a');
+    await watcher.closed;
+    await token('b');
+    await done();
+    expect(await stream.closed).toEqual({ reason: 'server' });
+    expect(read).toEqual(['a', 'b']);
+  });
+});
+
+describeRedis('a stream that has an end, over processes', () => {
+  afterAll(stopAllRedis);
+
+  it('completes everywhere, and at once for who comes later', async () => {
+    const { url } = await startRedis();
+    const sse = { log: redisEventLog({ url }) };
+    const [here, there] = [await serve(Jobs, { sse }), await serve(Jobs, { sse })];
+    const reader = there.open('/job');
+    await begun(reader);
+    const room = here.nest.get(Jobs).hub.to('job');
+    await room.emit('token', 'a');
+    const last = await room.emit('done', { reason: 'finished' });
+    await reader.ended;
+    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    for (const late of [
+      there.open('/job'),
+      there.open('/job', { headers: { 'last-event-id': last } }),
+    ]) {
+      await late.ended;
+      expect(late.events).toEqual([END]);
+    }
+  });
+});
+
+async function start(adapter: Adapter, kept: number | false = 1_000) {
+  const history = kept === false ? false : { maxEvents: kept };
+  const app = await serve(Jobs, { adapter, sse: { history, retry: 1 } });
+  const { hub } = app.nest.get(Jobs);
+  return {
+    app,
+    open: (lastEventId?: string): StreamClient =>
+      app.open(
+        '/job',
+        lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } },
+      ),
+    token: (text: string) => hub.to('job').emit('token', text),
+    done: () => hub.to('job').emit('done', { reason: 'finished' }),
+  };
+}
+
+const begun = (stream: StreamClient) => stream.until((text) => text.includes('connected'));

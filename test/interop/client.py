@@ -1,0 +1,64 @@
+"""Reads an event stream, and goes on where it stopped: python3 client.py URL"""
+
+import json
+import random
+import sys
+import time
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+# Three keep-alives of the server: who is silent for longer is gone.
+SILENCE_S = 45
+MAX_PAUSE_S = 30
+
+
+def events(url, headers=None):
+    """The events, until the server has no more. Raises HTTPError when it refuses."""
+    last_event_id, retry_s, failures = "", 3.0, 0
+    while True:
+        request = Request(url, headers={"Accept": "text/event-stream", **(headers or {})})
+        if last_event_id:
+            request.add_header("Last-Event-ID", last_event_id)
+        failures += 1
+        retry_after_s = 0.0
+        try:
+            with urlopen(request, timeout=SILENCE_S) as response:
+                if response.status == 204:
+                    return
+                for block in blocks(response):
+                    retry_s = float(block.get("retry", retry_s * 1000)) / 1000
+                    last_event_id = block.get("id", last_event_id)
+                    if "data" in block:
+                        failures = 0
+                        yield block.get("event", "message"), block["data"], last_event_id
+        except HTTPError as error:
+            if error.code < 500 and error.code != 429:
+                raise
+            retry_after_s = float(error.headers.get("Retry-After", 0))
+        except (OSError, HTTPException):
+            pass  # The connection failed.
+        pause_s = random.uniform(0, min(retry_s * 2**failures, MAX_PAUSE_S)) if failures else retry_s
+        time.sleep(max(pause_s, retry_after_s))
+
+
+def blocks(lines):
+    """The fields of each block. What the end of the stream cuts off never comes out."""
+    fields = {}
+    for line in lines:
+        if not line.endswith(b"\n"):
+            return
+        name, _, value = line.decode().rstrip("\r\n").partition(":")
+        value = value.removeprefix(" ")
+        if line in (b"\n", b"\r\n"):
+            yield fields
+            fields = {}
+        elif name == "data" and "data" in fields:
+            fields["data"] += "\n" + value
+        else:
+            fields[name] = value
+
+
+if __name__ == "__main__":
+    for type, data, id in events(sys.argv[1]):
+        print(json.dumps({"type": type, "data": data, "id": id}), flush=True)

@@ -1,0 +1,277 @@
+// What clients that are not ours do with a stream: a thousand events of a real app over sockets that are cut, and each cell of the
+// table in the guide.
+import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { answer, status, streamOf } from '../client/support.js';
+import { serve } from '../support/serve.js';
+import { startProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+import { startPrograms, type Client, type Program } from './clients.js';
+
+const EVENTS = 1_000;
+/** A cut after so many. */
+const PART = 250;
+
+@Controller()
+class Streams {
+  constructor(readonly hub: Broadcaster) {}
+  @SseStream('stream') stream() {
+    return this.hub.stream('main');
+  }
+}
+
+let programs: Program[];
+const cleanUps: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  programs = await startPrograms();
+}, 60_000);
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+afterAll(async () => {
+  for (const program of programs) await program.close();
+});
+
+async function open(program: Program, url: string): Promise<Client> {
+  const client = await program.open(url);
+  cleanUps.push(() => client.close());
+  return client;
+}
+
+/** The program on the far side of a proxy that can be cut. */
+async function openApp(program: Program) {
+  const app = await serve(Streams, { sse: { retry: 20 } });
+  const proxy = await startProxy(app.port);
+  cleanUps.push(() => proxy.close());
+  const client = await open(program, `http://127.0.0.1:${proxy.port}/stream`);
+  const connections = app.nest.get(SseConnections);
+  await until(`${program.name}: a connection`, () => connections.count > 0);
+  return { app, proxy, client };
+}
+
+/** Without what some make of comments and of ids alone. */
+const eventsOf = ({ heard }: Client) => heard.filter(({ data }) => data !== '');
+
+/** A client that does not come back by itself asks a second time. */
+async function comesBack(client: Client): Promise<void> {
+  if (client.again === undefined) return;
+  await until('it has seen the end', () => client.isOver());
+  client.again();
+}
+
+/** Some of several lines. */
+const dataOf = (n: number): string => (n % 10 === 0 ? `${n}\nof several\n\nlines` : `${n} ✓`);
+
+describe('a client that is not ours', () => {
+  it('reads 1 000 events, each once and in order, while its socket is cut', async () => {
+    const read = async (program: Program): Promise<void> => {
+      const { app, proxy, client } = await openApp(program);
+      const hub = app.nest.get(Broadcaster);
+      const returned: (string | undefined)[] = [];
+      const opened$ = app.nest.get(SseConnections).opened$;
+      const opened = opened$.subscribe(({ lastEventId }) => returned.push(lastEventId));
+      cleanUps.push(() => opened.unsubscribe());
+      const ids: string[] = [];
+      for (let n = 1; n <= EVENTS; n++) {
+        ids.push(await hub.to('main').emit('n', dataOf(n)));
+        if (n % PART !== 0 || n === EVENTS) continue;
+        // What is on its way then is cut too.
+        await until(`${program.name}: a part`, () => eventsOf(client).length > n - PART / 2);
+        proxy.cut();
+        await comesBack(client);
+      }
+      await until(`${program.name}: all`, () => eventsOf(client).length >= EVENTS);
+      const sent = ids.map((id, index) => ({ type: 'n', data: dataOf(index + 1), id }));
+      expect(eventsOf(client)).toEqual(sent);
+      expect(returned.length).toBeGreaterThanOrEqual(EVENTS / PART - 1);
+      expect(returned).not.toContain(undefined);
+    };
+    await Promise.all(programs.map(read));
+  }, 60_000);
+});
+
+const RETRY = 'retry: 20\n\n';
+/** Longer than what any of them waits by itself at first. */
+const LONG_RETRY_MS = 4_000;
+const RETRY_AFTER_S = 3;
+/** Their clock and ours. */
+const ROUNDING_MS = 10;
+
+type Answer = (response: ServerResponse) => void;
+
+/** A client at a server of any bytes, and when it was asked: the last answer is the one to all that follow. */
+async function visit(program: Program, ...answers: [Answer, ...Answer[]]) {
+  const requests: { readonly at: number; readonly lastEventId: unknown }[] = [];
+  let last: ServerResponse | undefined;
+  const { url } = await answer((response, request) => {
+    // Browsers also ask for an icon.
+    if (request.url !== '/stream') {
+      response.writeHead(404).end();
+      return;
+    }
+    requests.push({ at: performance.now(), lastEventId: request.headers['last-event-id'] });
+    last = response;
+    answers[Math.min(requests.length, answers.length) - 1]!(response);
+  });
+  const client = await open(program, `${url}stream`);
+  return {
+    client,
+    requests,
+    hears: (count: number) =>
+      until(`${program.name} hears`, () => eventsOf(client).length >= count),
+    cut: () => last?.destroy(),
+    end: () => last?.end(),
+    /** Waits for the n-th request; false where it does not come. */
+    asks: async (count: number): Promise<boolean> => {
+      const hasAsked = () => requests.length >= count;
+      await until(`${program.name} asks or is over`, () => hasAsked() || client.isOver());
+      return hasAsked();
+    },
+  };
+}
+
+/** Of a client that prints what comes: whoever reads that decides. */
+const PRINTS = '–';
+
+/** Each row of the table: what a client does, in the words of the page. */
+const ROWS: Record<string, (program: Program) => Promise<string>> = {
+  async 'a connection that is cut'(program) {
+    const { hears, cut, asks } = await visit(program, streamOf(`${RETRY}data: a\n\n`));
+    await hears(1);
+    cut();
+    return (await asks(2)) ? 'comes back' : 'over';
+  },
+  async 'a stream that ends'(program) {
+    const { hears, end, asks } = await visit(program, streamOf(`${RETRY}data: a\n\n`));
+    await hears(1);
+    end();
+    return (await asks(2)) ? 'comes back' : 'over';
+  },
+  async 'the pause before it comes back'(program) {
+    const text = `retry: ${LONG_RETRY_MS}\n\ndata: a\n\n`;
+    const { hears, cut, asks, requests } = await visit(program, streamOf(text));
+    await hears(1);
+    const cutAt = performance.now();
+    cut();
+    if (!(await asks(2))) return '–';
+    return requests[1]!.at - cutAt > LONG_RETRY_MS - ROUNDING_MS ? '`retry:`' : 'its own';
+  },
+  async '204'(program) {
+    const { asks } = await visit(program, status(204));
+    return (await asks(2)) ? 'asks again' : 'over';
+  },
+  async '401'(program) {
+    const { asks } = await visit(program, status(401));
+    return (await asks(2)) ? 'asks again' : 'over';
+  },
+  async '503 with `Retry-After`'(program) {
+    const { client, hears, cut, asks, requests } = await visit(
+      program,
+      streamOf(`${RETRY}data: a\n\n`),
+      status(503, { 'retry-after': String(RETRY_AFTER_S) }),
+      streamOf('data: b\n\n'),
+    );
+    await hears(1);
+    cut();
+    await comesBack(client);
+    await asks(2);
+    if (!(await asks(3))) return 'over';
+    const pauseMs = requests[2]!.at - requests[1]!.at;
+    return pauseMs > RETRY_AFTER_S * 1_000 - ROUNDING_MS
+      ? 'after `Retry-After`'
+      : 'asks again, sooner';
+  },
+  async 'an id in a block without data'(program) {
+    const text = `${RETRY}id: 7\n\ndata: a\n\n`;
+    const { client, hears, cut, asks, requests } = await visit(program, streamOf(text));
+    if (client.again !== undefined) return PRINTS;
+    await hears(1);
+    cut();
+    await asks(2);
+    return requests[1]?.lastEventId === '7' ? 'taken' : 'passed over';
+  },
+  async 'a comment, or a block without data'(program) {
+    const { client, hears } = await visit(program, streamOf(': a\n\nid: 7\n\ndata: a\n\n'));
+    if (client.again !== undefined) return PRINTS;
+    await hears(1);
+    return client.heard.length === 1 ? 'no event' : 'an empty event';
+  },
+  async 'empty lines of data'(program) {
+    const text = 'data: a\ndata:\ndata: b\n\ndata:\ndata: c\n\n';
+    const { client, hears } = await visit(program, streamOf(text));
+    if (client.again !== undefined) return PRINTS;
+    await hears(2);
+    const [first, second] = eventsOf(client).map(({ data }) => data);
+    expect(first).toBe('a\n\nb');
+    return second === '\nc' ? 'kept' : 'lost at the beginning';
+  },
+  async 'an event that the cut hits'(program) {
+    const text = `${RETRY}id: 1\ndata: a\n\nid: 2\ndata: b\n`;
+    const { client, hears, cut, asks, requests } = await visit(
+      program,
+      streamOf(text),
+      streamOf(RETRY),
+    );
+    if (client.again !== undefined) return PRINTS;
+    await hears(1);
+    cut();
+    await asks(2);
+    expect(eventsOf(client).map(({ data }) => data)).toEqual(['a']);
+    return requests[1]?.lastEventId === '1' ? 'comes again' : 'is lost';
+  },
+  async '`sse-gap`'(program) {
+    const { app, proxy, client } = await openApp(program);
+    await app.nest.get(Broadcaster).to('main').emit('n', 'a');
+    await until(`${program.name}: the event`, () => eventsOf(client).length === 1);
+    // As after a restart: another log, in which the cursor says nothing.
+    const next = await serve(Streams);
+    proxy.target = next.port;
+    proxy.cut();
+    await comesBack(client);
+    await until(`${program.name}: the gap`, () => eventsOf(client).length === 2);
+    expect(eventsOf(client)[1]).toMatchObject({
+      type: 'sse-gap',
+      data: '{"rooms":["main"],"reason":"epoch"}',
+    });
+    return 'an event';
+  },
+};
+
+/** The table of the page: rows by their first cell, and their cells by the client of the column. */
+function tableOfPage(): Record<string, Record<string, string>> {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/guide/clients.md'), 'utf8');
+  const section = page.split('## What other clients can do\n')[1]!.split('\n## ')[0]!;
+  const [head, , ...rows] = [...section.matchAll(/^\|(.*)\|$/gm)].map(([, line]) =>
+    line!.split('|').map((cell) => cell.trim()),
+  );
+  return Object.fromEntries(
+    rows.map(([row, ...cells]) => [
+      row,
+      Object.fromEntries(cells.map((cell, index) => [head![index + 1], cell])),
+    ]),
+  );
+}
+
+describe('the table of the guide', () => {
+  it('has these rows', () => {
+    expect(Object.keys(tableOfPage()).sort()).toEqual(Object.keys(ROWS).sort());
+  });
+
+  it.each(Object.entries(ROWS))(
+    'is right about %s',
+    async (row, find) => {
+      const found = await Promise.all(
+        programs.map(async (program) => [program.name, await find(program)] as const),
+      );
+      const names = new Set(programs.map(({ name }) => name));
+      const told = Object.entries(tableOfPage()[row]!).filter(([name]) => names.has(name));
+      expect(Object.fromEntries(found)).toEqual(Object.fromEntries(told));
+    },
+    30_000,
+  );
+});

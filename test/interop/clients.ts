@@ -1,0 +1,210 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { build } from 'esbuild';
+import { EventSource } from 'eventsource';
+import { createEventSource } from 'eventsource-client';
+import { createParser } from 'eventsource-parser';
+import type { Browser } from 'playwright-core';
+import { findChromium, launchChromium } from '../browser/chromium.js';
+import { findProgram, isAlive } from '../support/processes.js';
+
+export interface Heard {
+  readonly type: string;
+  readonly data: string;
+  readonly id: string;
+}
+
+/** Somebody else's client that reads a stream. */
+export interface Client {
+  /** All that it has handed over. */
+  readonly heard: readonly Heard[];
+  /** It has given up, or is content: it will not ask again. */
+  isOver(): boolean;
+  /** Of a client that does not come back by itself: a second request, with its last event ID. */
+  again?(): void;
+  close(): Promise<void> | void;
+}
+
+export interface Program {
+  /** As the docs call it. */
+  readonly name: string;
+  open(url: string): Promise<Client> | Client;
+  close(): Promise<void> | void;
+}
+
+/** The types that the tests send, for clients which want each by its name. */
+const TYPES = ['message', 'n', 'sse-gap'];
+
+/** The clients of this machine; says which are missing. In CI that is a failure. */
+export async function startPrograms(): Promise<Program[]> {
+  const chromium = findChromium();
+  const programs = [
+    eventsource,
+    eventsourceClient,
+    chromium === undefined ? undefined : await fetchEventSource(chromium),
+    await withProgram('go', startGo),
+    await withProgram('python3', startPython),
+    await withProgram('curl', startCurl),
+  ];
+  return programs.filter((program) => program !== undefined);
+}
+
+const eventsource: Program = {
+  name: '`eventsource` 4.1',
+  open(url) {
+    const heard: Heard[] = [];
+    const source = new EventSource(url);
+    for (const type of TYPES) {
+      source.addEventListener(type, ({ data, lastEventId }: MessageEvent<string>) =>
+        heard.push({ type, data, id: lastEventId }),
+      );
+    }
+    const isOver = () => source.readyState === EventSource.CLOSED;
+    return { heard, isOver, close: () => source.close() };
+  },
+  close() {},
+};
+
+const eventsourceClient: Program = {
+  name: '`eventsource-client` 1.2',
+  open(url) {
+    const heard: Heard[] = [];
+    const onMessage = ({ event: type = 'message', data, id = '' }: MessageOfPackage) =>
+      void heard.push({ type, data, id });
+    const source = createEventSource({ url, onMessage });
+    return { heard, isOver: () => source.readyState === 'closed', close: () => source.close() };
+  },
+  close() {},
+};
+
+interface MessageOfPackage {
+  readonly event?: string | undefined;
+  readonly data: string;
+  readonly id?: string | undefined;
+}
+
+/** It needs a `window`: so, in a real one. */
+async function fetchEventSource(executable: string): Promise<Program> {
+  const { outputFiles } = await build({
+    entryPoints: ['@microsoft/fetch-event-source'],
+    bundle: true,
+    format: 'iife',
+    globalName: 'fetchEventSourcePackage',
+    write: false,
+  });
+  const browser: Browser = await launchChromium(executable);
+  return {
+    name: '`fetch-event-source` 2.0',
+    async open(url) {
+      const heard: Heard[] = [];
+      let over = false;
+      const page = await browser.newPage();
+      // A page of the same origin, of which the server knows nothing.
+      const home = new URL('/page', url).href;
+      await page.route(home, (route) =>
+        route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>A page</title>' }),
+      );
+      await page.goto(home);
+      await page.unrouteAll();
+      await page.exposeFunction('hear', (event: Heard) => void heard.push(event));
+      await page.exposeFunction('end', () => void (over = true));
+      await page.addScriptTag({ content: outputFiles[0]!.text });
+      await page.evaluate(`
+        fetchEventSourcePackage.fetchEventSource('${url}', {
+          onmessage: ({ event, data, id }) => hear({ type: event || 'message', data, id }),
+        }).then(end, end); 0`);
+      return { heard, isOver: () => over, close: () => page.close() };
+    },
+    close: () => browser.close(),
+  };
+}
+
+async function withProgram(
+  name: string,
+  start: (file: string) => Program | Promise<Program>,
+): Promise<Program | undefined> {
+  const file = findProgram(name);
+  if (file !== undefined) return start(file);
+  if (process.env['CI'] === 'true') throw new Error(`there is no ${name} in PATH`);
+  process.stdout.write(`The interop suites go without ${name}: it is not in PATH\n`);
+  return undefined;
+}
+
+function startGo(go: string): Program {
+  const folder = mkdtempSync(join(tmpdir(), 'interop-go-'));
+  const file = join(folder, 'client');
+  const { status, stderr } = spawnSync(
+    go,
+    ['build', '-o', file, join(import.meta.dirname, 'client.go')],
+    { env: { ...process.env, GOCACHE: join(folder, 'cache') }, encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`go build: ${stderr}`);
+  return {
+    name: 'Go',
+    open: (url) => openLines(file, [url]),
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function startPython(python: string): Program {
+  const file = join(import.meta.dirname, 'client.py');
+  return { name: 'Python', open: (url) => openLines(python, [file, url]), close() {} };
+}
+
+/** A program that prints one line of JSON for each event. */
+function openLines(file: string, args: string[]): Client {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const heard: Heard[] = [];
+  createInterface(child.stdout).on('line', (line) => heard.push(JSON.parse(line) as Heard));
+  return { heard, isOver: () => !isAlive(child), close: () => stop(child) };
+}
+
+/** It does not come back by itself: here as in a loop of a shell, with the last id that it has printed. */
+function startCurl(curl: string): Program {
+  return {
+    name: 'curl',
+    open(url) {
+      const heard: Heard[] = [];
+      let lastEventId = '';
+      let child: ChildProcess | undefined;
+      let over = false;
+      const run = (): void => {
+        const parser = createParser({
+          onEvent({ event: type = 'message', data, id = '' }) {
+            if (id !== '') lastEventId = id;
+            heard.push({ type, data, id });
+          },
+        });
+        const header = lastEventId === '' ? [] : ['-H', `Last-Event-ID: ${lastEventId}`];
+        const args = ['-sN', '--fail', '--retry', '3', ...header, url];
+        child = spawn(curl, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+        child.stdout!.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
+        child.on('close', () => {
+          over = true;
+        });
+      };
+      run();
+      return {
+        heard,
+        isOver: () => over,
+        close: () => stop(child),
+        again() {
+          over = false;
+          run();
+        },
+      };
+    },
+    close() {},
+  };
+}
+
+function stop(child: ChildProcess | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (child === undefined || !isAlive(child)) return resolve();
+    child.once('close', () => resolve());
+    child.kill('SIGKILL');
+  });
+}

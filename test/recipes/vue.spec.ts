@@ -1,0 +1,28 @@
+// docs/recipes/vue
+import { describe, expect, it } from '@jest/globals';
+import { findChromium } from '../browser/chromium.js';
+import type { recipe as Recipe } from './pages/vue.js';
+import { untilText, visitor } from './site.js';
+
+declare const recipe: typeof Recipe;
+
+const executable = findChromium();
+
+(executable === undefined ? describe.skip : describe)('the recipe for Vue', () => {
+  const visit = visitor(executable, 'vue');
+
+  it('reads one stream, goes on when its URL changes, and closes it with the component', async () => {
+    const { open, emit, untilOpen, opened } = await visit();
+    const page = await open();
+    await untilText(page, 'open: ');
+    const cursor = await emit(1);
+    await untilText(page, 'open: 1');
+    await emit(2, 'returns');
+    await page.evaluate(() => recipe.show('/orders?rooms=orders,returns'));
+    await untilText(page, 'open: 1 2');
+    await untilOpen(1);
+    expect(opened).toEqual([undefined, cursor]);
+    await page.evaluate(() => recipe.unmount());
+    await untilOpen(0, 1_000);
+  }, 30_000);
+});

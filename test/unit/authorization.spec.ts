@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Authorization, type Authorize } from '../../lib/authorization.js';
+import type { SseConnection } from '../../lib/connection.js';
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+function authorization(state: 'opening' | 'open' = 'opening') {
+  const connection = { state, expel: jest.fn() };
+  const all = new Authorization(connection as unknown as SseConnection);
+  const ask = (authorize: Authorize, rooms = ['a']) => {
+    const told: string[] = [];
+    const forget = all.ask(
+      authorize,
+      rooms,
+      () => told.push('granted'),
+      () => told.push('refused'),
+    );
+    return { told, forget };
+  };
+  return { all, connection, ask };
+}
+
+const never = (): Promise<never> => new Promise(() => {});
+
+describe('what a connection may read', () => {
+  it('is asked again in the context of the first time, such as the request of an app’s store', async () => {
+    const store = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const { all, ask } = authorization();
+    store.run('of this request', () => ask(() => seen.push(store.getStore()) > 0));
+    await store.run('of a timer', () => all.askAgain());
+    expect(seen).toEqual(['of this request', 'of this request']);
+  });
+
+  it('is not asked again for rooms that were left, also while they were being asked about', async () => {
+    const { all, ask } = authorization();
+    let answer = (_is: boolean): void => {};
+    const authorize = jest.fn(() => new Promise<boolean>((resolve) => (answer = resolve)));
+    const { forget } = ask(authorize);
+    forget();
+    answer(true);
+    await all.pending;
+    await all.askAgain();
+    expect(authorize).toHaveBeenCalledTimes(1);
+  });
+
+  it('does not end by the `until` of rooms that were left while they were asked about again', async () => {
+    const { all, connection, ask } = authorization();
+    let answer = (): void => {};
+    const { forget } = ask(
+      jest
+        .fn<Authorize>()
+        .mockReturnValueOnce(true)
+        .mockImplementationOnce(async () => {
+          await new Promise<void>((resolve) => (answer = resolve));
+          return { until: Date.now() + 1_000 };
+        }),
+    );
+    const asked = all.askAgain();
+    forget();
+    answer();
+    expect(await asked).toBe(true);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(connection.expel).not.toHaveBeenCalled();
+  });
+
+  it('is asked again an interval after the first question, whatever is joined later', async () => {
+    const { all, ask } = authorization();
+    ask(() => true);
+    const { askedAt } = all;
+    await jest.advanceTimersByTimeAsync(50);
+    ask(() => true, ['b']);
+    expect(all.askedAt).toBe(askedAt);
+    await all.askAgain();
+    expect(all.askedAt).toBe(askedAt + 50);
+  });
+
+  it('holds a stream back until all is answered, unless it is open already', async () => {
+    const before = authorization('opening');
+    before.ask(() => true);
+    expect(before.all.pending).toBeUndefined();
+    const { told } = before.ask(async () => false);
+    await before.all.pending;
+    expect(told).toEqual(['refused']);
+
+    const later = authorization('open');
+    later.ask(never);
+    expect(later.all.pending).toBeUndefined();
+  });
+
+  it('ends by the earliest `until`, at most a tenth of the time early', async () => {
+    const { connection, ask } = authorization();
+    ask(() => ({ until: Date.now() + 1_000 }));
+    ask(() => ({ until: new Date(Date.now() + 9_000) }), ['b']);
+    await jest.advanceTimersByTimeAsync(899);
+    expect(connection.expel).not.toHaveBeenCalled();
+    await jest.advanceTimersByTimeAsync(101);
+    expect(connection.expel).toHaveBeenCalledTimes(1);
+  });
+
+  it('has no timers left when its connection has ended', () => {
+    const { all, ask } = authorization();
+    ask(() => ({ until: Date.now() + 1_000 }));
+    all.end();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
