@@ -13,7 +13,11 @@ import { findChromium, launchChromium } from './chromium.js';
 const PAGES: Record<string, (page: Page) => Promise<void>> = {
   '01-dashboard': (page) => page.locator('#events li').first().waitFor(),
   '02-orders': (page) => page.locator('#orders tr').first().waitFor(),
-  '04-llm-tokens': (page) => page.locator('#state').waitFor(),
+  '04-llm-tokens': async (page) => {
+    await page.locator('#question').fill('Hello?');
+    await page.locator('#question').press('Enter');
+    await text(page, '#answer', /\w+ \w+/);
+  },
   '05-time': (page) => text(page, '#time', /\d\d:\d\d:\d\d/),
   '06-counter': async (page) => {
     await text(page, '#count', /10/);
