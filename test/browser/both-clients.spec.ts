@@ -1,7 +1,7 @@
 // What Chromium's own EventSource and the client do alike: what a network, a server and a protocol put them through.
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Header, Param } from '@nestjs/common';
+import { Controller, Get, Header } from '@nestjs/common';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { firstValueFrom, of } from 'rxjs';
 import { Broadcaster, SseConnections, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
@@ -12,7 +12,7 @@ import { serve, type ServeOptions } from '../support/serve.js';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { findChromium, launchChromium } from './chromium.js';
-import { clientModule } from './client-module.js';
+import { ClientFiles } from './client-module.js';
 
 const CLIENTS = ['EventSource', 'connect()'] as const;
 type ClientName = (typeof CLIENTS)[number];
@@ -29,11 +29,6 @@ class Site {
   constructor(private readonly hub: Broadcaster) {}
   @Get() @Header('content-type', 'text/html') page() {
     return '<!doctype html><title>A page</title><script>var heard = [];</script>';
-  }
-  @Get(['client/:file', 'parser.js']) @Header('content-type', 'text/javascript') file(
-    @Param('file') file = '../parser.js',
-  ) {
-    return clientModule(file);
   }
   @SseStream('stream') stream() {
     return this.hub.stream('main');
@@ -67,7 +62,7 @@ const executable = findChromium();
   });
 
   const start = async (sse: SseModuleOptions = {}, options: ServeOptions = {}) => {
-    const app = await serve(Site, { sse: { retry: 20, ...sse }, ...options });
+    const app = await serve([Site, ClientFiles], { sse: { retry: 20, ...sse }, ...options });
     return { ...app, hub: app.nest.get(Broadcaster), connections: app.nest.get(SseConnections) };
   };
 
@@ -216,7 +211,7 @@ function listen(name: ClientName, page: Page, path: string, count = 1): Promise<
         }
         return;
       }
-      const entry: string = '/client/index.js';
+      const entry: string = '/lib/client/index.js';
       const { connect } = (await import(entry)) as { connect: typeof Connect };
       for (let n = 0; n < streams; n++) {
         const stream = connect<{ n: number }>(url);

@@ -38,7 +38,7 @@ interface Message {
 async function subscribe(app: TestApp, lastEventId?: string) {
   const socket = new WebSocket(app.url.replace('http', 'ws'));
   const got: Message[] = [];
-  socket.on('message', (text) => got.push(JSON.parse(String(text)) as Message));
+  socket.on('message', (text) => got.push(JSON.parse((text as Buffer).toString()) as Message));
   await once(socket, 'open');
   socket.send(JSON.stringify({ event: 'orders', data: { lastEventId } }));
   return { socket, got };
