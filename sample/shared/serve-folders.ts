@@ -46,3 +46,8 @@ export function serveFolders(
     app.useStaticAssets(folder, { prefix });
   }
 }
+
+/** For a sample whose page is in its folder `page`, and nowhere else. */
+export function servePageOf(folder: string): (app: NestExpressApplication) => void {
+  return (app) => serveFolders(app, { '/': join(folder, 'page') });
+}

@@ -17,38 +17,62 @@ export interface Sample {
 
 /**
  * Serves a sample and prints its address. PORT chooses the port (3000), HOST the address to listen on (this machine only;
- * 0.0.0.0: everywhere).
+ * 0.0.0.0: everywhere). Resolves with nothing where the port that was asked for is taken, which it says.
  */
-export async function start({ title, command, module, setup }: Sample): Promise<void> {
-  const { PORT, HOST } = process.env;
-  const app = await NestFactory.create<NestExpressApplication>(module, { logger: LOG_LEVELS });
-  setup(app);
+export async function start({
+  title,
+  command,
+  module,
+  setup,
+}: Sample): Promise<NestExpressApplication | undefined> {
+  const { PORT } = process.env;
+  const app = await createApp(module, setup);
   // Ctrl-C ends the streams before it ends the process.
   app.enableShutdownHooks();
 
   try {
-    await listen(app);
-    const { port } = app.getHttpServer().address() as AddressInfo;
-    const url = HOST === undefined ? `http://localhost:${port}` : await app.getUrl();
-    console.log(`\n  ${title}  ${url}\n`);
+    if (PORT !== undefined) await tryToListen(app, PORT);
+    else if (await listen(app, DEFAULT_PORT)) console.log(FREE_ONE);
+    console.log(`\n  ${title}  ${await urlOf(app)}\n`);
+    return app;
   } catch (error) {
     if (!isPortTaken(error)) throw error;
     console.error(takenMessage(PORT ?? '', command));
     await app.close();
     process.exitCode = 1;
+    return undefined;
   }
 }
 
-/** Where nobody asked for a port, any free one is better than none. */
-async function listen(app: NestExpressApplication): Promise<void> {
-  const { PORT } = process.env;
+/** One that does not listen yet. */
+export async function createApp(
+  module: Type,
+  setup: Sample['setup'],
+): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(module, { logger: LOG_LEVELS });
+  setup(app);
+  return app;
+}
+
+/** Where nobody asked for this port, any free one is better than none. Answers whether it is another one. */
+export async function listen(app: NestExpressApplication, port: number): Promise<boolean> {
   try {
-    await tryToListen(app, PORT ?? DEFAULT_PORT);
+    await tryToListen(app, port);
+    return false;
   } catch (error) {
-    if (PORT !== undefined || !isPortTaken(error)) throw error;
-    console.log(FREE_ONE);
+    if (!isPortTaken(error)) throw error;
     await tryToListen(app, 0);
+    return true;
   }
+}
+
+export function portOf(app: NestExpressApplication): number {
+  return (app.getHttpServer().address() as AddressInfo).port;
+}
+
+/** As a person would open it. */
+export async function urlOf(app: NestExpressApplication): Promise<string> {
+  return process.env['HOST'] === undefined ? `http://localhost:${portOf(app)}` : app.getUrl();
 }
 
 async function tryToListen(app: NestExpressApplication, port: number | string): Promise<void> {

@@ -1,0 +1,23 @@
+import { find, make, openStream, post } from './shared/stream.js';
+
+const SHOWN = 5;
+
+// Two users on one page, to be seen beside each other: each has a stream of its own.
+for (const user of ['ben', 'ann']) {
+  const listener = (event) => show(user, event);
+  openStream(`notifications/${user}`, { info: listener, warning: listener, alert: listener });
+}
+
+find('form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const { to, type, message } = event.target.elements;
+  void post(`notifications/${to.value}`, { type: type.value, message: message.value });
+});
+
+function show(user, { type, data }) {
+  const entry = make('li');
+  entry.dataset.type = type;
+  entry.append(make('strong', '', type), JSON.parse(data).message);
+  find(user).prepend(entry);
+  while (find(user).children.length > SHOWN) find(user).lastElementChild.remove();
+}

@@ -1,0 +1,228 @@
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import type { Browser, Page } from 'playwright-core';
+import { AppModule as DemoModule } from '../../sample/16-demo-page/app.module.js';
+import { servePageOf } from '../../sample/shared/serve-folders.js';
+import { createApp } from '../../sample/shared/start.js';
+import { listSamples, startSamples, type SamplesProcess } from '../support/samples-process.js';
+import { findChromium, launchChromium } from './chromium.js';
+
+/** What shows that events have arrived, and what has to be done first where nothing comes by itself. */
+const PAGES: Record<string, (page: Page) => Promise<void>> = {
+  '01-dashboard': (page) => page.locator('#events li').first().waitFor(),
+  '02-orders': (page) => page.locator('#orders tr').first().waitFor(),
+  '04-llm-tokens': async (page) => {
+    await page.locator('#question').fill('Hello?');
+    await page.locator('#question').press('Enter');
+    await text(page, '#answer', /\w+ \w+/);
+  },
+  '05-time': (page) => text(page, '#time', /\d\d:\d\d:\d\d/),
+  '06-counter': async (page) => {
+    await text(page, '#count', /10/);
+    await state(page, 'Finished');
+    // The answer to the browser's return.
+    await text(page, '#story', /told: no more/);
+  },
+  '07-stocks': async (page) => {
+    await text(page, '#price', /\d+\.\d\d/);
+    await page.getByRole('button', { name: 'UMBRA' }).click();
+    await text(page, '#curl', /UMBRA/);
+    await text(page, '#events', /UMBRA/);
+  },
+  '08-notifications': async (page) => {
+    await page.getByLabel('Message').fill(MARKUP);
+    await page.getByRole('button', { name: 'Send' }).click();
+    for (const user of ['ann', 'ben']) await text(page, `#${user}`, /info<img/);
+    await page.getByLabel('Message').fill('');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await text(page, '#problem', /message: expected a text/);
+  },
+  '09-logs': async (page) => {
+    await page.getByRole('button', { name: 'Append' }).click();
+    await text(page, '#log', /Somebody was here/);
+    await page.getByRole('button', { name: 'Rotate' }).click();
+    await text(page, '#log', /a new file --.*Z/);
+    await page.getByRole('button', { name: 'Empty' }).click();
+    await text(page, '#log', /emptied --.*Z/);
+  },
+  '10-progress': async (page) => {
+    await text(page, '#jobs', /Done.*100 %/);
+    await state(page, 'Finished');
+  },
+  '11-chat': async (page) => {
+    await page.getByLabel('Text').fill(MARKUP);
+    await page.getByRole('button', { name: 'Send' }).click();
+    await text(page, '#said', /Ann.*<img/);
+    await page.getByRole('button', { name: 'Kitchen' }).click();
+    await page.locator('#said li').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Lobby' }).click();
+    await text(page, '#said', /Ann.*<img/);
+  },
+  '12-messages': async (page) => {
+    await text(page, '#messages', /msg-1/);
+    await page.getByRole('button', { name: 'Interrupt' }).click();
+    await text(page, '#messages', /what follows (msg-\d).*msg-/);
+    const ids = await page.locator('#messages .id').allTextContents();
+    expect(ids).toEqual(ids.map((_, index) => `msg-${index}`));
+  },
+  '13-readings': async (page) => {
+    await text(page, '#temperature', /\d °C/);
+    await page.getByRole('button', { name: 'Break' }).click();
+    await text(page, '#last-word', /It said: The sensor does not answer/);
+    await state(page, 'Reconnecting');
+    await state(page, 'Connected');
+  },
+  '14-xml': (page) => text(page, '#towns', /Hay & Wye/),
+  '15-binary': async (page) => {
+    await page.waitForFunction(
+      () => document.querySelector<HTMLImageElement>('#picture')?.naturalWidth === 96,
+    );
+  },
+  '16-demo-page': (page) => text(page, '#list', /All is well/),
+};
+
+const MARKUP = '<img src=x onerror=alert(1)>';
+
+const executable = findChromium();
+
+(executable === undefined ? describe.skip : describe)('the samples in a browser', () => {
+  let browser: Browser;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? '');
+  }, 30_000);
+
+  afterAll(() => browser?.close());
+
+  beforeEach(async () => {
+    complaints = [];
+    page = await browser.newPage();
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('dialog', (dialog) => {
+      complaints.push(`alert: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    await page.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) =>
+        console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`),
+      );
+    });
+  });
+
+  afterEach(() => page.close());
+
+  describe('each with its page', () => {
+    let samples: SamplesProcess;
+    let ports: Map<string, number>;
+
+    beforeAll(async () => {
+      samples = await startSamples();
+      const listed = await listSamples(samples.url);
+      ports = new Map(listed.map(({ name, port }) => [name, port]));
+    }, 60_000);
+
+    afterAll(() => {
+      samples?.child.kill();
+    });
+
+    it.each(Object.entries(PAGES))(
+      '%s shows what arrives',
+      async (name, look) => {
+        await page.goto(`http://localhost:${ports.get(name)}/`);
+        await look(page);
+        // An input that is refused is a 400, which Chromium reports.
+        expect(complaints.filter((complaint) => !complaint.includes('400'))).toEqual([]);
+        await fits(page);
+      },
+      30_000,
+    );
+
+    it('the list links to each, and counts who watches', async () => {
+      await page.goto(samples.url);
+      await state(page, 'Connected');
+      const list = page.locator('#samples li');
+      await list.nth(ports.size - 1).waitFor();
+      expect(await list.count()).toBe(ports.size);
+      const watching = await browser.newPage();
+      await page.locator('[id="05-time"]').getByText('0 streams').waitFor();
+      const link = page.getByRole('link', { name: 'Time' });
+      await watching.goto((await link.getAttribute('href')) ?? '');
+      await page.locator('[id="05-time"]').getByText('1 stream', { exact: true }).waitFor();
+      await watching.close();
+      expect(complaints).toEqual([]);
+      await fits(page);
+    }, 30_000);
+  });
+
+  describe('the demo page', () => {
+    let app: INestApplication;
+
+    const serve = async (port = 0): Promise<string> => {
+      const folder = join(import.meta.dirname, '../../sample/16-demo-page');
+      app = await createApp(DemoModule, servePageOf(folder));
+      await app.listen(port, 'localhost');
+      return `http://localhost:${(app.getHttpServer().address() as AddressInfo).port}/`;
+    };
+
+    afterEach(() => app.close());
+
+    it('follows the server when it stops and when it is back', async () => {
+      const url = await serve();
+      await page.goto(url);
+      await state(page, 'Connected');
+      const color = () => page.locator('#state').evaluate((one) => getComputedStyle(one).color);
+      const connected = await color();
+      await text(page, '#list', /All is well/);
+
+      await app.close();
+      await state(page, 'Reconnecting');
+      expect(await color()).not.toBe(connected);
+      const before = await page.locator('#list li').count();
+      await serve(Number(new URL(url).port));
+      await state(page, 'Connected');
+      expect(await color()).toBe(connected);
+      await page.locator('#list li').nth(before).waitFor();
+      // Chromium reports each attempt that met no server.
+      expect(complaints.filter((line) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(line))).toEqual(
+        [],
+      );
+    }, 60_000);
+
+    it('shows markup as the text that it is, the newest first', async () => {
+      await page.goto(await serve());
+      await text(page, '#list', /All is well/);
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.locator('#list [data-type=update]').waitFor();
+      const first = page.locator('#list li').first();
+      expect(await first.locator('.type').textContent()).toBe('update');
+      expect(await first.locator('.text').textContent()).toBe(MARKUP);
+      expect(await page.locator('#list img').count()).toBe(0);
+      await page.getByLabel('Text').fill('');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await text(page, '#problem', /text: expected a text of 1 to 200 characters/);
+      expect(complaints.filter((complaint) => !complaint.includes('400'))).toEqual([]);
+    }, 30_000);
+  });
+});
+
+function state(page: Page, words: string): Promise<void> {
+  return page.locator('#state', { hasText: new RegExp(`^\\s*${words}\\s*$`) }).waitFor();
+}
+
+function text(page: Page, selector: string, pattern: RegExp): Promise<void> {
+  return page.locator(selector, { hasText: pattern }).waitFor();
+}
+
+/** Also on a phone, and in the dark. */
+async function fits(page: Page): Promise<void> {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 390, height: 844 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+}

@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { AppModule } from '../../sample/10-progress/app.module.js';
+import type { Progress } from '../../sample/10-progress/jobs.service.js';
+import { openStream, post, runSample } from '../support/sample.js';
+
+describe('sample 10, progress', () => {
+  it('tells each percent, ends with the job, and is not asked again', async () => {
+    const app = await runSample(AppModule);
+    const { id } = (await post(app, '/jobs')).body as { id: string };
+    const stream = await openStream(app, `/jobs/${id}`);
+    await stream.ended;
+    const events = stream.events.filter(({ type }) => type === 'progress');
+    const percents = events.map(({ data }) => (data as Progress).percent);
+    expect(percents).toEqual(percents.map((_, index) => percents[0]! + index));
+    expect(percents[0]).toBeLessThan(50);
+    expect(events.at(-1)!.data).toEqual({ percent: 100, step: 'Done' });
+    expect(stream.events.at(-1)).toMatchObject({ type: 'sse-end', data: { reason: 'complete' } });
+    expect((await stream.reconnect()).status).toBe(204);
+
+    const late = await openStream(app, `/jobs/${id}`);
+    await late.ended;
+    expect(late.events.map(({ type }) => type)).toEqual(['progress', 'sse-end']);
+    expect(late.events[0]!.data).toEqual({ percent: 100, step: 'Done' });
+  });
+
+  it.each([
+    [randomUUID(), 404, 'There is no job'],
+    ['7', 400, 'uuid'],
+  ])('answers GET /jobs/%s with %d', async (id, status, words) => {
+    const app = await runSample(AppModule);
+    const stream = await openStream(app, `/jobs/${id}`);
+    expect(stream.status).toBe(status);
+    await stream.until(({ text }) => text.includes(words));
+  });
+});

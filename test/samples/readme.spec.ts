@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { findProgram } from '../support/processes.js';
+import {
+  listSamples,
+  startSamples,
+  type ListedSample,
+  type SamplesProcess,
+} from '../support/samples-process.js';
+
+const readme = readFileSync(join(import.meta.dirname, '../../sample/README.md'), 'utf8');
+const examples = [...readme.matchAll(/```sh\n(.*)\n```\n\n```text\n([\s\S]*?)\n```/g)].map(
+  ([, command = '', output = '']) => ({ command, output }),
+);
+
+const hasCurl = findProgram('curl') !== undefined;
+if (!hasCurl) process.stdout.write('The lines with curl are skipped: there is no curl in PATH\n');
+
+describe('the README of the samples', () => {
+  let samples: SamplesProcess;
+  let listed: ListedSample[];
+
+  beforeAll(async () => {
+    samples = await startSamples();
+    listed = await listSamples(samples.url);
+  }, 60_000);
+
+  afterAll(() => {
+    samples?.child.kill();
+  });
+
+  it('lists every sample, and has something to try with each', () => {
+    for (const { name, number } of listed) {
+      expect(readme).toContain(`| [${name}](${name})`);
+      const port = String(3_000 + number);
+      expect(examples.map(({ command }) => command).join('\n')).toContain(`localhost:${port}/`);
+    }
+  });
+
+  (hasCurl ? describe : describe.skip)('shows what comes of', () => {
+    it.each(examples)(
+      '$command',
+      async ({ command, output }) => {
+        const here = command.replaceAll(/localhost:3(\d{3})/g, (_, number) => {
+          const sample = listed.find((one) => one.number === Number(number));
+          return `localhost:${sample?.port}`;
+        });
+        const expected = shapeOf(output);
+        const printed = await run(here, expected);
+        expect(printed.slice(0, expected.length)).toBe(expected);
+      },
+      15_000,
+    );
+  });
+});
+
+/** What is drawn or measured differs each time: all else is as shown. */
+function shapeOf(text: string): string {
+  return text
+    .replaceAll('\r', '')
+    .replaceAll(/retry: \d+/g, 'retry: N')
+    .replaceAll(/1\.[\w-]+\.[\da-z]+/g, 'CURSOR')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replaceAll(/"price":[\d.]+/g, '"price":N');
+}
+
+/** The shape of what the command prints, up to what is expected: most of them would go on for ever. */
+function run(command: string, expected: string): Promise<string> {
+  const child = spawn('sh', ['-c', command.replaceAll('curl ', 'curl -s ')], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    // A group, which is ended as a whole.
+    detached: true,
+  });
+  let text = '';
+  return new Promise((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (!shapeOf(text).startsWith(expected)) return;
+      process.kill(-child.pid!, 'SIGKILL');
+    });
+    child.once('close', () => resolve(shapeOf(text)));
+  });
+}
