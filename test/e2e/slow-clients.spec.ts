@@ -141,6 +141,34 @@ describe.each(TRANSPORTS)('a client that reads nothing (%s)', (_title, options) 
   });
 });
 
+describe.each(ADAPTERS)('one client of a hundred that reads nothing (%s)', (adapter) => {
+  it('holds up neither the others nor who publishes', async () => {
+    const { open, emit, reasons, connections, count } = await start(
+      { adapter },
+      { maxBufferedBytes: 100_000_000, stallTimeoutMs: false },
+    );
+    const stalled = await open();
+    const [connection] = connections.list();
+    stalled.pause();
+    const others = await Promise.all(Array.from({ length: 99 }, () => open()));
+    const times: number[] = [];
+    while (count() < 1_000) {
+      for (let n = 0; n < 20; n++) {
+        const began = performance.now();
+        const published = emit();
+        times.push(performance.now() - began);
+        await published;
+      }
+      await Promise.all(others.map((other) => other.until(() => other.events.length === count())));
+    }
+    times.sort((a, b) => a - b);
+    expect(times[990]).toBeLessThan(1);
+    expect(connection?.bufferedBytes).toBeGreaterThan(0);
+    expect(reasons).toEqual([]);
+    for (const other of others) expect(uids(other)).toEqual(uids(other).map((_, n) => n));
+  }, 30_000);
+});
+
 describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
   it('that pauses and goes on gets everything, in order', async () => {
     const { open, emit, count, reasons } = await start(
