@@ -79,7 +79,7 @@ describe.each(ADAPTERS)('the end of a stream on %s', (adapter) => {
     await until('it is gone', () => connections.count === 0);
     for (let n = 0; n < 3; n++) connection.close('late');
 
-    expect(told.toSorted()).toEqual([
+    expect(told.sort()).toEqual([
       `closed ${reason}`,
       `closed$ ${reason}`,
       'finalize',

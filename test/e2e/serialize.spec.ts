@@ -1,5 +1,5 @@
 // How data becomes text where the app says how: for all streams, for a hub, or for one stream.
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Controller, Param } from '@nestjs/common';
 import { concat, map, of, timer } from 'rxjs';
 import {
@@ -21,6 +21,7 @@ const PRICE: Price = { symbol: 'ACME', value: 7 };
 const XML = '<price>\n  <symbol>ACME</symbol>\r\n</price>';
 const toXml = (data: unknown): string =>
   `<price>\n  <symbol>${(data as Price).symbol}</symbol>\r\n</price>`;
+const toXmlOfHub = jest.fn(toXml);
 /** Another name on the wire than in the class. */
 const renamed = (data: unknown): string => {
   const { symbol, value } = data as Price;
@@ -72,7 +73,7 @@ const start = (adapter: Adapter, sse: SseModuleOptions = {}) =>
     module: {
       imports: [
         SseModule.forFeature([
-          { name: 'xml', serialize: toXml },
+          { name: 'xml', serialize: toXmlOfHub },
           { name: 'refusing', serialize: refuses },
         ]),
       ],
@@ -122,9 +123,11 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     const app = await start(adapter);
     const { xmlHub } = app.nest.get(Streams);
     const streams = await Promise.all([1, 2, 3].map(() => open(app.open('/hub/xml'))));
+    toXmlOfHub.mockClear();
     const id = await xmlHub.to('a').emit('price', PRICE);
     const frame = `event: price\nid: ${id}\ndata: <price>\ndata:   <symbol>ACME</symbol>\ndata: </price>\n\n`;
     for (const stream of streams) await stream.until((text) => text.endsWith(frame));
+    expect(toXmlOfHub.mock.calls).toEqual([[PRICE, 'price']]);
   });
 
   it('that throws in a stream is SSE_SERIALIZE, and nothing of the message is written', async () => {
