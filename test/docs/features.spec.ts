@@ -39,7 +39,7 @@ const [features = [], faults = []] = readFileSync(join(docs, 'features.md'), 'ut
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_none, n) => n + 1);
 
-/** The titles of the suites and tests of a file, as they are written. */
+/** The titles of the suites and tests of a file, as they are written; what is skipped shows nothing. */
 const titles = new Map<string, Set<string>>();
 function titlesOf(path: string): Set<string> {
   const known = titles.get(path);
@@ -53,7 +53,7 @@ function titlesOf(path: string): Set<string> {
   const look = (node: ts.Node): void => {
     if (
       ts.isCallExpression(node) &&
-      /^\W*(describe|it|test)/.test(node.expression.getText(source))
+      /^\W*(describe|it|test)(?!\.(skip|todo|failing))/.test(node.expression.getText(source))
     ) {
       const [title] = node.arguments;
       if (title && ts.isStringLiteralLike(title)) found.add(title.text);
