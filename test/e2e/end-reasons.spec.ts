@@ -41,7 +41,13 @@ const WAYS: [string, SseModuleOptions, (world: World) => unknown][] = [
   [
     'stall',
     { backpressure: { stallTimeoutMs: 100, maxBufferedBytes: 100_000_000 } },
-    (world) => flood(world, () => world.connection.bufferedBytes < 1_000_000),
+    (world) => {
+      const { connection } = world;
+      return flood(
+        world,
+        () => connection.state !== 'closed' && connection.bufferedBytes < 1_000_000,
+      );
+    },
   ],
   [
     'overflow',

@@ -147,11 +147,13 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     const slow = open('/stream', ids[0]);
     await slow.until((text) => text.includes('data: 1 '));
     slow.pause();
+    // Milliseconds of this process: what else the machine does is not counted.
     const times: number[] = [];
     for (let n = 0; n < 1_000; n++) {
-      const began = performance.now();
+      const began = process.cpuUsage();
       const published = hub.to('main').emit('n', n);
-      times.push(performance.now() - began);
+      const { user, system } = process.cpuUsage(began);
+      times.push((user + system) / 1_000);
       await published;
     }
     times.sort((a, b) => a - b);

@@ -153,12 +153,14 @@ describe.each(ADAPTERS)('one client of a hundred that reads nothing (%s)', (adap
     // More than the network holds for it.
     void connection?.send({ data: 'x'.repeat(20_000_000) });
     const others = await Promise.all(Array.from({ length: 99 }, () => open()));
+    // Milliseconds of this process: what else the machine does is not counted.
     const times: number[] = [];
     while (times.length < 1_000) {
       for (let n = 0; n < 50; n++) {
-        const began = performance.now();
+        const began = process.cpuUsage();
         const published = hub.to('main').emit('n', String(times.length));
-        times.push(performance.now() - began);
+        const { user, system } = process.cpuUsage(began);
+        times.push((user + system) / 1_000);
         await published;
       }
       const { length } = times;
