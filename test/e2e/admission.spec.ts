@@ -1,6 +1,6 @@
 // Who is let in, who is refused and how, and when a place is free again.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Controller, Param, Query } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import { NEVER, of, throwError } from 'rxjs';
@@ -13,6 +13,7 @@ import {
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
+import type { StreamClient } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 @Controller()
@@ -96,6 +97,38 @@ describe.each(ADAPTERS)('limits, on %s', (adapter) => {
     expect(headers['retry-after']).toMatch(/^\d+$/);
     expect(JSON.parse(text)).toMatchObject({ reason: 'room' });
     expect(countOf(room)).toBe(1);
+  });
+});
+
+describe.each(ADAPTERS)('a limit on %s', (adapter) => {
+  it('of 1 000 in a room refuses the next, and those in it stay', async () => {
+    const app = await start({ maxPerRoom: 1_000 }, adapter);
+    const streams: StreamClient[] = [];
+    while (streams.length < 1_000) streams.push(...(await open(app, '/room/a', 100)));
+    expect((await ask(app, '/room/a')).text).toMatch(RETRY_ALONE);
+    await app.nest.get(Broadcaster).to('a').emit('still', 'here');
+    const got = await Promise.all(streams.map((stream) => stream.next()));
+    expect(got.every(({ data }) => data === 'here')).toBe(true);
+    expect(countOf(app)).toBe(1_000);
+  }, 30_000);
+
+  it('of connects per second refuses the 21st of a burst, and has a place at the time that it told', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    try {
+      const connectRate = { perSecond: 10, burst: 20 };
+      const app = await start({ connectRate }, adapter, { retry: 0 });
+      const answers = await Promise.all(Array.from({ length: 21 }, () => ask(app, '/short')));
+      const refused = answers.filter(({ text }) => RETRY_ALONE.test(text));
+      expect(refused).toHaveLength(1);
+      const retry = Number(/\d+/.exec(refused[0]?.text ?? '')?.[0]);
+      expect(retry).toBe(100);
+      jest.advanceTimersByTime(retry - 1);
+      expect((await ask(app, '/short')).text).toMatch(RETRY_ALONE);
+      jest.advanceTimersByTime(1);
+      expect((await ask(app, '/short')).text).toContain('data: 1\n\n');
+    } finally {
+      jest.useRealTimers();
+    }
   });
 });
 

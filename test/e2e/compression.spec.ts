@@ -7,7 +7,7 @@ import { constants, gunzipSync } from 'node:zlib';
 import http from 'node:http';
 import { once } from 'node:events';
 import { Broadcaster, SseStream } from 'nestjs-eventstream';
-import { serve, type ServeOptions } from '../support/serve.js';
+import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
 import { until } from '../support/until.js';
 
 @Controller()
@@ -23,9 +23,9 @@ const COMPRESSED = { headers: { 'Cache-Control': 'no-cache' } };
 const behindCompression = (options: ServeOptions = {}) =>
   serve(Streams, { ...options, setup: (nest) => nest.use(compression({ threshold: 0 })) });
 
-describe('behind compression', () => {
+describe.each(ADAPTERS)('behind compression (%s)', (adapter) => {
   it('a stream is not compressed, because of no-transform', async () => {
-    const app = await behindCompression();
+    const app = await behindCompression({ adapter });
     const stream = app.open('/room', { headers: { 'accept-encoding': 'gzip' } });
     expect((await stream.response).headers['content-encoding']).toBeUndefined();
     await stream.until((text) => /^id: /m.test(text));
@@ -34,7 +34,7 @@ describe('behind compression', () => {
   });
 
   it('a stream that the app lets be compressed has each event at once', async () => {
-    const app = await behindCompression({ sse: COMPRESSED });
+    const app = await behindCompression({ adapter, sse: COMPRESSED });
     const request = http.get(`${app.url}/room`, {
       agent: false,
       headers: { 'accept-encoding': 'gzip' },
@@ -55,8 +55,10 @@ describe('behind compression', () => {
     expect(app.logged).toEqual([]);
     request.destroy();
   });
+});
 
-  it('that cannot be told to hand on what it has, there is a warning', async () => {
+describe('a warning', () => {
+  it('is of something that compresses and cannot be told to hand on what it has', async () => {
     const app = await serve(Streams, {
       setup: (nest) =>
         nest.use((_request: unknown, response: ServerResponse, next: () => void) => {
@@ -70,9 +72,7 @@ describe('behind compression', () => {
       'Something compresses event streams and may hold events back; leave event streams out of it, or keep `no-transform` in Cache-Control',
     ]);
   });
-});
 
-describe('a warning', () => {
   it('is of a browser with six streams on HTTP/1.1, once', async () => {
     const app = await serve(Streams);
     const headers = { 'sec-fetch-mode': 'cors', 'user-agent': 'a browser' };

@@ -4,6 +4,7 @@ import {
   Controller,
   Headers,
   Injectable,
+  UnauthorizedException,
   UseGuards,
   type CanActivate,
   type ExecutionContext,
@@ -14,11 +15,12 @@ import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';
 
-/** Who has left the company is refused. */
+/** Who has no name is unknown, and who has left the company is refused. */
 @Injectable()
 class Staff implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const { headers } = context.switchToHttp().getRequest<{ headers: object }>();
+    if (!('user' in headers)) throw new UnauthorizedException();
     return !('left' in headers);
   }
 }
@@ -56,6 +58,23 @@ describe.each(ADAPTERS)('a cursor (%s)', (adapter) => {
     await hub.to('user bob').emit('note', 'the end');
     expect(await bob.next()).toMatchObject({ data: 'the end' });
     expect(bob.text).not.toContain('ada');
+  });
+
+  it('without a name is answered by 401 in JSON, and nothing is opened', async () => {
+    const app = await serve(Streams, { adapter });
+    const { hub } = app.nest.get(Streams);
+    const before = await hub.position();
+    await hub.to('user ada').emit('note', 'for ada');
+    const opened: unknown[] = [];
+    app.nest.get(SseConnections).opened$.subscribe((connection) => opened.push(connection));
+    const stranger = app.open('/own', { headers: { 'last-event-id': before } });
+    const { status, headers } = await stranger.response;
+    expect([status, headers['content-type']]).toEqual([
+      401,
+      expect.stringContaining('application/json'),
+    ]);
+    expect(JSON.parse(await stranger.ended)).toEqual({ statusCode: 401, message: 'Unauthorized' });
+    expect([opened, hub.rooms()]).toEqual([[], []]);
   });
 
   it('opens nothing that a guard has closed meanwhile', async () => {

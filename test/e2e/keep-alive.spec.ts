@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { NEVER, Subject } from 'rxjs';
-import { SseConnections, SseStream } from 'nestjs-eventstream';
+import { SseConnection, SseConnections, SseStream } from 'nestjs-eventstream';
+import { streamSettings } from '../../lib/stream-settings.js';
+import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 
@@ -115,6 +117,31 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     expect(reasons).toEqual(['stall']);
     stream.resume();
     await expect(stream.ended).rejects.toThrow('cut');
+  });
+});
+
+describe('ten thousand connections', () => {
+  it('have one timer', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    try {
+      const connections = new SseConnections();
+      const settings = streamSettings({});
+      for (let n = 0; n < 10_000; n++) {
+        const response = streamResponse(new RecordingResponse());
+        const connection = new SseConnection({ headers: {} }, response, settings, connections);
+        connections.add(connection);
+        connection.open();
+      }
+      expect([connections.count, jest.getTimerCount()]).toEqual([10_000, 1]);
+      jest.advanceTimersByTime(60_000);
+      expect(jest.getTimerCount()).toBe(1);
+      connections.closeAll();
+      await nextTurn();
+      jest.runOnlyPendingTimers();
+      expect([connections.count, jest.getTimerCount()]).toEqual([0, 0]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 });
 

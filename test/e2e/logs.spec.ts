@@ -4,7 +4,7 @@ import { ConsoleLogger, Controller, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Module } from '@nestjs/common';
 import type { AddressInfo } from 'node:net';
-import { from } from 'rxjs';
+import { concat, from, map, of, timer } from 'rxjs';
 import { SseModule, SseStream } from 'nestjs-eventstream';
 import { openStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
@@ -14,10 +14,13 @@ class Streams {
   @SseStream('many') many() {
     return from(Array.from({ length: 100 }, (_none, n) => n));
   }
+  @SseStream('failing') failing() {
+    return concat(of('x'), timer(1).pipe(map(() => { throw new Error('as it happens'); }))); // prettier-ignore
+  }
 }
 
 @Module({
-  imports: [SseModule.forRoot({ limits: { connectRate: { perSecond: 0.001, burst: 1 } } })],
+  imports: [SseModule.forRoot({ limits: { connectRate: { perSecond: 0.001, burst: 2 } } })],
   controllers: [Streams],
 })
 class App {}
@@ -39,18 +42,22 @@ describe('the log', () => {
     const app = await NestFactory.create(App, { logger: new ConsoleLogger({ json: true }) });
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
-    const open = () => openStream({ url: `http://127.0.0.1:${port}/many?ticket=secret` });
+    const open = (path = 'many') =>
+      openStream({ url: `http://127.0.0.1:${port}/${path}?ticket=secret` });
     await open().ended;
+    await open('failing').ended;
     for (let n = 0; n < 3; n++) await open().ended;
     const ours = () =>
       lines
         .flatMap((text) => text.trim().split('\n'))
         .map((line) => JSON.parse(line) as { context: string; level: string; message: unknown })
         .filter(({ context }) => context === 'Sse');
-    await until('the lines are there', () => ours().length >= 3);
+    await until('the lines are there', () => ours().length >= 6);
     await app.close();
 
-    const place = { route: '/many', remote: expect.stringMatching(/127\.0\.0\.1$/) };
+    const remote = expect.stringMatching(/127\.0\.0\.1$/);
+    const place = { route: '/many', remote };
+    const failed = { route: '/failing', remote };
     const connection = expect.stringMatching(/^[0-9a-f-]{36}$/);
     expect(ours().map(({ level, message }) => [level, message])).toEqual([
       ['debug', { event: 'open', connection, ...place, connections: 1 }],
@@ -63,6 +70,21 @@ describe('the log', () => {
           reason: 'complete',
           durationMs: expect.any(Number),
           events: 100,
+          bytes: expect.any(Number),
+          connections: 0,
+        },
+      ],
+      ['debug', { event: 'open', connection, ...failed, connections: 1 }],
+      ['error', 'as it happens'],
+      [
+        'debug',
+        {
+          event: 'close',
+          connection,
+          ...failed,
+          reason: 'error',
+          durationMs: expect.any(Number),
+          events: 1,
           bytes: expect.any(Number),
           connections: 0,
         },

@@ -223,7 +223,10 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     (request.raw ?? (request as NonNullable<typeof request.raw>)).socket.destroy();
     await hub.to('a').emit('tick', 1);
     await until('the server has seen it', () => connections.count === 0);
-    expect((await scrape())['sse_events_sent_total']).toBe(0);
+    expect(await scrape()).toMatchObject({
+      sse_events_sent_total: 0,
+      'sse_connections_closed_total{reason="client"}': 1,
+    });
   });
 
   // As above.
@@ -237,7 +240,10 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     client.resetAndDestroy();
     await hub.to('a').emit('tick', 1);
     await until('the server has seen it', () => connections.count === 0);
-    expect((await scrape())['sse_events_sent_total']).toBe(0);
+    expect(await scrape()).toMatchObject({
+      sse_events_sent_total: 0,
+      'sse_connections_closed_total{reason="client"}': 1,
+    });
   });
 
   it('tell of a client that takes nothing, and what was left out for it', async () => {

@@ -138,6 +138,34 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(Math.max(...writes)).toBeLessThan(stream.text.length / 2);
   });
 
+  it('and reads its replay slowly does not hold up who publishes', async () => {
+    const { hub, open, emitAll } = await start(adapter);
+    const ids: string[] = [];
+    for (let n = 0; n < 900; n++) {
+      ids.push(await hub.publish('main', { data: `${n} ${'x'.repeat(1_000)}` }));
+    }
+    const slow = open('/stream', ids[0]);
+    await slow.until((text) => text.includes('data: 1 '));
+    slow.pause();
+    // Milliseconds of this process: what else the machine does is not counted.
+    const times: number[] = [];
+    for (let n = 0; n < 1_000; n++) {
+      const began = process.cpuUsage();
+      const published = hub.to('main').emit('n', n);
+      const { user, system } = process.cpuUsage(began);
+      times.push((user + system) / 1_000);
+      await published;
+    }
+    times.sort((a, b) => a - b);
+    expect(times[990]).toBeLessThan(1);
+    slow.resume();
+    await slow.until(() => slow.events.length === 899 + 1_000);
+    const seen = slow.events.map(({ data }) => Number.parseInt(data));
+    expect(seen).toEqual([...range(1, 899), ...range(0, 999)]);
+    await emitAll('main', 1, 1);
+    expect(slow.text).not.toContain('sse-gap');
+  });
+
   it('to several rooms gets an event of two of them once, in the order of the hub', async () => {
     const { hub, open, emit } = await start(adapter);
     const first = await emit('a', 0);
@@ -607,6 +635,19 @@ describe('beside streams', () => {
       { type: 'sse-gap', data: { rooms: ['main'], reason: 'trimmed' } },
       { type: 'n', data: 6 },
     ]);
+  });
+
+  it('a stream without a connection ends where more comes than fits while it waits for its state', async () => {
+    const { hub } = await start('express');
+    const asked = new Promise<void>((resolve) => {
+      const snapshot = () => (resolve(), new Promise<SseMessage[]>(() => {}));
+      options = { connection: false, snapshot };
+    });
+    const failed = firstValueFrom(hub.stream('main', options)).catch((error: unknown) => error);
+    await asked;
+    for (let n = 0; n < 20; n++) await hub.publish('main', { data: 'x'.repeat(100_000) });
+    expect(await failed).toMatchObject({ code: 'SSE_OVERFLOW' });
+    options = {};
   });
 
   it('with history: false there are no ids, no gaps and no replays', async () => {

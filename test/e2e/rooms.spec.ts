@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, DefaultValuePipe, Injectable, Param, Post, Query, Body } from '@nestjs/common';
-import { map, merge, tap } from 'rxjs';
+import { firstValueFrom, map, merge, tap } from 'rxjs';
 import {
   Broadcaster,
   Connection,
@@ -201,6 +201,33 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     for (const stream of streams) stream.abort();
     expect(new Set(await closed)).toEqual(new Set(['client']));
     expect([hub.size(), hub.rooms(), connections.count]).toEqual([0, [], 0]);
+  });
+
+  it('counts are exact after each connect and each leave', async () => {
+    const { app, hub, open } = await chat({ adapter });
+    const connections = app.nest.get(SseConnections);
+    const counts = () => ({
+      sizes: [hub.size(), hub.size('a'), hub.size('b'), hub.size('none')],
+      rooms: hub.rooms().sort(),
+      listed: [connections.count, connections.list().length],
+    });
+    const leave = async (stream: StreamClient): Promise<void> => {
+      const left = firstValueFrom(connections.closed$);
+      stream.abort();
+      await left;
+    };
+    const one = await open('/rooms/a');
+    expect(counts()).toEqual({ sizes: [1, 1, 0, 0], rooms: ['a'], listed: [1, 1] });
+    const both = await open('/rooms/a,b');
+    expect(counts()).toEqual({ sizes: [2, 2, 1, 0], rooms: ['a', 'b'], listed: [2, 2] });
+    const two = await open('/rooms/b');
+    expect(counts()).toEqual({ sizes: [3, 2, 2, 0], rooms: ['a', 'b'], listed: [3, 3] });
+    await leave(one);
+    expect(counts()).toEqual({ sizes: [2, 1, 2, 0], rooms: ['a', 'b'], listed: [2, 2] });
+    await leave(both);
+    expect(counts()).toEqual({ sizes: [1, 0, 1, 0], rooms: ['b'], listed: [1, 1] });
+    await leave(two);
+    expect(counts()).toEqual({ sizes: [0, 0, 0, 0], rooms: [], listed: [0, 0] });
   });
 
   it('closeRoom ends the connections in it, with its reason', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { EventSource } from 'eventsource';
+import { createParser } from 'eventsource-parser';
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import net from 'node:net';
@@ -19,6 +20,9 @@ class Streams {
   constructor(readonly broadcaster: Broadcaster) {}
   @SseStream('finite') finite() {
     return of('one', '✓ two');
+  }
+  @SseStream('unicode') unicode() {
+    return of('✓', '𝄞 🎉');
   }
   @SseStream('ticks') ticks() {
     return timer(0, 5).pipe(map((data) => ({ data, id: String(data) })));
@@ -129,6 +133,23 @@ describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
     expect(body).toMatch(
       /^19\r\n: connected\nretry: \d{4}\n\n\r\n1a\r\ndata: one\n\ndata: ✓ two\n\n\r\n0\r\n\r\n$/,
     );
+  });
+
+  it('text is UTF-8 without a mark before it, and arrives whole however it is cut', async () => {
+    const app = await serve(Streams, { adapter });
+    const socket = net.connect(app.port, '127.0.0.1');
+    socket.write('GET /unicode HTTP/1.0\r\n\r\n');
+    const parts: Buffer[] = [];
+    for await (const part of socket) parts.push(part as Buffer);
+    const all = Buffer.concat(parts);
+    const bytes = all.subarray(all.indexOf('\r\n\r\n') + 4);
+    expect(bytes.toString('latin1')).toMatch(/^: connected\n/);
+    expect(bytes.toString('hex')).toContain(Buffer.from('data: ').toString('hex') + 'e29c93');
+    const decoder = new TextDecoder();
+    const events: string[] = [];
+    const parser = createParser({ onEvent: ({ data }) => events.push(data) });
+    for (const byte of bytes) parser.feed(decoder.decode(Uint8Array.of(byte), { stream: true }));
+    expect(events).toEqual(['✓', '𝄞 🎉']);
   });
 
   it('a connection is used again for a request that waits behind a finite stream', async () => {

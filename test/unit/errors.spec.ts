@@ -4,6 +4,7 @@ import {
   SseClosedError,
   SseError,
   SseInvalidFieldError,
+  SseLimitError,
   SseNotStreamableError,
   SseOptionsError,
   SseSerializeError,
@@ -36,6 +37,12 @@ describe('an error', () => {
       new SseClosedError('the hub'),
       { code: 'SSE_CLOSED' },
       'the hub is closed; stop sending to it',
+    ],
+    [
+      'an event that is too large',
+      new SseLimitError('maxEventBytes', 100, 'send a URL'),
+      { code: 'SSE_LIMIT', limit: 'maxEventBytes', max: 100 },
+      'limits.maxEventBytes is 100: send a URL',
     ],
     [
       'a handler without a stream',
