@@ -21,7 +21,11 @@ export interface Sample {
  */
 export async function start({ title, command, module, setup }: Sample): Promise<void> {
   const { PORT, HOST } = process.env;
-  const app = await NestFactory.create<NestExpressApplication>(module, { logger: LOG_LEVELS });
+  const app = await NestFactory.create<NestExpressApplication>(module, {
+    logger: LOG_LEVELS,
+    // Browsers open sockets in advance, which would hold up Ctrl-C.
+    forceCloseConnections: true,
+  });
   setup(app);
   // Ctrl-C ends the streams before it ends the process.
   app.enableShutdownHooks();
