@@ -161,12 +161,13 @@ async function statusError(response: Response): Promise<SseClientError> {
 }
 
 async function textOf({ body }: Response): Promise<string> {
-  const reader = body?.getReader();
+  if (body === null) return '';
+  const reader = body.getReader();
   const decoder = new TextDecoder();
   let text = '';
-  const timer = setTimeout(() => reader?.cancel().catch(() => {}), MAX_REFUSAL.ms);
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), MAX_REFUSAL.ms);
   try {
-    while (reader !== undefined && text.length < MAX_REFUSAL.length) {
+    while (text.length < MAX_REFUSAL.length) {
       const { done, value } = await reader.read();
       if (done) break;
       text += decoder.decode(value, { stream: true });

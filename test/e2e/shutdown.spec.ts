@@ -158,6 +158,7 @@ describe.each(ADAPTERS)('forceCloseConnections (%s)', (adapter) => {
     await once(app.nest.getHttpServer() as net.Server, 'connection');
     await app.nest.close();
     await cut;
+    expect(unused.destroyed).toBe(true);
   });
 });
 

@@ -13,7 +13,9 @@ class RemoteLog extends MemoryEventLog {
   reached!: LogFollower;
   override follow(follower: LogFollower): Promise<Head> {
     this.reached = follower;
-    return super.follow({ ...follower, event: (event) => this.held.push(event) } as LogFollower);
+    const none = (): void => {};
+    const hold = (event: LoggedEvent): void => void this.held.push(event);
+    return super.follow({ event: hold, rooms: () => [], lost: none, caughtUp: none });
   }
 }
 
