@@ -364,7 +364,9 @@ export class SseConnection implements OutboxOwner {
       case 'duration':
         return this.close('duration');
       case 'unanswered':
-        logger.error(`authorize has not answered for a whole interval, which counts as no`);
+        logger.error(
+          'authorize has not answered for a whole keep-alive interval, which counts as no',
+        );
         return this.expel();
       case 'stall':
         if (this.phase !== 'closed') {
