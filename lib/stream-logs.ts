@@ -17,12 +17,12 @@ export class StreamLogs {
   private refusalsToldAt = -Infinity;
 
   opened(connection: SseConnection, connections: number): void {
-    if (!Logger.isLevelEnabled('debug')) return;
+    if (isDebugOff()) return;
     logger.debug({ event: 'open', ...placeOf(connection), connections });
   }
 
   closed(connection: SseConnection, reason: CloseReason, connections: number): void {
-    if (!Logger.isLevelEnabled('debug')) return;
+    if (isDebugOff()) return;
     const { openedAt = 0, sentEvents: events, sentBytes: bytes } = connection;
     const durationMs = Date.now() - openedAt;
     const facts = { reason, durationMs, events, bytes, connections };
@@ -40,6 +40,11 @@ export class StreamLogs {
     this.refused = 0;
     this.refusalsToldAt = now;
   }
+}
+
+/** Nest 11 takes no level for enabled, not even `fatal`, where none were chosen. */
+function isDebugOff(): boolean {
+  return Logger.isLevelEnabled('fatal') && !Logger.isLevelEnabled('debug');
 }
 
 function placeOf({ id, request }: SseConnection) {
