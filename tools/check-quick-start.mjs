@@ -1,9 +1,10 @@
 // After a build: follows docs/guide/quick-start.md to the letter, in an empty folder, with the package as npm would publish it. Its
 // files are written, its commands are run, and a browser has its pages open meanwhile.
 import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
@@ -15,6 +16,10 @@ const folder = await mkdtemp(join(tmpdir(), 'quick-start-'));
 /** Others may use the port of the guide. */
 const port = 20_000 + (process.pid % 40_000);
 const onPort = (text) => text.replaceAll(':3000', `:${port}`).replace('listen(3000)', `listen(${port})`); // prettier-ignore
+
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'].flatMap((name) =>
+  (process.env.PATH ?? '').split(delimiter).map((path) => join(path, name)),
+);
 
 let server;
 let browser;
@@ -76,12 +81,12 @@ function shell(script) {
 
 /** Where there is no browser, the rest is followed all the same. */
 async function openPages() {
-  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  const executablePath = BROWSERS.find(existsSync);
   try {
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
   } catch (error) {
     if (process.env.CI === 'true') throw error;
-    console.log(`      without a browser: ${executablePath} does not start`);
+    console.log(`      without a browser: ${executablePath ?? 'there is none'}`);
     return undefined;
   }
   const open = async (room) => {

@@ -18,6 +18,7 @@ const GUIDE: Record<string, string[]> = {
   'In an app': ['authentication', 'jobs', 'openapi', 'testing'],
   'In production': [
     'deploying',
+    'many-processes',
     'proxies',
     'metrics',
     'inspector',

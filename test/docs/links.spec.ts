@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, statSync } from 'node:fs';
-import { join, posix } from 'node:path';
+import { basename, join, posix } from 'node:path';
 import { documents, root, textOf } from './documents.js';
 
 /** As GitHub makes them of headings; the site does the same for those that are linked. */
@@ -34,4 +34,12 @@ describe('the links of the documents', () => {
     const problems = links.map((link) => problem(document, link)).filter((found) => found);
     expect(problems).toEqual([]);
   });
+
+  it.each(documents.filter((document) => document.startsWith('docs/guide/')))(
+    '%s is found from the README and from the site',
+    (document) => {
+      expect(textOf('README.md')).toContain(`](${document})`);
+      expect(textOf('docs/.vitepress/config.ts')).toContain(`'${basename(document, '.md')}'`);
+    },
+  );
 });

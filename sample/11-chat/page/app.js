@@ -34,4 +34,5 @@ function show({ name, text, at }) {
   entry.append(make('span', 'who', `${name}, ${timeOf(at)}`), text);
   find('said').append(entry);
   while (find('said').children.length > SHOWN) find('said').firstElementChild.remove();
+  find('said').scrollTop = find('said').scrollHeight;
 }
