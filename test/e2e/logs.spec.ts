@@ -25,6 +25,14 @@ class Streams {
 })
 class App {}
 
+interface Line {
+  readonly context: string;
+  readonly level: string;
+  readonly message: unknown;
+  readonly error?: { readonly stack: string };
+  readonly params?: object;
+}
+
 describe('the log', () => {
   afterEach(() => {
     jest.restoreAllMocks();
@@ -50,7 +58,7 @@ describe('the log', () => {
     const ours = () =>
       lines
         .flatMap((text) => text.trim().split('\n'))
-        .map((line) => JSON.parse(line) as { context: string; level: string; message: unknown })
+        .map((line) => JSON.parse(line) as Line)
         .filter(({ context }) => context === 'Sse');
     await until('the lines are there', () => ours().length >= 6);
     await app.close();
@@ -91,6 +99,9 @@ describe('the log', () => {
       ],
       ['warn', { event: 'refuse', reason: 'rate', ...place, refused: 1, connections: 0 }],
     ]);
+    const { error, params } = ours()[3]!;
+    expect(error?.stack).toMatch(/^Error: as it happens\n +at /);
+    expect(params).toEqual({ event: 'error', connection, ...failed });
     expect(lines.join('')).not.toContain('secret');
   });
 });
