@@ -285,6 +285,26 @@ describe('a credential that expires in mid-stream', () => {
     expect(await stream.ended).toMatch(EXPELLED);
     expect((await app.open('/guarded', { headers }).response).status).toBe(401);
   });
+
+  it.each(ADAPTERS)(
+    'of two seconds ends the stream with them, and the guard refuses the return (%s)',
+    async (adapter) => {
+      const expires = Date.now() + 2_000;
+      users.set('short', 'ann');
+      setTimeout(() => users.delete('short'), 2_000);
+      const authorize = () => ({ until: expires });
+      const app = await serve(Streams, { adapter, sse: { authorize } });
+      const headers = { authorization: 'short' };
+      const stream = await open(app, '/guarded', headers);
+      const [connection] = app.nest.get(SseConnections).list();
+      const endedAt = connection!.closed.then(() => Date.now());
+      expect(await stream.ended).toMatch(EXPELLED);
+      // A second for a machine that has other things to do.
+      expect(await endedAt).toBeLessThan(expires + 1_000);
+      await until('the token is over', () => !users.has('short'));
+      expect((await app.open('/guarded', { headers }).response).status).toBe(401);
+    },
+  );
 });
 
 describe('revoke()', () => {

@@ -360,7 +360,7 @@ describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) =>
     await app.close();
     expect(timers.live.size).toBe(0);
     timers.stop();
-  }, 30_000);
+  }, 60_000);
 });
 
 describe.each(ADAPTERS)('a source that asks or is asked (%s)', (adapter) => {
