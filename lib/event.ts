@@ -89,12 +89,18 @@ export type SseEvent<Events extends object = EventMap> = [keyof Events] extends 
       [Type in EventType<Events>]: PublishedEvent<Type, EventData<Events, Type>>;
     }[EventType<Events>];
 
-/** The types of the events in a map; of the empty one, which stands for an unknown one, any. */
+/**
+ * The types of the events in a map; of the empty one, which stands for an unknown one, any.
+ * @publicApi
+ */
 export type EventType<Events extends object> = [keyof Events] extends [never]
   ? string
   : keyof Events & string;
 
-/** The data of the events of one type. */
+/**
+ * The data of the events of one type.
+ * @publicApi
+ */
 export type EventData<Events extends object, Type extends string> = Type extends keyof Events
   ? Events[Type]
   : unknown;

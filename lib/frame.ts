@@ -26,7 +26,10 @@ export interface SseMessage<Data = unknown> {
  */
 export type Serialize = (data: unknown, type?: string) => string;
 
-/** A frame without its id: an event's id is its position, which the log gives it later. */
+/**
+ * A frame without its id: an event's id is its position, which the log gives it later.
+ * @publicApi
+ */
 export interface FrameParts {
   readonly beforeId: string;
   readonly afterId: string;

@@ -38,8 +38,10 @@ export type { Serialize, SseMessage } from './frame.js';
 // open streams
 export { SseConnection } from './connection.js';
 export type { CloseReason } from './connection.js';
+export type { HttpRequest } from './response.js';
 export { SseConnections } from './connections.js';
 export type { ClosedConnection } from './connections.js';
+export type { Overflow } from './backlog.js';
 
 export type { Authorize, Authorized } from './authorization.js';
 
@@ -47,7 +49,7 @@ export type { Authorize, Authorized } from './authorization.js';
 export { Broadcaster, getBroadcasterToken } from './broadcaster.js';
 export type { Emitter, HistoryPage } from './broadcaster.js';
 export type { EmitOptions, HubOptions, HubStreamOptions } from './hub.options.js';
-export type { EventMap, PublishedEvent, SseEvent } from './event.js';
+export type { EventData, EventMap, EventType, PublishedEvent, SseEvent } from './event.js';
 
 export { SseHealth } from './health.js';
 export type { SseHealthResult } from './health.js';
@@ -72,6 +74,7 @@ export type {
   RoomRange,
 } from './event-log.js';
 export type { LoggedEvent } from './event.js';
+export type { FrameParts } from './frame.js';
 
 // what goes wrong
 export {

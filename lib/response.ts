@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { SseNotStreamableError } from './errors.js';
 
-/** The request as Express or Fastify hand it to a handler. */
+/**
+ * The request as Express or Fastify hand it to a handler.
+ * @publicApi
+ */
 export interface HttpRequest {
   readonly raw?: IncomingMessage | Http2ServerRequest;
   readonly headers: IncomingMessage['headers'];

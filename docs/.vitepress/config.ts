@@ -26,7 +26,7 @@ const GUIDE: Record<string, string[]> = {
     'best-practices',
     'defaults',
   ],
-  Choosing: ['when-to-use', 'moving'],
+  Choosing: ['when-to-use', 'comparison', 'moving'],
 };
 
 function sidebar(): DefaultTheme.SidebarItem[] {
