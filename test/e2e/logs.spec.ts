@@ -29,8 +29,7 @@ interface Line {
   readonly context: string;
   readonly level: string;
   readonly message: unknown;
-  readonly error?: { readonly stack: string };
-  readonly params?: object;
+  readonly params?: unknown;
 }
 
 describe('the log', () => {
@@ -60,14 +59,16 @@ describe('the log', () => {
         .flatMap((text) => text.trim().split('\n'))
         .map((line) => JSON.parse(line) as Line)
         .filter(({ context }) => context === 'Sse');
-    await until('the lines are there', () => ours().length >= 6);
+    await until('the lines are there', () => ours().some(({ level }) => level === 'warn'));
     await app.close();
 
     const remote = expect.stringMatching(/127\.0\.0\.1$/);
     const place = { route: '/many', remote };
     const failed = { route: '/failing', remote };
     const connection = expect.stringMatching(/^[0-9a-f-]{36}$/);
-    expect(ours().map(({ level, message }) => [level, message])).toEqual([
+    const errors = ours().filter(({ level }) => level === 'error');
+    const others = ours().filter(({ level }) => level !== 'error');
+    expect(others.map(({ level, message }) => [level, message])).toEqual([
       ['debug', { event: 'open', connection, ...place, connections: 1 }],
       [
         'debug',
@@ -83,7 +84,6 @@ describe('the log', () => {
         },
       ],
       ['debug', { event: 'open', connection, ...failed, connections: 1 }],
-      ['error', 'as it happens'],
       [
         'debug',
         {
@@ -99,9 +99,10 @@ describe('the log', () => {
       ],
       ['warn', { event: 'refuse', reason: 'rate', ...place, refused: 1, connections: 0 }],
     ]);
-    const { error, params } = ours()[3]!;
-    expect(error?.stack).toMatch(/^Error: as it happens\n +at /);
-    expect(params).toEqual({ event: 'error', connection, ...failed });
+    expect(JSON.stringify(errors)).toMatch(/Error: as it happens\\n +at /);
+    // Nest 11 makes a line of its own of it.
+    const places = errors.map(({ message, params = message }) => params);
+    expect(places).toContainEqual({ event: 'error', connection, ...failed });
     expect(lines.join('')).not.toContain('secret');
   });
 });
