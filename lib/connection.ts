@@ -364,7 +364,10 @@ export class SseConnection implements OutboxOwner {
       case 'duration':
         return this.close('duration');
       case 'unanswered':
-        logError('authorize has not answered for a whole interval, which counts as no', this);
+        logError(
+          'authorize has not answered for a whole keep-alive interval, which counts as no',
+          this,
+        );
         return this.expel();
       case 'stall':
         if (this.phase !== 'closed') {

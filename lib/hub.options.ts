@@ -48,8 +48,9 @@ export interface HubStreamOptions<Events extends object> {
   types?: readonly EventType<Events>[];
   /**
    * Events of these types are the last of their room, for a job that has an end. The stream completes after one, be it live, replayed or a
-   * message of `snapshot`; a client that has read it before is at the end at once, as long as it is the newest that is kept. With
-   * `onComplete: 'close'` clients do not come back. Where `types` is set, it must have them too.
+   * message of `snapshot`; a client that has read it before is at the end at once, as long as it is the newest that is kept. Of several
+   * rooms, the first that ends is the end of the stream. With `onComplete: 'close'` clients do not come back. `types` need not name
+   * them; an event that `filter` leaves out ends nothing.
    * @default none: the stream goes on until somebody ends it
    */
   until?: readonly EventType<Events>[];

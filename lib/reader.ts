@@ -59,8 +59,9 @@ export class Reader<Events extends object> implements CursorSource {
     /** Absent where a stream is read by something else than a connection, such as a WebSocket gateway. */
     readonly connection: SseConnection | undefined,
   ) {
-    this.types = options.types && new Set<string>(options.types);
-    this.until = options.until && new Set<string>(options.until);
+    const { types, until } = options;
+    this.types = types && new Set<string>([...types, ...(until ?? [])]);
+    this.until = until && new Set<string>(until);
   }
 
   /** From now on events may be delivered. */
@@ -254,7 +255,9 @@ export class Reader<Events extends object> implements CursorSource {
   /** Not more at once than the client takes. */
   private async inSlices<T>(items: readonly T[], give: (item: T) => void): Promise<void> {
     for (let from = 0; from < items.length && !this.subscriber.closed; from += REPLAY_SLICE) {
-      for (const item of items.slice(from, from + REPLAY_SLICE)) give(item);
+      for (const item of items.slice(from, from + REPLAY_SLICE)) {
+        if (!this.subscriber.closed) give(item);
+      }
       if (this.subscriber.closed) return;
       // It rejects when the connection has ended, and then so has this subscription.
       await this.connection?.room().catch(() => {});
@@ -289,9 +292,12 @@ export class Reader<Events extends object> implements CursorSource {
       this.rooms.map((room) => log.range(room, { after: 0, limit: 1, newest: true })),
     );
     const passed = Math.max(this.after, this.hub.delivered.position);
-    return newest
-      .flat()
-      .some(({ event }) => event.position <= passed && this.isLast(event.message));
+    return this.context.runInAsyncScope(() =>
+      newest
+        .flat()
+        .filter(({ event }) => event.position <= passed && this.isLast(event.message))
+        .some(({ event }) => this.passesFilter(this.hub.delivery.eventOf(event))),
+    );
   }
 
   private isLast({ type = '' }: { readonly type?: string | undefined }): boolean {
@@ -302,6 +308,10 @@ export class Reader<Events extends object> implements CursorSource {
     return this.types === undefined || this.types.has(type);
   }
 
+  private passesFilter(event: HubEvent): boolean {
+    return this.options.filter?.(event as PublishedEvent as SseEvent<Events>) !== false;
+  }
+
   private pass(event: HubEvent): void {
     this.context.runInAsyncScope(() => this.passInContext(event));
   }
@@ -309,9 +319,8 @@ export class Reader<Events extends object> implements CursorSource {
   /** What the filters of the stream leave out never enters the pipeline, so it holds nothing back. */
   private passInContext(hubEvent: HubEvent): void {
     if (this.subscriber.closed) return;
-    const event = hubEvent as PublishedEvent as SseEvent<Events>;
     try {
-      if (this.options.filter?.(event) === false) return;
+      if (!this.passesFilter(hubEvent)) return;
     } catch (error) {
       this.subscriber.error(error);
       return;
@@ -320,7 +329,7 @@ export class Reader<Events extends object> implements CursorSource {
       this.subscriber.next(hubEvent.withoutId as PublishedEvent as SseEvent<Events>);
     } else {
       if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
-      this.subscriber.next(event);
+      this.subscriber.next(hubEvent as PublishedEvent as SseEvent<Events>);
     }
     if (this.isLast(hubEvent)) this.subscriber.complete();
   }

@@ -16,8 +16,8 @@ export function encodeRevocation(facts: Facts): string {
     throw new SseOptionsError(what, 'at least one fact; for all, closeAll()', facts);
   }
   for (const [name, fact] of Object.entries(facts)) {
-    // JSON would leave it out, and then it would be everybody.
-    if (['string', 'number', 'boolean'].includes(typeof fact)) continue;
+    // JSON would leave anything else out, and then it would be everybody, or write `null`.
+    if (['string', 'boolean'].includes(typeof fact) || Number.isFinite(fact)) continue;
     throw new SseOptionsError(`${what}.${name}`, 'a text, a number or a boolean', fact);
   }
   const revocation: Revocation = { revoke: facts };

@@ -5,13 +5,16 @@ import { Parser, type Block } from '../parser.js';
 import { HELD_BACK } from '../protocol.js';
 
 const DEFAULT_STALL_TIMEOUT_MS = 45_000;
+/** What a refusal says is read so far and for so long: its status counts without it. */
+const MAX_REFUSAL = { length: 65_536, ms: 2_000 };
 
 /** One request and its response. */
 export class Attempt {
   private readonly parser = new Parser();
   private readonly abortion = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private hasBytes = false;
+  /** What is waited for. */
+  private stage: 'request' | 'first byte' | 'next byte' = 'request';
 
   /** `isHeldBack`: earlier ones brought nothing, which the server should know. */
   constructor(
@@ -22,8 +25,7 @@ export class Attempt {
 
   /** It was given up before the first byte of a stream. */
   get wasSilent(): boolean {
-    const error: unknown = this.abortion.signal.reason;
-    return !this.hasBytes && error instanceof SseClientError && error.code === 'SSE_STALLED';
+    return this.stage === 'first byte' && this.abortion.signal.reason instanceof SseClientError;
   }
 
   get retryMs(): number | undefined {
@@ -36,7 +38,9 @@ export class Attempt {
    */
   async open(lastEventId: string | undefined): Promise<ReadableStream<Uint8Array> | undefined> {
     const { fetch = globalThis.fetch } = this.options;
-    const init = await this.request(lastEventId);
+    this.watch();
+    const init = await this.unlessGivenUp(this.request(lastEventId));
+    this.stage = 'first byte';
     this.watch();
     const response = await fetch(this.url, init);
     if (response.status === 204) return undefined;
@@ -61,7 +65,7 @@ export class Attempt {
       const { done, value } = await reader.read();
       clearTimeout(this.timer);
       if (done) return;
-      this.hasBytes = true;
+      this.stage = 'next byte';
       yield* this.parser.feed(decoder.decode(value, { stream: true }));
     }
   }
@@ -83,17 +87,32 @@ export class Attempt {
     this.abortion.abort();
   }
 
-  /** From now on the server has so long for its next byte. */
+  /** From now on there is so long for what is waited for. */
   private watch(): void {
     const { stallTimeoutMs = DEFAULT_STALL_TIMEOUT_MS } = this.options;
     clearTimeout(this.timer);
     if (stallTimeoutMs === false) return;
-    this.timer = setTimeout(() => {
-      const what = this.hasBytes
-        ? `nothing came for ${stallTimeoutMs} ms, not even a keep-alive`
-        : `not one byte came within ${stallTimeoutMs} ms: the server is busy, or a proxy holds the stream back`;
-      this.abortion.abort(new SseClientError('SSE_STALLED', what));
-    }, stallTimeoutMs);
+    this.timer = setTimeout(() => this.abortion.abort(this.late(stallTimeoutMs)), stallTimeoutMs);
+  }
+
+  private late(ms: number): SseClientError {
+    if (this.stage === 'request') {
+      return new SseClientError('SSE_REQUEST', `headers() or body() took longer than ${ms} ms`);
+    }
+    const what =
+      this.stage === 'next byte'
+        ? `nothing came for ${ms} ms, not even a keep-alive`
+        : `not one byte came within ${ms} ms: the server is busy, or a proxy holds the stream back`;
+    return new SseClientError('SSE_STALLED', what);
+  }
+
+  /** The app's own functions know no signal. */
+  private unlessGivenUp<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.abortion;
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+      work.then(resolve, reject);
+    });
   }
 
   private async request(lastEventId: string | undefined): Promise<RequestInit> {
@@ -136,8 +155,26 @@ async function statusError(response: Response): Promise<SseClientError> {
   const { status } = response;
   const isFinal = status < 500 && status !== 408 && status !== 429;
   const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-  // The status says enough should the rest be cut.
-  const body = await response.text().catch(() => '');
+  const body = await textOf(response);
   const message = `the server answered ${status}${body === '' ? '' : `: ${body.slice(0, 200)}`}`;
   return new SseClientError('SSE_STATUS', message, { isFinal, status, body, retryAfterMs });
+}
+
+async function textOf({ body }: Response): Promise<string> {
+  if (body === null) return '';
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), MAX_REFUSAL.ms);
+  try {
+    while (text.length < MAX_REFUSAL.length) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch {
+    // The rest was cut.
+  }
+  clearTimeout(timer);
+  return text.slice(0, MAX_REFUSAL.length);
 }

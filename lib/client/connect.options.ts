@@ -18,8 +18,8 @@ type Headers = NonNullable<RequestInit['headers']>;
  */
 export interface ConnectOptions {
   /**
-   * Request headers, or a function that is called for each attempt, so that a token can be a new one. If it rejects, the
-   * attempt has failed and is made again later.
+   * Request headers, or a function that is called for each attempt, so that a token can be a new one. If it rejects, or takes
+   * longer than `stallTimeoutMs`, the attempt has failed and is made again later.
    */
   headers?: Headers | (() => Headers | Promise<Headers>);
   /**

@@ -49,7 +49,11 @@ export async function createApp(
   module: Type,
   setup: Sample['setup'],
 ): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(module, { logger: LOG_LEVELS });
+  const app = await NestFactory.create<NestExpressApplication>(module, {
+    logger: LOG_LEVELS,
+    // Browsers open sockets in advance, which would hold up Ctrl-C.
+    forceCloseConnections: true,
+  });
   setup(app);
   return app;
 }

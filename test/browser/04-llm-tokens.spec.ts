@@ -110,6 +110,27 @@ const executable = findChromium();
     expect(complaints).toEqual([]);
   }, 30_000);
 
+  it('is asked and stopped by keys alone', async () => {
+    await page.goto(address());
+    const question = page.getByRole('textbox');
+    const hasFocus = (): Promise<boolean> =>
+      question.evaluate((input) => input === document.activeElement);
+    await question.fill('Keys?');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Stop' }).waitFor();
+    expect(await hasFocus()).toBe(true);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByText('Stopped.').waitFor();
+    expect(await hasFocus()).toBe(true);
+    // What is longer than its frame can be scrolled.
+    await page.keyboard.press('Shift+Tab');
+    expect(await page.getByRole('region').evaluate((box) => box === document.activeElement)).toBe(
+      true,
+    );
+  }, 30_000);
+
   it('shows what a model said before it failed, and takes the next question', async () => {
     app.useLogger(false);
     await ask('Fail?');

@@ -125,6 +125,24 @@ const executable = findChromium();
     expect(await got()).toEqual([2, 3, 4]);
   }, 30_000);
 
+  it('tells a page that is left that it waits, behind its pagehide', async () => {
+    await start();
+    await openStream('/stream');
+    await page.evaluate(() => {
+      const { stream } = globalThis as unknown as PageGlobals;
+      const heard: string[] = [];
+      const keep = (what: string): void => {
+        heard.push(what);
+        sessionStorage.setItem('heard', String(heard));
+      };
+      addEventListener('pagehide', () => keep('pagehide'));
+      stream.onState(keep);
+    });
+    await page.reload();
+    const heard = await page.evaluate(() => sessionStorage.getItem('heard'));
+    expect(heard).toBe('pagehide,waiting');
+  }, 30_000);
+
   it('comes back at once when there is a network again, and misses nothing', async () => {
     // Nobody would wait for so long.
     retryMs = 600_000;

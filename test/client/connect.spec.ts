@@ -54,6 +54,24 @@ describe('a request', () => {
     expect(await open('/relative').closed).toMatchObject({ error: { code: 'SSE_REQUEST' } });
   });
 
+  it.each(['headers', 'body'])('is made again when %s() takes too long', async (name) => {
+    const { url, requests } = await answer(streamOf('data: a\n\n'));
+    const errors: unknown[] = [];
+    let calls = 0;
+    const never = new Promise<never>(() => {});
+    const stream = open(url, {
+      [name]: () => (++calls <= 3 ? never : name === 'headers' ? {} : 'a'),
+      stallTimeoutMs: 30,
+    });
+    stream.onState((_state, error) => error && errors.push(error));
+    const got = collect(stream);
+    await until('an event', () => got.length > 0);
+    const late = { code: 'SSE_REQUEST', message: 'headers() or body() took longer than 30 ms' };
+    expect(errors.slice(0, 3)).toMatchObject([late, late, late]);
+    // That is not the fault of a proxy.
+    expect(requests[0]?.headers.accept).toBe('text/event-stream');
+  });
+
   it('is made again when headers() rejects', async () => {
     const { url } = await answer(streamOf('data: a\n\n'));
     const errors: unknown[] = [];
@@ -181,6 +199,26 @@ describe('an answer', () => {
     expect(requests.length).toBe(1);
   });
 
+  it('of 401 is told with what came of its body, when the rest does not come and nothing watches for stalls', async () => {
+    const { url } = await answer((response) => void response.writeHead(401).write('no'));
+    expect(await open(url, { stallTimeoutMs: false }).closed).toMatchObject({
+      error: { status: 401, body: 'no', message: 'the server answered 401: no' },
+    });
+  });
+
+  it('of 401 is told with the beginning of a body that does not end to come', async () => {
+    const { url } = await answer((response) => {
+      response.writeHead(401);
+      const more = (): void => {
+        while (response.write('x'.repeat(16_384)));
+      };
+      response.on('drain', more);
+      more();
+    });
+    const { error } = await open(url, { stallTimeoutMs: false }).closed;
+    expect(error?.body).toBe('x'.repeat(65_536));
+  });
+
   it('that never comes is given up', async () => {
     const { url, requests } = await answer(() => {}, streamOf('data: a\n\n'));
     const stream = open(url, { stallTimeoutMs: 30 });
@@ -260,7 +298,7 @@ describe('a stream', () => {
       streamOf(`${FAST}id: 7\ndata: a\n\n`),
       streamOf('data: b\n\n'),
     );
-    const stream = open(url, { stallTimeoutMs: 50 });
+    const stream = open(url, { stallTimeoutMs: 500 });
     const errors: unknown[] = [];
     stream.onState((_state, error) => error && errors.push(error));
     const got = collect(stream);

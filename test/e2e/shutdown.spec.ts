@@ -9,7 +9,7 @@ import { NEVER } from 'rxjs';
 import { SseConnection, SseConnections, SseHealth, SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/stream-settings.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
-import { serve } from '../support/serve.js';
+import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';
 
 const STREAMS = 5_000;
@@ -147,6 +147,18 @@ describe('a drain', () => {
     expect(connections.count).toBeGreaterThan(0);
     await closing;
     expect(connections.count).toBe(0);
+  });
+});
+
+describe.each(ADAPTERS)('forceCloseConnections (%s)', (adapter) => {
+  it('lets the app close while somebody has a socket open and asks for nothing', async () => {
+    const app = await serve([], { adapter, http: { forceCloseConnections: true } });
+    const unused = net.connect(app.port, '127.0.0.1');
+    const cut = once(unused, 'close');
+    await once(app.nest.getHttpServer() as net.Server, 'connection');
+    await app.nest.close();
+    await cut;
+    expect(unused.destroyed).toBe(true);
   });
 });
 

@@ -3,6 +3,7 @@ import { Controller } from '@nestjs/common';
 import { Broadcaster, SseStream, type HubStreamOptions, type SseMessage } from 'nestjs-eventstream';
 import { connect } from 'nestjs-eventstream/client';
 import { redisEventLog } from 'nestjs-eventstream/redis';
+import { merge } from 'rxjs';
 import { describeRedis, startRedis, stopAllRedis } from '../support/redis-server.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
@@ -19,6 +20,12 @@ class Jobs {
   constructor(readonly hub: Broadcaster<JobEvents>) {}
   @SseStream('job', { onComplete: 'close' }) job() {
     return this.hub.stream('job', { until: ['done'], ...options });
+  }
+  @SseStream('two', { onComplete: 'close' }) two() {
+    return this.hub.stream(['job', 'other'], { until: ['done'] });
+  }
+  @SseStream('both', { onComplete: 'close' }) both() {
+    return merge(this.job(), this.hub.stream('other', { until: ['done'] }));
   }
 }
 
@@ -96,6 +103,82 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     const back = open(seen);
     await back.ended;
     expect(back.events).toMatchObject([{ event: 'sse-gap' }, END]);
+  });
+
+  it('gives nothing after the last message of a snapshot beside a stream that goes on', async () => {
+    const last: SseMessage = { type: 'done', data: { reason: 'kept elsewhere' } };
+    options = { snapshot: async () => [last, { data: 'never' }] };
+    const { app, open } = await start(adapter);
+    const late = open(undefined, 'both');
+    expect(await late.next()).toMatchObject({ event: 'done' });
+    await app.nest.get(Jobs).hub.to('other').emit('done', { reason: 'finished' });
+    await late.ended;
+    expect(late.events).toMatchObject([{ event: 'done' }, { event: 'done' }, END]);
+  });
+
+  it('has its last event whatever its types are', async () => {
+    options = { types: ['token'] };
+    const { open, token, done } = await start(adapter);
+    const reader = open();
+    await begun(reader);
+    await token('a');
+    await done();
+    await reader.ended;
+    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+  });
+
+  it('does not end after an event that its filter leaves out, be it live, replayed or the newest that is kept', async () => {
+    options = { filter: ({ type, data }) => type !== 'done' || data.reason === 'mine' };
+    const { open, token, done } = await start(adapter);
+    const live = open();
+    await begun(live);
+    const first = await token('a');
+    await done('of another');
+    const [returning, late] = [open(first), open()];
+    for (const reader of [returning, late]) await begun(reader);
+    await token('b');
+    await done('mine');
+    const rest = [{ data: 'b' }, { event: 'done', data: '{"reason":"mine"}' }, END];
+    for (const reader of [live, returning, late]) await reader.ended;
+    expect(live.events).toMatchObject([{ data: 'a' }, ...rest]);
+    expect(returning.events).toMatchObject(rest);
+    expect(late.events).toMatchObject(rest);
+  });
+
+  it('of several rooms ends with the first of them that does, be it live or before', async () => {
+    const { app, open, done } = await start(adapter);
+    const { hub } = app.nest.get(Jobs);
+    const reader = open(undefined, 'two');
+    await begun(reader);
+    await hub.to('other').emit('token', 'a');
+    await done();
+    await hub.to('other').emit('token', 'never');
+    await reader.ended;
+    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    const late = open(undefined, 'two');
+    await late.ended;
+    expect(late.events).toEqual([END]);
+  });
+
+  it('leaves the other streams of its connection as they are', async () => {
+    const { app, open, done } = await start(adapter);
+    const { hub } = app.nest.get(Jobs);
+    await done();
+    const reader = open(undefined, 'both');
+    await begun(reader);
+    await hub.to('other').emit('token', 'a');
+    await hub.to('other').emit('done', { reason: 'finished' });
+    await reader.ended;
+    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+  });
+
+  it('with ids of its own is at the end at once, too, for who comes later', async () => {
+    options = { lastEventId: false };
+    const { open, done } = await start(adapter);
+    await done();
+    const late = open();
+    await late.ended;
+    expect(late.events).toEqual([END]);
   });
 
   it('goes on where something was published after an earlier last event', async () => {
@@ -180,13 +263,13 @@ async function start(adapter: Adapter, kept: number | false = 1_000) {
   const { hub } = app.nest.get(Jobs);
   return {
     app,
-    open: (lastEventId?: string): StreamClient =>
+    open: (lastEventId?: string, path = 'job'): StreamClient =>
       app.open(
-        '/job',
+        `/${path}`,
         lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } },
       ),
     token: (text: string) => hub.to('job').emit('token', text),
-    done: () => hub.to('job').emit('done', { reason: 'finished' }),
+    done: (reason = 'finished') => hub.to('job').emit('done', { reason }),
   };
 }
 

@@ -35,10 +35,12 @@ def events(url, headers=None):
         except HTTPError as error:
             if error.code < 500 and error.code != 429:
                 raise
-            retry_after_s = float(error.headers.get("Retry-After", 0))
+            retry_after = error.headers.get("Retry-After", "")
+            retry_after_s = float(retry_after) if retry_after.isdigit() else 0.0
         except (OSError, HTTPException):
             pass  # The connection failed.
-        pause_s = random.uniform(0, min(retry_s * 2**failures, MAX_PAUSE_S)) if failures else retry_s
+        limit_s = min(retry_s * 2 ** min(failures, 10), MAX_PAUSE_S)
+        pause_s = random.uniform(0, limit_s) if failures else retry_s
         time.sleep(max(pause_s, retry_after_s))
 
 

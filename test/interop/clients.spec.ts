@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
-import { answer, status, streamOf } from '../client/support.js';
+import { answer, endOf, status, streamOf } from '../client/support.js';
 import { serve } from '../support/serve.js';
 import { startProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
@@ -92,6 +92,19 @@ describe('a client that is not ours', () => {
       expect(returned).not.toContain(undefined);
     };
     await Promise.all(programs.map(read));
+  }, 60_000);
+});
+
+describe('a program of the guide', () => {
+  it('outlasts a server that is away for hours, and a date in Retry-After', async () => {
+    const date = { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' };
+    const away = Array.from({ length: 1_100 }, () => status(503, date));
+    for (const program of programs.filter(({ name }) => ['Go', 'Python'].includes(name))) {
+      const { url } = await answer(endOf('retry: 0\n\n'), ...away, streamOf('data: a\n\n'));
+      const client = await open(program, url);
+      await until(`${program.name}: an event`, () => client.heard.length > 0 || client.isOver());
+      expect([program.name, client.heard]).toMatchObject([program.name, [{ data: 'a' }]]);
+    }
   }, 60_000);
 });
 

@@ -16,7 +16,11 @@ export interface ServeOptions {
   adapter?: Adapter;
   sse?: SseModuleOptions;
   /** Options of the platform, such as `https`. */
-  http?: { https?: { key: Buffer; cert: Buffer }; http2?: true };
+  http?: {
+    https?: { key: Buffer; cert: Buffer };
+    http2?: true;
+    forceCloseConnections?: boolean;
+  };
   /** Further module metadata. */
   module?: ModuleMetadata;
   /** Before the application is made. */
@@ -54,7 +58,8 @@ export async function serve(
   });
   override?.(builder);
   const compiled = await builder.compile();
-  const options = { logger: recordingLogger(logged), forceCloseConnections: false };
+  const { forceCloseConnections = false } = http;
+  const options = { logger: recordingLogger(logged), forceCloseConnections };
   const nest =
     adapter === 'fastify'
       ? compiled.createNestApplication(new FastifyAdapter(http as object), options)

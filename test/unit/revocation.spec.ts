@@ -29,6 +29,11 @@ describe('a revocation', () => {
       'revokeEverywhere().user: expected a text, a number or a boolean, got undefined',
     ],
     [
+      'a fact that JSON makes null of',
+      { user: NaN },
+      'revokeEverywhere().user: expected a text, a number or a boolean, got NaN',
+    ],
+    [
       'a fact that is no plain value',
       { user: {} },
       'revokeEverywhere().user: expected a text, a number or a boolean, got an object with no keys',

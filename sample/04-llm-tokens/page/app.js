@@ -113,6 +113,7 @@ function show() {
   find('refused').hidden = true;
   const isRunning = job.id !== '' && job.end === undefined;
   const thread = find('thread');
+  const focused = document.activeElement;
   const wasAtEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 40;
   document.body.dataset.end = job.end ?? '';
   find('prompt').textContent = job.prompt;
@@ -128,6 +129,8 @@ function show() {
   find('prompt').hidden = job.prompt === '';
   find('stop').hidden = !isRunning;
   find('ask').hidden = isRunning;
+  // A button that goes would take the keyboard with it.
+  if (focused.hidden) find('question').focus();
   if (wasAtEnd) thread.scrollTop = thread.scrollHeight;
 }
 

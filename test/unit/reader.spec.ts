@@ -1,0 +1,57 @@
+// What a reader does with a log that knows more than its process.
+import { describe, expect, it } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Broadcaster } from '../../lib/broadcaster.js';
+import type { LoggedEvent } from '../../lib/event.js';
+import type { Head, LogFollower } from '../../lib/event-log.js';
+import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { SSE_DEFAULTS } from '../../lib/sse.options.js';
+
+/** As a log elsewhere: what it keeps does not reach its follower before the test says so. */
+class RemoteLog extends MemoryEventLog {
+  readonly held: LoggedEvent[] = [];
+  reached!: LogFollower;
+  override follow(follower: LogFollower): Promise<Head> {
+    this.reached = follower;
+    const none = (): void => {};
+    const hold = (event: LoggedEvent): void => void this.held.push(event);
+    return super.follow({ event: hold, rooms: () => [], lost: none, caughtUp: none });
+  }
+}
+
+async function openHub() {
+  const log = new RemoteLog(SSE_DEFAULTS.history);
+  const hub = new Broadcaster(log);
+  await hub.start();
+  const read: unknown[] = [];
+  const readToEnd = (): void => {
+    hub.stream('job', { until: ['done'] }).subscribe({
+      next: ({ type }) => read.push(type),
+      complete: () => read.push('the end'),
+    });
+  };
+  return { log, hub, read, readToEnd };
+}
+
+describe('a reader whose stream has an end', () => {
+  it('waits for a last event that is kept and has not come yet', async () => {
+    const { log, hub, read, readToEnd } = await openHub();
+    await hub.to('job').emit('done', {});
+    readToEnd();
+    await turn();
+    expect(read).toEqual([]);
+    for (const event of log.held) log.reached.event(event);
+    expect(read).toEqual(['done', 'the end']);
+  });
+
+  it('is at the end when the last event was lost on its way', async () => {
+    const { log, hub, read, readToEnd } = await openHub();
+    readToEnd();
+    await turn();
+    await hub.to('job').emit('done', {});
+    log.reached.lost({ rooms: ['job'], reason: 'trimmed' });
+    log.reached.caughtUp(await log.head());
+    await turn();
+    expect(read).toEqual(['sse-gap', 'the end']);
+  });
+});
