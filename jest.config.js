@@ -1,5 +1,7 @@
 export default {
   testEnvironment: 'node',
+  // Tests wait for what happens, however long it takes where the machine has other things to do.
+  testTimeout: 30_000,
   roots: ['<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {

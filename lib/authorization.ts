@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { ForbiddenException, Logger } from '@nestjs/common';
+import { ForbiddenException } from '@nestjs/common';
 import type { SseConnection } from './connection.js';
+import { logError } from './stream-logs.js';
 
 /**
  * Who may read which rooms of a hub. Called when a stream joins them, before anything is replayed, and again at each keep-alive interval
@@ -93,7 +94,7 @@ export class Authorization {
       );
       return true;
     } catch (error) {
-      if (!(error instanceof ForbiddenException)) logger.error(error);
+      if (!(error instanceof ForbiddenException)) logError(error, this.connection);
       return false;
     } finally {
       this.isAsking = false;
@@ -124,5 +125,3 @@ export class Authorization {
     this.grants.delete(grant);
   }
 }
-
-const logger = new Logger('Sse');

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { Logger } from '@nestjs/common';
 import { Authorization } from './authorization.js';
 import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
@@ -13,6 +12,7 @@ import { commentLines, encodeFrame, idField, type SseMessage } from './frame.js'
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
 import type { RetryRange } from './sse.options.js';
+import { logError } from './stream-logs.js';
 import type { StreamSettings } from './stream-settings.js';
 import { ASK_AGAIN_MS, whatIsDue, type Task } from './upkeep.js';
 
@@ -364,8 +364,9 @@ export class SseConnection implements OutboxOwner {
       case 'duration':
         return this.close('duration');
       case 'unanswered':
-        logger.error(
+        logError(
           'authorize has not answered for a whole keep-alive interval, which counts as no',
+          this,
         );
         return this.expel();
       case 'stall':
@@ -396,7 +397,7 @@ export class SseConnection implements OutboxOwner {
       this.subscription?.unsubscribe();
     } catch (error) {
       // It runs the app's own `finalize()`; the connection is over all the same.
-      logger.error(error);
+      logError(error, this);
     }
     finish();
     this.begun?.();
@@ -436,8 +437,6 @@ export class SseConnection implements OutboxOwner {
     return encodeFrame(id === message.id ? message : { ...message, id }, this.settings.serialize);
   }
 }
-
-const logger = new Logger('Sse');
 
 /** The connection whose handler or subscription runs now. */
 export const currentConnection = new AsyncLocalStorage<SseConnection>();

@@ -42,6 +42,11 @@ export class StreamLogs {
   }
 }
 
+/** The error itself, for whoever reports errors, and where it was. */
+export function logError(error: unknown, connection: SseConnection): void {
+  logger.error(error, { event: 'error', ...placeOf(connection) });
+}
+
 /** Nest 11 takes no level for enabled, not even `fatal`, where none were chosen. */
 function isDebugOff(): boolean {
   return Logger.isLevelEnabled('fatal') && !Logger.isLevelEnabled('debug');

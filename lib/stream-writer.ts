@@ -1,4 +1,4 @@
-import { HttpException, Logger } from '@nestjs/common';
+import { HttpException } from '@nestjs/common';
 import { Subscriber, type Observable } from 'rxjs';
 import type { SseConnection } from './connection.js';
 import { diagnostics } from './diagnostics.js';
@@ -6,9 +6,8 @@ import { HubEvent } from './event.js';
 import type { SseMessage } from './frame.js';
 import { toMessage } from './message.js';
 import { END_ID } from './protocol.js';
+import { logError } from './stream-logs.js';
 import { warnOfReservedType } from './warnings.js';
-
-const logger = new Logger('Sse');
 
 /**
  * Writes what a source emits to a connection. Resolves when the stream has begun: with the first message, or without one
@@ -97,7 +96,7 @@ function failLate(error: unknown, connection: SseConnection): void {
   try {
     tellError(error, connection);
   } catch (hookError) {
-    logger.error(hookError);
+    logError(hookError, connection);
   }
   connection.close('error');
 }
@@ -105,7 +104,7 @@ function failLate(error: unknown, connection: SseConnection): void {
 function tellError(error: unknown, connection: SseConnection): void {
   const { onError } = connection.settings;
   if (onError === undefined) {
-    logger.error(error);
+    logError(error, connection);
     return connection.tellOwn('sse-error', errorBody(error));
   }
   const message = onError(error, connection);

@@ -109,6 +109,7 @@ export default defineConfig({
     nav: [
       { text: 'Quick start', link: '/guide/quick-start' },
       { text: 'Guide', link: '/guide/concepts', activeMatch: '/guide/(?!quick-start)' },
+      { text: 'Features', link: '/features' },
       { text: 'API', link: '/api/', activeMatch: '/api/' },
       { text: 'Architecture', link: '/architecture', activeMatch: '/(architecture|decisions)' },
     ],

@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Broadcaster } from 'nestjs-eventstream';
-import { concatMap, interval, type Subscription } from 'rxjs';
+import { concatMap, timer, type Subscription } from 'rxjs';
 
 const INTERVAL_MS = 500;
 
@@ -19,7 +19,7 @@ export class MarketService implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(private readonly broadcaster: Broadcaster<StockEvents>) {}
 
   onApplicationBootstrap(): void {
-    this.trading = interval(INTERVAL_MS)
+    this.trading = timer(0, INTERVAL_MS)
       .pipe(concatMap(() => Promise.all(SYMBOLS.map((symbol) => this.trade(symbol)))))
       .subscribe();
   }

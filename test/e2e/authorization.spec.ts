@@ -1,5 +1,5 @@
 // Who may read what, for how long, and how it is taken back.
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import {
   Controller,
   Injectable,
@@ -147,15 +147,23 @@ describe('authorize', () => {
   });
 
   it('is asked again while events come, too', async () => {
-    let asked = 0;
-    const app = await start(() => ++asked < 4, { keepAlive: { intervalMs: 20 } });
-    const stream = await open(app, '/rooms?rooms=a');
-    const timer = setInterval(() => void app.nest.get(Broadcaster).to('a').emit('x', 1), 2);
+    // The sockets are real; only the clocks of this process stand still until they are moved.
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     try {
+      const authorize = jest.fn<Authorize>();
+      for (let yes = 0; yes < 3; yes++) authorize.mockReturnValueOnce(true);
+      authorize.mockReturnValue(false);
+      const app = await start(authorize);
+      const stream = await open(app, '/rooms?rooms=a');
+      while (authorize.mock.calls.length < 4) {
+        await app.nest.get(Broadcaster).to('a').emit('x', 1);
+        await stream.next();
+        jest.advanceTimersByTime(10_000);
+      }
       expect(await stream.ended).toMatch(EXPELLED);
       expect(stream.text).not.toContain('keep-alive');
     } finally {
-      clearInterval(timer);
+      jest.useRealTimers();
     }
   });
 
@@ -277,6 +285,26 @@ describe('a credential that expires in mid-stream', () => {
     expect(await stream.ended).toMatch(EXPELLED);
     expect((await app.open('/guarded', { headers }).response).status).toBe(401);
   });
+
+  it.each(ADAPTERS)(
+    'of two seconds ends the stream with them, and the guard refuses the return (%s)',
+    async (adapter) => {
+      const expires = Date.now() + 2_000;
+      users.set('short', 'ann');
+      setTimeout(() => users.delete('short'), 2_000);
+      const authorize = () => ({ until: expires });
+      const app = await serve(Streams, { adapter, sse: { authorize } });
+      const headers = { authorization: 'short' };
+      const stream = await open(app, '/guarded', headers);
+      const [connection] = app.nest.get(SseConnections).list();
+      const endedAt = connection!.closed.then(() => Date.now());
+      expect(await stream.ended).toMatch(EXPELLED);
+      // A second for a machine that has other things to do.
+      expect(await endedAt).toBeLessThan(expires + 1_000);
+      await until('the token is over', () => !users.has('short'));
+      expect((await app.open('/guarded', { headers }).response).status).toBe(401);
+    },
+  );
 });
 
 describe('revoke()', () => {

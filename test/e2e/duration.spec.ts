@@ -1,6 +1,6 @@
 // Streams of a limited duration, and ends that the app chooses, beside those that the client does.
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { Controller, Param } from '@nestjs/common';
+import { Controller, Logger, Param } from '@nestjs/common';
 import {
   Broadcaster,
   Connection,
@@ -11,7 +11,7 @@ import {
 import { NEVER, takeUntil, timer } from 'rxjs';
 import { streamSettings } from '../../lib/stream-settings.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
-import { serve } from '../support/serve.js';
+import { ADAPTERS, serve } from '../support/serve.js';
 
 const DURATION_MS = 60_000;
 
@@ -22,6 +22,7 @@ describe('maxDurationMs', () => {
 
   it('ends each stream at a time of its own, from 80 to 100 % of it', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    Logger.overrideLogger(['warn', 'error']);
     const connections = new SseConnections();
     const settings = streamSettings({ maxDurationMs: DURATION_MS, keepAlive: false });
     const begun = performance.now();
@@ -45,7 +46,7 @@ describe('maxDurationMs', () => {
     expect(tenths.size).toBeGreaterThanOrEqual(7);
   });
 
-  it('loses nothing of what the client resumes', async () => {
+  it.each(ADAPTERS)('loses nothing of what the client resumes (%s)', async (adapter) => {
     @Controller()
     class Streams {
       constructor(private readonly hub: Broadcaster) {}
@@ -53,7 +54,7 @@ describe('maxDurationMs', () => {
         return this.hub.stream('room');
       }
     }
-    const app = await serve(Streams);
+    const app = await serve(Streams, { adapter });
     const room = app.nest.get(Broadcaster).to('room');
     const got: string[] = [];
     let lastEventId = '';
@@ -72,7 +73,7 @@ describe('maxDurationMs', () => {
   });
 });
 
-describe('an end that the app chooses', () => {
+describe.each(ADAPTERS)('an end that the app chooses (%s)', (adapter) => {
   @Controller()
   class Streams {
     @SseStream('own/:how') own(@Param('how') how: string, @Connection() connection: SseConnection) {
@@ -83,7 +84,7 @@ describe('an end that the app chooses', () => {
   }
 
   it('does not hide that the client leaves before', async () => {
-    const app = await serve(Streams);
+    const app = await serve(Streams, { adapter });
     const stream = app.open('/own/signal');
     await stream.until((text) => text !== '');
     const [connection] = app.nest.get(SseConnections).list();
@@ -92,7 +93,7 @@ describe('an end that the app chooses', () => {
   });
 
   it('has its own reason', async () => {
-    const app = await serve(Streams);
+    const app = await serve(Streams, { adapter });
     const stream = app.open('/own/close');
     await stream.until((text) => text !== '');
     const [connection] = app.nest.get(SseConnections).list();

@@ -332,11 +332,13 @@ describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) =>
   it('leave no subscribers, timers, listeners or sockets', async () => {
     const timers = watchTimers();
     const { app, tally, connections, streams } = await start(adapter);
-    const paths = ['/quiet', '/ticks', '/room', '/large'];
+    const paths = ['/quiet', '/ticks', '/room'];
     let cycles = 0;
     const visitor = async (): Promise<void> => {
       while (cycles < 1_000) {
-        const stream = app.open(paths[cycles++ % paths.length]!);
+        const path = paths[cycles++ % paths.length]!;
+        // One in fifty leaves while much is on its way, which takes the server longest.
+        const stream = app.open(cycles % 50 === 0 ? '/large' : path);
         await stream.until(Boolean);
         stream.abort();
         await stream.closed;
@@ -358,7 +360,7 @@ describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) =>
     await app.close();
     expect(timers.live.size).toBe(0);
     timers.stop();
-  }, 30_000);
+  }, 60_000);
 });
 
 describe.each(ADAPTERS)('a source that asks or is asked (%s)', (adapter) => {

@@ -11,8 +11,9 @@ import { compileClient } from '../support/generated-client.js';
 import { serve } from '../support/serve.js';
 
 class PriceDto {
-  @ApiProperty() symbol!: string;
+  @ApiProperty({ description: 'As at the exchange.', example: 'ACME' }) symbol!: string;
   @ApiProperty({ nullable: true, type: Number }) value!: number | null;
+  @ApiProperty({ required: false }) currency?: string;
 }
 
 class HaltDto {
@@ -141,6 +142,18 @@ describe('a documented stream', () => {
         'HaltDto',
         'PriceDto',
       ]);
+    }
+  });
+
+  it('has what the payloads say of themselves: descriptions, examples, what is required', () => {
+    for (const version of VERSIONS) {
+      expect(documents.get(version)!.components!.schemas!['PriceDto']).toMatchObject({
+        required: ['symbol', 'value'],
+        properties: {
+          symbol: { type: 'string', description: 'As at the exchange.', example: 'ACME' },
+          currency: { type: 'string' },
+        },
+      });
     }
   });
 

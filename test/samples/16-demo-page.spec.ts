@@ -1,12 +1,17 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { AppModule } from '../../sample/16-demo-page/app.module.js';
-import { openStream, post, runSample } from '../support/sample.js';
+import { openStream, post, runSample, stopClocks } from '../support/sample.js';
 
 describe('sample 16, demo page', () => {
   it('makes each fifth message a notification', async () => {
+    stopClocks();
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/events');
-    const events = await stream.take(5);
+    for (let n = 0; n < 5; n++) {
+      jest.advanceTimersByTime(n === 0 ? 1 : 2_000);
+      await stream.next();
+    }
+    const { events } = stream;
     expect(events.map(({ type }) => type)).toEqual([
       ...Array.from({ length: 4 }, () => 'message'),
       'notification',

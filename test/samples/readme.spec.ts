@@ -40,19 +40,25 @@ describe('the README of the samples', () => {
   });
 
   (hasCurl ? describe : describe.skip)('shows what comes of', () => {
-    it.each(examples)(
-      '$command',
-      async ({ command, output }) => {
-        const here = command.replaceAll(/localhost:3(\d{3})/g, (_, number) => {
-          const sample = listed.find((one) => one.number === Number(number));
-          return `localhost:${sample?.port}`;
-        });
-        const expected = shapeOf(output);
-        const printed = await run(here, expected);
-        expect(printed.slice(0, expected.length)).toBe(expected);
-      },
-      15_000,
-    );
+    const printed = new Map<string, Promise<string>>();
+
+    // Those of one sample build upon each other; the samples are tried at the same time, as some take theirs.
+    beforeAll(() => {
+      const last = new Map<number, Promise<unknown>>();
+      for (const { command, output } of examples) {
+        const number = Number(/localhost:3(\d{3})/.exec(command)?.[1]);
+        const port = listed.find((sample) => sample.number === number)?.port;
+        const here = command.replaceAll(/localhost:\d+/g, `localhost:${port}`);
+        const printing = Promise.resolve(last.get(number)).then(() => run(here, shapeOf(output)));
+        printed.set(command, printing);
+        last.set(number, printing);
+      }
+    });
+
+    it.each(examples)('$command', async ({ command, output }) => {
+      const expected = shapeOf(output);
+      expect((await printed.get(command))?.slice(0, expected.length)).toBe(expected);
+    });
   });
 });
 

@@ -10,8 +10,14 @@ jest.setTimeout(2 * TIMEOUT_MS);
 const running: INestApplication[] = [];
 
 afterEach(async () => {
+  jest.useRealTimers();
   await Promise.all(running.splice(0).map((app) => app.close()));
 });
+
+/** Sockets stay real; the clocks of this process stand still until the test moves them. */
+export function stopClocks(): void {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+}
 
 export interface Answer {
   readonly status: number;
