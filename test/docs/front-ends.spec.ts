@@ -23,16 +23,3 @@ describe('the guide for front ends', () => {
 
   it('has recipes at all', () => expect(recipes.length).toBeGreaterThan(5));
 });
-
-/** What runs when an `EventSource` tells an error: from the handler's head to the end of its statement. */
-const ERROR_HANDLER = /(?:\.onerror = |addEventListener\('error', )[\s\S]*?;$(?!\n[ }])/gm;
-
-describe('an error handler in the documents', () => {
-  const pages = ['../README.md', ...filesIn('.', '.md')];
-  const handlers = pages.flatMap((name) => read(name).match(ERROR_HANDLER) ?? []);
-
-  it('never closes the stream, which would turn the return off', () => {
-    expect(handlers.length).toBeGreaterThan(1);
-    for (const handler of handlers) expect(handler).not.toContain('close(');
-  });
-});
