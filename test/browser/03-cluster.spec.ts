@@ -4,14 +4,12 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { describeRedis } from '../support/redis-server.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { CHROMIUM, launchChromium } from './chromium.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 const WHOLE = '0 missing, 0 doubled';
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describeRedis)('the cluster in a browser', () => {
+(CHROMIUM === undefined ? describe.skip : describeRedis)('the cluster in a browser', () => {
   let browser: Browser;
   let sample: ChildProcess;
   let url: string;
@@ -19,10 +17,7 @@ const executable = findChromium();
   let complaints: string[] = [];
 
   beforeAll(async () => {
-    [browser, { sample, url }] = await Promise.all([
-      launchChromium(executable ?? ''),
-      startSample({ PORT: '0' }),
-    ]);
+    [browser, { sample, url }] = await Promise.all([launchChromium(), startSample({ PORT: '0' })]);
   }, 30_000);
 
   afterEach(async () => {

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -10,15 +10,13 @@ import { JobsModule } from '../../sample/04-llm-tokens/jobs.module.js';
 import { Model } from '../../sample/04-llm-tokens/model.js';
 import { servePage } from '../../sample/04-llm-tokens/page.js';
 import { SteeredModel } from '../support/steered-model.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 
 /** The sample as it is, but clients come back sooner. */
 @Module({ imports: [SseModule.forRoot({ retry: 50 }), JobsModule] })
 class QuickModule {}
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('LLM tokens in a browser', () => {
+describeChromium('LLM tokens in a browser', () => {
   let browser: Browser;
   let app: NestExpressApplication;
   let model: SteeredModel;
@@ -26,7 +24,7 @@ const executable = findChromium();
   let complaints: string[];
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
 
   afterAll(() => browser?.close());

@@ -28,7 +28,7 @@ import {
 } from 'nestjs-eventstream';
 import type { connect as Connect } from 'nestjs-eventstream/client';
 import { until } from '../support/until.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 import { ClientFiles } from './client-module.js';
 
 const TOKEN_MS = 1_000;
@@ -108,9 +108,7 @@ interface PageGlobals {
   heard: string[];
 }
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('a page in Chromium', () => {
+describeChromium('a page in Chromium', () => {
   let browser: Browser;
   let context: BrowserContext;
   let app: INestApplication;
@@ -118,7 +116,7 @@ const executable = findChromium();
   let connections: SseConnections;
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
   afterAll(() => browser?.close());
   afterEach(async () => {

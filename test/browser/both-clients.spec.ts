@@ -11,7 +11,7 @@ import { describeRedis, startRedis } from '../support/redis-server.js';
 import { serve, type ServeOptions } from '../support/serve.js';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 import { ClientFiles } from './client-module.js';
 
 const CLIENTS = ['EventSource', 'connect()'] as const;
@@ -44,15 +44,13 @@ interface PageGlobals {
   heard: string[];
 }
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe).each(CLIENTS)('%s in Chromium', (name) => {
+describeChromium.each(CLIENTS)('%s in Chromium', (name) => {
   let browser: Browser;
   let context: BrowserContext | undefined;
   let proxy: TcpProxy | undefined;
 
   beforeAll(async () => {
-    browser = await launchChromium(executable!);
+    browser = await launchChromium();
   }, 30_000);
   afterAll(() => browser.close());
   afterEach(async () => {

@@ -1,3 +1,4 @@
+import { describe } from '@jest/globals';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
@@ -16,7 +17,7 @@ const ARGUMENTS = [
 ];
 
 /** The browser of this machine; says so where there is none. In CI that is a failure. */
-export function findChromium(): string | undefined {
+function findChromium(): string | undefined {
   const found = NAMES.flatMap((name) =>
     (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name)),
   ).find(isExecutable);
@@ -28,8 +29,14 @@ export function findChromium(): string | undefined {
   return found;
 }
 
-export function launchChromium(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ARGUMENTS });
+/** Where it is. */
+export const CHROMIUM = findChromium();
+
+export const describeChromium: typeof describe.skip =
+  CHROMIUM === undefined ? describe.skip : describe;
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM ?? '', args: ARGUMENTS });
 }
 
 function isExecutable(path: string): boolean {

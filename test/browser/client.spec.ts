@@ -1,5 +1,5 @@
 // The client's own files, as they are, in a real browser.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import {
   Controller,
   Get,
@@ -18,7 +18,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import type { connect as Connect, EventStream } from 'nestjs-eventstream/client';
 import { until } from '../support/until.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 import { ClientFiles } from './client-module.js';
 
 interface PageGlobals {
@@ -60,9 +60,7 @@ class Site {
   }
 }
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('the client in Chromium', () => {
+describeChromium('the client in Chromium', () => {
   let browser: Browser;
   let context: BrowserContext;
   let page: Page;
@@ -71,7 +69,7 @@ const executable = findChromium();
   let connections: SseConnections;
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
   afterAll(() => browser.close());
   afterEach(async () => {

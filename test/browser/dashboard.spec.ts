@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -9,7 +9,7 @@ import { DashboardModule } from '../../sample/01-dashboard/dashboard.module.js';
 import { ROOMS } from '../../sample/01-dashboard/events.js';
 import { servePage } from '../../sample/01-dashboard/page.js';
 import { until } from '../support/until.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 
 /** The sample as it is, but clients come back sooner. */
 @Module({ imports: [SseModule.forRoot({ retry: 200 }), DashboardModule] })
@@ -24,9 +24,7 @@ async function serve(port = 0): Promise<{ app: NestExpressApplication; port: num
   return { app, port: (app.getHttpServer().address() as AddressInfo).port };
 }
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('the dashboard in a browser', () => {
+describeChromium('the dashboard in a browser', () => {
   let browser: Browser;
   let app: NestExpressApplication;
   let port: number;
@@ -35,7 +33,7 @@ const executable = findChromium();
   let streams: string[];
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
 
   afterAll(() => browser?.close());

@@ -1,13 +1,13 @@
 // What the guide says of a browser's own EventSource.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { Controller, Get, Header, Headers, UnauthorizedException } from '@nestjs/common';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { serve, type ServeOptions } from '../support/serve.js';
 import { until } from '../support/until.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 
 interface PageGlobals {
   heard: string[];
@@ -44,14 +44,12 @@ const https = { key: tls('key.pem'), cert: tls('cert.pem') };
 const ON_HTTP_1: ServeOptions = { sse: { retry: 20 } };
 const ON_HTTP_2: ServeOptions = { ...ON_HTTP_1, adapter: 'fastify', http: { https, http2: true } };
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('an EventSource in Chromium', () => {
+describeChromium('an EventSource in Chromium', () => {
   let browser: Browser;
   let context: BrowserContext;
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
   afterAll(() => browser.close());
   afterEach(() => context.close());

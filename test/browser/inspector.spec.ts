@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Controller, Module, Param, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -13,7 +13,7 @@ import {
 import { SseInspectorModule } from 'nestjs-eventstream/inspector';
 import type { Browser, Page } from 'playwright-core';
 import { openStream, type StreamClient } from '../support/stream-client.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 
 /** As text it is harmless. */
 const HOSTILE = '<img src=x onerror=alert(1)>';
@@ -49,9 +49,7 @@ class Streams {
 })
 class InspectedModule {}
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('the inspector in a browser', () => {
+describeChromium('the inspector in a browser', () => {
   let browser: Browser;
   let app: NestExpressApplication;
   let url: string;
@@ -60,7 +58,7 @@ const executable = findChromium();
   let clients: StreamClient[];
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
 
   afterAll(() => browser?.close());

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -9,7 +9,7 @@ import { firstValueFrom } from 'rxjs';
 import { OrdersModule } from '../../sample/02-orders/orders.module.js';
 import { OrdersService } from '../../sample/02-orders/orders.service.js';
 import { servePage } from '../../sample/02-orders/page.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 
 /** The sample as it is, but clients come back sooner. */
 @Module({ imports: [SseModule.forRoot({ retry: 200 }), OrdersModule] })
@@ -28,9 +28,7 @@ async function serve(port = 0): Promise<{ app: NestExpressApplication; port: num
 
 const WHOLE = '0 missing, 0 doubled';
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('the orders in a browser', () => {
+describeChromium('the orders in a browser', () => {
   let browser: Browser;
   let app: NestExpressApplication;
   let port: number;
@@ -40,7 +38,7 @@ const executable = findChromium();
   let cursors: (string | null)[];
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
 
   afterAll(() => browser?.close());

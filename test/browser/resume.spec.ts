@@ -9,7 +9,7 @@ import type { Browser } from 'playwright-core';
 import { firstValueFrom } from 'rxjs';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import { until } from '../support/until.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { CHROMIUM, describeChromium, launchChromium } from './chromium.js';
 
 @Controller()
 class Streams {
@@ -93,19 +93,16 @@ async function openChromium(origin: string, path = '/stream'): Promise<Client> {
   };
 }
 
-const executable = findChromium();
 const CLIENTS: [string, typeof openPackage][] = [
   ['the eventsource package', openPackage],
-  ...(executable === undefined
-    ? []
-    : [['Chromium', openChromium] as [string, typeof openChromium]]),
+  ...(CHROMIUM === undefined ? [] : [['Chromium', openChromium] as [string, typeof openChromium]]),
 ];
 
 describe.each(CLIENTS)('%s', (_name, open) => {
   const cleanUps: (() => Promise<unknown>)[] = [];
 
   beforeAll(async () => {
-    if (executable !== undefined) browser ??= await launchChromium(executable);
+    if (CHROMIUM !== undefined) browser ??= await launchChromium();
   }, 30_000);
   afterEach(async () => {
     for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
@@ -208,9 +205,9 @@ describe('an id in a block without data', () => {
     return { returned: lastEventId, cursor };
   };
 
-  (executable === undefined ? describe.skip : describe)('in Chromium', () => {
+  describeChromium('in Chromium', () => {
     it('is what it comes back with', async () => {
-      browser = await launchChromium(executable ?? '');
+      browser = await launchChromium();
       const { returned, cursor } = await returnedAfter(openChromium);
       expect(returned).toBe(cursor);
       await browser.close();

@@ -7,7 +7,7 @@ import { AppModule as DemoModule } from '../../sample/16-demo-page/app.module.js
 import { servePageOf } from '../../sample/shared/serve-folders.js';
 import { createApp } from '../../sample/shared/start.js';
 import { listSamples, startSamples, type SamplesProcess } from '../support/samples-process.js';
-import { findChromium, launchChromium } from './chromium.js';
+import { describeChromium, launchChromium } from './chromium.js';
 
 /** What shows that events have arrived, and what has to be done first where nothing comes by itself. */
 const PAGES: Record<string, (page: Page) => Promise<void>> = {
@@ -85,15 +85,13 @@ const PAGES: Record<string, (page: Page) => Promise<void>> = {
 
 const MARKUP = '<img src=x onerror=alert(1)>';
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('the samples in a browser', () => {
+describeChromium('the samples in a browser', () => {
   let browser: Browser;
   let page: Page;
   let complaints: string[];
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
 
   afterAll(() => browser?.close());

@@ -8,7 +8,7 @@ import { EventSource } from 'eventsource';
 import { createEventSource } from 'eventsource-client';
 import { createParser } from 'eventsource-parser';
 import type { Browser } from 'playwright-core';
-import { findChromium, launchChromium } from '../browser/chromium.js';
+import { CHROMIUM, launchChromium } from '../browser/chromium.js';
 import { findProgram, isAlive } from '../support/processes.js';
 
 export interface Heard {
@@ -40,11 +40,10 @@ const TYPES = ['message', 'n', 'sse-gap'];
 
 /** The clients of this machine; says which are missing. In CI that is a failure. */
 export async function startPrograms(): Promise<Program[]> {
-  const chromium = findChromium();
   const programs = [
     eventsource,
     eventsourceClient,
-    chromium === undefined ? undefined : await fetchEventSource(chromium),
+    CHROMIUM === undefined ? undefined : await fetchEventSource(),
     await withProgram('go', startGo),
     await withProgram('python3', startPython),
     await withProgram('curl', startCurl),
@@ -87,7 +86,7 @@ interface MessageOfPackage {
 }
 
 /** It needs a `window`: so, in a real one. */
-async function fetchEventSource(executable: string): Promise<Program> {
+async function fetchEventSource(): Promise<Program> {
   const { outputFiles } = await build({
     entryPoints: ['@microsoft/fetch-event-source'],
     bundle: true,
@@ -95,7 +94,7 @@ async function fetchEventSource(executable: string): Promise<Program> {
     globalName: 'fetchEventSourcePackage',
     write: false,
   });
-  const browser: Browser = await launchChromium(executable);
+  const browser: Browser = await launchChromium();
   return {
     name: '`fetch-event-source` 2.0',
     async open(url) {

@@ -1,10 +1,10 @@
 // What a browser makes of the protocol that a proxy speaks to it.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import { NEVER } from 'rxjs';
 import { SseConnections, SseStream } from 'nestjs-eventstream';
 import type { Browser } from 'playwright-core';
-import { findChromium, launchChromium } from '../browser/chromium.js';
+import { describeChromium, launchChromium } from '../browser/chromium.js';
 import {
   describeProxy,
   documented,
@@ -24,14 +24,11 @@ class Streams {
   }
 }
 
-const executable = findChromium();
-const describeChromium = executable === undefined ? describe.skip : describe;
-
 describeChromium('Chromium', () => {
   describeProxy('nginx')('behind nginx', () => {
     let browser: Browser;
     beforeAll(async () => {
-      browser = await launchChromium(executable!);
+      browser = await launchChromium();
     }, 30_000);
     afterAll(() => browser.close());
     afterEach(stopAllProxies);

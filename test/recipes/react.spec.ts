@@ -1,15 +1,13 @@
 // docs/recipes/react in React's StrictMode, which mounts every component twice in development.
-import { describe, expect, it } from '@jest/globals';
-import { findChromium } from '../browser/chromium.js';
+import { expect, it } from '@jest/globals';
+import { describeChromium } from '../browser/chromium.js';
 import type { recipe as Recipe } from './pages/react.js';
 import { untilText, visitor } from './site.js';
 
 declare const recipe: typeof Recipe;
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('the recipe for React', () => {
-  const visit = visitor(executable, 'react');
+describeChromium('the recipe for React', () => {
+  const visit = visitor('react');
 
   it('opens one connection, however often the component is mounted and rendered', async () => {
     const { open, emit, untilOpen, opened } = await visit();

@@ -84,13 +84,13 @@ export interface Visit {
 }
 
 /** Made in a suite: each call in a test starts an app, and a browser without cookies, workers or storage. */
-export function visitor(executable: string | undefined, name: string): () => Promise<Visit> {
+export function visitor(name: string): () => Promise<Visit> {
   let browser: Browser;
   let app: INestApplication;
   let context: BrowserContext;
 
   beforeAll(async () => {
-    browser = await launchChromium(executable ?? '');
+    browser = await launchChromium();
   }, 30_000);
   afterAll(() => browser.close());
   afterEach(async () => {

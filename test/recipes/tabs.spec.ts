@@ -1,7 +1,7 @@
 // docs/recipes/tabs: pages of one browser, with a SharedWorker and where there is none.
 import { describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { findChromium } from '../browser/chromium.js';
+import { describeChromium } from '../browser/chromium.js';
 import type { recipe as Recipe } from './pages/tabs.js';
 import { untilText, visitor, type Visit } from './site.js';
 
@@ -16,10 +16,8 @@ const WAYS: [string, (visit: Visit) => Promise<unknown>][] = [
   ],
 ];
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('the recipe for tabs', () => {
-  const start = visitor(executable, 'tabs');
+describeChromium('the recipe for tabs', () => {
+  const start = visitor('tabs');
 
   describe.each(WAYS)('with %s', (_name, prepare) => {
     /** Three pages, each of which listens. */

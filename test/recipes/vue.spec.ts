@@ -1,15 +1,13 @@
 // docs/recipes/vue
-import { describe, expect, it } from '@jest/globals';
-import { findChromium } from '../browser/chromium.js';
+import { expect, it } from '@jest/globals';
+import { describeChromium } from '../browser/chromium.js';
 import type { recipe as Recipe } from './pages/vue.js';
 import { untilText, visitor } from './site.js';
 
 declare const recipe: typeof Recipe;
 
-const executable = findChromium();
-
-(executable === undefined ? describe.skip : describe)('the recipe for Vue', () => {
-  const visit = visitor(executable, 'vue');
+describeChromium('the recipe for Vue', () => {
+  const visit = visitor('vue');
 
   it('reads one stream, goes on when its URL changes, and closes it with the component', async () => {
     const { open, emit, untilOpen, opened } = await visit();
