@@ -2,15 +2,31 @@
 //
 // Measured: two servers of ours with a thousand readers each take turns in short rounds; in one of them a further reader
 // stands still, and what the kernel takes for it is full. The latency from publishing to arrival at the others, as the
-// median of the ratios of the p99; when the server lets go of the stalled one (`stallTimeoutMs` is 15 s); and, with a
-// second one that is sent events of 64 KiB without end, the most that is queued for it.
+// median of the ratios of the p99; when the server lets go of the stalled one (`stallTimeoutMs` is 15 s); with a
+// second one that is sent events of 64 KiB without end, the most that is queued for it; and what a call of `emit()` takes
+// while one that returned to 2 000 missed events of 1 KiB stands still in the middle of them.
 // Not shown: a reader that reads, but too little.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contestant, goal, median, race, readers, report, withContestants } from './race.mjs';
 
 const count = readers(1_000);
 const ROUNDS = 9;
+const module = { history: { maxEvents: 10_000 } };
 const now = () => performance.timeOrigin + performance.now();
+
+/** Where the first of 2 000 events of 1 KiB is. */
+async function missed(each) {
+  await each.ask('ask', 'emitTimes', 'missed', 1, 1_024);
+  const position = await each.ask('ask', 'position');
+  await each.ask('ask', 'emitTimes', 'missed', 2_000, 1_024);
+  return position;
+}
+
+async function emitting(each) {
+  const times = await each.ask('ask', 'emitTimes', 'missed', 500, 1_024);
+  times.sort((a, b) => a - b);
+  return { p50: times[250], p99: times[495] };
+}
 
 async function latency(each) {
   await each.load('reset', { latencies: true });
@@ -33,8 +49,8 @@ async function stall(each, index) {
   throw new Error('the kernel took everything');
 }
 
-const { rounds, held, goneMs, ends } = await withContestants(
-  ['without', 'with'].map((name) => contestant(name, { server: 'ours' })),
+const { rounds, emits, held, goneMs, ends } = await withContestants(
+  ['without', 'with'].map((name) => contestant(name, { server: 'ours', options: { module } })),
   async (all) => {
     for (const each of all) await each.open({ count });
     for (const each of all) await latency(each);
@@ -55,8 +71,15 @@ const { rounds, held, goneMs, ends } = await withContestants(
       most = Math.max(most, await other.ask('ask', 'buffered'));
       [, over] = await other.ask('ask', 'ends');
     }
+    await missed(all[0]);
+    const headers = { 'last-event-id': await missed(other) };
+    await other.open({ count: 1, paths: ['/events?room=missed'], headers });
+    await other.load('pause', count + 2);
+    for (const each of all) await emitting(each);
+    const whileEmitting = await race(all, ROUNDS, emitting);
     return {
       rounds: results,
+      emits: whileEmitting,
       held: most,
       goneMs: gone && gone.at - blockedAt,
       ends: [gone?.reason, over?.reason],
@@ -65,6 +88,10 @@ const { rounds, held, goneMs, ends } = await withContestants(
 );
 
 const of = (name, figure) => median(rounds.map((round) => round[name][figure]));
+const emit = (name) => ({
+  'p50 ms': median(emits.map((round) => round[name].p50)),
+  'p99 ms': median(emits.map((round) => round[name].p99)),
+});
 const ratio = median(rounds.map((round) => round.with.p99 / round.without.p99));
 report(
   'slow-reader',
@@ -77,6 +104,10 @@ report(
         'p99 ms': of('with', 'p99'),
       },
     },
+    'one call of `emit()`': {
+      without: emit('without'),
+      'with one that stands still in its replay': emit('with'),
+    },
     'the stalled one': {
       'stands still': { ended: ends[0], 'after s': goneMs / 1000 },
       'is sent too much': { ended: ends[1], 'held KiB at most': held / 1024 },
@@ -86,5 +117,6 @@ report(
     goal('p99 of the others, with ÷ without', ratio, 1.1),
     goal('held for it, KiB', held / 1024, 1024),
     goal('gone after s', goneMs / 1000, 16),
+    goal('p99 of emit(), ms', emit('with')['p99 ms'], 1),
   ],
 );

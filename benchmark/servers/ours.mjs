@@ -45,6 +45,18 @@ export async function start({ isFiltered = false, hasMetrics = false, module = {
     port: app.getHttpServer().address().port,
     publish: (room, data) => void broadcaster.to(room).emit('n', data),
     position: () => broadcaster.position(),
+    /** Milliseconds that single calls of `emit()` keep the thread; between them is a turn, as between requests. */
+    async emitTimes(room, count, bytes) {
+      const times = [];
+      for (let n = 0; n < count; n++) {
+        const before = performance.now();
+        const published = broadcaster.to(room).emit('n', { n, note: 'x'.repeat(bytes) });
+        times.push(performance.now() - before);
+        await published;
+        await new Promise(setImmediate);
+      }
+      return times;
+    },
     open: () => connections.count,
     buffered: () => Math.max(0, ...connections.list().map((each) => each.bufferedBytes)),
     ends: () => ends,

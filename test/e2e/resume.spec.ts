@@ -147,17 +147,9 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     const slow = open('/stream', ids[0]);
     await slow.until((text) => text.includes('data: 1 '));
     slow.pause();
-    // Milliseconds of this process: what else the machine does is not counted.
-    const times: number[] = [];
-    for (let n = 0; n < 1_000; n++) {
-      const began = process.cpuUsage();
-      const published = hub.to('main').emit('n', n);
-      const { user, system } = process.cpuUsage(began);
-      times.push((user + system) / 1_000);
-      await published;
-    }
-    times.sort((a, b) => a - b);
-    expect(times[990]).toBeLessThan(1);
+    // It stands still all the while. What a call takes of the thread, `npm run bench -- slow-reader` measures.
+    for (let n = 0; n < 1_000; n++) await hub.to('main').emit('n', n);
+    expect(slow.events.length).toBeLessThan(899);
     slow.resume();
     await slow.until(() => slow.events.length === 899 + 1_000);
     const seen = slow.events.map(({ data }) => Number.parseInt(data));

@@ -153,25 +153,17 @@ describe.each(ADAPTERS)('one client of a hundred that reads nothing (%s)', (adap
     // More than the network holds for it.
     void connection?.send({ data: 'x'.repeat(20_000_000) });
     const others = await Promise.all(Array.from({ length: 99 }, () => open()));
-    // Milliseconds of this process: what else the machine does is not counted.
-    const times: number[] = [];
-    while (times.length < 1_000) {
-      for (let n = 0; n < 50; n++) {
-        const began = process.cpuUsage();
-        const published = hub.to('main').emit('n', String(times.length));
-        const { user, system } = process.cpuUsage(began);
-        times.push((user + system) / 1_000);
-        await published;
+    // It stands still all the while. What a call takes of the thread, `npm run bench -- slow-reader` measures.
+    for (let n = 0; n < 1_000; n++) {
+      await hub.to('main').emit('n', String(n));
+      if (n % 50 === 49) {
+        await Promise.all(others.map((other) => other.until(() => other.events.length === n + 1)));
       }
-      const { length } = times;
-      await Promise.all(others.map((other) => other.until(() => other.events.length === length)));
     }
-    times.sort((a, b) => a - b);
-    // The rest is the garbage of 99 clients in this process; the benchmark has them in another one.
-    expect(times[900]).toBeLessThan(1);
     expect(connection?.bufferedBytes).toBeGreaterThan(1_000_000);
     expect(reasons).toEqual([]);
-    for (const other of others) expect(uids(other)).toEqual(times.map((_, n) => n));
+    for (const other of others)
+      expect(uids(other)).toEqual(Array.from({ length: 1_000 }, (_, n) => n));
   }, 30_000);
 });
 
