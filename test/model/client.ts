@@ -2,6 +2,7 @@ import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Observable } from 'rxjs';
 import { currentConnection, SseConnection } from '../../lib/connection.js';
 import { SseConnections } from '../../lib/connections.js';
+import { END_ID } from '../../lib/protocol.js';
 import { streamSettings } from '../../lib/stream-settings.js';
 import { writeStream } from '../../lib/stream-writer.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
@@ -9,10 +10,12 @@ import { RecordingResponse, streamResponse } from '../support/recording-response
 /** What a client was told, in order. */
 export type Item =
   | { readonly kind: 'event'; readonly uid: number; readonly step: number }
-  | { readonly kind: 'gap'; readonly rooms: readonly string[]; readonly step: number };
+  | { readonly kind: 'gap'; readonly rooms: readonly string[]; readonly step: number }
+  | { readonly kind: 'end'; readonly step: number };
 
 const settings = streamSettings({
   keepAlive: { intervalMs: 1 },
+  onComplete: 'close',
   backpressure: { stallTimeoutMs: false, maxBufferedBytes: 1e9 },
 });
 
@@ -30,8 +33,15 @@ export class ModelClient {
 
   constructor(private readonly step: () => number) {}
 
+  /** It was told that the stream has ended for good: it does not return. */
+  get hasEnded(): boolean {
+    return this.items.at(-1)?.kind === 'end';
+  }
+
+  /** Also while what the server wrote before it ended the stream is under way. */
   get isConnected(): boolean {
-    return this.connection !== undefined && this.connection.state !== 'closed';
+    const { ended, destroyed, chunks } = this.response;
+    return this.connection !== undefined && !destroyed && !(ended && chunks.length === 0);
   }
 
   connect(source: Observable<unknown>): void {
@@ -76,8 +86,10 @@ export class ModelClient {
     const parser = createParser({
       onEvent: ({ event, data, id }) => {
         const step = this.step();
-        if (id !== undefined) this.lastEventId = id;
-        if (event === 'sse-gap') {
+        if (id !== undefined && id !== END_ID) this.lastEventId = id;
+        if (event === 'sse-end') {
+          this.items.push({ kind: 'end', step });
+        } else if (event === 'sse-gap') {
           const { rooms } = JSON.parse(data) as { rooms: string[] };
           this.items.push({ kind: 'gap', rooms, step });
         } else {
@@ -92,7 +104,7 @@ export class ModelClient {
         for (const block of text.split('\n\n')) {
           parser.feed(block === '' ? '' : `${block}\n\n`);
           const id = /^id: (.*)$/m.exec(block)?.[1];
-          if (id !== undefined) this.lastEventId = id;
+          if (id !== undefined && id !== END_ID) this.lastEventId = id;
         }
       },
     };

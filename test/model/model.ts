@@ -57,14 +57,19 @@ export interface Findings {
   readonly inverted: string[];
   /** Gaps although nothing was let go. */
   readonly needless: string[];
+  /** Streams of a job that went on after its last event, or ended before it. */
+  readonly endless: string[];
   readonly gaps: number;
   readonly events: number;
+  /** Streams that ended with their job. */
+  readonly ends: number;
 }
 
 interface Published {
   readonly uid: number;
   readonly rooms: readonly string[];
   readonly step: number;
+  readonly type: string;
   isLost: boolean;
 }
 
@@ -87,10 +92,13 @@ interface Reader {
 Logger.overrideLogger(['warn', 'error']);
 
 const ROOMS = ['a', 'b', 'c', 'd', 'e', 'f'];
+/** Has a last event, of the type `end`. */
+const JOB = 'job';
 
 /**
  * Runs one schedule over the real hub, log, resume, connections and frames: publishers, two processes on one log, clients
- * over one to five rooms that drop at any step and return to any process, slow calls, slow readers, trimming, fail-over.
+ * over one to five rooms that drop at any step and return to any process, slow calls, slow readers, trimming, fail-over, and
+ * a job with an end.
  */
 export async function runModel(
   seed: number,
@@ -113,16 +121,21 @@ export async function runModel(
 
   const publish = (): void => {
     shared.pass(schedule.below(4));
-    const rooms = [...new Set([ROOMS[schedule.below(5)]!, ROOMS[schedule.below(12)] ?? 'a'])];
     const uid = published.length;
-    published.push({ uid, rooms, step: schedule.step, isLost: false });
+    let rooms = [...new Set([ROOMS[schedule.below(5)]!, ROOMS[schedule.below(12)] ?? 'a'])];
+    let type = uid % 2 === 0 ? 'even' : 'odd';
+    if (schedule.below(8) === 0 && !published.some(isEnd)) {
+      rooms = [JOB];
+      if (schedule.below(8) === 0) type = 'end';
+    }
+    published.push({ uid, rooms, type, step: schedule.step, isLost: false });
     // Through the log and not through a hub: the order of calls is the order of positions.
-    const message = { type: uid % 2 === 0 ? 'even' : 'odd', data: uid };
+    const message = { type, data: uid };
     const parts = { beforeId: `event: ${message.type}\n`, afterId: `data: ${uid}\n\n` };
     shared.append({ rooms, message, parts }).catch((error: unknown) => failures.push(error));
   };
 
-  const readers = Array.from({ length: 5 }, (_, n) => makeReader(n, schedule, currentStep));
+  const readers = Array.from({ length: 6 }, (_, n) => makeReader(n, schedule, currentStep));
   const connect = (reader: Reader): void => {
     if (reader.client.lastEventId === undefined) reader.since = schedule.step;
     reader.client.connect(reader.open(schedule.pick(processes)!.hub));
@@ -149,7 +162,7 @@ export async function runModel(
     if (action === 'readSlowly') client.readSlowly();
     if (action === 'readAgain') client.readAgain();
     if (action === 'drop' && client.isConnected) client.drop();
-    if (action === 'return' && !client.isConnected) connect(reader);
+    if (action === 'return' && !client.isConnected && !client.hasEnded) connect(reader);
     if (action === 'failOver') await failOver();
     if (action === 'cut' || action === 'loseNotification' || action === 'loseEverything') {
       await shared.disturb(action);
@@ -168,9 +181,10 @@ export async function runModel(
       throw new Error(`Seed ${seed}: it never comes to rest`);
     let isBusy = false;
     for (const reader of readers) {
-      if (!reader.client.isConnected) connect(reader);
-      reader.client.readAgain();
-      isBusy = reader.client.receive(99) || isBusy;
+      const { client } = reader;
+      if (!client.isConnected && !client.hasEnded) connect(reader);
+      client.readAgain();
+      isBusy = client.receive(99) || isBusy;
     }
     for (const { log } of processes) while (log.arrive()) isBusy = true;
     while (schedule.release()) isBusy = true;
@@ -186,6 +200,8 @@ export async function runModel(
   return findings;
 }
 
+const isEnd = ({ type, isLost }: Published): boolean => type === 'end' && !isLost;
+
 /** Far more than any run takes that ends. */
 const MAX_STEPS_TO_END = 10_000;
 
@@ -196,7 +212,7 @@ function makeReader(n: number, schedule: Schedule, step: () => number): Reader {
   const client = new ModelClient(step);
   const isEven = (uid: number): boolean => uid % 2 === 0;
   const all = (): boolean => true;
-  const kinds: Pick<Reader, 'open' | 'wants'>[] = [
+  const kinds: (Pick<Reader, 'open' | 'wants'> & Partial<Reader>)[] = [
     { open: (hub) => hub.stream(rooms), wants: all },
     { open: (hub) => hub.stream(rooms, { types: ['even'] }), wants: isEven },
     {
@@ -213,6 +229,7 @@ function makeReader(n: number, schedule: Schedule, step: () => number): Reader {
         hub.stream(rooms).pipe(concatMap(async (event) => (await schedule.pause(), event))),
       wants: all,
     },
+    { rooms: [JOB], open: (hub) => hub.stream(JOB, { until: ['end'] }), wants: all },
   ];
   return { client, rooms, since: 0, ...kinds[n % kinds.length]! };
 }
@@ -229,9 +246,12 @@ function judge(
   const missed: string[] = [];
   const doubled: string[] = [];
   const inverted: string[] = [];
+  const endless: string[] = [];
   let gaps = 0;
+  let ends = 0;
   for (const [n, { client, rooms, wants, since }] of readers.entries()) {
     const { items } = client;
+    const { step: endedAt = Infinity } = items.find(({ kind }) => kind === 'end') ?? {};
     const got = new Map<number, number>();
     let last = -1;
     for (const [index, item] of items.entries()) {
@@ -241,7 +261,9 @@ function judge(
       last = Math.max(last, item.uid);
       got.set(item.uid, index);
     }
-    const owed = published.filter(({ step, uid, isLost }) => step > since && wants(uid) && !isLost);
+    const owed = published.filter(
+      ({ step, uid, isLost }) => step > since && step <= endedAt && wants(uid) && !isLost,
+    );
     for (const event of owed) {
       if (got.has(event.uid)) continue;
       for (const room of event.rooms) {
@@ -250,13 +272,22 @@ function judge(
         }
       }
     }
+    if (client.hasEnded) {
+      ends++;
+      const isOver = published.some(({ type, step }) => type === 'end' && step <= endedAt);
+      if (!isOver) endless.push(`client ${n} was told of an end before there was one`);
+    } else {
+      if (endedAt < Infinity) endless.push(`client ${n} got something after the end`);
+      const isOver = rooms.includes(JOB) && published.some(isEnd) && often.loseEverything === 0;
+      if (isOver) endless.push(`client ${n} was not told that the job is over`);
+    }
     for (const item of items) {
       if (item.kind !== 'gap') continue;
       gaps++;
       if (isAllKept) needless.push(`client ${n}: ${item.rooms.join()}`);
     }
   }
-  return { missed, doubled, inverted, needless, gaps, events: published.length };
+  return { missed, doubled, inverted, needless, endless, gaps, ends, events: published.length };
 }
 
 /** Before the room's next event, and not before the event was there. */
@@ -270,7 +301,7 @@ function wasTold(
     if (item.kind === 'event') {
       const isLater = item.uid > event.uid && published[item.uid]!.rooms.includes(room);
       if (isLater) return false;
-    } else if (item.step >= event.step && item.rooms.includes(room)) {
+    } else if (item.kind === 'gap' && item.step >= event.step && item.rooms.includes(room)) {
       return true;
     }
   }

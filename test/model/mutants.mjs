@@ -100,4 +100,28 @@ export const MUTANTS = [
     find: 'return EVERYTHING_LOST;',
     replace: 'return { last: 0, entries: [] };',
   },
+  {
+    name: 'an end that has not come here yet ends the stream',
+    file: 'lib/reader.ts',
+    find: '.filter(({ event }) => event.position <= passed && this.isLast(event.message))',
+    replace: '.filter(({ event }) => passed >= 0 && this.isLast(event.message))',
+  },
+  {
+    name: 'who has read the last event is not told that it was the last',
+    file: 'lib/reader.ts',
+    find: '    if (await this.isOver()) this.subscriber.complete();',
+    replace: '',
+  },
+  {
+    name: 'a new client of a job that is over waits',
+    file: 'lib/reader.ts',
+    find: 'this.until !== undefined && this.hub.keepsHistory;',
+    replace: 'false;',
+  },
+  {
+    name: 'a replay goes on after the last event',
+    file: 'lib/reader.ts',
+    find: '    if (this.isLast(hubEvent)) this.subscriber.complete();',
+    replace: '',
+  },
 ];

@@ -54,21 +54,25 @@ describeRedis(
       async (_world, options) => {
         console.log(`MODEL_SEED=${FIRST_SEED} MODEL_RUNS=${RUNS * 10}`);
         let events = 0;
+        let ended = 0;
         for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
           const {
             events: published,
             gaps: _gaps,
+            ends,
             ...wrong
           } = await runModel(
             seed,
             options,
             (schedule, maxEvents) => new RedisModelLog(server, schedule, maxEvents),
           );
-          const nothing = { missed: [], doubled: [], inverted: [], needless: [] };
+          const nothing = { missed: [], doubled: [], inverted: [], needless: [], endless: [] };
           expect({ seed, ...wrong }).toEqual({ seed, ...nothing });
           events += published;
+          ended += ends;
         }
         expect(events).toBeGreaterThan(RUNS * 20);
+        expect(ended).toBeGreaterThanOrEqual(RUNS > 50 ? RUNS / 4 : 0);
       },
       3_600_000,
     );

@@ -44,15 +44,18 @@ describe('a client that drops at any step and returns to any process', () => {
     async (_world, { gaps: expected, ...options }) => {
       console.log(`MODEL_SEED=${FIRST_SEED} MODEL_RUNS=${RUNS}`);
       let events = 0;
+      let ended = 0;
       let told = 0;
       for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
-        const { events: published, gaps, ...wrong } = await runModel(seed, options);
-        const nothing = { missed: [], doubled: [], inverted: [], needless: [] };
+        const { events: published, gaps, ends, ...wrong } = await runModel(seed, options);
+        const nothing = { missed: [], doubled: [], inverted: [], needless: [], endless: [] };
         expect({ seed, ...wrong }).toEqual({ seed, ...nothing });
         events += published;
+        ended += ends;
         told += gaps;
       }
       expect(events).toBeGreaterThan(RUNS * 20);
+      expect(ended).toBeGreaterThanOrEqual(RUNS > 50 ? RUNS / 4 : 0);
       expect(told / RUNS).toBeGreaterThanOrEqual(RUNS > 50 ? expected : 0);
     },
     3_600_000,
