@@ -76,6 +76,5 @@ describe('the figures that were measured', () => {
 
 it('the README tells of as many broken versions as there are', async () => {
   const { MUTANTS } = (await import('../model/mutants.mjs')) as { MUTANTS: unknown[] };
-  expect(MUTANTS).toHaveLength(13);
-  expect(README).toContain('finds thirteen broken versions');
+  expect(README).toContain(`finds ${MUTANTS.length} broken versions`);
 });
