@@ -24,6 +24,8 @@ export class Admission {
   private taken = 0;
   /** Of each request that has a place. */
   private readonly keys = new WeakMap<object, string>();
+  /** Requests that are in without a place. */
+  private readonly uncounted = new WeakSet<object>();
   private readonly byKey = new Map<string, number>();
   /** The longest idle first. */
   private readonly buckets = new Map<string, Bucket>();
@@ -47,8 +49,14 @@ export class Admission {
     return undefined;
   }
 
+  /** Lets a request in whatever the limits are, without a place. */
+  enterUncounted(request: HttpRequest): void {
+    this.uncounted.add(request);
+  }
+
   /** Gives the place back. */
   leave(request: HttpRequest): void {
+    if (this.uncounted.has(request)) return;
     this.taken--;
     const key = this.keys.get(request);
     if (key === undefined) return;

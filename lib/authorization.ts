@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { ForbiddenException } from '@nestjs/common';
+import { ForbiddenException, HttpException } from '@nestjs/common';
 import type { SseConnection } from './connection.js';
 import { logError } from './stream-logs.js';
 
@@ -45,7 +45,8 @@ export class Authorization {
   constructor(private readonly connection: SseConnection) {}
 
   /**
-   * Calls `granted`, at once where the answer is there at once, or `refused` with what says no. Answers what takes the grant back.
+   * Calls `granted`, at once where the answer is there at once, or `refused` with what says no, for which an open stream ends.
+   * Answers what takes the grant back.
    */
   ask(
     authorize: Authorize,
@@ -58,18 +59,21 @@ export class Authorization {
     const forget = (): void => this.forget(grant);
     const take = (authorized: Authorized): void => {
       this.apply(grant, authorized);
-      granted();
+      // It may have been taken back meanwhile.
+      if (this.grants.has(grant)) granted();
     };
     const fail = (error: unknown): void => {
       forget();
-      refused(error);
+      if (this.connection.state !== 'open') return refused(error);
+      this.logTrouble(error);
+      this.connection.expel();
     };
     // What joins later does not put off the others.
     if (this.grants.size === 0) this.askedAt = performance.now();
     this.grants.add(grant);
     try {
       const answer = authorize(this.connection, rooms);
-      if (typeof answer === 'object' && 'then' in answer) {
+      if (isPromise(answer)) {
         const answered = answer.then(take).catch(fail);
         if (this.connection.state === 'opening')
           this.pending = Promise.all([this.pending, answered]);
@@ -94,7 +98,7 @@ export class Authorization {
       );
       return true;
     } catch (error) {
-      if (!(error instanceof ForbiddenException)) logError(error, this.connection);
+      this.logTrouble(error);
       return false;
     } finally {
       this.isAsking = false;
@@ -108,7 +112,9 @@ export class Authorization {
 
   /** @throws ForbiddenException */
   private apply(grant: Grant, authorized: Authorized): void {
-    if (authorized !== true && typeof authorized !== 'object') throw new ForbiddenException();
+    // From code without types anything may come: all of that is no.
+    const isYes = authorized === true || (typeof authorized === 'object' && authorized !== null);
+    if (!isYes) throw new ForbiddenException();
     clearTimeout(this.timers.get(grant));
     if (authorized === true || authorized.until === undefined) return;
     const leftMs = Number(authorized.until) - Date.now();
@@ -119,9 +125,18 @@ export class Authorization {
     this.timers.set(grant, timer.unref());
   }
 
+  /** An `HttpException` is a no; anything else keeps whoever was asked from answering. */
+  private logTrouble(error: unknown): void {
+    if (!(error instanceof HttpException)) logError(error, this.connection);
+  }
+
   private forget(grant: Grant): void {
     clearTimeout(this.timers.get(grant));
     this.timers.delete(grant);
     this.grants.delete(grant);
   }
+}
+
+function isPromise(answer: Authorized | Promise<Authorized>): answer is Promise<Authorized> {
+  return typeof answer === 'object' && answer !== null && 'then' in answer;
 }

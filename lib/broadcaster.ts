@@ -1,5 +1,5 @@
-import { ForbiddenException, Logger, type InjectionToken } from '@nestjs/common';
-import { Observable } from 'rxjs';
+import { Logger, type InjectionToken } from '@nestjs/common';
+import { Observable, type Subscriber } from 'rxjs';
 import { currentConnection, type CloseReason, type SseConnection } from './connection.js';
 import { formatCursor } from './cursor.js';
 import { Deferred } from './deferred.js';
@@ -215,6 +215,7 @@ export class Broadcaster<Events extends object = EventMap> {
       };
       const { connection = currentConnection.getStore() } = options;
       if (connection === false) return join(undefined);
+      if (options.connection) endWith(options.connection, subscriber);
       const { authorize = this.options.authorize } = options;
       if (authorize === undefined) return join(connection);
       if (connection === undefined) {
@@ -225,13 +226,16 @@ export class Broadcaster<Events extends object = EventMap> {
           `authorize is set, and there is no connection here: ${remedy}`,
         );
       }
-      const refused = (error: unknown): void => {
-        if (connection.state === 'open' && error instanceof ForbiddenException) connection.expel();
-        else subscriber.error(error);
+      const fail = (error: unknown): void => subscriber.error(error);
+      const granted = (): void => {
+        try {
+          join(connection);
+        } catch (error) {
+          // Not for want of a permission.
+          fail(error);
+        }
       };
-      subscriber.add(
-        connection.authorization.ask(authorize, list, () => join(connection), refused),
-      );
+      subscriber.add(connection.authorization.ask(authorize, list, granted, fail));
     });
   }
 
@@ -317,6 +321,14 @@ export class Broadcaster<Events extends object = EventMap> {
     this.delivery.end();
     await this.log.close();
   }
+}
+
+/** It may be subscribed to by something else than the connection, which then would keep it in its rooms. */
+function endWith({ signal }: SseConnection, subscriber: Subscriber<unknown>): void {
+  const end = (): void => subscriber.complete();
+  if (signal.aborted) return end();
+  signal.addEventListener('abort', end, { once: true });
+  subscriber.add(() => signal.removeEventListener('abort', end));
 }
 
 const logger = new Logger('Sse');

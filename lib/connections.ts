@@ -157,6 +157,11 @@ export class SseConnections implements ConnectionHost {
     return this.admission.enter(request);
   }
 
+  /** @internal As `admit()`, for a request that takes no place. */
+  admitUncounted(request: HttpRequest): undefined {
+    this.admission.enterUncounted(request);
+  }
+
   /** @internal */
   refused(reason: RefusalReason, request: HttpRequest): void {
     diagnostics.refuse.publish({ reason, request, connections: this });

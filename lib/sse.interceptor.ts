@@ -39,6 +39,9 @@ import { warnOfLongKeepAlive } from './warnings.js';
 /** Where `@SseStream()` leaves its options. */
 export const SSE_STREAM = 'nestjs-eventstream:stream';
 
+/** On a handler whose streams take no place: who looks what is wrong has to get in when all places are taken. */
+export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
+
 const logger = new Logger('Sse');
 
 const connectionsOfRequests = new WeakMap<object, SseConnection>();
@@ -72,16 +75,15 @@ export class SseInterceptor implements NestInterceptor {
     const request = http.getRequest<HttpRequest>();
     const platformResponse = http.getResponse<HttpResponse>();
     const response = new StreamResponse(request, platformResponse);
-    const settings = this.settingsOf(context.getHandler());
+    const handler = context.getHandler();
+    const settings = this.settingsOf(handler);
 
     if (response.isGone) return of(undefined);
     if (settings.onComplete === 'close' && lastEventIdOf(request) === END_ID) {
       response.answer(204, settings.headers);
       return of(undefined);
     }
-    const refusal = this.connections.isDraining
-      ? { reason: 'shutdown' as const, waitMs: 0 }
-      : this.connections.admit(request);
+    const refusal = this.refusalOf(request, handler);
     if (refusal !== undefined) {
       this.refuse(refusal.reason, request, response, settings, refusal.waitMs);
       return of(undefined);
@@ -95,6 +97,12 @@ export class SseInterceptor implements NestInterceptor {
       tap({ complete: () => refuseUnlessBegun(connection) }),
       finalize(() => connection.abandon()),
     );
+  }
+
+  private refusalOf(request: HttpRequest, handler: object) {
+    if (this.connections.isDraining) return { reason: 'shutdown' as const, waitMs: 0 };
+    const isUncounted = Reflect.hasMetadata(SSE_UNCOUNTED, handler);
+    return isUncounted ? this.connections.admitUncounted(request) : this.connections.admit(request);
   }
 
   private settingsOf(handler: object): StreamSettings {
@@ -122,7 +130,7 @@ export class SseInterceptor implements NestInterceptor {
         if (response.isHead) connection.close('complete');
         else await writeStream(source, connection);
       } catch (error) {
-        const reason = refusalOf(error);
+        const reason = reasonOf(error);
         if (reason === undefined || connection.openedAt !== undefined) throw toHttpError(error);
         if (reason === 'log') logger.warn(`A stream was refused: ${describe(error)}`);
         connection.abandon();
@@ -169,7 +177,7 @@ const WHY_NOT: Record<RefusalReason, string> = {
   log: 'Events cannot be read at the moment',
 };
 
-function refusalOf(error: unknown): RefusalReason | undefined {
+function reasonOf(error: unknown): RefusalReason | undefined {
   if (error instanceof SseLimitError && error.limit === 'maxPerRoom') return 'room';
   return error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE' ? 'log' : undefined;
 }

@@ -16,6 +16,7 @@ import {
 import { map } from 'rxjs';
 import type { SseConnection } from '../connection.js';
 import { Connection, SseStream } from '../sse.decorators.js';
+import { SSE_UNCOUNTED } from '../sse.interceptor.js';
 import { FromPageGuard } from './from-page.guard.js';
 import { Inspector } from './inspector.js';
 import type { SseInspectorOptions } from './inspector.options.js';
@@ -53,6 +54,7 @@ export function inspectorController({ guard, path = 'sse-inspector' }: SseInspec
     }
 
     /** As text, which the app's `serialize` leaves alone. To a page that reads slowly only the latest state matters. */
+    @SetMetadata(SSE_UNCOUNTED, true)
     @SseStream('events', { backpressure: { overflow: 'conflate' } })
     events(@Connection() connection: SseConnection) {
       return this.inspector

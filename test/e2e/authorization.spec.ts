@@ -20,7 +20,7 @@ import {
 } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import type { IncomingHttpHeaders } from 'node:http';
-import { firstValueFrom, merge, Subject, switchMap } from 'rxjs';
+import { firstValueFrom, lastValueFrom, merge, Subject, switchMap } from 'rxjs';
 import { describeRedis, startRedis } from '../support/redis-server.js';
 import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
 import { until } from '../support/until.js';
@@ -192,7 +192,7 @@ describe('authorize', () => {
     expect(closed).toEqual(['auth']);
   });
 
-  it.each([0, '', Number.NaN, 'no', undefined])('says no by %p', async (answer) => {
+  it.each([0, '', Number.NaN, 'no', undefined, null])('says no by %p', async (answer) => {
     const app = await start(() => answer as unknown as boolean);
     expect((await app.open('/rooms?rooms=a').response).status).toBe(403);
   });
@@ -262,6 +262,56 @@ describe('a stream that is opened outside the call of its handler', () => {
     expect((await named.next()).data).toBe('1');
     rooms.next('closed');
     expect(await named.ended).toMatch(EXPELLED);
+  });
+
+  it.each([
+    ['an HttpException, which is a no', new UnauthorizedException('sign in'), []],
+    ['trouble, which is logged', new Error('the database is away'), ['the database is away']],
+  ])('ends the connection by what authorize throws: %s', async (_what, thrown, logged) => {
+    const app = await serve(Later, { sse: { authorize: () => Promise.reject(thrown) } });
+    const closed = reasons(app);
+    const named = app.open('/named');
+    await named.until((text) => text !== '');
+    rooms.next('a');
+    expect(await named.ended).toMatch(EXPELLED);
+    expect(closed).toEqual(['auth']);
+    expect(app.logged).toEqual(logged);
+  });
+
+  it('fails for want of a place, which is no want of a permission', async () => {
+    const limits = { maxRoomsPerConnection: 1 };
+    const app = await serve(Later, { sse: { limits, authorize: async () => true } });
+    const named = app.open('/named');
+    await named.until((text) => text !== '');
+    const connection = app.nest.get(SseConnections).list()[0]!;
+    app.nest.get(Broadcaster).stream('a', { connection }).subscribe();
+    await until('it has joined', () => app.nest.get(Broadcaster).size('a') === 1);
+    rooms.next('b');
+    expect(await named.ended).toMatch(/event: sse-error\n/);
+    expect(app.logged.at(-1)).toMatch(/maxRoomsPerConnection is 1/);
+  });
+
+  it('ends with the connection that it names, whoever subscribes to it', async () => {
+    let answer = (_is: boolean): void => {};
+    const authorize = ([room]: readonly string[]) =>
+      room === 'slow' ? new Promise<boolean>((resolve) => (answer = resolve)) : true;
+    const app = await serve(Later, { sse: { authorize: (_connection, all) => authorize(all) } });
+    const hub = app.nest.get(Broadcaster);
+    const named = app.open('/named');
+    await named.until((text) => text !== '');
+    const connection = app.nest.get(SseConnections).list()[0]!;
+    const ends = ['a', 'slow'].map((room) =>
+      lastValueFrom(hub.stream(room, { connection }), { defaultValue: 'ended' }),
+    );
+    expect(hub.rooms()).toEqual(['a']);
+    named.abort();
+    expect(await Promise.all(ends)).toEqual(['ended', 'ended']);
+    answer(true);
+    await new Promise(setImmediate);
+    expect(hub.rooms()).toEqual([]);
+    const late = hub.stream('a', { connection });
+    expect(await lastValueFrom(late, { defaultValue: 'ended' })).toBe('ended');
+    expect(hub.size()).toBe(0);
   });
 
   it('is not asked about where it is for something else than a connection', async () => {

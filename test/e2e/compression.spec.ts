@@ -6,8 +6,9 @@ import type { ServerResponse } from 'node:http';
 import { constants, gunzipSync } from 'node:zlib';
 import http from 'node:http';
 import { once } from 'node:events';
-import { Broadcaster, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
+import type { StreamClient } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 @Controller()
@@ -76,10 +77,16 @@ describe('a warning', () => {
   it('is of a browser with six streams on HTTP/1.1, once', async () => {
     const app = await serve(Streams);
     const headers = { 'sec-fetch-mode': 'cors', 'user-agent': 'a browser' };
-    const open = async (more = {}): Promise<void> => {
+    const open = async (more = {}): Promise<StreamClient> => {
       const stream = app.open('/room', { headers: { ...headers, ...more } });
       await stream.until((text) => text !== '');
+      return stream;
     };
+    const { nest } = app;
+    for (let n = 0; n < 6; n++) {
+      (await open()).abort();
+      await until('it has left', () => nest.get(SseConnections).count === 0);
+    }
     for (let n = 0; n < 5; n++) await open();
     for (let n = 0; n < 6; n++) await open({ 'x-forwarded-for': '192.0.2.1' });
     for (let n = 0; n < 6; n++) await open({ 'user-agent': `browser ${n}` });

@@ -15,6 +15,7 @@ import {
   SseConnections,
   SseModule,
   SseStream,
+  type SseModuleOptions,
 } from 'nestjs-eventstream';
 import {
   SseInspectorModule,
@@ -66,10 +67,11 @@ const isListenedTo = () =>
 function serveInspector(
   adapter: Adapter,
   options: Partial<SseInspectorOptions> = {},
+  sse: SseModuleOptions = {},
 ): Promise<TestApp> {
   const inspector = { guard: AdminGuard, imports: [KeysModule], ...options };
   const imports = [SseModule.forFeature([{ name: 'chat' }]), SseInspectorModule.forRoot(inspector)];
-  return serve(Rooms, { adapter, module: { imports } });
+  return serve(Rooms, { adapter, sse, module: { imports } });
 }
 
 /** The newest state of the inspector's stream for which `is` answers true. */
@@ -246,6 +248,23 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     two?.abort();
     await until('nobody listens', () => isListenedTo().length === 0);
     expect((await state()).traffic).toBe(null);
+  });
+
+  it('is there when all places are taken, and takes none', async () => {
+    const limits = { maxConnections: 2, maxPerKey: 2 };
+    const app = await serveInspector(adapter, {}, { limits });
+    const look = () => app.open('/sse-inspector/events', { headers: ADMIN });
+    const before = look();
+    await before.next();
+    const readers = [app.open('/rooms/a'), app.open('/rooms/a')];
+    await Promise.all(readers.map((reader) => reader.until((text) => text !== '')));
+    expect(await app.open('/rooms/a').ended).toMatch(/^retry: \d+\n\n$/);
+    const state = await stateWhere(look(), ({ connections }) => connections.inspectors === 2);
+    expect(state.connections.open).toBe(2);
+    before.abort();
+    const connections = app.nest.get(SseConnections);
+    await until('it has left', () => connections.count === 3);
+    expect(await app.open('/rooms/a').ended).toMatch(/^retry: \d+\n\n$/);
   });
 
   it('closes a connection, or all of a room, for its own page only', async () => {

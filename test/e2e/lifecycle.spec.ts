@@ -273,6 +273,16 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
     expect(reasons).toEqual(['shutdown']);
   });
 
+  it('does not wait longer for a handler that never answers', async () => {
+    const { app, handlerGate, connections } = await start(adapter, { shutdown: { timeoutMs: 20 } });
+    const opening = app.open('/handler');
+    const ends = [opening.response, opening.ended].map((end) => expect(end).rejects.toThrow());
+    await handlerGate.waiting;
+    await app.nest.close();
+    await Promise.all(ends);
+    expect(connections.count).toBe(0);
+  });
+
   it('waits for a handler that still works, and ends its stream as soon as it begins', async () => {
     const { app, handlerGate, reasons } = await start(adapter);
     const stream = app.open('/handler');
@@ -309,17 +319,17 @@ describe.each(ADAPTERS)(
       await handlerGate.waiting;
       const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
       const ask = () =>
-        new Promise<boolean>((resolve) => {
+        new Promise<string | undefined>((resolve) => {
           const request = http.get(`${app.url}/completes`, { agent }, (response) => {
-            response.resume().on('end', () => resolve(true));
+            response.resume().on('end', () => resolve(response.headers.connection));
           });
-          request.on('error', () => resolve(false));
+          request.on('error', () => resolve(undefined));
         });
-      expect(await ask()).toBe(true);
+      expect(await ask()).toBe('keep-alive');
       const closing = app.nest.close();
-      expect([await ask(), await ask(), await ask()]).toEqual([true, true, true]);
+      expect([await ask(), await ask(), await ask()]).toEqual(['close', 'close', 'close']);
       const asking = (async () => {
-        while (await ask());
+        while ((await ask()) !== undefined);
       })();
       handlerGate.open();
       await Promise.all([closing, asking, stream.ended]);

@@ -104,6 +104,20 @@ describe('what a connection may read', () => {
     expect(connection.expel).toHaveBeenCalledTimes(1);
   });
 
+  it('ends at a time of its own, so that those which began together do not end together', async () => {
+    const all = Array.from({ length: 100 }, () => authorization());
+    const ended = () =>
+      all.filter(({ connection }) => connection.expel.mock.calls.length > 0).length;
+    for (const { ask } of all) ask(() => ({ until: Date.now() + 1_000 }));
+    const counts: number[] = [];
+    for (let n = 0; n < 4; n++) {
+      await jest.advanceTimersByTimeAsync(n === 0 ? 925 : 25);
+      counts.push(ended());
+    }
+    expect(counts).toEqual([...new Set(counts)].filter((count) => count > 0));
+    expect(counts.at(-1)).toBe(100);
+  });
+
   it('has no timers left when its connection has ended', () => {
     const { all, ask } = authorization();
     ask(() => ({ until: Date.now() + 1_000 }));
