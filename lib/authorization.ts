@@ -39,8 +39,6 @@ export class Authorization {
   isAsking = false;
   /** When it was asked last, as `performance.now()`. */
   askedAt = 0;
-  /** Settles when all that was asked before the stream began is answered. */
-  pending: Promise<unknown> | undefined;
 
   constructor(private readonly connection: SseConnection) {}
 
@@ -74,9 +72,7 @@ export class Authorization {
     try {
       const answer = authorize(this.connection, rooms);
       if (isPromise(answer)) {
-        const answered = answer.then(take).catch(fail);
-        if (this.connection.state === 'opening')
-          this.pending = Promise.all([this.pending, answered]);
+        this.connection.beginAfter(answer.then(take).catch(fail));
       } else take(answer);
     } catch (error) {
       fail(error);

@@ -71,6 +71,7 @@ export class SseConnection implements OutboxOwner {
   readonly cursor = new ClientCursor();
   private lastCursor: string | undefined;
   private allowed: Authorization | undefined;
+  private awaited: Promise<unknown> | undefined;
   private begun: (() => void) | undefined;
   private subscription: { unsubscribe(): void } | undefined;
   private abort: AbortController | undefined;
@@ -199,9 +200,16 @@ export class SseConnection implements OutboxOwner {
     return this.allowed;
   }
 
-  /** @internal Before it settles the stream does not begin by itself; absent where nothing is being asked. */
-  get pendingAuthorization(): Promise<unknown> | undefined {
-    return this.allowed?.pending;
+  /** @internal Until this settles the stream does not begin by itself, only with a message: it may still be refused. */
+  beginAfter(what: Promise<unknown>): void {
+    if (this.phase === 'opening') this.awaited = Promise.all([this.awaited, what]);
+  }
+
+  /** @internal What it does not begin before; once that has settled there may be more. */
+  takeAwaited(): Promise<unknown> | undefined {
+    const { awaited } = this;
+    this.awaited = undefined;
+    return awaited;
   }
 
   /** @internal As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */

@@ -61,7 +61,7 @@ export class Outbox implements TurnWriter {
     this.phase = 'open';
     this.wire = new Wire(this.raw);
     if (opening !== '') this.write(encode(opening), 0, Buffer.byteLength(opening));
-    if (this.batch !== undefined || this.roomWaiters !== undefined) this.joinTurn();
+    if (this.batch !== undefined) this.joinTurn();
   }
 
   /** Appends a frame to what this turn writes. */
@@ -92,9 +92,7 @@ export class Outbox implements TurnWriter {
   /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
   room(): Promise<void> {
     if (this.phase === 'closed') return Deferred.rejected(new SseClosedError('the connection'));
-    if (this.phase === 'open' && this.batch === undefined && !this.isBlocked) {
-      return Promise.resolve();
-    }
+    if (this.batch === undefined && !this.isBlocked) return Promise.resolve();
     this.roomWaiters ??= new Deferred();
     return this.roomWaiters.promise;
   }

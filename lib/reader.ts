@@ -80,7 +80,9 @@ export class Reader<Events extends object> implements CursorSource {
       return;
     }
     this.waiting = [];
-    this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
+    const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
+    // A client that needs a log which is away is refused, and comes back.
+    this.connection?.beginAfter(caughtUp);
   }
 
   /** With the subscription it serves. */

@@ -11,8 +11,8 @@ import { warnOfReservedType } from './warnings.js';
 
 /**
  * Writes what a source emits to a connection. Resolves when the stream has begun: with the first message, or without one
- * in the next turn of the event loop. An error before that rejects, and somebody else answers; a later one is told in the
- * stream and ends it.
+ * in the next turn of the event loop, or when what may still refuse it is done. An error before that rejects, and somebody else
+ * answers; a later one is told in the stream and ends it.
  */
 export function writeStream(source: Observable<unknown>, connection: SseConnection): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -20,11 +20,12 @@ export function writeStream(source: Observable<unknown>, connection: SseConnecti
     connection.onBegun(resolve);
     connection.onEnd(writer);
     source.subscribe(writer);
-    setImmediate(() => {
-      const { pendingAuthorization } = connection;
-      if (pendingAuthorization === undefined) writer.begin();
-      else void pendingAuthorization.then(() => writer.begin());
-    });
+    const begin = (): void => {
+      const awaited = connection.takeAwaited();
+      if (awaited === undefined) writer.begin();
+      else void awaited.then(begin);
+    };
+    setImmediate(begin);
   });
 }
 

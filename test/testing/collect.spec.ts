@@ -21,6 +21,17 @@ describe('collect()', () => {
     }
   });
 
+  it('takes the values of an AsyncIterable however long it takes for each', async () => {
+    async function* slowly() {
+      for (let n = 1; n <= 3; n++) {
+        const begunAt = performance.now();
+        while (performance.now() < begunAt + 60) await new Promise(setImmediate);
+        yield n;
+      }
+    }
+    expect(await collect(slowly(), 3)).toEqual([1, 2, 3]);
+  });
+
   it('subscribes at once, and unsubscribes when it has them', async () => {
     const source = new Subject<number>();
     const values = collect(source, 2);
