@@ -163,9 +163,9 @@ export class SseConnections implements ConnectionHost {
   }
 
   /** @internal */
-  refused(reason: RefusalReason, request: HttpRequest): void {
+  refused(reason: RefusalReason, request: HttpRequest, trouble?: string): void {
     diagnostics.refuse.publish({ reason, request, connections: this });
-    this.logs.refusal(reason, request, this.count);
+    this.logs.refusal(reason, request, this.count, trouble);
   }
 
   /** @internal */
