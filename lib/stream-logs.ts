@@ -12,10 +12,14 @@ const logger = new Logger('Sse');
  */
 export class StreamLogs {
   private readonly refusals = new RareLine();
+  /** HTTP/2 does not tell the address of a client that has left. */
+  private readonly places = new WeakMap<SseConnection, ReturnType<typeof placeOf>>();
 
   opened(connection: SseConnection, connections: number): void {
     if (isDebugOff()) return;
-    logger.debug({ event: 'open', ...placeOf(connection), connections });
+    const place = placeOf(connection);
+    this.places.set(connection, place);
+    logger.debug({ event: 'open', ...place, connections });
   }
 
   closed(connection: SseConnection, reason: CloseReason, connections: number): void {
@@ -23,7 +27,8 @@ export class StreamLogs {
     const { openedAt = 0, sentEvents: events, sentBytes: bytes } = connection;
     const durationMs = Date.now() - openedAt;
     const facts = { reason, durationMs, events, bytes, connections };
-    logger.debug({ event: 'close', ...placeOf(connection), ...facts });
+    const place = this.places.get(connection) ?? placeOf(connection);
+    logger.debug({ event: 'close', ...place, ...facts });
   }
 
   /** `refused`: how many there were since the last line. `trouble`: what is wrong with the log that the stream needs. */
