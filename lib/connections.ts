@@ -136,6 +136,7 @@ export class SseConnections implements ConnectionHost {
   async drain(timeoutMs: number): Promise<void> {
     const draining: { onEmpty?: () => void } = (this.draining = {});
     const deadline = performance.now() + timeoutMs;
+    for (const connection of [...this.opening, ...this.open]) connection.endSession();
     await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) => connection.leave('shutdown'));
     if (this.opening.size + this.leaving.size > 0) {
       await new Promise<void>((resolve) => {

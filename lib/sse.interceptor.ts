@@ -146,6 +146,7 @@ export class SseInterceptor implements NestInterceptor {
     trouble?: string,
   ): void {
     this.connections.refused(reason, request, trouble);
+    if (reason === 'shutdown') response.endSession();
     const retryMs = Math.ceil(waitMs) + drawRetry(retry);
     if (rejectWith === 'retry')
       return response.answer(200, headers, encodeFrame({ retry: retryMs }));
