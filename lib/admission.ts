@@ -25,7 +25,7 @@ export class Admission {
   /** Of each request that has a place. */
   private readonly keys = new WeakMap<object, string>();
   /** Requests that are in without a place. */
-  private readonly uncounted = new WeakSet<object>();
+  private readonly uncounted = new WeakSet();
   private readonly byKey = new Map<string, number>();
   /** The longest idle first. */
   private readonly buckets = new Map<string, Bucket>();

@@ -32,7 +32,7 @@ import {
 import { positiveInteger } from './option-rules.js';
 import { Reader } from './reader.js';
 import { isCovered, positionIn, REPLAY_CAP } from './resume.js';
-import { warnOfReservedType } from './warnings.js';
+import { RareLine, warnOfReservedType } from './warnings.js';
 import { CONTROL_ROOM, roomList } from './rooms.js';
 import { SSE_DEFAULTS, type LimitsOptions } from './sse.options.js';
 
@@ -74,6 +74,7 @@ export class Broadcaster<Events extends object = EventMap> {
   /** @internal */
   readonly delivery = new Delivery<Events>();
   private isClosed = false;
+  private readonly failures = new RareLine();
 
   /** @internal Hubs are made by `SseModule`. */
   constructor(
@@ -178,9 +179,18 @@ export class Broadcaster<Events extends object = EventMap> {
     cursor.catch((error: unknown) => {
       const broadcaster = this as unknown as Broadcaster;
       diagnostics.error.publish({ error, connection: undefined, broadcaster });
-      logger.warn(`An event was not published: ${describe(error)}`);
+      this.tellFailure(error);
     });
     return cursor;
+  }
+
+  /** While a log is away, each event fails: that is not a line for each. */
+  private tellFailure(error: unknown): void {
+    const failed = this.failures.again();
+    if (failed === 0) return;
+    const what =
+      failed === 1 ? 'An event was not published' : `${failed} events were not published, the last`;
+    logger.warn(`${what}: ${describe(error)}`);
   }
 
   private tellPublished({ rooms, message: { type }, parts }: NewEvent): void {

@@ -212,6 +212,11 @@ export class SseConnection implements OutboxOwner {
     return awaited;
   }
 
+  /** @internal Its client's next request comes on another session of HTTP/2. */
+  endSession(): void {
+    this.response.endSession();
+  }
+
   /** @internal As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
   leave(reason: CloseReason): void {
     if (this.phase === 'closed') return;

@@ -136,6 +136,7 @@ export class SseConnections implements ConnectionHost {
   async drain(timeoutMs: number): Promise<void> {
     const draining: { onEmpty?: () => void } = (this.draining = {});
     const deadline = performance.now() + timeoutMs;
+    for (const connection of [...this.opening, ...this.open]) connection.endSession();
     await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) => connection.leave('shutdown'));
     if (this.opening.size + this.leaving.size > 0) {
       await new Promise<void>((resolve) => {
@@ -163,9 +164,9 @@ export class SseConnections implements ConnectionHost {
   }
 
   /** @internal */
-  refused(reason: RefusalReason, request: HttpRequest): void {
+  refused(reason: RefusalReason, request: HttpRequest, trouble?: string): void {
     diagnostics.refuse.publish({ reason, request, connections: this });
-    this.logs.refusal(reason, request, this.count);
+    this.logs.refusal(reason, request, this.count, trouble);
   }
 
   /** @internal */

@@ -122,6 +122,13 @@ export class StreamResponse {
     this.raw.end(this.isHead ? undefined : body);
   }
 
+  /** Of HTTP/2: what is open on it goes on, and its client opens another for what comes. A server that closes would wait for it. */
+  endSession(): void {
+    if (!this.isHttp2) return;
+    const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
+    stream?.session?.close();
+  }
+
   /** Later sources win; a name counts in any case. */
   private writeHead(status: number, sources: readonly Record<string, HeaderValue>[]): void {
     const byName = new Map<string, [string, HeaderValue]>();

@@ -5,7 +5,6 @@ import {
   HttpStatus,
   Inject,
   Injectable,
-  Logger,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
@@ -41,8 +40,6 @@ export const SSE_STREAM = 'nestjs-eventstream:stream';
 
 /** On a handler whose streams take no place: who looks what is wrong has to get in when all places are taken. */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
-
-const logger = new Logger('Sse');
 
 const connectionsOfRequests = new WeakMap<object, SseConnection>();
 
@@ -132,9 +129,9 @@ export class SseInterceptor implements NestInterceptor {
       } catch (error) {
         const reason = reasonOf(error);
         if (reason === undefined || connection.openedAt !== undefined) throw toHttpError(error);
-        if (reason === 'log') logger.warn(`A stream was refused: ${describe(error)}`);
         connection.abandon();
-        this.refuse(reason, connection.request, response, settings);
+        const trouble = reason === 'log' ? describe(error) : undefined;
+        this.refuse(reason, connection.request, response, settings, 0, trouble);
       }
     });
   }
@@ -145,9 +142,11 @@ export class SseInterceptor implements NestInterceptor {
     request: HttpRequest,
     response: StreamResponse,
     { retry = SSE_DEFAULTS.retry, rejectWith, headers }: StreamSettings,
-    waitMs = 0,
+    waitMs: number,
+    trouble?: string,
   ): void {
-    this.connections.refused(reason, request);
+    this.connections.refused(reason, request, trouble);
+    if (reason === 'shutdown') response.endSession();
     const retryMs = Math.ceil(waitMs) + drawRetry(retry);
     if (rejectWith === 'retry')
       return response.answer(200, headers, encodeFrame({ retry: retryMs }));

@@ -2,23 +2,24 @@ import { Logger } from '@nestjs/common';
 import type { CloseReason, SseConnection } from './connection.js';
 import type { RefusalReason } from './diagnostics.js';
 import { addressOf, pathOf, type HttpRequest } from './response.js';
+import { RareLine } from './warnings.js';
 
 const logger = new Logger('Sse');
-
-/** A flood of refusals is told by one line in so long. */
-const REFUSALS_EVERY_MS = 10_000;
 
 /**
  * What the log tells of connections, as objects, for whoever reads logs by program: the beginning and the end of each at
  * `debug`, refusals at `warn`. Never a line per event. The query is left out: it may be a ticket.
  */
 export class StreamLogs {
-  private refused = 0;
-  private refusalsToldAt = -Infinity;
+  private readonly refusals = new RareLine();
+  /** HTTP/2 does not tell the address of a client that has left. */
+  private readonly places = new WeakMap<SseConnection, ReturnType<typeof placeOf>>();
 
   opened(connection: SseConnection, connections: number): void {
     if (isDebugOff()) return;
-    logger.debug({ event: 'open', ...placeOf(connection), connections });
+    const place = placeOf(connection);
+    this.places.set(connection, place);
+    logger.debug({ event: 'open', ...place, connections });
   }
 
   closed(connection: SseConnection, reason: CloseReason, connections: number): void {
@@ -26,19 +27,22 @@ export class StreamLogs {
     const { openedAt = 0, sentEvents: events, sentBytes: bytes } = connection;
     const durationMs = Date.now() - openedAt;
     const facts = { reason, durationMs, events, bytes, connections };
-    logger.debug({ event: 'close', ...placeOf(connection), ...facts });
+    const place = this.places.get(connection) ?? placeOf(connection);
+    logger.debug({ event: 'close', ...place, ...facts });
   }
 
-  /** `refused`: how many there were since the last line. */
-  refusal(reason: RefusalReason, request: HttpRequest, connections: number): void {
-    this.refused++;
-    const now = performance.now();
-    if (now < this.refusalsToldAt + REFUSALS_EVERY_MS) return;
-    const { refused } = this;
+  /** `refused`: how many there were since the last line. `trouble`: what is wrong with the log that the stream needs. */
+  refusal(
+    reason: RefusalReason,
+    request: HttpRequest,
+    connections: number,
+    trouble?: string,
+  ): void {
+    const refused = this.refusals.again();
+    if (refused === 0) return;
     const [route, remote] = [pathOf(request), addressOf(request)];
-    logger.warn({ event: 'refuse', reason, route, remote, refused, connections });
-    this.refused = 0;
-    this.refusalsToldAt = now;
+    const facts = { event: 'refuse', reason, route, remote, refused, connections };
+    logger.warn(trouble === undefined ? facts : { ...facts, trouble });
   }
 }
 

@@ -13,6 +13,26 @@ function warnOnce(what: string, text: string): void {
   logger.warn(text);
 }
 
+/** What happens again and again is one line of the log in so long. */
+const EVERY_MS = 10_000;
+
+/** For a line that would flood the log. */
+export class RareLine {
+  private times = 0;
+  private toldAt = -Infinity;
+
+  /** It has happened again: how often since the last line, or 0 where it is too early for another. */
+  again(): number {
+    this.times++;
+    const now = performance.now();
+    if (now < this.toldAt + EVERY_MS) return 0;
+    const { times } = this;
+    this.times = 0;
+    this.toldAt = now;
+    return times;
+  }
+}
+
 /** Types that mean something else at the client already: they are sent all the same. */
 export function warnOfReservedType(type: string | undefined): void {
   // A type that is no text is told as an error, where it is checked.

@@ -6,6 +6,7 @@ import type { SseConnection } from '../connection.js';
 import { SseConnections } from '../connections.js';
 import { Hubs } from '../hubs.js';
 import { poll } from '../poll.js';
+import { addressOf, pathOf } from '../response.js';
 import { shortened } from './notes.js';
 import {
   firstOf,
@@ -111,12 +112,11 @@ export class Inspector {
   private inspect(connection: SseConnection, eventsPerSecond: number): InspectedConnection {
     const { request, id, sentEvents, sentBytes, bufferedBytes, droppedEvents, isBlocked } =
       connection;
-    const { originalUrl = '' } = request as { originalUrl?: string };
     const { rooms } = connection.cursor;
     return {
       id,
-      path: shortened(originalUrl.split('?', 1)[0] ?? ''),
-      address: request.ip ?? '',
+      path: shortened(pathOf(request)),
+      address: addressOf(request),
       userAgent: shortened(request.headers['user-agent'] ?? ''),
       openedAt: connection.openedAt ?? Date.now(),
       rooms: rooms.slice(0, MAX_ROOMS_OF_CONNECTION),

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe, type ChannelListener } from 'node:diagnostics_c
 import type { SseConnection } from '../connection.js';
 import { SSE_CHANNELS, type SseDiagnostics } from '../diagnostics.js';
 import { describe } from '../errors.js';
+import { addressOf } from '../response.js';
 import { Notes, shortened } from './notes.js';
 import type { InspectedTraffic, TrafficFigures } from './state.js';
 
@@ -101,7 +102,7 @@ export class Traffic {
     },
     refuse: ({ reason, request }) => {
       count(this.refusals, reason, 1, MAX_REASONS);
-      this.notes.add('refuse', `${reason}: ${request.ip ?? 'unknown address'}`);
+      this.notes.add('refuse', `${reason}: ${addressOf(request) || 'unknown address'}`);
     },
     publish: ({ hub, rooms }) => {
       this.total.published += 1;

@@ -3,9 +3,11 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { ConsoleLogger, Controller, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Module } from '@nestjs/common';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { concat, from, map, of, timer } from 'rxjs';
+import { concat, from, map, NEVER, of, timer } from 'rxjs';
 import { SseModule, SseStream } from 'nestjs-eventstream';
+import { serve } from '../support/serve.js';
 import { openStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
@@ -13,6 +15,9 @@ import { until } from '../support/until.js';
 class Streams {
   @SseStream('many') many() {
     return from(Array.from({ length: 100 }, (_none, n) => n));
+  }
+  @SseStream('quiet') quiet() {
+    return NEVER;
   }
   @SseStream('failing') failing() {
     return concat(of('x'), timer(1).pipe(map(() => { throw new Error('as it happens'); }))); // prettier-ignore
@@ -24,6 +29,10 @@ class Streams {
   controllers: [Streams],
 })
 class App {}
+
+const tls = (file: string): Buffer =>
+  readFileSync(new URL(`../support/tls/${file}`, import.meta.url));
+const TLS = { key: tls('key.pem'), cert: tls('cert.pem') };
 
 interface Line {
   readonly context: string;
@@ -104,5 +113,20 @@ describe('the log', () => {
     const places = errors.map(({ message, params = message }) => params);
     expect(places).toContainEqual({ event: 'error', connection, ...failed });
     expect(lines.join('')).not.toContain('secret');
+  });
+
+  it('has the address of a client that has left, on HTTP/2 as well', async () => {
+    const debug = jest.spyOn(Logger.prototype, 'debug').mockImplementation(() => {});
+    Logger.overrideLogger(['debug', 'fatal']);
+    const app = await serve(Streams, { adapter: 'fastify', http: { http2: true, https: TLS } });
+    const stream = app.open('/quiet');
+    await stream.until((text) => text !== '');
+    stream.abort();
+    await until('it has left', () => debug.mock.calls.length === 2);
+    const line = { route: '/quiet', remote: '127.0.0.1' };
+    expect(debug.mock.calls).toMatchObject([
+      [{ event: 'open', ...line }],
+      [{ event: 'close', ...line }],
+    ]);
   });
 });

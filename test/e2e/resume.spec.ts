@@ -285,7 +285,9 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     const stream = open('/stream', '1.abcdefgh.hocqx6mqcw');
     expect((await stream.response).status).toBe(200);
     expect(await stream.ended).toMatch(/^retry: \d+\n\n$/);
-    expect(warn).toHaveBeenCalledWith('A stream was refused: the log is away');
+    expect(warn).toHaveBeenCalledWith(
+      expect.objectContaining({ event: 'refuse', reason: 'log', trouble: 'the log is away' }),
+    );
     warn.mockRestore();
   });
 });

@@ -2,13 +2,16 @@ import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { EventSource } from 'eventsource';
 import { createParser } from 'eventsource-parser';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
+import http2 from 'node:http2';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { concat, map, NEVER, of, timer } from 'rxjs';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
-import { ADAPTERS, serve } from '../support/serve.js';
+import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
+import { until } from '../support/until.js';
 
 const https = {
   key: readFileSync(new URL('../support/tls/key.pem', import.meta.url)),
@@ -99,8 +102,54 @@ describe.each(TRANSPORTS)('over %s', (title, options) => {
   });
 });
 
+describe('a session of HTTP/2', () => {
+  let openGate: (() => void) | undefined;
+
+  @Controller()
+  class Gated extends Streams {
+    @SseStream('gated') async gated() {
+      await new Promise<void>((resolve) => (openGate = resolve));
+      return NEVER;
+    }
+  }
+
+  const openSession = (app: TestApp): http2.ClientHttp2Session =>
+    http2.connect(app.url, { rejectUnauthorized: false });
+  const begin = async (session: http2.ClientHttp2Session, path: string) => {
+    const stream = session.request({ ':path': path }).setEncoding('utf8');
+    const first = once(stream, 'data') as Promise<[string]>;
+    return { ended: once(stream, 'end'), text: (await first)[0] };
+  };
+
+  it('does not keep app.close() from its end, nor does one on which a client comes back', async () => {
+    const app = await serve(Gated, {
+      adapter: 'fastify',
+      http: { https, http2: true },
+      sse: { shutdown: { timeoutMs: 60_000 } },
+    });
+    const connections = app.nest.get(SseConnections);
+    const sessions = [openSession(app), openSession(app)];
+    const streams = await Promise.all(
+      sessions.flatMap((session) => ['/ticks', '/room'].map((path) => begin(session, path))),
+    );
+    const slow = openSession(app);
+    const opening = begin(slow, '/gated');
+    await until('its handler works', () => openGate !== undefined);
+    const gone = [...sessions, slow].map((session) => once(session, 'close'));
+    const closing = app.nest.close();
+    await until('no stream is open', () => connections.isDraining && connections.count === 0);
+    const back = openSession(app);
+    gone.push(once(back, 'close'));
+    const refused = await begin(back, '/ticks');
+    expect(refused.text).toMatch(/^retry: \d+\n\n$/);
+    openGate?.();
+    await Promise.all([closing, ...gone, opening]);
+    await Promise.all(streams.map(({ ended }) => ended));
+  });
+});
+
 describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
-  const exchange = async (lines: string, until: (text: string) => boolean): Promise<string> => {
+  const exchange = async (lines: string, isDone: (text: string) => boolean): Promise<string> => {
     const app = await serve(Streams, { adapter });
     const socket = net.connect(app.port, '127.0.0.1');
     let text = '';
@@ -108,7 +157,7 @@ describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
     await new Promise<void>((resolve) => {
       socket.on('data', (chunk) => {
         text += String(chunk);
-        if (until(text)) resolve();
+        if (isDone(text)) resolve();
       });
       socket.on('close', () => resolve());
     });

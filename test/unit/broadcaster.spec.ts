@@ -11,6 +11,29 @@ async function openHub(): Promise<Broadcaster> {
   return hub;
 }
 
+describe('events that are not published', () => {
+  it('are one line of the log in ten seconds, with how many they were since the last', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    try {
+      const hub = await openHub();
+      await hub.close();
+      for (let second = 0; second <= 10; second++) {
+        await expect(hub.to('a').emit('n', second)).rejects.toThrow('closed');
+        jest.advanceTimersByTime(1_000);
+      }
+      const why = 'the hub is closed; stop sending to it';
+      expect(warn.mock.calls).toEqual([
+        [`An event was not published: ${why}`],
+        [`10 events were not published, the last: ${why}`],
+      ]);
+    } finally {
+      jest.useRealTimers();
+      warn.mockRestore();
+    }
+  });
+});
+
 describe('delivery to the readers of a room', () => {
   it('gives an event to those who were there, not to who subscribes because of it', async () => {
     const hub = await openHub();
