@@ -28,8 +28,8 @@ function entries(markdown: string): Entry[] {
   return found;
 }
 
-const page = readFileSync(join(docs, 'features.md'), 'utf8');
-const [features = [], faults = []] = page.split('\n## Faults').map(entries);
+const list = readFileSync(join(docs, 'features.md'), 'utf8');
+const [features = [], faults = []] = list.split('\n## Faults').map(entries);
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_none, n) => n + 1);
 
@@ -92,7 +92,7 @@ describe('docs/features.md', () => {
     expect(features.map(({ number }) => number)).toEqual(numbers(FEATURES));
     expect(faults.map(({ number }) => number)).toEqual(numbers(FAULTS));
     // It would end the list above it.
-    expect(page).not.toMatch(/^- /m);
+    expect(list).not.toMatch(/^- /m);
   });
 
   it('names what shows each of them', () => {
