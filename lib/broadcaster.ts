@@ -49,7 +49,10 @@ export interface Emitter<Events extends object> {
   ): Promise<string>;
 }
 
-/** A page of a room's history. */
+/**
+ * A page of a room's history.
+ * @publicApi
+ */
 export interface HistoryPage<Events extends object> {
   /** In the order in which they were published. */
   readonly events: SseEvent<Events>[];

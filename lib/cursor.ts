@@ -17,7 +17,7 @@ const VERSION = '1';
 export const MAX_CURSOR_LENGTH = 128;
 
 /** Between the cursors of several hubs in one last event ID. */
-export const CURSOR_SEPARATOR = '~';
+const CURSOR_SEPARATOR = '~';
 
 /** `1.<epoch>.<position base36>` */
 export function formatCursor({ epoch, position }: Cursor): string {

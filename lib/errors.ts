@@ -1,4 +1,7 @@
-/** What programs may switch on; the message is for people. */
+/**
+ * What programs may switch on; the message is for people.
+ * @publicApi
+ */
 export type SseErrorCode =
   | 'SSE_INVALID_FIELD'
   | 'SSE_SERIALIZE'

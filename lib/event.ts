@@ -8,7 +8,10 @@ import { idField, type FrameParts, type SseMessage } from './frame.js';
  */
 export type EventMap = Record<string, unknown>;
 
-/** An event as a log keeps it and hands it on. */
+/**
+ * An event as a log keeps it and hands it on.
+ * @publicApi
+ */
 export interface LoggedEvent {
   readonly epoch: string;
   /** `undefined`: ephemeral, for those who are there, without a place in the log. */

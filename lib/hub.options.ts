@@ -10,9 +10,9 @@ import * as rules from './option-rules.js';
  * @publicApi
  */
 export interface HubOptions {
-  /** Text for the data of this hub's events, in place of JSON. */
+  /** Text for the data of this hub's events, in place of JSON. Without it: what the module says. */
   serialize?: Serialize;
-  /** What is kept for clients that return. `false`: nothing; events have no ids, and clients only get what comes. */
+  /** What is kept for clients that return. `false`: nothing; events have no ids, and clients only get what comes. Without it: what the module says. */
   history?: HistoryOptions | false;
   /** Who may read which rooms, asked for each connection. Without it: whoever the handler opens a stream for. */
   authorize?: Authorize;

@@ -24,7 +24,8 @@ export class Hubs {
 
   /** @throws SseOptionsError where the name has other options elsewhere */
   open(name: string, own: HubOptions): Promise<Broadcaster> {
-    const options = { history: this.module.history, ...own };
+    const { history, serialize } = this.module;
+    const options = { history, serialize, ...defined(own) };
     let hub = this.hubs.get(name);
     if (hub === undefined) {
       hub = { options, broadcaster: this.run(name, started(name, options, this.module)) };

@@ -43,6 +43,7 @@ export { SseConnections } from './connections.js';
 export type { ClosedConnection } from './connections.js';
 export type { Overflow } from './backlog.js';
 
+// who may read
 export type { Authorize, Authorized } from './authorization.js';
 
 // what a service injects
@@ -51,6 +52,7 @@ export type { Emitter, HistoryPage } from './broadcaster.js';
 export type { EmitOptions, HubOptions, HubStreamOptions } from './hub.options.js';
 export type { EventData, EventMap, EventType, PublishedEvent, SseEvent } from './event.js';
 
+// whether events arrive
 export { SseHealth } from './health.js';
 export type { SseHealthResult } from './health.js';
 

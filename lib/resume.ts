@@ -15,7 +15,7 @@ export interface Missed {
 }
 
 /** How much is read at most. */
-export interface ReadCap {
+interface ReadCap {
   readonly events: number;
   readonly bytes: number;
 }

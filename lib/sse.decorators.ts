@@ -81,13 +81,25 @@ export const Connection: () => ParameterDecorator = createParamDecorator(
 export const InjectBroadcaster = (name?: string): ReturnType<typeof Inject> =>
   Inject(getBroadcasterToken(name));
 
-/** This property is the data of the event. */
+/**
+ * This property is the data of the event.
+ * @publicApi
+ */
 export const SseData = (): PropertyDecorator => mapTo('data');
-/** This property is the type of the event. */
+/**
+ * This property is the type of the event.
+ * @publicApi
+ */
 export const SseType = (): PropertyDecorator => mapTo('type');
-/** This property is the id of the event. */
+/**
+ * This property is the id of the event.
+ * @publicApi
+ */
 export const SseId = (): PropertyDecorator => mapTo('id');
-/** This property is the reconnection time, in milliseconds. */
+/**
+ * This property is the reconnection time, in milliseconds.
+ * @publicApi
+ */
 export const SseRetry = (): PropertyDecorator => mapTo('retry');
 
 function mapTo(field: keyof SseMap): PropertyDecorator {

@@ -51,8 +51,8 @@ class SseFeatureModule {}
     {
       provide: Broadcaster,
       inject: [Hubs, SSE_OPTIONS],
-      useFactory: (hubs: Hubs, { serialize, authorize }: SseModuleOptions) =>
-        hubs.open(DEFAULT_HUB, { serialize, authorize }),
+      useFactory: (hubs: Hubs, { authorize }: SseModuleOptions) =>
+        hubs.open(DEFAULT_HUB, { authorize }),
     },
   ],
   exports: [SseConnections, SseHealth, Broadcaster, Hubs, SSE_OPTIONS],

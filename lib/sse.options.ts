@@ -172,7 +172,9 @@ export interface ShutdownOptions {
  * @publicApi
  */
 export interface SseModuleOptions extends StreamOptions {
+  /** How streams end when the app does. */
   shutdown?: ShutdownOptions;
+  /** How much this process takes on. */
   limits?: LimitsOptions;
   /** What hubs keep for clients that return. `false`: nothing; a named hub may have its own. */
   history?: HistoryOptions | false;

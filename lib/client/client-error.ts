@@ -1,4 +1,7 @@
-/** What programs may switch on; the message is for people. */
+/**
+ * What programs may switch on; the message is for people.
+ * @publicApi
+ */
 export type SseClientErrorCode =
   | 'SSE_OPTIONS'
   | 'SSE_STATUS'

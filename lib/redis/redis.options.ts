@@ -3,6 +3,7 @@ import * as rules from '../option-rules.js';
 /**
  * An `ioredis` client, 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied, with `duplicate()`: each log makes two
  * connections of its own and closes them.
+ * @publicApi
  */
 export interface RedisClient {
   readonly isCluster?: boolean;

@@ -31,7 +31,7 @@ export async function start({
   app.enableShutdownHooks();
 
   try {
-    if (PORT !== undefined) await tryToListen(app, PORT);
+    if (PORT !== undefined) await tryToListen(app, Number(PORT));
     else if (await listen(app, DEFAULT_PORT)) console.log(FREE_ONE);
     console.log(`\n  ${title}  ${await urlOf(app)}\n`);
     return app;
@@ -79,7 +79,7 @@ export async function urlOf(app: NestExpressApplication): Promise<string> {
   return process.env['HOST'] === undefined ? `http://localhost:${portOf(app)}` : app.getUrl();
 }
 
-async function tryToListen(app: NestExpressApplication, port: number | string): Promise<void> {
+async function tryToListen(app: NestExpressApplication, port: number): Promise<void> {
   // Nest would log a taken port as well, with its stack.
   app.useLogger(false);
   await app

@@ -28,7 +28,7 @@ export function writeSnippets(suite: string): { snippets: Snippet[]; remove: () 
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const snippets = documents.flatMap((document) =>
-    [...textOf(document).matchAll(/^```(tsx?)\n([\s\S]*?)^```$/gm)].map(
+    [...textOf(document).matchAll(/^```(tsx?|js)\n([\s\S]*?)^```$/gm)].map(
       ([, language, code = ''], index): Snippet => ({
         title: `${document} #${index + 1}`,
         document,

@@ -28,9 +28,8 @@ function entries(markdown: string): Entry[] {
   return found;
 }
 
-const [features = [], faults = []] = readFileSync(join(docs, 'features.md'), 'utf8')
-  .split('\n## Faults')
-  .map(entries);
+const list = readFileSync(join(docs, 'features.md'), 'utf8');
+const [features = [], faults = []] = list.split('\n## Faults').map(entries);
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_none, n) => n + 1);
 
@@ -92,6 +91,8 @@ describe('docs/features.md', () => {
   it('has every feature and every fault, in order', () => {
     expect(features.map(({ number }) => number)).toEqual(numbers(FEATURES));
     expect(faults.map(({ number }) => number)).toEqual(numbers(FAULTS));
+    // It would end the list above it.
+    expect(list).not.toMatch(/^- /m);
   });
 
   it('names what shows each of them', () => {

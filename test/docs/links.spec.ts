@@ -24,16 +24,22 @@ function problem(document: string, link: string): string | undefined {
   return anchorsOf(target).includes(anchor) ? undefined : `${target} has no #${anchor}`;
 }
 
+/** Read where they are, not on the site. */
+const papers = ['CHANGELOG', 'CONTRIBUTING', 'benchmark/README', 'sample/README', 'test/README'];
+
 describe('the links of the documents', () => {
-  it.each(documents)('%s: each leads to a file, and to a heading of it', (document) => {
-    // Not those of the front page of the site, nor of code.
-    const text = textOf(document).replaceAll(/^```[\s\S]*?^```$|`[^`\n]*`/gm, '');
-    const links = [...text.matchAll(/\]\((?!\w+:|\/)([^)\s]+)\)|^\[.+\]: (?!\w+:)(\S+)$/gm)].map(
-      ([, inline, reference]) => inline ?? reference!,
-    );
-    const problems = links.map((link) => problem(document, link)).filter((found) => found);
-    expect(problems).toEqual([]);
-  });
+  it.each([...documents, ...papers.map((name) => `${name}.md`)])(
+    '%s: each leads to a file, and to a heading of it',
+    (document) => {
+      // Not those of the front page of the site, nor of code.
+      const text = textOf(document).replaceAll(/^```[\s\S]*?^```$|`[^`\n]*`/gm, '');
+      const links = [...text.matchAll(/\]\((?!\w+:|\/)([^)\s]+)\)|^\[.+\]: (?!\w+:)(\S+)$/gm)].map(
+        ([, inline, reference]) => inline ?? reference!,
+      );
+      const problems = links.map((link) => problem(document, link)).filter((found) => found);
+      expect(problems).toEqual([]);
+    },
+  );
 
   it.each(documents.filter((document) => document.startsWith('docs/guide/')))(
     '%s is found from the README and from the site',

@@ -8,10 +8,11 @@ import ts from 'typescript';
 import { Broadcaster, SseHealth, SseStream } from 'nestjs-eventstream';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import { describeRedis, startRedis } from '../support/redis-server.js';
+import { compileClient } from '../support/generated-client.js';
 import { serve } from '../support/serve.js';
 import { openStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
-import { root, writeSnippets } from './documents.js';
+import { root, textOf, writeSnippets } from './documents.js';
 
 const { snippets, remove } = writeSnippets('compiled');
 afterAll(remove);
@@ -24,7 +25,8 @@ describe('the snippets of the documents', () => {
     const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
     const program = ts.createProgram(
       snippets.map(({ file }) => file),
-      { ...options, noEmit: true },
+      // Of JavaScript the syntax, as in it may stand what is not installed here.
+      { ...options, noEmit: true, allowJs: true },
     );
     const problems = ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
       const title =
@@ -119,6 +121,23 @@ describe('the snippet for long polling', () => {
     for (const no of [4, 5, 6]) await hub.to('orders').emit('created', { no });
     expect(await poll(start.after)).toMatchObject({ covered: false });
   });
+});
+
+describe('the snippet of generated types', () => {
+  const page = 'docs/guide/openapi.md';
+
+  it('fits a client of what the page describes, and no other', async () => {
+    const described = snippets.find(({ document }) => document === page);
+    const { PricesController } = (await import(described!.file)) as { PricesController: Type };
+    const { nest } = await serve(PricesController);
+    const document = SwaggerModule.createDocument(nest, new DocumentBuilder().build());
+    const [, shown = ''] = /^```typescript\n([\s\S]*?)^```$/m.exec(textOf(page)) ?? [];
+    const client = shown.replace('./api.js', './generated-api.js');
+    expect(await compileClient(document, client)).toEqual([]);
+    expect(await compileClient(document, client.replace('data.symbol', 'data.volume'))).toEqual([
+      expect.stringContaining("'volume' does not exist"),
+    ]);
+  }, 60_000);
 });
 
 describe('the snippet of one type for server, page and document', () => {

@@ -101,6 +101,14 @@ describe('registration', () => {
       .compile();
     expect(app.get(Orders).hub).toBe(replacement);
   });
+
+  it('gives a further hub its history where it has none of its own', async () => {
+    const root = SseModule.forRoot({ history: false });
+    const orders = SseModule.forFeature([{ name: 'orders', history: undefined }]);
+    const app = await start(root, { imports: [root, orders] });
+    const hub = app.get<Broadcaster>(getBroadcasterToken('orders'), { strict: false });
+    expect(await hub.to('a').emit('created', 1)).toBe('');
+  });
 });
 
 describe('a wrong option', () => {

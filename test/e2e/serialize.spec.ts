@@ -39,6 +39,7 @@ class Streams {
     readonly hub: Broadcaster,
     @InjectBroadcaster('xml') readonly xmlHub: Broadcaster,
     @InjectBroadcaster('refusing') readonly refusing: Broadcaster,
+    @InjectBroadcaster('plain') readonly plain: Broadcaster,
   ) {}
   @SseStream('xml', { serialize: toXml }) xml() {
     return of({ type: 'price', data: PRICE });
@@ -62,7 +63,8 @@ class Streams {
     return of({ type: 'price', data: PRICE });
   }
   @SseStream('hub/:name', { serialize: () => 'of the stream' }) ofHub(@Param('name') name: string) {
-    return { xml: this.xmlHub, refusing: this.refusing, default: this.hub }[name]!.stream('a');
+    const { hub, xmlHub, refusing, plain } = this;
+    return { xml: xmlHub, refusing, plain, default: hub }[name]!.stream('a');
   }
 }
 
@@ -75,6 +77,7 @@ const start = (adapter: Adapter, sse: SseModuleOptions = {}) =>
         SseModule.forFeature([
           { name: 'xml', serialize: toXmlOfHub },
           { name: 'refusing', serialize: refuses },
+          { name: 'plain', serialize: undefined },
         ]),
       ],
     },
@@ -114,9 +117,12 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
   it('of the module is for streams and hubs that have none of their own', async () => {
     const app = await start(adapter, { serialize: () => 'of the module' });
     expect(body(await app.open('/module').ended)).toBe('data: of the module\n\n');
-    const stream = await open(app.open('/hub/default'));
-    await app.nest.get(Broadcaster).to('a').emit('price', PRICE);
-    expect((await stream.next()).data).toBe('of the module');
+    const { hub, plain } = app.nest.get(Streams);
+    for (const [name, broadcaster] of Object.entries({ default: hub, plain })) {
+      const stream = await open(app.open(`/hub/${name}`));
+      await broadcaster.to('a').emit('price', PRICE);
+      expect((await stream.next()).data).toBe('of the module');
+    }
   });
 
   it('of a hub makes the frame of its event once, whatever the streams say that read it', async () => {

@@ -1,5 +1,6 @@
 import { find, openStream } from './shared/stream.js';
 
+let source;
 let opened = 0;
 
 find('again').addEventListener('click', begin);
@@ -8,7 +9,9 @@ begin();
 function begin() {
   find('again').disabled = true;
   opened = 0;
-  const source = openStream('counter', { message: ({ data }) => show(Number(data)) });
+  // It may not have come back yet to be told.
+  source?.close();
+  source = openStream('counter', { message: ({ data }) => show(Number(data)) });
   source.addEventListener('open', () => (opened += 1));
   source.addEventListener('error', () => {
     // Closed, not reconnecting: the answer to its return was 204.
