@@ -5,6 +5,7 @@ import { SseConnection, type ConnectionHost } from '../connection.js';
 import type { SseMessage } from '../frame.js';
 import { StreamResponse, type HttpRequest } from '../response.js';
 import { streamSettings } from '../stream-settings.js';
+import { lastEventIdHeader } from './last-event-id.js';
 
 /**
  * What `fakeConnection()` takes.
@@ -107,14 +108,13 @@ export function fakeConnection({
   headers = {},
   request = {},
 }: FakeConnectionOptions = {}): FakeConnection {
-  const returning = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
   const fake = {
     method: 'GET',
     httpVersion: '1.1',
     httpVersionMajor: 1,
     socket: {},
     ...request,
-    headers: { ...headers, ...returning },
+    headers: { ...headers, ...lastEventIdHeader(lastEventId) },
   };
   return new FakeConnection(fake, new Recorder());
 }

@@ -25,6 +25,8 @@ describe('fakeConnection()', () => {
     const request = { user: 'ann' };
     const connection = fakeConnection({ lastEventId: '7', headers: { 'x-a': 'b' }, request });
     expect(connection.lastEventId).toBe('7');
+    for (const id of ['é', '✓', 'Ã©'])
+      expect(fakeConnection({ lastEventId: id }).lastEventId).toBe(id);
     expect(connection.request).toMatchObject({ user: 'ann', headers: { 'x-a': 'b' } });
     expect(connection.data).toEqual({});
     expect(fakeConnection().id).not.toBe(connection.id);
