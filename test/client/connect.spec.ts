@@ -120,6 +120,24 @@ describe('a request', () => {
   });
 });
 
+describe('a fetch of the app', () => {
+  it.each<[string, unknown]>([
+    ['no body', undefined],
+    ['a body of another kind', { pipe: () => {} }],
+  ])('that gives %s is final, and no end of the stream', async (_what, body) => {
+    const headers = new Headers({ 'content-type': 'text/event-stream' });
+    const response = { ok: true, status: 200, headers, body } as Response;
+    const end = await open('http://nowhere.invalid/', { fetch: async () => response }).closed;
+    expect(end).toMatchObject({
+      reason: 'error',
+      error: {
+        isFinal: true,
+        message: 'fetch() gave no body that can be read as a ReadableStream',
+      },
+    });
+  });
+});
+
 describe('an option', () => {
   it.each<[string, ConnectOptions]>([
     ['stallTimeoutMs', { stallTimeoutMs: 0 }],
@@ -358,6 +376,18 @@ describe('a stream', () => {
     stream.on('message', () => {});
     // With the 3 s of a server that asks for nothing this would be a minute, with a limit that doubles far more.
     await until('twenty requests', () => requests.length >= 20);
+    expect(stream.state).not.toBe('closed');
+  });
+
+  it('that was open for a while, but quiet, is no failure', async () => {
+    const { url, requests } = await answer((response) => {
+      streamOf('retry: 1\n\n')(response);
+      // Longer than a refusal takes.
+      setTimeout(() => response.end(), 150);
+    });
+    const stream = open(url, { maxBackoffMs: 3_600_000 });
+    // With a limit that doubles this would be minutes.
+    await until('fifteen requests', () => requests.length >= 15);
     expect(stream.state).not.toBe('closed');
   });
 
