@@ -195,6 +195,7 @@ describeChromium('the client in Chromium', () => {
       { id: 'é1', data: 1 },
       { id: 'é2', data: 2 },
     ]);
+    await context.addCookies([{ name: 'user', value: 'ada', url: await app.getUrl() }]);
     await page.evaluate((url) => {
       const to = globalThis as unknown as PageGlobals;
       const headers = { authorization: 'Bearer a' };
@@ -225,6 +226,7 @@ describeChromium('the client in Chromium', () => {
       ['GET', second],
       ['GET', '3'],
     ]);
+    expect(server.requests[0]?.headers.cookie).toBe('user=ada');
     await server.close();
   }, 30_000);
 

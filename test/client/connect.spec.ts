@@ -39,6 +39,13 @@ describe('a request', () => {
     expect(sent).toEqual(['é€', '1']);
   });
 
+  it('accepts what the app says that it accepts', async () => {
+    const { url, requests } = await answer(streamOf(''));
+    open(url, { headers: { Accept: 'text/event-stream; charset=utf-8' } });
+    await until('the request', () => requests.length === 1);
+    expect(requests[0]?.headers.accept).toBe('text/event-stream; charset=utf-8');
+  });
+
   it.each<[string, ConnectOptions]>([
     ['a header with a line break', { headers: { a: 'b\nc' } }],
     ['a body of a GET', { method: 'GET', body: 'a' }],
