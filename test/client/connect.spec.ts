@@ -217,7 +217,7 @@ describe('an answer', () => {
 
   it('of 401 is final also when its body never ends', async () => {
     const { url, requests } = await answer((response) => void response.writeHead(401).write('no'));
-    expect(await open(url, { stallTimeoutMs: 100 }).closed).toMatchObject({
+    expect(await open(url, { stallTimeoutMs: 1_000 }).closed).toMatchObject({
       reason: 'error',
       error: { code: 'SSE_STATUS', status: 401, isFinal: true },
     });
@@ -459,6 +459,46 @@ describe('a stream', () => {
     },
   );
 
+  it('that is closed when its answer is there already stays closed', async () => {
+    const states: StreamState[] = [];
+    const stream = open('http://nowhere.invalid/', {
+      fetch: async () => {
+        stream.close();
+        return new Response('data: a\n\n', { headers: { 'content-type': 'text/event-stream' } });
+      },
+    });
+    stream.onState((state) => states.push(state));
+    const got = collect(stream);
+    await stream.closed;
+    // What it does next would be done by now.
+    await new Promise(setImmediate);
+    expect([states, got]).toEqual([['connecting', 'closed'], []]);
+  });
+
+  it('waits for the network only where the server has asked for no pause, and only while it waits', async () => {
+    const network = new EventTarget();
+    const { addEventListener, removeEventListener } = globalThis;
+    globalThis.addEventListener = network.addEventListener.bind(network);
+    globalThis.removeEventListener = network.removeEventListener.bind(network);
+    const listeners = (): number => getEventListeners(network, 'online').length;
+    try {
+      const busy = open((await answer(status(503, { 'retry-after': '3600' }))).url);
+      await until('it waits', () => busy.state === 'waiting');
+      expect(listeners()).toBe(0);
+
+      const { url, requests } = await answer(endOf('retry: 3600000\n\nid: 7\n\n'), streamOf(''));
+      const away = open(url);
+      await until('it waits', () => away.state === 'waiting');
+      await until('it listens', () => listeners() === 1);
+      network.dispatchEvent(new Event('online'));
+      await until('it is back', () => away.state === 'open');
+      expect(requests.length).toBe(2);
+      expect(listeners()).toBe(0);
+    } finally {
+      Object.assign(globalThis, { addEventListener, removeEventListener });
+    }
+  });
+
   it('can be closed in each of its states, at once', async () => {
     const { url, requests } = await answer(() => {}, status(503, { 'retry-after': '100' }));
     const before = open(url);
@@ -553,6 +593,8 @@ describe('a loop', () => {
       expect(stream.lastEventId).toBe(id);
       break;
     }
+    // All that has arrived was looked at.
+    await new Promise(setImmediate);
     expect(stream.lastEventId).toBe('1');
   });
 
