@@ -110,6 +110,21 @@ describe('mockSseServer()', () => {
     expect(() => server.refuse(status)).toThrow('status: expected an integer from 200 to 599, got');
   });
 
+  it('close(): cuts streams that are open, and waits for nothing of their script', async () => {
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    server = await mockSseServer([{ data: 1 }, { data: 'never', delayMs: 600_000 }]);
+    const { body } = await fetch(server.url);
+    const reader = body!.getReader();
+    await reader.read();
+    expect(timers()).toBeGreaterThan(before);
+    await server.close();
+    await expect(reader.read()).rejects.toThrow('terminated');
+    await until('its timer is gone', () => timers() <= before);
+    server = await mockSseServer([]);
+  });
+
   it('refuses a message that cannot be sent', async () => {
     await expect(mockSseServer([{ type: 'a\nb', data: 1 }])).rejects.toMatchObject({
       code: 'SSE_INVALID_FIELD',
