@@ -62,7 +62,7 @@ class Recorder extends EventEmitter {
  * @publicApi
  */
 export class FakeConnection extends SseConnection {
-  /** What was sent to it, in order. */
+  /** What was sent to it, in order: by `send()`, and the snapshots and gaps of a stream that it reads. */
   readonly messages: SseMessage[] = [];
 
   /** @internal */
@@ -87,6 +87,12 @@ export class FakeConnection extends SseConnection {
   /** @internal */
   override write(message: SseMessage): void {
     super.write(message);
+    this.messages.push(message);
+  }
+
+  /** @internal */
+  override tell(message: SseMessage): void {
+    super.tell(message);
     this.messages.push(message);
   }
 }
