@@ -112,18 +112,18 @@ describe('mockSseServer()', () => {
 
   it('close(): cuts streams that are open, and waits for nothing of their scripts', async () => {
     // Other timers are few.
-    const clients = 50;
+    const count = 50;
     const timers = (): number =>
       process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     server = await mockSseServer([{ data: 1 }, { data: 'never', delayMs: 600_000 }]);
     const readers = await Promise.all(
-      Array.from({ length: clients }, async () => (await fetch(server.url)).body!.getReader()),
+      Array.from({ length: count }, async () => (await fetch(server.url)).body!.getReader()),
     );
     await Promise.all(readers.map((reader) => reader.read()));
-    await until('all wait', () => timers() >= clients);
+    await until('all wait', () => timers() >= count);
     await server.close();
     await expect(readers[0]!.read()).rejects.toThrow('terminated');
-    await until('none waits', () => timers() < clients / 2);
+    await until('none waits', () => timers() < count / 2);
     server = await mockSseServer([]);
   });
 
