@@ -46,12 +46,14 @@ export class Attempt {
     if (response.status === 204) return undefined;
     if (!response.ok) throw await statusError(response);
     const type = response.headers.get('content-type') ?? 'none';
-    if (!/^text\/event-stream\s*(;|$)/i.test(type) || response.body === null) {
-      throw new SseClientError(
-        'SSE_CONTENT_TYPE',
-        `expected a body of type text/event-stream, got ${type}; check the URL, and what is between here and the server`,
-        { isFinal: true },
-      );
+    if (!/^text\/event-stream\s*(;|$)/i.test(type)) {
+      const message = `expected text/event-stream, got ${type}; check the URL, and what is between here and the server`;
+      throw new SseClientError('SSE_CONTENT_TYPE', message, { isFinal: true });
+    }
+    // A `fetch` of the app's own may know no body, or another kind of stream.
+    if (typeof response.body?.getReader !== 'function') {
+      const message = 'fetch() gave no body that can be read as a ReadableStream';
+      throw new SseClientError('SSE_CONTENT_TYPE', message, { isFinal: true });
     }
     return response.body;
   }

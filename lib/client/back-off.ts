@@ -1,7 +1,7 @@
 /** The longest that a timer takes. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 /** `retry: 0` does not ask for a client that never rests while the server is away. */
-const MIN_BASE_MS = 100;
+export const MIN_BASE_MS = 100;
 
 /** What decides when to try again. */
 export interface BackOff {

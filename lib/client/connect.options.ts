@@ -55,7 +55,7 @@ export interface ConnectOptions {
   persistKey?: string;
   /**
    * How long the server may be silent, while it is read from, before the connection is given up and made again.
-   * Milliseconds. `false` switches it off; needed where the server's `keepAlive` is off.
+   * Milliseconds; longer than the server's `keepAlive.intervalMs`. `false` switches it off; needed where `keepAlive` is off.
    * @default 45_000, three keep-alives of the server's default
    */
   stallTimeoutMs?: number | false;

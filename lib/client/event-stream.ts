@@ -1,5 +1,5 @@
 import { Attempt } from './attempt.js';
-import { retryDelay } from './back-off.js';
+import { MIN_BASE_MS, retryDelay } from './back-off.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { Loop, type Reader } from './loop.js';
@@ -56,6 +56,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private readonly maxBackoffMs: number;
   private retryMs: number;
   private hasDelivered = false;
+  /** When it was opened last. As `performance.now()`. */
+  private openedAt = Infinity;
   /** How many attempts in a row were given up before the first byte. */
   private silentAttempts = 0;
   private attempt: Attempt | undefined;
@@ -196,10 +198,11 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     let failures = 0;
     while (!this.isClosed) {
       this.hasDelivered = false;
+      this.openedAt = Infinity;
       const error = await this.tryOnce();
       if (this.isClosed) return;
       if (error?.isFinal) return this.end({ reason: 'error', error });
-      failures = this.hasDelivered ? 0 : failures + 1;
+      failures = this.hasDelivered || this.hasLasted ? 0 : failures + 1;
       this.enter('waiting', error);
       const { retryAfterMs } = error ?? {};
       const { retryMs, maxBackoffMs } = this;
@@ -220,6 +223,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       if (this.isClosed) return undefined;
       if (body === undefined) this.end({ reason: 'server' });
       else {
+        this.openedAt = performance.now();
         this.enter('open');
         for await (const block of attempt.read(body)) {
           await this.take(block);
@@ -255,6 +259,11 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     }
     // Without that id the credential is over and not the stream: the next attempt may have a new one.
     if (type === 'sse-end' && id === END_ID) this.end({ reason: 'server' });
+  }
+
+  /** A quiet stream that was open for longer than a refusal is. */
+  private get hasLasted(): boolean {
+    return performance.now() - this.openedAt > Math.max(this.retryMs, MIN_BASE_MS);
   }
 
   /** There is somebody, and all who read in a loop have asked. */

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { ApiExtraModels, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
-import { SseError } from '../errors.js';
+import { SseError, SseOptionsError } from '../errors.js';
 import { SSE_STREAM } from '../sse.interceptor.js';
 import type { SseStreamOptions } from '../sse.options.js';
 import { defined } from '../stream-settings.js';
@@ -60,7 +60,8 @@ const RETRY_AFTER = {
 /**
  * Documents a stream for `@nestjs/swagger`: `text/event-stream` with a schema of its events, `Last-Event-ID`, and what else may be
  * answered. It reads the options of `@SseStream()`, and is written above it. For OpenAPI 3.1 and 3.2 see `withSseStreams()`.
- * @throws SseError `SSE_OPTIONS` where it is not above `@SseStream()`; SseOptionsError for a payload that is no class
+ * @throws SseError `SSE_OPTIONS` where it is not above `@SseStream()`; SseOptionsError for a payload that is no class,
+ * and for two of events without a type
  * @example `@ApiSseStream({ events: { price: PriceDto } }) @SseStream('prices') prices() { ... }`
  * @publicApi
  */
@@ -90,6 +91,9 @@ function describe(
   }: ApiSseStreamOptions,
   status: number,
 ): MethodDecorator[] {
+  if (type !== undefined && 'message' in events) {
+    throw new SseOptionsError('type', 'nothing, beside `events.message`, which is the same', type);
+  }
   const payloads = type === undefined ? events : { message: type, ...events };
   const content = { 'text/event-stream': { schema: eventSchema(payloads) } };
   const decorators = [

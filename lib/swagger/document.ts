@@ -21,9 +21,8 @@ export function withSseStreams(document: OpenAPIObject): OpenAPIObject {
   return minor === 0 ? document : (convert(document, minor > 1) as OpenAPIObject);
 }
 
-/** Streams are in paths, webhooks, callbacks and components: all of them are found by their media type. */
+/** Streams are in paths, webhooks, callbacks and components: all of them are found by their media type, and none in a list. */
 function convert(node: unknown, hasItemSchema: boolean): unknown {
-  if (Array.isArray(node)) return node.map((item) => convert(item, hasItemSchema));
   if (!isPlain(node)) return node;
   return Object.fromEntries(
     Object.entries(node).map(([key, value]) => [

@@ -5,6 +5,7 @@ import { SseConnection, type ConnectionHost } from '../connection.js';
 import type { SseMessage } from '../frame.js';
 import { StreamResponse, type HttpRequest } from '../response.js';
 import { streamSettings } from '../stream-settings.js';
+import { lastEventIdHeader } from './last-event-id.js';
 
 /**
  * What `fakeConnection()` takes.
@@ -61,7 +62,7 @@ class Recorder extends EventEmitter {
  * @publicApi
  */
 export class FakeConnection extends SseConnection {
-  /** What was sent to it, in order. */
+  /** What was sent to it, in order: by `send()`, and the snapshots and gaps of a stream that it reads. */
   readonly messages: SseMessage[] = [];
 
   /** @internal */
@@ -88,6 +89,12 @@ export class FakeConnection extends SseConnection {
     super.write(message);
     this.messages.push(message);
   }
+
+  /** @internal */
+  override tell(message: SseMessage): void {
+    super.tell(message);
+    this.messages.push(message);
+  }
 }
 
 /**
@@ -107,14 +114,13 @@ export function fakeConnection({
   headers = {},
   request = {},
 }: FakeConnectionOptions = {}): FakeConnection {
-  const returning = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
   const fake = {
     method: 'GET',
     httpVersion: '1.1',
     httpVersionMajor: 1,
     socket: {},
     ...request,
-    headers: { ...headers, ...returning },
+    headers: { ...headers, ...lastEventIdHeader(lastEventId) },
   };
   return new FakeConnection(fake, new Recorder());
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SseOptionsError } from '../errors.js';
 import { encodeFrame, type SseMessage } from '../frame.js';
+import { lastEventIdOf } from '../response.js';
 
 /**
  * A message of `mockSseServer()`.
@@ -38,8 +39,13 @@ export class MockSseServer {
   private readonly open = new Set<ServerResponse>();
   private readonly server = http.createServer((request, response) => {
     const { method = 'GET', url = '/', headers } = request;
+    response.setHeaders(new Headers(corsHeaders(headers)));
+    // A browser asks whether it may come back with `Last-Event-ID`.
+    if (method === 'OPTIONS') {
+      response.writeHead(204).end();
+      return;
+    }
     this.received.push({ method, url, headers });
-    response.setHeader('Access-Control-Allow-Origin', '*');
     const refusal = this.refusals.shift();
     if (refusal !== undefined) {
       response.setHeaders(refusal.headers).writeHead(refusal.status).end();
@@ -57,7 +63,7 @@ export class MockSseServer {
       'X-Accel-Buffering': 'no',
     });
     response.flushHeaders();
-    const seen = this.script.findIndex(({ id }) => String(id) === headers['last-event-id']);
+    const seen = this.script.findIndex(({ id }) => String(id) === lastEventIdOf(request));
     // It rejects when the client leaves in the middle.
     play(response, this.script.slice(seen + 1), left.signal).catch(() => {});
   });
@@ -65,7 +71,7 @@ export class MockSseServer {
   /** @internal */
   constructor(private readonly script: readonly ScriptedMessage[]) {}
 
-  /** All requests so far. */
+  /** All requests so far, without those of browsers that only ask what they may. */
   get requests(): readonly ReceivedRequest[] {
     return this.received;
   }
@@ -144,6 +150,17 @@ export class MockSseServer {
 export async function mockSseServer(script: readonly ScriptedMessage[]): Promise<MockSseServer> {
   for (const message of script) frameOf(message);
   return new MockSseServer(script).listen();
+}
+
+/** A page of any origin may send what it asks for, with or without cookies, and read `Retry-After`. */
+function corsHeaders(asked: IncomingHttpHeaders): Record<string, string> {
+  return {
+    'Access-Control-Allow-Origin': asked.origin ?? '*',
+    'Access-Control-Allow-Credentials': 'true',
+    'Access-Control-Allow-Methods': asked['access-control-request-method'] ?? '*',
+    'Access-Control-Allow-Headers': asked['access-control-request-headers'] ?? '*',
+    'Access-Control-Expose-Headers': 'Retry-After',
+  };
 }
 
 function frameOf({ delayMs: _delayMs, ...message }: ScriptedMessage): string {

@@ -2,5 +2,10 @@ import { inspect } from 'node:util';
 
 /** A value for a message: on one line, and not all of a large one. */
 export function shown(value: unknown): string {
-  return inspect(value, { breakLength: Infinity, maxStringLength: 200, maxArrayLength: 10 });
+  return inspect(value, {
+    compact: true,
+    breakLength: Infinity,
+    maxStringLength: 200,
+    maxArrayLength: 10,
+  });
 }

@@ -3,6 +3,7 @@ import { Deferred } from '../deferred.js';
 import type { Gap } from '../event-log.js';
 import { Parser, type Block } from '../parser.js';
 import { exchange, type Exchange, type StreamRequest } from './exchange.js';
+import { lastEventIdHeader } from './last-event-id.js';
 import { shown } from './shown.js';
 import { Watch } from './watch.js';
 
@@ -219,11 +220,6 @@ export class TestStream {
       ? `no event came, and this text: ${JSON.stringify(this.body.slice(0, SHOWN_LENGTH))}`
       : `${received.length} came, ${this.taken} of them handed out; the last: ${last.type} ${shown(last.data)}`;
   }
-}
-
-/** Browsers send its UTF-8 bytes, and none for an empty one. */
-function lastEventIdHeader(id = ''): Record<string, string> {
-  return id === '' ? {} : { 'Last-Event-ID': Buffer.from(id).toString('latin1') };
 }
 
 function jsonOrText(text: string): unknown {

@@ -17,6 +17,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import type { connect as Connect, EventStream } from 'nestjs-eventstream/client';
+import { mockSseServer } from 'nestjs-eventstream/testing';
 import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
 import { ClientFiles } from './client-module.js';
@@ -126,6 +127,9 @@ describeChromium('the client in Chromium', () => {
   it('tells a page that is left that it waits, behind its pagehide', async () => {
     await start();
     await openStream('/stream');
+    await page.waitForFunction(
+      () => (globalThis as unknown as PageGlobals).stream.state === 'open',
+    );
     await page.evaluate(() => {
       const { stream } = globalThis as unknown as PageGlobals;
       const heard: string[] = [];
@@ -182,6 +186,48 @@ describeChromium('the client in Chromium', () => {
     });
     expect(end).toMatchObject({ reason: 'error', status: 401 });
     expect(end.message).toContain('the token has expired');
+  }, 30_000);
+
+  it('reads a server for tests from another origin, comes back to it, and stays away after 204', async () => {
+    await start();
+    const server = await mockSseServer([
+      { retry: 20 },
+      { id: 'é1', data: 1 },
+      { id: 'é2', data: 2 },
+    ]);
+    await context.addCookies([{ name: 'user', value: 'ada', url: await app.getUrl() }]);
+    await page.evaluate((url) => {
+      const to = globalThis as unknown as PageGlobals;
+      const headers = { authorization: 'Bearer a' };
+      to.stream = to.connect(url, { headers, credentials: 'include' });
+      to.stream.subscribe(({ data }) => to.got.push(data));
+      to.stream.onState((state, error) => to.states.push(`${state} ${error?.retryAfterMs ?? ''}`));
+    }, server.url);
+    await gotAll(2);
+    server.refuse(503, { 'Retry-After': '1' });
+    server.cut();
+    await until('it is back', () => server.requests.length === 3);
+    server.send({ id: 3, data: 3 });
+    await gotAll(3);
+    server.refuse(204);
+    server.end();
+    const { end, states } = await page.evaluate(async () => {
+      const to = globalThis as unknown as PageGlobals;
+      return { end: await to.stream.closed, states: to.states };
+    });
+    expect(end).toEqual({ reason: 'server' });
+    expect(states).toContain('waiting 1000');
+    expect(await got()).toEqual([1, 2, 3]);
+    const asked = server.requests.map(({ method, headers }) => [method, headers['last-event-id']]);
+    const second = Buffer.from('é2').toString('latin1');
+    expect(asked).toEqual([
+      ['GET', undefined],
+      ['GET', second],
+      ['GET', second],
+      ['GET', '3'],
+    ]);
+    expect(server.requests[0]?.headers.cookie).toBe('user=ada');
+    await server.close();
   }, 30_000);
 
   it('reports what a listener throws as uncaught, and goes on', async () => {

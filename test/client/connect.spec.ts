@@ -39,6 +39,13 @@ describe('a request', () => {
     expect(sent).toEqual(['é€', '1']);
   });
 
+  it('accepts what the app says that it accepts', async () => {
+    const { url, requests } = await answer(streamOf(''));
+    open(url, { headers: { Accept: 'text/event-stream; charset=utf-8' } });
+    await until('the request', () => requests.length === 1);
+    expect(requests[0]?.headers.accept).toBe('text/event-stream; charset=utf-8');
+  });
+
   it.each<[string, ConnectOptions]>([
     ['a header with a line break', { headers: { a: 'b\nc' } }],
     ['a body of a GET', { method: 'GET', body: 'a' }],
@@ -120,6 +127,24 @@ describe('a request', () => {
   });
 });
 
+describe('a fetch of the app', () => {
+  it.each<[string, unknown]>([
+    ['no body', undefined],
+    ['a body of another kind', { pipe: () => {} }],
+  ])('that gives %s is final, and no end of the stream', async (_what, body) => {
+    const headers = new Headers({ 'content-type': 'text/event-stream' });
+    const response = { ok: true, status: 200, headers, body } as Response;
+    const end = await open('http://nowhere.invalid/', { fetch: async () => response }).closed;
+    expect(end).toMatchObject({
+      reason: 'error',
+      error: {
+        isFinal: true,
+        message: 'fetch() gave no body that can be read as a ReadableStream',
+      },
+    });
+  });
+});
+
 describe('an option', () => {
   it.each<[string, ConnectOptions]>([
     ['stallTimeoutMs', { stallTimeoutMs: 0 }],
@@ -192,7 +217,7 @@ describe('an answer', () => {
 
   it('of 401 is final also when its body never ends', async () => {
     const { url, requests } = await answer((response) => void response.writeHead(401).write('no'));
-    expect(await open(url, { stallTimeoutMs: 100 }).closed).toMatchObject({
+    expect(await open(url, { stallTimeoutMs: 1_000 }).closed).toMatchObject({
       reason: 'error',
       error: { code: 'SSE_STATUS', status: 401, isFinal: true },
     });
@@ -361,6 +386,18 @@ describe('a stream', () => {
     expect(stream.state).not.toBe('closed');
   });
 
+  it('that was open for a while, but quiet, is no failure', async () => {
+    const { url, requests } = await answer((response) => {
+      streamOf('retry: 1\n\n')(response);
+      // Longer than a refusal takes.
+      setTimeout(() => response.end(), 150);
+    });
+    const stream = open(url, { maxBackoffMs: 3_600_000 });
+    // With a limit that doubles this would be minutes.
+    await until('fifteen requests', () => requests.length >= 15);
+    expect(stream.state).not.toBe('closed');
+  });
+
   it('is read right wherever its bytes are cut', async () => {
     const bytes = new TextEncoder().encode('\uFEFFid: é\r\ndata: ä€😀\r\n\r\n');
     const stream = open('http://nowhere.invalid/', {
@@ -421,6 +458,46 @@ describe('a stream', () => {
       expect(requests.length).toBe(last === 'connecting' ? 0 : 1);
     },
   );
+
+  it('that is closed when its answer is there already stays closed', async () => {
+    const states: StreamState[] = [];
+    const stream = open('http://nowhere.invalid/', {
+      fetch: async () => {
+        stream.close();
+        return new Response('data: a\n\n', { headers: { 'content-type': 'text/event-stream' } });
+      },
+    });
+    stream.onState((state) => states.push(state));
+    const got = collect(stream);
+    await stream.closed;
+    // What it does next would be done by now.
+    await new Promise(setImmediate);
+    expect([states, got]).toEqual([['connecting', 'closed'], []]);
+  });
+
+  it('waits for the network only where the server has asked for no pause, and only while it waits', async () => {
+    const network = new EventTarget();
+    const { addEventListener, removeEventListener } = globalThis;
+    globalThis.addEventListener = network.addEventListener.bind(network);
+    globalThis.removeEventListener = network.removeEventListener.bind(network);
+    const listeners = (): number => getEventListeners(network, 'online').length;
+    try {
+      const busy = open((await answer(status(503, { 'retry-after': '3600' }))).url);
+      await until('it waits', () => busy.state === 'waiting');
+      expect(listeners()).toBe(0);
+
+      const { url, requests } = await answer(endOf('retry: 3600000\n\nid: 7\n\n'), streamOf(''));
+      const away = open(url);
+      await until('it waits', () => away.state === 'waiting');
+      await until('it listens', () => listeners() === 1);
+      network.dispatchEvent(new Event('online'));
+      await until('it is back', () => away.state === 'open');
+      expect(requests.length).toBe(2);
+      expect(listeners()).toBe(0);
+    } finally {
+      Object.assign(globalThis, { addEventListener, removeEventListener });
+    }
+  });
 
   it('can be closed in each of its states, at once', async () => {
     const { url, requests } = await answer(() => {}, status(503, { 'retry-after': '100' }));
@@ -513,9 +590,12 @@ describe('a loop', () => {
     const { url } = await answer(streamOf('id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n'));
     const stream = open(url);
     for await (const { id } of stream) {
+      // All that has arrived is looked at, and does not count.
+      await new Promise(setImmediate);
       expect(stream.lastEventId).toBe(id);
       break;
     }
+    await new Promise(setImmediate);
     expect(stream.lastEventId).toBe('1');
   });
 

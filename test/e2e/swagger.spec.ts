@@ -297,6 +297,19 @@ describe('`@ApiSseStream()`', () => {
     }).toThrow('prices: write `@ApiSseStream()` above `@SseStream()`');
   });
 
+  it('refuses two payloads for events without a type', () => {
+    expect(() => {
+      class Twice {
+        @ApiSseStream({ type: PriceDto, events: { message: HaltDto } })
+        @SseStream()
+        prices() {
+          return NEVER;
+        }
+      }
+      return Twice;
+    }).toThrow('type: expected nothing, beside `events.message`, which is the same, got ');
+  });
+
   it.each([undefined, [undefined], { type: 'object' }])('refuses %j for a payload', (payload) => {
     expect(() => {
       class Wrong {

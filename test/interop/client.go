@@ -105,6 +105,7 @@ func (c *Client) read(handle func(Event)) (status int, retryAfter time.Duration)
 			event.Type = value
 		case name == "id":
 			event.ID = value
+			c.failures = 0
 		case name == "retry":
 			if ms, err := strconv.Atoi(value); err == nil {
 				c.retry = time.Duration(ms) * time.Millisecond

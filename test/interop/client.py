@@ -29,8 +29,9 @@ def events(url, headers=None):
                 for block in blocks(response):
                     retry_s = float(block.get("retry", retry_s * 1000)) / 1000
                     last_event_id = block.get("id", last_event_id)
-                    if "data" in block:
+                    if "id" in block or "data" in block:
                         failures = 0
+                    if "data" in block:
                         yield block.get("event", "message"), block["data"], last_event_id
         except HTTPError as error:
             if error.code < 500 and error.code != 429:

@@ -96,10 +96,22 @@ describe('a client that is not ours', () => {
 });
 
 describe('a program of the guide', () => {
+  const ofGuide = (): Program[] => programs.filter(({ name }) => ['Go', 'Python'].includes(name));
+
+  it('comes back after `retry:` to a stream that brings only ids, however often', async () => {
+    for (const program of ofGuide()) {
+      const { url, requests } = await answer(endOf('retry: 20\n\nid: 7\n\n'));
+      await open(program, url);
+      // With a limit that doubles this would be a minute.
+      await until(`${program.name}: 14 requests`, () => requests.length >= 14);
+      expect(requests.at(-1)?.headers['last-event-id']).toBe('7');
+    }
+  }, 60_000);
+
   it('outlasts a server that is away for hours, and a date in Retry-After', async () => {
     const date = { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' };
     const away = Array.from({ length: 1_100 }, () => status(503, date));
-    for (const program of programs.filter(({ name }) => ['Go', 'Python'].includes(name))) {
+    for (const program of ofGuide()) {
       const { url } = await answer(endOf('retry: 0\n\n'), ...away, streamOf('data: a\n\n'));
       const client = await open(program, url);
       await until(`${program.name}: an event`, () => client.heard.length > 0 || client.isOver());

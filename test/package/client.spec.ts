@@ -83,6 +83,24 @@ describe('the client', () => {
     expect(printed).toBe('a bad listener of 1\na bad listener of 2');
   }, 30_000);
 
+  it('reports what a storage throws as uncaught, and goes on', async () => {
+    const { url } = await answer(streamOf('id: 1\ndata: 1\n\nid: 2\ndata: 2\n\n'));
+    const printed = await run(`
+      process.on('uncaughtException', ({ message }) => console.log(message));
+      const setItem = () => { throw new Error('the storage is full'); };
+      for await (const { data } of connect('${url}', { persist: { getItem: () => null, setItem } })) {
+        console.log(data);
+        if (data === 2) break;
+      }
+    `);
+    expect(printed.split('\n').sort()).toEqual([
+      '1',
+      '2',
+      'the storage is full',
+      'the storage is full',
+    ]);
+  }, 30_000);
+
   it('is at most 4 kB, minified and zipped', async () => {
     const { code } = minifySync(bundle(), { module: true, compress: true, mangle: true });
     // The bundle is whole: it loads, and exports what the entry point exports.

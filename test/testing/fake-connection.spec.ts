@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { SseConnection } from 'nestjs-eventstream';
-import { fakeConnection } from 'nestjs-eventstream/testing';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Broadcaster, SseConnection, SseModule } from 'nestjs-eventstream';
+import { collect, fakeConnection } from 'nestjs-eventstream/testing';
+import { until } from '../support/until.js';
+
+@Module({ imports: [SseModule.forRoot()] })
+class App {}
 
 describe('fakeConnection()', () => {
   it('remembers messages, and their bytes', async () => {
@@ -25,6 +31,8 @@ describe('fakeConnection()', () => {
     const request = { user: 'ann' };
     const connection = fakeConnection({ lastEventId: '7', headers: { 'x-a': 'b' }, request });
     expect(connection.lastEventId).toBe('7');
+    for (const id of ['é', '✓', 'Ã©'])
+      expect(fakeConnection({ lastEventId: id }).lastEventId).toBe(id);
     expect(connection.request).toMatchObject({ user: 'ann', headers: { 'x-a': 'b' } });
     expect(connection.data).toEqual({});
     expect(fakeConnection().id).not.toBe(connection.id);
@@ -41,6 +49,22 @@ describe('fakeConnection()', () => {
     expect(await closed).toBe('client');
     await expect(connection.send({ data: 2 })).rejects.toMatchObject({ code: 'SSE_CLOSED' });
     expect(connection.messages).toHaveLength(1);
+  });
+
+  it('remembers the gap and the snapshot of a stream that is read for it', async () => {
+    const app = await NestFactory.createApplicationContext(App, { logger: false });
+    const hub = app.get(Broadcaster, { strict: false });
+    const connection = fakeConnection({ lastEventId: 'of another app' });
+    const snapshot = async () => [{ type: 'list', data: [1] }];
+    const events = collect(hub.stream('orders', { connection, snapshot }), 1);
+    await until('the snapshot', () => connection.messages.length === 2);
+    await hub.to('orders').emit('created', { no: 2 });
+    expect(await events).toMatchObject([{ type: 'created', data: { no: 2 } }]);
+    expect(connection.messages).toEqual([
+      { type: 'sse-gap', data: '{"rooms":["orders"],"reason":"unknown"}' },
+      { type: 'list', data: [1] },
+    ]);
+    await app.close();
   });
 
   it('is closed by the handler, after what was sent', async () => {

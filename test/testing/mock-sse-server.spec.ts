@@ -110,6 +110,23 @@ describe('mockSseServer()', () => {
     expect(() => server.refuse(status)).toThrow('status: expected an integer from 200 to 599, got');
   });
 
+  it('close(): cuts streams that are open, and waits for nothing of their scripts', async () => {
+    // Other timers are few.
+    const count = 50;
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    server = await mockSseServer([{ data: 1 }, { data: 'never', delayMs: 600_000 }]);
+    const readers = await Promise.all(
+      Array.from({ length: count }, async () => (await fetch(server.url)).body!.getReader()),
+    );
+    await Promise.all(readers.map((reader) => reader.read()));
+    await until('all wait', () => timers() >= count);
+    await server.close();
+    await expect(readers[0]!.read()).rejects.toThrow('terminated');
+    await until('none waits', () => timers() < count / 2);
+    server = await mockSseServer([]);
+  });
+
   it('refuses a message that cannot be sent', async () => {
     await expect(mockSseServer([{ type: 'a\nb', data: 1 }])).rejects.toMatchObject({
       code: 'SSE_INVALID_FIELD',
