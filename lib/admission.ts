@@ -1,3 +1,4 @@
+import { SseOptionsError } from './errors.js';
 import type { LimitsOptions } from './sse.options.js';
 import { addressOf, type HttpRequest } from './response.js';
 
@@ -38,6 +39,9 @@ export class Admission {
     if (this.taken >= maxConnections) return { reason: 'process', waitMs: 0 };
     if (maxPerKey < Infinity || connectRate !== undefined) {
       const key = this.limits.key?.(request) ?? addressOf(request);
+      // As a promise is: each would be a key of its own, and the limit none.
+      if (typeof key === 'object')
+        throw new SseOptionsError('limits.key()', 'a text, at once', key);
       const ofKey = this.byKey.get(key) ?? 0;
       if (ofKey >= maxPerKey) return { reason: 'key', waitMs: 0 };
       const waitMs = this.takeToken(key, now);

@@ -129,6 +129,7 @@ function nameOf(value: unknown): string {
   if (typeof value !== 'object' || value === null) {
     return typeof value === 'string' ? JSON.stringify(value) : String(value);
   }
+  if (Array.isArray(value) && value.length === 0) return 'an empty array';
   const name = Array.isArray(value) ? 'array' : (value.constructor?.name ?? 'Object');
   if (name !== 'Object') return `an ${name}`;
   if (value.constructor === undefined) return 'an object';

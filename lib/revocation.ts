@@ -12,8 +12,12 @@ interface Revocation {
 /** @throws SseError `SSE_OPTIONS` for facts that would be of everybody */
 export function encodeRevocation(facts: Facts): string {
   const what = 'revokeEverywhere()';
-  if (Object.keys(facts).length === 0) {
-    throw new SseOptionsError(what, 'at least one fact; for all, closeAll()', facts);
+  if (typeof facts !== 'object' || Object.keys(facts).length === 0) {
+    throw new SseOptionsError(
+      what,
+      'at least one fact, such as { user: 7 }; for all, closeAll()',
+      facts,
+    );
   }
   for (const [name, fact] of Object.entries(facts)) {
     // JSON would leave anything else out, and then it would be everybody, or write `null`.

@@ -1,10 +1,13 @@
 import {
   Inject,
+  Logger,
   Module,
   type BeforeApplicationShutdown,
   type DynamicModule,
+  type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { Broadcaster, getBroadcasterToken } from './broadcaster.js';
 import { SseConnections } from './connections.js';
 import { SseOptionsError } from './errors.js';
@@ -57,12 +60,16 @@ class SseFeatureModule {}
   ],
   exports: [SseConnections, SseHealth, Broadcaster, Hubs, SSE_OPTIONS],
 })
-export class SseModule extends ConfigurableModuleClass implements BeforeApplicationShutdown {
+export class SseModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, BeforeApplicationShutdown
+{
   constructor(
     private readonly connections: SseConnections,
     private readonly hubs: Hubs,
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
     broadcaster: Broadcaster,
+    private readonly modules: ModulesContainer,
   ) {
     super();
     connections.connect(broadcaster);
@@ -96,6 +103,15 @@ export class SseModule extends ConfigurableModuleClass implements BeforeApplicat
     return { module: SseFeatureModule, providers, exports };
   }
 
+  onModuleInit(): void {
+    const all = [...this.modules.values()].filter(({ metatype }) => metatype === SseModule);
+    if (all.length === 1 || (all[0]?.instance as unknown) !== this) return;
+    const effect =
+      'each has hubs, connections and limits of its own, which know nothing of each other';
+    const remedy = 'import it once, in the root module';
+    logger.warn(`SseModule.forRoot() is imported ${all.length} times: ${effect}; ${remedy}`);
+  }
+
   /** Here and not earlier: when the app's own `onModuleDestroy()` runs, it may still send. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.connections.drain(
@@ -104,3 +120,5 @@ export class SseModule extends ConfigurableModuleClass implements BeforeApplicat
     await this.hubs.close();
   }
 }
+
+const logger = new Logger('Sse');

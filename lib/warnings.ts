@@ -68,7 +68,9 @@ export function warnOfHeldBackStreams({ headers }: HttpRequest): void {
   if (!headers.accept?.includes(HELD_BACK)) return;
   const what = 'A client has waited twice for a stream and got not one byte';
   const cause = 'a proxy between it and this process seems to hold responses back';
-  warnOnce('held back', `${what}: ${cause}; switch its buffering off for event streams`);
+  const remedy = 'switch its buffering off for event streams';
+  const unless = 'unless it is a browser that has its six connections of HTTP/1.1 in use';
+  warnOnce('held back', `${what}: ${cause}; ${remedy}, ${unless}`);
 }
 
 /** Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next request waits. */

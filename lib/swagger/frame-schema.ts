@@ -22,6 +22,9 @@ const PRIMITIVES = new Map<unknown, Schema>([
   [Boolean, { type: 'boolean' }],
 ]);
 
+/** JSON makes something else of them, or nothing is known of what they have. */
+const NO_MODELS = new Set<unknown>([Date, Object, Array, Map, Set, Promise, Buffer]);
+
 /** What the library itself tells on a stream. */
 const OWN_FRAME = frameSchema(
   { type: 'string', enum: ['sse-gap', 'sse-error', 'sse-end'] },
@@ -69,6 +72,10 @@ function dataSchema(type: string, payload: SsePayload): Schema | Reference {
   // A cycle of imports makes a class `undefined`.
   if (typeof item !== 'function') {
     throw new SseOptionsError(`events.${type}`, 'a class, or an array of one', payload);
+  }
+  if (NO_MODELS.has(item)) {
+    const expected = 'a class of the app, String, Number or Boolean, as JSON has it';
+    throw new SseOptionsError(`events.${type}`, expected, item.name);
   }
   const schema = PRIMITIVES.get(item) ?? { $ref: getSchemaPath(item) };
   return item === payload ? schema : { type: 'array', items: schema };

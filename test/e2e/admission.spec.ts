@@ -173,6 +173,13 @@ describe('a limit', () => {
     });
   });
 
+  it('refuses a key that would be another one for each request', async () => {
+    const key = (async () => 'ann') as never;
+    const app = await start({ maxPerKey: 1, key });
+    expect((await app.open('/quiet').response).status).toBe(500);
+    expect(app.nest.get(SseConnections).count).toBe(0);
+  });
+
   it('counts per key, which is the address or what the app says', async () => {
     const key = (request: { headers: IncomingHttpHeaders }): string =>
       String(request.headers['x-user']);

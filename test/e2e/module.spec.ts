@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
-import { Controller, Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { describe, expect, it, jest } from '@jest/globals';
+import { Controller, Injectable, Logger, Module, type DynamicModule } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { NEVER } from 'rxjs';
 import {
@@ -84,6 +84,23 @@ describe('registration', () => {
     await expect(start(sse, { imports: [sse, other] })).rejects.toThrow(/Broadcaster/);
     const app = await start(sse, { imports: [sse], providers: [Asks] });
     expect(app.get(Asks).broadcaster).toBe(app.get(Broadcaster));
+  });
+
+  it('says at start-up when forRoot() is imported twice, and would be two', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const sse = SseModule.forRoot();
+    const other = { module: class Other {}, imports: [sse] };
+    await (await start(sse, { imports: [sse, other] })).init();
+    expect(warn).not.toHaveBeenCalled();
+    await (await start(sse, { imports: [sse, SseModule.forRoot({ retry: 5 })] })).init();
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.stringMatching(
+          /^SseModule\.forRoot\(\) is imported 2 times: .* in the root module$/,
+        ),
+      ],
+    ]);
+    warn.mockRestore();
   });
 
   it('lets a test put its own hub in place of a named one', async () => {

@@ -310,6 +310,19 @@ describe('`@ApiSseStream()`', () => {
     }).toThrow('type: expected nothing, beside `events.message`, which is the same, got ');
   });
 
+  it.each([Date, Object, [Date]])('refuses %p, which JSON has otherwise', (payload) => {
+    expect(() => {
+      class Wrong {
+        @ApiSseStream({ events: { at: payload as never } })
+        @SseStream()
+        prices() {
+          return NEVER;
+        }
+      }
+      return Wrong;
+    }).toThrow('events.at: expected a class of the app, String, Number or Boolean');
+  });
+
   it.each([undefined, [undefined], { type: 'object' }])('refuses %j for a payload', (payload) => {
     expect(() => {
       class Wrong {

@@ -85,6 +85,7 @@ describe('the preview of a value', () => {
     [Symbol('s'), 'Symbol(s)'],
     [() => 1, 'a function'],
     [[1], 'an array'],
+    [[], 'an empty array'],
     [{ a: 1, b: 2 }, 'an object with a, b'],
     [{}, 'an object with no keys'],
     [Object.create(null), 'an object'],

@@ -78,7 +78,7 @@ describe('object()', () => {
   it.each<[unknown, string, string]>([
     [null, 'top', 'top: expected an object, got null'],
     [7, 'top', 'top: expected an object, got 7'],
-    [[], 'top', 'top: expected an object, got an array'],
+    [[], 'top', 'top: expected an object, got an empty array'],
     [null, '', 'options: expected an object, got null'],
     [{ one: 0 }, '', 'one: expected a positive integer, got 0'],
     [{ one: 0 }, 'top', 'top.one: expected a positive integer, got 0'],

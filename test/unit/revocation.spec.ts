@@ -21,7 +21,12 @@ describe('a revocation', () => {
     [
       'no facts',
       {},
-      'revokeEverywhere(): expected at least one fact; for all, closeAll(), got an object with no keys',
+      'revokeEverywhere(): expected at least one fact, such as { user: 7 }; for all, closeAll(), got an object with no keys',
+    ],
+    [
+      'a text',
+      'ann',
+      'revokeEverywhere(): expected at least one fact, such as { user: 7 }; for all, closeAll(), got "ann"',
     ],
     [
       'a fact that JSON leaves out',
