@@ -205,7 +205,8 @@ export class Broadcaster<Events extends object = EventMap> {
   /**
    * The events of the rooms: those that the client has missed since its last event ID, then what is published, without a
    * gap or a double between them. What cannot be replayed is told first, by an event `sse-gap` with
-   * `{ rooms, reason }`. Ends with the connection that subscribes, and with `SseClosedError` when the app shuts down.
+   * `{ rooms, reason }`. Ends with the connection whose handler returned it, and when the app shuts down. One that is
+   * subscribed to by hand ends with the `connection` that it names, or when it is unsubscribed.
    * @throws SseInvalidFieldError for a room without a name or with more than 256 characters; the stream fails with SseLimitError
    * for `limits.maxPerRoom` (which refuses a connection that has not begun) or `limits.maxRoomsPerConnection` (400)
    */
