@@ -305,9 +305,8 @@ describeChromium('the orders in a browser', () => {
     await page.waitForFunction(
       (wanted) =>
         wanted.every(([id, figure]) => {
-          // From a thousand on it has a comma.
-          const text = document.getElementById(id)?.textContent.replaceAll(',', '');
-          return text === String(figure);
+          const text = typeof figure === 'number' ? figure.toLocaleString('en') : figure;
+          return document.getElementById(id)?.textContent === text;
         }),
       Object.entries(figures),
     );
