@@ -103,6 +103,7 @@ export class SseModule
     return { module: SseFeatureModule, providers, exports };
   }
 
+  /** Two `forRoot()` are two modules to Nest, and an event sent to one is not seen by the other. */
   onModuleInit(): void {
     const all = [...this.modules.values()].filter(({ metatype }) => metatype === SseModule);
     if (all.length === 1 || (all[0]?.instance as unknown) !== this) return;
