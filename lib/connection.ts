@@ -10,6 +10,7 @@ import { SseClosedError } from './errors.js';
 import { HubEvent } from './event.js';
 import { commentLines, encodeFrame, idField, type SseMessage } from './frame.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
+import { KEEP_ALIVE_MS } from './protocol.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
 import type { RetryRange } from './sse.options.js';
 import { logError } from './stream-logs.js';
@@ -431,9 +432,11 @@ export class SseConnection implements OutboxOwner {
 
   private openingFrame(): string {
     if (this.response.isHead) return '';
-    const { retry } = this.settings;
+    const { retry, keepAliveMs } = this.settings;
     const cursor = this.cursor.text;
-    const message: SseMessage = { comment: 'connected' };
+    const comment = ['connected'];
+    if (keepAliveMs !== KEEP_ALIVE_MS) comment.push(`keep-alive ${keepAliveMs ?? 'off'}`);
+    const message: SseMessage = { comment };
     if (retry !== undefined) message.retry = drawRetry(retry);
     return encodeFrame(message) + (cursor === undefined ? '' : `${idField(cursor)}\n`);
   }

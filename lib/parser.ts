@@ -1,3 +1,5 @@
+import { KEEP_ALIVE_COMMENT, KEEP_ALIVE_MS } from './protocol.js';
+
 /** What a blank line ends: an event, or only an id. */
 export interface Block {
   readonly type: string;
@@ -15,6 +17,8 @@ export interface Block {
 export class Parser {
   /** The last `retry` so far; it counts without a blank line behind it. Milliseconds. */
   retryMs: number | undefined;
+  /** How often the server says that it writes at least. Milliseconds; `NaN`: never. */
+  keepAliveMs = KEEP_ALIVE_MS;
   /** The beginning of a line whose end has not come. */
   private rest = '';
   private endedInCr = false;
@@ -56,6 +60,8 @@ export class Parser {
     if (name === 'data') this.data = this.data === undefined ? value : `${this.data}\n${value}`;
     else if (name === 'event') this.type = value;
     else if (name === 'id' && !value.includes('\0')) this.id = value;
+    else if (name === '')
+      this.keepAliveMs = Number(KEEP_ALIVE_COMMENT.exec(value)?.[1] ?? this.keepAliveMs);
     else if (name === 'retry' && /^\d+$/.test(value)) this.retryMs = Number(value);
   }
 

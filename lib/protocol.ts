@@ -3,6 +3,15 @@
 /** The id of the event that ends a stream for good: a client that returns with it gets 204. */
 export const END_ID = 'sse-end';
 
+/** Between keep-alives where nobody says otherwise. Milliseconds. */
+export const KEEP_ALIVE_MS = 15_000;
+
+/**
+ * A comment of the opening: the milliseconds between keep-alives, or `off`. It is there where they are not `KEEP_ALIVE_MS`.
+ * `EventSource` does not see it, and no other client has to.
+ */
+export const KEEP_ALIVE_COMMENT = /^keep-alive (\w+)$/;
+
 /**
  * What a client of this library also says to accept when two attempts in a row brought not one byte. No server has anything of this
  * type; `Accept` is the one header that goes to every origin without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).

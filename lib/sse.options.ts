@@ -8,6 +8,7 @@ import type { HttpRequest } from './response.js';
 import type { Serialize, SseMessage } from './frame.js';
 import type { SseMap } from './message.js';
 import * as rules from './option-rules.js';
+import { KEEP_ALIVE_MS } from './protocol.js';
 
 /**
  * The comments that keep an idle connection open.
@@ -210,7 +211,7 @@ export interface SseOptionsFactory {
  * @publicApi
  */
 export const SSE_DEFAULTS = Object.freeze({
-  keepAlive: Object.freeze({ intervalMs: 15_000 }),
+  keepAlive: Object.freeze({ intervalMs: KEEP_ALIVE_MS }),
   retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
   onComplete: 'end',
   backpressure: Object.freeze({

@@ -4,7 +4,8 @@ import type { ConnectOptions } from './connect.options.js';
 import { Parser, type Block } from '../parser.js';
 import { HELD_BACK } from '../protocol.js';
 
-const DEFAULT_STALL_TIMEOUT_MS = 45_000;
+/** Less is the network's own delay, more is no delay for a timer. */
+const [MIN_STALL_MS, MAX_STALL_MS] = [1_000, 2 ** 31 - 1];
 /** What a refusal says is read so far and for so long: its status counts without it. */
 const MAX_REFUSAL = { length: 65_536, ms: 2_000 };
 
@@ -91,9 +92,10 @@ export class Attempt {
 
   /** From now on there is so long for what is waited for. */
   private watch(): void {
-    const { stallTimeoutMs = DEFAULT_STALL_TIMEOUT_MS } = this.options;
+    const { stallTimeoutMs = stallAfter(this.parser.keepAliveMs) } = this.options;
     clearTimeout(this.timer);
-    if (stallTimeoutMs === false) return;
+    // Where there are no keep-alives, silence says nothing.
+    if (!stallTimeoutMs) return;
     this.timer = setTimeout(() => this.abortion.abort(this.late(stallTimeoutMs)), stallTimeoutMs);
   }
 
@@ -146,6 +148,11 @@ export class Attempt {
       throw new SseClientError('SSE_REQUEST', message, { cause });
     }
   }
+}
+
+/** Two keep-alives may be missing. */
+function stallAfter(keepAliveMs: number): number {
+  return Math.min(Math.max(3 * keepAliveMs, MIN_STALL_MS), MAX_STALL_MS);
 }
 
 /** Headers take Latin-1 only. As `EventSource` does it: the bytes of UTF-8, one character each. */

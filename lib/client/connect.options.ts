@@ -55,8 +55,9 @@ export interface ConnectOptions {
   persistKey?: string;
   /**
    * How long the server may be silent, while it is read from, before the connection is given up and made again.
-   * Milliseconds; longer than the server's `keepAlive.intervalMs`. `false` switches it off; needed where `keepAlive` is off.
-   * @default 45_000, three keep-alives of the server's default
+   * Milliseconds; longer than the server's `keepAlive.intervalMs`. `false` switches it off; needed where a server of another
+   * library sends no keep-alives.
+   * @default three keep-alives, at least 1_000: `SseModule` tells their interval, and that there are none; 45_000 where it is not told
    */
   stallTimeoutMs?: number | false;
   /**

@@ -71,7 +71,7 @@ export class FakeConnection extends SseConnection {
     private readonly recorder: Recorder,
   ) {
     const response = new StreamResponse(request, recorder.asResponse);
-    super(request, response, streamSettings({ retry: false, keepAlive: false }), alone());
+    super(request, response, streamSettings({ retry: false }), alone());
   }
 
   /** The bytes so far, as text. What was sent in this turn of the event loop is not there yet; `send()` resolves when it is. */

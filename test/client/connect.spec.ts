@@ -1,5 +1,5 @@
 // What a client does, against servers of any bytes.
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { getEventListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { from, take, toArray, lastValueFrom } from 'rxjs';
@@ -330,6 +330,46 @@ describe('a stream', () => {
     await until('two events', () => got.length >= 2);
     expect(requests[1]?.headers['last-event-id']).toBe('7');
     expect(errors[0]).toMatchObject({ code: 'SSE_STALLED' });
+  });
+
+  it('is given up after three of the keep-alives that the server tells', async () => {
+    const { url, requests } = await answer(
+      streamOf(`: connected\n: keep-alive 400\n${FAST}id: 7\ndata: a\n\n`),
+      streamOf('data: b\n\n'),
+    );
+    const stream = open(url);
+    const errors: string[] = [];
+    stream.onState((_state, error) => error && errors.push(error.message));
+    const got = collect(stream);
+    await until('two events', () => got.length >= 2);
+    expect(requests[1]?.headers['last-event-id']).toBe('7');
+    expect(errors[0]).toBe('nothing came for 1200 ms, not even a keep-alive');
+  });
+
+  it.each([
+    ['tells nothing', '', 45_000],
+    ['says something else', ': keep-alive soon and often\n\n', 45_000],
+    ['tells long keep-alives', ': keep-alive 60000\n\n', 180_000],
+    ['tells such short ones that a network may be later', ': keep-alive 20\n\n', 1_000],
+    ['tells longer ones than a timer can wait', ': keep-alive 2000000000\n\n', 2 ** 31 - 1],
+    ['tells that there are none', ': keep-alive off\n\n', undefined],
+  ])('of a server that %s is watched for so long', async (_what, comment, ms) => {
+    const setTimeouts = jest.spyOn(globalThis, 'setTimeout');
+    let server: ServerResponse | undefined;
+    const { url } = await answer((response) => {
+      server = response;
+      streamOf(`${comment}data: 1\n\n`)(response);
+    });
+    const got = collect(open(url));
+    await until('the first event', () => got.length === 1);
+    server?.write('data: 2\n\n');
+    await until('the second event', () => got.length === 2);
+    const delays = setTimeouts.mock.calls.map(([, delay]) => delay);
+    setTimeouts.mockRestore();
+    const watched = delays.filter((delay) => delay === 45_000 || (delay && delay === ms));
+    // The request, its answer and the first bytes: until then nothing is told.
+    expect(watched.slice(0, 3)).toEqual([45_000, 45_000, 45_000]);
+    expect(new Set(watched.slice(3))).toEqual(new Set(ms === undefined ? [] : [ms]));
   });
 
   it('is not given up while its reader is slow, only while the server is', async () => {

@@ -213,6 +213,25 @@ describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
   });
 });
 
+it('a connection that nobody ends is given up after three keep-alives of its server', async () => {
+  const { app, emit, isOpen } = await start({ sse: { keepAlive: { intervalMs: 400 } } });
+  const proxy = await startProxy(app.port);
+  const stream = open<Events>(`http://127.0.0.1:${proxy.port}/main`);
+  const got = collect(stream);
+  const errors: string[] = [];
+  stream.onState((_state, error) => error && errors.push(error.message));
+  await isOpen();
+  await emit(1);
+  await until('the first event', () => got.length === 1);
+  proxy.connectionsWhere(() => true).blackHole();
+  await emit(2);
+  await until('the event that was in the black hole', () => got.length === 2);
+  expect(numbers(got)).toEqual([1, 2]);
+  expect(errors).toEqual(['nothing came for 1200 ms, not even a keep-alive']);
+  stream.close();
+  await proxy.close();
+});
+
 it('the cursor of a page that was rendered before it connects is where a client begins', async () => {
   const { url, emit, hub } = await start();
   await emit(1);

@@ -56,6 +56,16 @@ describe('the opening of a stream', () => {
     expect(raw.chunks.join('')).toBe(': connected\nretry: 3417\n\nid: 1.e.z\n\n');
   });
 
+  it.each<[string, SseModuleOptions['keepAlive'], string]>([
+    ['other ones than the default', { intervalMs: 1_000 }, ': keep-alive 1000\n'],
+    ['that there are none', false, ': keep-alive off\n'],
+    ['nothing of the default', { intervalMs: 15_000 }, ''],
+  ])('tells of keep-alives %s', (_what, keepAlive, told) => {
+    const { connection, raw } = openConnection({ keepAlive, retry: 3417 });
+    connection.open();
+    expect(raw.chunks.join('')).toBe(`: connected\n${told}retry: 3417\n\n`);
+  });
+
   it('leaves the reconnection time to the browser with `retry: false`', () => {
     const { connection, raw } = openConnection({ retry: false });
     connection.open();
