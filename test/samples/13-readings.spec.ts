@@ -11,7 +11,9 @@ describe('sample 13, readings', () => {
       { type: 'temperature', id: undefined, data: { value: 21, unit: '°C' } },
       { type: 'humidity', id: undefined, data: { value: 75, unit: '%' } },
     ]);
-    expect(stream.text).toMatch(/^: connected\n: keep-alive 1000\nretry: 3000\n\nevent: temperature\n/);
+    expect(stream.text).toMatch(
+      /^: connected\n: keep-alive 1000\nretry: 3000\n\nevent: temperature\n/,
+    );
     await stream.until(({ text }) => text.endsWith(': keep-alive\n\n'));
 
     expect((await post(app, '/readings/break')).status).toBe(204);
