@@ -5,14 +5,13 @@ import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
 import { Deferred } from './deferred.js';
 import { ClientCursor } from './client-cursor.js';
+import { cursorFrame, drawRetry, keepAliveFrame, openingFrame } from './control-frames.js';
 import { diagnostics } from './diagnostics.js';
 import { SseClosedError } from './errors.js';
 import { HubEvent } from './event.js';
-import { commentLines, encodeFrame, idField, type SseMessage } from './frame.js';
+import { encodeFrame, type SseMessage } from './frame.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
-import { KEEP_ALIVE_MS } from './protocol.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
-import type { RetryRange } from './sse.options.js';
 import { logError } from './stream-logs.js';
 import type { StreamSettings } from './stream-settings.js';
 import { ASK_AGAIN_MS, whatIsDue, type Task } from './upkeep.js';
@@ -239,7 +238,7 @@ export class SseConnection implements OutboxOwner {
     if (maxDurationMs !== undefined) {
       this.endsAt = performance.now() + maxDurationMs * (0.8 + 0.15 * Math.random());
     }
-    this.outbox.open(this.openingFrame());
+    this.outbox.open(this.response.isHead ? '' : openingFrame(this.settings, this.cursor.text));
     this.begun?.();
     this.begun = undefined;
     if (diagnostics.open.hasSubscribers) {
@@ -291,7 +290,7 @@ export class SseConnection implements OutboxOwner {
   /** @internal Tells the client where it stands, between events. */
   tellCursor(): void {
     const cursor = this.cursor.text;
-    if (this.phase === 'open' && cursor !== undefined) this.push(`${idField(cursor)}\n`);
+    if (this.phase === 'open' && cursor !== undefined) this.push(cursorFrame(cursor));
   }
 
   private push(frame: string, message?: SseMessage): void {
@@ -372,7 +371,7 @@ export class SseConnection implements OutboxOwner {
   private upkeep(task: Task): void {
     switch (task) {
       case 'keep-alive':
-        return this.push(this.keepAliveFrame());
+        return this.push(keepAliveFrame(this.cursor.text));
       case 'ask':
         return void this.askAgain();
       case 'duration':
@@ -398,7 +397,7 @@ export class SseConnection implements OutboxOwner {
     if (!isAllowed) return this.expel();
     const { keepAliveMs = Infinity } = this.settings;
     const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
-    if (isIdle && !this.outbox.isBlocked) this.push(this.keepAliveFrame());
+    if (isIdle && !this.outbox.isBlocked) this.push(keepAliveFrame(this.cursor.text));
   }
 
   private end(reason: CloseReason, finish: () => void): void {
@@ -430,22 +429,6 @@ export class SseConnection implements OutboxOwner {
     queueMicrotask(() => this.host.gone(this));
   };
 
-  private openingFrame(): string {
-    if (this.response.isHead) return '';
-    const { retry, keepAliveMs } = this.settings;
-    const cursor = this.cursor.text;
-    const comment = ['connected'];
-    if (keepAliveMs !== KEEP_ALIVE_MS) comment.push(`keep-alive ${keepAliveMs ?? 'off'}`);
-    const message: SseMessage = { comment };
-    if (retry !== undefined) message.retry = drawRetry(retry);
-    return encodeFrame(message) + (cursor === undefined ? '' : `${idField(cursor)}\n`);
-  }
-
-  private keepAliveFrame(): string {
-    const cursor = this.cursor.text;
-    return `${commentLines('keep-alive')}${cursor === undefined ? '' : idField(cursor)}\n`;
-  }
-
   private frameOf(message: SseMessage): string {
     const id = this.cursor.idOf(message.id);
     if (message instanceof HubEvent)
@@ -456,8 +439,3 @@ export class SseConnection implements OutboxOwner {
 
 /** The connection whose handler or subscription runs now. */
 export const currentConnection = new AsyncLocalStorage<SseConnection>();
-
-/** Each connection draws its own, so that clients that were cut together do not return together. */
-export function drawRetry({ minMs, maxMs }: RetryRange): number {
-  return minMs + Math.floor(Math.random() * (maxMs - minMs + 1));
-}

@@ -10,7 +10,8 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { finalize, of, tap, type Observable } from 'rxjs';
-import { currentConnection, drawRetry, SseConnection } from './connection.js';
+import { currentConnection, SseConnection } from './connection.js';
+import { drawRetry } from './control-frames.js';
 import { SseConnections } from './connections.js';
 import type { RefusalReason } from './diagnostics.js';
 import {

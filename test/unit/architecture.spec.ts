@@ -25,7 +25,7 @@ const LAYERS = [
   ['stream-logs'],
   ['outbox', 'response', 'event-log-memory'],
   ['backlog', 'batch'],
-  ['event', 'event-log', 'ring'],
+  ['event', 'event-log', 'ring', 'control-frames'],
   ['wire', 'deferred', 'frame', 'cursor', 'parser'],
   ['stream-settings'],
   ['sse.options'],

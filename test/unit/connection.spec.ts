@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Turn } from '../../lib/batch.js';
-import { drawRetry, SseConnection, type ConnectionHost } from '../../lib/connection.js';
 import type { CursorSource } from '../../lib/client-cursor.js';
+import { SseConnection, type ConnectionHost } from '../../lib/connection.js';
+import { drawRetry } from '../../lib/control-frames.js';
 import type { SseMessage } from '../../lib/frame.js';
 import type { SseModuleOptions } from '../../lib/sse.options.js';
 import { streamSettings } from '../../lib/stream-settings.js';
