@@ -27,7 +27,7 @@ function run(name, spec) {
       `test/model/${spec}.spec`,
     ],
     {
-      env: { ...process.env, MUTANT: name, MODEL_RUNS: process.env.MODEL_RUNS ?? '400' },
+      env: { ...process.env, MUTANT: name, MODEL_RUNS: process.env.MODEL_RUNS ?? '1000' },
       encoding: 'utf8',
     },
   );

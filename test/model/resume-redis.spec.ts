@@ -36,7 +36,11 @@ const WORLDS: [string, ModelOptions][] = [
   ],
   [
     'Redis loses everything',
-    { steps: 500, maxEvents: 1_000, often: { ...CALM, loseNotification: 1, loseEverything: 0.5 } },
+    {
+      steps: 1_000,
+      maxEvents: 1_000,
+      often: { ...CALM, loseNotification: 1, loseEverything: 0.3 },
+    },
   ],
 ];
 
