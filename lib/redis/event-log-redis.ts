@@ -16,7 +16,8 @@ import type {
 import { readMissed, REPLAY_CAP, type Missed } from '../resume.js';
 import { encodeEvent, StoredEvent } from './event-text.js';
 import { Follower } from './follower.js';
-import { CALL_TIMEOUT_MS, Link, unavailable, within } from './link.js';
+import { CALL_TIMEOUT_MS } from './client.js';
+import { Link, unavailable, within } from './link.js';
 import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js';
 import { HEAD, PROBE, PUBLISH, READ } from './scripts.js';
 import type { RoomPage, RoomState } from './tail.js';

@@ -1,22 +1,8 @@
-import { Logger } from '@nestjs/common';
-import { describe, SseClosedError, SseError, SseOptionsError } from '../errors.js';
-import type { RedisClient, RedisEventLogOptions } from './redis.options.js';
+import { describe, SseClosedError, SseError } from '../errors.js';
+import { CALL_TIMEOUT_MS, copier, type Connection, type CopyClient } from './client.js';
+import type { RedisEventLogOptions } from './redis.options.js';
 import type { Script } from './scripts.js';
-
-/** The part of `ioredis` that is used, the same in 5 and 6, for a server and for a Cluster. */
-interface Connection {
-  readonly status: string;
-  readonly options?: { readonly keyPrefix?: string };
-  connect(): Promise<void>;
-  disconnect(reconnect?: boolean): void;
-  on(event: string, listener: (...args: never[]) => void): this;
-  off(event: string, listener: (...args: never[]) => void): this;
-  evalsha(sha: string, keys: number, ...args: string[]): Promise<unknown>;
-  eval(lua: string, keys: number, ...args: string[]): Promise<unknown>;
-  call(command: string, ...args: string[]): Promise<unknown>;
-  subscribe(channel: string): Promise<unknown>;
-  ssubscribe(channel: string): Promise<unknown>;
-}
+import { checkServer, isFinal, startError } from './server.js';
 
 /** What the other end of a link is told. */
 export interface LinkListener {
@@ -27,16 +13,9 @@ export interface LinkListener {
   away(why: string): void;
 }
 
-/** No call takes longer. */
-export const CALL_TIMEOUT_MS = 2_000;
 const WAIT_TIMEOUT_MS = 1_000;
 /** How long a start waits for a Redis that is starting too. */
 const START_TIMEOUT_MS = 5_000;
-const MAX_RETRY_MS = 2_000;
-const MIN_VERSION = [6, 2];
-
-/** What is wrong will still be wrong in five seconds. */
-const FINAL = /WRONGPASS|NOAUTH|NOPERM|AUTH|invalid password|ENOTFOUND|cluster support disabled/i;
 
 /**
  * Two connections to Redis: one asks, one listens. Both come back by themselves; while they are away a call waits for them, but
@@ -64,14 +43,15 @@ export class Link {
 
   /** @throws SseError `SSE_LOG_UNAVAILABLE` or `SSE_OPTIONS`, within 5 s, where it will not work */
   async open(): Promise<void> {
-    this.copy = await this.copier();
+    this.copy = await copier(this.options);
     const asking = (this.asking = this.connectionFrom(this.copy));
     asking.on('ready', () => {
       for (const go of this.waitingForReady) go();
     });
     try {
       await this.started(asking);
-      this.isSharded = await this.checkServer(asking);
+      const info = String(await this.reply(asking.call('INFO')));
+      this.isSharded = checkServer(info, this.options);
     } catch (error) {
       this.close();
       throw error;
@@ -97,7 +77,7 @@ export class Link {
           // The next connection tries again.
           .catch((error: unknown) => {
             this.lastError = describe(error);
-            if (FINAL.test(this.lastError)) reject(startError(this.lastError));
+            if (isFinal(this.lastError)) reject(startError(this.lastError));
           });
       });
       listening.on(this.isSharded ? 'smessage' : 'message', (_channel: string, text: string) => {
@@ -196,43 +176,11 @@ export class Link {
   }
 
   private connectionFrom(copy: CopyClient): Connection {
-    const connection = copy();
+    const connection = copy(this.isSharded);
     connection.on('error', (error: Error & { lastNodeError?: Error }) => {
       this.lastError = describe(error.lastNodeError ?? error);
     });
     return connection;
-  }
-
-  private async copier(): Promise<CopyClient> {
-    const { url } = this.options;
-    const client = this.options.client ?? (await clientOf(url ?? ''));
-    const own = {
-      keyPrefix: '',
-      lazyConnect: true,
-      autoResubscribe: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      commandTimeout: CALL_TIMEOUT_MS,
-      connectTimeout: CALL_TIMEOUT_MS,
-      disconnectTimeout: 100,
-    };
-    const retry = (times: number): number =>
-      Math.random() * Math.min(MAX_RETRY_MS, 50 * 2 ** times);
-    const reconnecting = { retryStrategy: retry, enableOfflineQueue: false };
-    const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => unknown;
-    return client.isCluster
-      ? () => {
-          const cluster = {
-            keyPrefix: '',
-            lazyConnect: true,
-            clusterRetryStrategy: retry,
-            enableOfflineQueue: false,
-            shardedSubscribers: this.isSharded,
-            redisOptions: { ...credentialsOf(client), ...own },
-          };
-          return duplicate([], cluster) as Connection;
-        }
-      : () => duplicate({ ...own, ...reconnecting }) as Connection;
   }
 
   /** Waits for a Redis that may be starting too, but not where waiting does not help. */
@@ -243,7 +191,7 @@ export class Link {
     try {
       await within(START_TIMEOUT_MS, (resolve, reject) => {
         const failed = (): void => {
-          if (FINAL.test(this.lastError ?? '')) reject(new Error(this.lastError));
+          if (isFinal(this.lastError ?? '')) reject(new Error(this.lastError));
         };
         connection.on('ready', resolve).on('error', failed).on('close', failed).on('end', failed);
         return () => {
@@ -255,62 +203,6 @@ export class Link {
       throw startError(this.lastError ?? describe(error));
     }
   }
-
-  /** Answers whether the server has sharded Pub/Sub, in a Cluster. */
-  private async checkServer(connection: Connection): Promise<boolean> {
-    const info = String(await this.reply(connection.call('INFO')));
-    const field = (name: string): string =>
-      new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-    const version = field('redis_version');
-    const [major = 0, minor = 0] = version.split('.').map(Number);
-    const isCluster = field('redis_mode') === 'cluster' || field('cluster_enabled') === '1';
-    const isClusterClient = this.options.client?.isCluster === true;
-    if (
-      major < (MIN_VERSION[0] ?? 0) ||
-      (major === MIN_VERSION[0] && minor < (MIN_VERSION[1] ?? 0))
-    ) {
-      throw new SseOptionsError('redisEventLog', 'Redis 6.2 or newer', version);
-    }
-    if (isCluster && !isClusterClient) {
-      throw new SseOptionsError(
-        'redisEventLog.client',
-        '`new Cluster([…])` of ioredis for a Redis Cluster',
-        'a client of one node',
-      );
-    }
-    if (isClusterClient && (this.options.minReplicas ?? 0) > 0) {
-      const expected = "0 with a Cluster; set the servers' `min-replicas-to-write`";
-      throw new SseOptionsError('redisEventLog.minReplicas', expected, this.options.minReplicas);
-    }
-    const policy = field('maxmemory_policy');
-    if (field('maxmemory') !== '0' && !['', 'noeviction'].includes(policy)) {
-      logger.warn(
-        `Redis may evict history (maxmemory-policy ${policy}): clients are told of gaps then; noeviction keeps it`,
-      );
-    }
-    return isCluster && major >= 7;
-  }
-}
-
-const logger = new Logger('Sse');
-
-type CopyClient = () => Connection;
-
-async function clientOf(url: string): Promise<RedisClient> {
-  try {
-    const { Redis } = (await import('ioredis')) as unknown as {
-      Redis: new (url: string, options: object) => RedisClient;
-    };
-    return new Redis(url, { lazyConnect: true });
-  } catch (cause) {
-    const remedy = 'redisEventLog({ url }) needs ioredis, 5 or 6: `npm install ioredis`';
-    throw new SseError('SSE_OPTIONS', remedy, { cause });
-  }
-}
-
-/** `duplicate()` of a Cluster replaces all options of its nodes. */
-function credentialsOf(client: RedisClient): object {
-  return (client as { options?: { redisOptions?: object } }).options?.redisOptions ?? {};
 }
 
 export function unavailable(why = 'no connection', cause?: unknown): SseError {
@@ -318,20 +210,6 @@ export function unavailable(why = 'no connection', cause?: unknown): SseError {
     'SSE_LOG_UNAVAILABLE',
     `Redis did not take or answer it (${why}); try again, for a publish with the same \`key\``,
     { cause },
-  );
-}
-
-function startError(why = 'no answer'): SseError {
-  const remedy = /NOPERM/.test(why)
-    ? 'allow the user `INFO`, scripts (`EVALSHA`, `EVAL` and what they call) and `SUBSCRIBE` on keys and channels of the prefix'
-    : /WRONGPASS|NOAUTH|AUTH|password/i.test(why)
-      ? 'correct the user name and password'
-      : /cluster support disabled/i.test(why)
-        ? 'pass `new Redis(…)` in place of `new Cluster([…])`'
-        : 'start Redis, or correct the host and port';
-  return new SseError(
-    'SSE_LOG_UNAVAILABLE',
-    `redisEventLog: no connection to Redis (${why}); ${remedy}`,
   );
 }
 

@@ -1,6 +1,6 @@
 // What somebody reads who has made a mistake: at the start, in one line, with the remedy.
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
-import { Controller } from '@nestjs/common';
+import { Controller, Logger } from '@nestjs/common';
 import { Cluster, Redis } from 'ioredis';
 import net, { type AddressInfo } from 'node:net';
 import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
@@ -237,6 +237,19 @@ describeRedis('a start on Redis with', () => {
     };
     await until('only this question is connected', async () => (await connections()) === 1);
     expect(await said({ url: local(at.plain.port), prefix: 'new' })).toBe('it started');
+  });
+
+  it.each([
+    ['that may evict keys', ['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru'], 1],
+    ['that is full and refuses', ['--maxmemory', '100mb', '--maxmemory-policy', 'noeviction'], 0],
+    ['without a limit', ['--maxmemory-policy', 'allkeys-lru'], 0],
+  ])('a Redis %s warns where history may go', async (_what, args, warnings) => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const redis = await startRedis({ args });
+    expect(await said({ url: redis.url })).toBe('it started');
+    const warned = warn.mock.calls.filter(([text]) => String(text).includes('may evict history'));
+    warn.mockRestore();
+    expect(warned.length).toBe(warnings);
   });
 
   it('a Redis that starts later begins when that is there', async () => {

@@ -1,0 +1,65 @@
+import { Logger } from '@nestjs/common';
+import { SseError, SseOptionsError } from '../errors.js';
+import type { RedisEventLogOptions } from './redis.options.js';
+
+/** What is wrong will still be wrong in five seconds. */
+const FINAL = /WRONGPASS|NOAUTH|NOPERM|AUTH|invalid password|ENOTFOUND|cluster support disabled/i;
+
+/** Whether trying again will not mend it. */
+export function isFinal(why: string): boolean {
+  return FINAL.test(why);
+}
+
+/**
+ * Whether this is a server for the log, by its `INFO`. Answers whether it has sharded Pub/Sub, in a Cluster.
+ * @throws SseOptionsError
+ */
+export function checkServer(
+  info: string,
+  { client, minReplicas = 0 }: RedisEventLogOptions,
+): boolean {
+  const field = (name: string): string =>
+    new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+  const version = field('redis_version');
+  const isCluster = field('redis_mode') === 'cluster' || field('cluster_enabled') === '1';
+  const isClusterClient = client?.isCluster === true;
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < 6 || (major === 6 && minor < 2)) {
+    throw new SseOptionsError('redisEventLog', 'Redis 6.2 or newer', version);
+  }
+  if (isCluster && !isClusterClient) {
+    throw new SseOptionsError(
+      'redisEventLog.client',
+      '`new Cluster([…])` of ioredis for a Redis Cluster',
+      'a client of one node',
+    );
+  }
+  if (isClusterClient && minReplicas > 0) {
+    const expected = "0 with a Cluster; set the servers' `min-replicas-to-write`";
+    throw new SseOptionsError('redisEventLog.minReplicas', expected, minReplicas);
+  }
+  const policy = field('maxmemory_policy');
+  if (field('maxmemory') !== '0' && !['', 'noeviction'].includes(policy)) {
+    logger.warn(
+      `Redis may evict history (maxmemory-policy ${policy}): clients are told of gaps then; noeviction keeps it`,
+    );
+  }
+  return isCluster && major >= 7;
+}
+
+/** Why a start failed, with the remedy. */
+export function startError(why = 'no answer'): SseError {
+  const remedy = /NOPERM/.test(why)
+    ? 'allow the user `INFO`, scripts (`EVALSHA`, `EVAL` and what they call) and `SUBSCRIBE` on keys and channels of the prefix'
+    : /WRONGPASS|NOAUTH|AUTH|password/i.test(why)
+      ? 'correct the user name and password'
+      : /cluster support disabled/i.test(why)
+        ? 'pass `new Redis(…)` in place of `new Cluster([…])`'
+        : 'start Redis, or correct the host and port';
+  return new SseError(
+    'SSE_LOG_UNAVAILABLE',
+    `redisEventLog: no connection to Redis (${why}); ${remedy}`,
+  );
+}
+
+const logger = new Logger('Sse');
