@@ -83,8 +83,9 @@ function run(command: string, expected: string): Promise<string> {
   return new Promise((resolve) => {
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
-      if (!shapeOf(text).startsWith(expected)) return;
-      process.kill(-child.pid!, 'SIGKILL');
+      // What is ended already, by this or by itself, may still have something to read.
+      const isOver = child.exitCode !== null || child.signalCode !== null;
+      if (!isOver && shapeOf(text).startsWith(expected)) process.kill(-child.pid!, 'SIGKILL');
     });
     child.once('close', () => resolve(shapeOf(text)));
   });
