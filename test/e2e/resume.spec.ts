@@ -119,7 +119,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
   });
 
   it('gets a long replay in slices: not all of it is handed to the socket at once', async () => {
-    const { open, emitAll } = await start(adapter);
+    const { app, open, emitAll } = await start(adapter);
     const ids = await emitAll('main', 0, 300);
     const writes: number[] = [];
     const { write } = net.Socket.prototype as unknown as {
@@ -129,7 +129,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
       this: net.Socket,
       chunk: unknown,
     ) {
-      writes.push((chunk as Buffer).length);
+      if (this.localPort === app.port) writes.push((chunk as Buffer).length);
       return write.call(this, chunk);
     });
     const stream = open('/stream', ids[0]);
