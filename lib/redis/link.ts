@@ -27,6 +27,8 @@ export class Link {
   private listening: Connection | undefined;
   private readonly waitingForReady = new Set<() => void>();
   private isClosed = false;
+  /** The connection that asks is of no use, and its end has been asked for. */
+  private isGivenUp = false;
   private lastError: string | undefined;
   /** Of the server: with sharded Pub/Sub only the processes that follow a hub of its slot get its events. */
   private isSharded = false;
@@ -46,6 +48,7 @@ export class Link {
     this.copy = await copier(this.options);
     const asking = (this.asking = this.connectionFrom(this.copy));
     asking.on('ready', () => {
+      this.isGivenUp = false;
       for (const go of this.waitingForReady) go();
     });
     try {
@@ -170,7 +173,10 @@ export class Link {
       const text = describe(error);
       // Nothing comes through this connection, or it leads to a server that is a replica now.
       const isUseless = /timed out|READONLY/i.test(text);
-      if (isUseless && this.asking?.status === 'ready') this.asking.disconnect(true);
+      if (isUseless && !this.isGivenUp && this.asking?.status === 'ready') {
+        this.isGivenUp = true;
+        this.asking.disconnect(true);
+      }
       throw error instanceof SseError ? error : unavailable(text, error);
     }
   }

@@ -1,5 +1,6 @@
 // Each call on its own, to the millisecond that the contract of a log allows.
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Redis } from 'ioredis';
 import type { EventLog, LogFollower, NewEvent } from 'nestjs-eventstream';
 import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
 import {
@@ -133,9 +134,14 @@ describeRedis('the log on Redis, call by call', () => {
 
     it('is refused after 2 s also among many, which wait for each other', async () => {
       const { way, log } = await open(await start());
+      const disconnect = jest.spyOn(Redis.prototype, 'disconnect');
       way.blackHole();
       const all = Array.from({ length: 300 }, (_, n) => refused(log.last(`room ${n}`)));
       expect(Math.max(...(await Promise.all(all)))).toBeLessThan(LIMIT_MS);
+      // Not for each of them: each time adds a listener to the socket that is to end.
+      const again = disconnect.mock.calls.filter(([reconnect]) => reconnect === true);
+      disconnect.mockRestore();
+      expect(again).toHaveLength(1);
     });
 
     it('that was refused and kept all the same is not doubled by a second try with its key', async () => {
