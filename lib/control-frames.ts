@@ -8,8 +8,8 @@ export function openingFrame(
   { retry, keepAliveMs }: StreamSettings,
   cursor: string | undefined,
 ): string {
-  const comment = ['connected'];
-  if (keepAliveMs !== KEEP_ALIVE_MS) comment.push(`keep-alive ${keepAliveMs ?? 'off'}`);
+  const isDefault = keepAliveMs === KEEP_ALIVE_MS;
+  const comment = isDefault ? 'connected' : `connected, keep-alive ${keepAliveMs ?? 'off'}`;
   const message: SseMessage = { comment };
   if (retry !== undefined) message.retry = drawRetry(retry);
   return encodeFrame(message) + (cursor === undefined ? '' : cursorFrame(cursor));

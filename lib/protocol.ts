@@ -7,10 +7,10 @@ export const END_ID = 'sse-end';
 export const KEEP_ALIVE_MS = 15_000;
 
 /**
- * A comment of the opening: the milliseconds between keep-alives, or `off`. It is there where they are not `KEEP_ALIVE_MS`.
- * `EventSource` does not see it, and no other client has to.
+ * The comment of an opening where keep-alives do not come each `KEEP_ALIVE_MS`: their milliseconds, or `off`. `EventSource`
+ * does not see it, and no other client has to; what another server comments when it keeps alive is none.
  */
-export const KEEP_ALIVE_COMMENT = /^keep-alive (\w+)$/;
+export const KEEP_ALIVE_COMMENT = /^connected, keep-alive (\d+|off)$/;
 
 /**
  * What a client of this library also says to accept when two attempts in a row brought not one byte. No server has anything of this

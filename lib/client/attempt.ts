@@ -1,11 +1,11 @@
-import { parseRetryAfter } from './back-off.js';
+import { MAX_TIMER_MS, parseRetryAfter } from './back-off.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { Parser, type Block } from '../parser.js';
 import { HELD_BACK } from '../protocol.js';
 
-/** Less is the network's own delay, more is no delay for a timer. */
-const [MIN_STALL_MS, MAX_STALL_MS] = [1_000, 2 ** 31 - 1];
+/** Less is the network's own delay. */
+const MIN_STALL_MS = 1_000;
 /** What a refusal says is read so far and for so long: its status counts without it. */
 const MAX_REFUSAL = { length: 65_536, ms: 2_000 };
 
@@ -152,7 +152,7 @@ export class Attempt {
 
 /** Two keep-alives may be missing. */
 function stallAfter(keepAliveMs: number): number {
-  return Math.min(Math.max(3 * keepAliveMs, MIN_STALL_MS), MAX_STALL_MS);
+  return Math.min(Math.max(3 * keepAliveMs, MIN_STALL_MS), MAX_TIMER_MS);
 }
 
 /** Headers take Latin-1 only. As `EventSource` does it: the bytes of UTF-8, one character each. */

@@ -2,12 +2,9 @@ import { Logger } from '@nestjs/common';
 import { SseError, SseOptionsError } from '../errors.js';
 import type { RedisEventLogOptions } from './redis.options.js';
 
-/** What is wrong will still be wrong in five seconds. */
-const FINAL = /WRONGPASS|NOAUTH|NOPERM|AUTH|invalid password|ENOTFOUND|cluster support disabled/i;
-
-/** Whether trying again will not mend it. */
+/** Whether what is wrong will still be wrong in five seconds. */
 export function isFinal(why: string): boolean {
-  return FINAL.test(why);
+  return /WRONGPASS|AUTH|NOPERM|invalid password|ENOTFOUND|cluster support disabled/i.test(why);
 }
 
 /**

@@ -334,7 +334,7 @@ describe('a stream', () => {
 
   it('is given up after three of the keep-alives that the server tells', async () => {
     const { url, requests } = await answer(
-      streamOf(`: connected\n: keep-alive 400\n${FAST}id: 7\ndata: a\n\n`),
+      streamOf(`: connected, keep-alive 400\n${FAST}id: 7\ndata: a\n\n`),
       streamOf('data: b\n\n'),
     );
     const stream = open(url);
@@ -348,11 +348,15 @@ describe('a stream', () => {
 
   it.each([
     ['tells nothing', '', 45_000],
-    ['says something else', ': keep-alive soon and often\n\n', 45_000],
-    ['tells long keep-alives', ': keep-alive 60000\n\n', 180_000],
-    ['tells such short ones that a network may be later', ': keep-alive 20\n\n', 1_000],
-    ['tells longer ones than a timer can wait', ': keep-alive 2000000000\n\n', 2 ** 31 - 1],
-    ['tells that there are none', ': keep-alive off\n\n', undefined],
+    ['says something else', ': keep-alive 17\n\n: connected, keep-alive soon\n\n', 45_000],
+    ['tells long keep-alives', ': connected, keep-alive 60000\n\n', 180_000],
+    ['tells such short ones that a network may be later', ': connected, keep-alive 20\n\n', 1_000],
+    [
+      'tells longer ones than a timer can wait',
+      ': connected, keep-alive 2000000000\n\n',
+      2 ** 31 - 1,
+    ],
+    ['tells that there are none', ': connected, keep-alive off\n\n', undefined],
   ])('of a server that %s is watched for so long', async (_what, comment, ms) => {
     const setTimeouts = jest.spyOn(globalThis, 'setTimeout');
     let server: ServerResponse | undefined;

@@ -98,7 +98,7 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
     const stream = app.open('/rooms/orders');
     const text = await stream.until(endsWith(': keep-alive\nid: '));
     // Nobody waits 15 s for a sample; of those the opening says nothing.
-    return text.replace(': keep-alive 100\n', '');
+    return text.replace(', keep-alive 100', '');
   },
   async 'two rooms'() {
     const page = await exportsOf('docs/guide/rooms.md', 'OrdersController');

@@ -12,7 +12,7 @@ describe('sample 13, readings', () => {
       { type: 'humidity', id: undefined, data: { value: 75, unit: '%' } },
     ]);
     expect(stream.text).toMatch(
-      /^: connected\n: keep-alive 1000\nretry: 3000\n\nevent: temperature\n/,
+      /^: connected, keep-alive 1000\nretry: 3000\n\nevent: temperature\n/,
     );
     await stream.until(({ text }) => text.endsWith(': keep-alive\n\n'));
 

@@ -58,13 +58,13 @@ describe('the opening of a stream', () => {
   });
 
   it.each<[string, SseModuleOptions['keepAlive'], string]>([
-    ['other ones than the default', { intervalMs: 1_000 }, ': keep-alive 1000\n'],
-    ['that there are none', false, ': keep-alive off\n'],
+    ['other ones than the default', { intervalMs: 1_000 }, ', keep-alive 1000'],
+    ['that there are none', false, ', keep-alive off'],
     ['nothing of the default', { intervalMs: 15_000 }, ''],
   ])('tells of keep-alives %s', (_what, keepAlive, told) => {
     const { connection, raw } = openConnection({ keepAlive, retry: 3417 });
     connection.open();
-    expect(raw.chunks.join('')).toBe(`: connected\n${told}retry: 3417\n\n`);
+    expect(raw.chunks.join('')).toBe(`: connected${told}\nretry: 3417\n\n`);
   });
 
   it('leaves the reconnection time to the browser with `retry: false`', () => {
