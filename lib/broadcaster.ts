@@ -21,7 +21,7 @@ import {
   type PublishedEvent,
   type SseEvent,
 } from './event.js';
-import type { EventLog, Head, NewEvent } from './event-log.js';
+import type { EventLog, Head, NewEvent, RoomState } from './event-log.js';
 import { encodeParts, type FrameParts, type SseMessage } from './frame.js';
 import {
   checkHubStreamOptions,
@@ -35,6 +35,9 @@ import { isCovered, positionIn, REPLAY_CAP } from './resume.js';
 import { RareLine, warnOfReservedType } from './warnings.js';
 import { CONTROL_ROOM, roomList } from './rooms.js';
 import { SSE_DEFAULTS, type LimitsOptions } from './sse.options.js';
+
+/** Of wire text, of one page of `history()`. */
+const PAGE_BYTES = 8 * 1_048_576;
 
 /**
  * Some rooms of a hub, ready to be sent to.
@@ -58,6 +61,8 @@ export interface HistoryPage<Events extends object> {
   readonly events: SseEvent<Events>[];
   /** Whether nothing is missing between `after` and the first of them. */
   readonly covered: boolean;
+  /** Whether more events are kept than fit: newer ones with `after`, older ones without. */
+  readonly hasMore: boolean;
 }
 
 /**
@@ -278,7 +283,7 @@ export class Broadcaster<Events extends object = EventMap> {
 
   /**
    * The kept events of a room after a cursor, oldest first; without a cursor, or with one that says nothing to this hub,
-   * the newest. For long polling, pages and tools.
+   * the newest. For long polling, pages and tools. A page has at most `limit` events (1 000 by default) and about 8 MiB of them.
    * @throws as `position()`
    */
   async history(
@@ -289,13 +294,16 @@ export class Broadcaster<Events extends object = EventMap> {
     roomList(room);
     positiveInteger('history().limit', limit);
     const from = after === undefined ? 0 : positionIn(await this.log.head(), after);
-    const last = await this.log.last(room);
     const isKnown = after !== undefined && typeof from === 'number';
-    const range = { after: isKnown ? from : 0, limit, newest: !isKnown };
-    const entries = await this.log.range(room, range);
+    const position = isKnown ? from : 0;
+    const range = { after: position, maxEvents: limit, maxBytes: PAGE_BYTES, newest: !isKnown };
+    const read = await this.log.read([room], range);
+    const [{ last, entries, isWhole }] = read.rooms as [RoomState];
+    const isCoveredByLog = !isKnown || isCovered(from, last, entries[0]);
     return {
       events: entries.map(({ event }) => new HubEvent(event) as PublishedEvent as SseEvent<Events>),
-      covered: typeof from === 'number' && (!isKnown || isCovered(from, last, entries[0])),
+      covered: typeof from === 'number' && isCoveredByLog,
+      hasMore: !isWhole,
     };
   }
 

@@ -8,9 +8,11 @@ import type {
   LogFollower,
   NewEvent,
   RoomEntry,
-  RoomRange,
+  RoomsRange,
+  RoomsRead,
 } from './event-log.js';
 import { Ring } from './ring.js';
+import { fitting, type RoomView } from './room-range.js';
 
 /** How long a key keeps a second event with it out. */
 const KEY_LIFETIME_MS = 300_000;
@@ -81,19 +83,11 @@ export class MemoryEventLog implements EventLog {
     return { epoch: this.epoch, position: this.position };
   }
 
-  async last(room: string): Promise<Position> {
-    this.refuseIfClosed();
-    return this.rooms.get(room)?.last ?? this.forgotten;
-  }
-
-  async range(room: string, { after, limit, newest = false }: RoomRange): Promise<RoomEntry[]> {
+  async read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
     this.refuseIfClosed();
     this.expire();
-    const entries = this.rooms.get(room)?.entries;
-    if (entries === undefined) return [];
-    const first = entries.firstIndex(({ event }) => event.position > after);
-    const from = newest ? Math.max(first, entries.length - limit) : first;
-    return entries.slice(from, from + limit);
+    const views = rooms.map((room) => this.viewOf(room, range.after));
+    return { epoch: this.epoch, rooms: fitting(views, range) };
   }
 
   async follow(follower: LogFollower): Promise<Head> {
@@ -109,6 +103,14 @@ export class MemoryEventLog implements EventLog {
     this.kept = new Ring();
     this.keys.clear();
     clearTimeout(this.timer);
+  }
+
+  private viewOf(name: string, after: Position): RoomView {
+    const room = this.rooms.get(name);
+    if (room === undefined) return { last: this.forgotten, length: 0, at: () => undefined };
+    const { last, entries } = room;
+    const from = entries.firstIndex(({ event }) => event.position > after);
+    return { last, length: entries.length - from, at: (index) => entries.at(from + index) };
   }
 
   private refuseIfClosed(): void {

@@ -43,21 +43,54 @@ export interface Head {
  */
 export interface RoomEntry {
   readonly event: LoggedEvent & { readonly position: Position };
-  /** The position of the event before it in this room, kept or not; for the first of a room what `last()` answers before. */
+  /** The position of the event before it in this room, kept or not; for the first of a room its `last` before. */
   readonly previous: Position;
 }
 
 /**
- * What to read of a room.
+ * What to read of some rooms. Both limits are shared by all rooms; an event of several rooms counts once.
  * @publicApi
  */
-export interface RoomRange {
+export interface RoomsRange {
   /** Only events with a higher position. */
   readonly after: Position;
-  /** At most so many. */
-  readonly limit: number;
-  /** The newest ones if there are more than `limit`, else the oldest ones. */
+  /** At most this many events. */
+  readonly maxEvents: number;
+  /** At most this many characters of wire text; a single event may be larger. */
+  readonly maxBytes: number;
+  /**
+   * `true`: the newest events of each room. The limits are then shared evenly, and what a quiet room leaves goes to the
+   * others. `false`: the oldest events, and the rooms with the fewest come first.
+   * @default false
+   */
   readonly newest?: boolean;
+}
+
+/**
+ * One room as it was read.
+ * @publicApi
+ */
+export interface RoomState {
+  /**
+   * The position of the newest event of the room, also when that event is not kept any more; 0 if there never was one. A log
+   * that has forgotten a room answers the highest position that the room's last event may have had.
+   */
+  readonly last: Position;
+  /** In the order of positions. */
+  readonly entries: readonly RoomEntry[];
+  /** Whether `entries` are all kept events of the range. */
+  readonly isWhole: boolean;
+}
+
+/**
+ * Some rooms as they were at one moment.
+ * @publicApi
+ */
+export interface RoomsRead {
+  /** The log that was read: another one than that of the head if the log has changed in between. */
+  readonly epoch: string;
+  /** In the order in which the rooms were asked for. */
+  readonly rooms: readonly RoomState[];
 }
 
 /**
@@ -78,22 +111,16 @@ export interface Gap {
 }
 
 /**
- * Reading a room for a client at `after` goes: `head()`, then `last(room)`, then `range(room)`, in this order; events may
- * be appended and trimmed between the calls.
+ * Reading for a client at `after` goes: `head()`, then `read(rooms, …)`, in this order; events may be appended and trimmed
+ * between the calls.
  * @publicApi
  */
 export interface EventLogReads {
   /** The head: every event that was appended before the call has a position up to it. */
   head(): Promise<Head>;
 
-  /**
-   * The position of the newest event of a room, also when that is not kept any more; 0 if there never was one. A log
-   * that has forgotten a room answers the highest position that the room's last event may have had.
-   */
-  last(room: string): Promise<Position>;
-
-  /** The kept events of a room in the order of positions; none for an unknown room. */
-  range(room: string, range: RoomRange): Promise<RoomEntry[]>;
+  /** Reads all rooms at one moment. Costs no more than the limits of the range allow, however much the rooms keep. */
+  read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead>;
 }
 
 /**

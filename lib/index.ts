@@ -73,7 +73,9 @@ export type {
   LogFollower,
   NewEvent,
   RoomEntry,
-  RoomRange,
+  RoomsRange,
+  RoomsRead,
+  RoomState,
 } from './event-log.js';
 export type { LoggedEvent } from './event.js';
 export type { FrameParts } from './frame.js';

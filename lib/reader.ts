@@ -79,7 +79,7 @@ export class Reader<Events extends object> implements CursorSource {
       this.after = position;
       return;
     }
-    this.waiting = [];
+    this.collect();
     const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
     // A client that needs a log which is away is refused, and comes back.
     this.connection?.beginAfter(caughtUp);
@@ -110,8 +110,7 @@ export class Reader<Events extends object> implements CursorSource {
   lost(gap: Gap): void {
     this.gaps.push(gap);
     if (this.waiting !== undefined) return;
-    this.waiting = [];
-    this.waitingBytes = 0;
+    this.collect();
     this.goLive().catch((error: unknown) => this.subscriber.error(error));
   }
 
@@ -124,8 +123,14 @@ export class Reader<Events extends object> implements CursorSource {
     // No cursor of the new log before the client knows that it lost the old one.
     this.pipeline = new Pipeline();
     this.begunAnewAt = delivered;
-    if (this.waiting !== undefined) this.waiting = [];
+    if (this.waiting !== undefined) this.collect();
     this.lost({ rooms: this.rooms, reason: 'epoch' });
+  }
+
+  /** From now on live events wait, none yet. */
+  private collect(): void {
+    this.waiting = [];
+    this.waitingBytes = 0;
   }
 
   /** What was read is of the new log already: nothing of it is lost. */
@@ -290,13 +295,14 @@ export class Reader<Events extends object> implements CursorSource {
   private async isOver(): Promise<boolean> {
     const { log, keepsHistory } = this.hub;
     if (this.until === undefined || !keepsHistory) return false;
-    const newest = await Promise.all(
-      this.rooms.map((room) => log.range(room, { after: 0, limit: 1, newest: true })),
-    );
+    const maxEvents = this.rooms.length;
+    const maxBytes = Number.MAX_SAFE_INTEGER;
+    const range = { after: 0, maxEvents, maxBytes, newest: true };
+    const { rooms } = await log.read(this.rooms, range);
     const passed = Math.max(this.after, this.hub.delivered.position);
     return this.context.runInAsyncScope(() =>
-      newest
-        .flat()
+      rooms
+        .flatMap(({ entries }) => entries.slice(-1))
         .filter(({ event }) => event.position <= passed && this.isLast(event.message))
         .some(({ event }) => this.passesFilter(this.hub.delivery.eventOf(event))),
     );

@@ -58,26 +58,24 @@ export async function readMissed(
     return { gaps: [{ rooms, reason: after }], events: [], barrier, epoch, stood: barrier };
   }
 
-  const trimmed = new Set<string>();
-  const intact: { room: string; events: RoomEntry['event'][] }[] = [];
-  const read = async (room: string): Promise<void> => {
-    // In this order: an event that arrives between the two calls is in the range, and never only in `last`.
-    const last = await log.last(room);
-    const entries = await log.range(room, { after, limit: cap.events + 1 });
-    if (isCovered(after, last, entries[0])) {
-      const events = entries
-        .map(({ event }) => event)
-        .filter(({ position }) => position <= barrier);
-      intact.push({ room, events });
-    } else {
-      trimmed.add(room);
-    }
-  };
-  await Promise.all(rooms.map(read));
-  const { events, overflow } = merge(intact, cap);
+  const range = { after, maxEvents: cap.events, maxBytes: cap.bytes };
+  const read = await log.read(rooms, range);
+  if (read.epoch !== epoch) {
+    return { gaps: [{ rooms, reason: 'epoch' }], events: [], barrier, epoch, stood: barrier };
+  }
+  const trimmed: string[] = [];
+  const overflow: string[] = [];
+  const missed: RoomEntry['event'][] = [];
+  for (const [n, { last, entries, isWhole }] of read.rooms.entries()) {
+    const room = rooms[n] ?? '';
+    if (entries.length === 0 && !isWhole) overflow.push(room);
+    else if (!isCovered(after, last, entries[0])) trimmed.push(room);
+    else if (!isWhole) overflow.push(room);
+    else missed.push(...upTo(barrier, entries));
+  }
   return {
-    gaps: gapsOf({ trimmed: rooms.filter((room) => trimmed.has(room)), overflow }),
-    events,
+    gaps: gapsOf({ trimmed, overflow }),
+    events: inOrder(missed),
     barrier,
     epoch,
     stood: after,
@@ -95,15 +93,13 @@ export async function readRewind(
     'count' in rewind
       ? [0, Math.min(rewind.count, REPLAY_CAP.events)]
       : [rewind.since, REPLAY_CAP.events];
-  const all: RoomEntry['event'][] = [];
-  for (const room of rooms) {
-    const entries = await log.range(room, { after, limit, newest: true });
-    for (const { event } of entries) if (event.position <= barrier) all.push(event);
-  }
-  const events = inOrder(all).slice(-limit);
+  const maxEvents = limit * rooms.length;
+  const range = { after, maxEvents, maxBytes: REPLAY_CAP.bytes, newest: true };
+  const read = await log.read(rooms, range);
+  const entries = read.epoch === epoch ? read.rooms.flatMap((room) => room.entries) : [];
   return {
     gaps: [],
-    events: newestWithin(events, REPLAY_CAP.bytes),
+    events: inOrder(upTo(barrier, entries)).slice(-limit),
     barrier,
     epoch,
     // Without a cursor: a client that leaves before it got anything comes back as a new one.
@@ -111,48 +107,15 @@ export async function readRewind(
   };
 }
 
-/** All events of the rooms; where they are too many, the rooms with the most go without, and are told. */
-function merge(intact: { room: string; events: RoomEntry['event'][] }[], cap: ReadCap) {
-  const overflow: string[] = [];
-  const chosen = new Map<Position, RoomEntry['event']>();
-  let bytes = 0;
-  for (const { room, events } of intact.sort((a, b) => a.events.length - b.events.length)) {
-    // An event of several rooms is sent once.
-    const further = events.filter(({ position }) => !chosen.has(position));
-    const size = bytesOf(further);
-    if (chosen.size + further.length > cap.events || bytes + size > cap.bytes) {
-      overflow.push(room);
-      continue;
-    }
-    bytes += size;
-    for (const event of further) chosen.set(event.position, event);
-  }
-  return { events: inOrder([...chosen.values()]), overflow };
+/** What is newer comes live. */
+function upTo(barrier: Position, entries: readonly RoomEntry[]): RoomEntry['event'][] {
+  return entries.map(({ event }) => event).filter(({ position }) => position <= barrier);
 }
 
 /** In the order of positions, each once: an event of several rooms was read once per room. */
 export function inOrder(events: readonly RoomEntry['event'][]): RoomEntry['event'][] {
   const byPosition = new Map(events.map((event) => [event.position, event]));
   return [...byPosition.values()].sort((a, b) => a.position - b.position);
-}
-
-function newestWithin(
-  events: readonly RoomEntry['event'][],
-  maxBytes: number,
-): RoomEntry['event'][] {
-  let bytes = 0;
-  let from = events.length;
-  for (; from > 0; from--) {
-    bytes += bytesOf(events.slice(from - 1, from));
-    if (bytes > maxBytes) break;
-  }
-  return events.slice(from);
-}
-
-function bytesOf(events: readonly RoomEntry['event'][]): number {
-  let bytes = 0;
-  for (const { parts } of events) bytes += parts.beforeId.length + parts.afterId.length;
-  return bytes;
 }
 
 function gapsOf(rooms: Partial<Record<GapReason, string[]>>): Gap[] {

@@ -11,7 +11,9 @@ import type {
   LogFollower,
   NewEvent,
   RoomEntry,
-  RoomRange,
+  RoomsRange,
+  RoomsRead,
+  RoomState,
 } from '../event-log.js';
 import { readMissed, REPLAY_CAP, type Missed } from '../resume.js';
 import { encodeEvent, StoredEvent } from './event-text.js';
@@ -20,7 +22,8 @@ import { CALL_TIMEOUT_MS } from './client.js';
 import { Link, unavailable, within } from './link.js';
 import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js';
 import { HEAD, PROBE, PUBLISH, READ } from './scripts.js';
-import type { RoomPage, RoomState } from './tail.js';
+import { fitting, type RoomView } from '../room-range.js';
+import type { RoomPage } from './tail.js';
 
 /** How long a key keeps a second event with it out. */
 const KEY_LIFETIME_MS = 300_000;
@@ -32,8 +35,15 @@ const MAX_READS = 64;
 /** Of the newest events, and of what was read behind them, each process keeps so much. */
 const TAIL_BYTES = 16 * 1_048_576;
 
-const NOTHING: RoomRange = { after: 0, limit: 0 };
-const EVERYTHING_LOST: RoomState = { last: Number.MAX_SAFE_INTEGER, entries: [] };
+const EVERYTHING_LOST: State = { last: Number.MAX_SAFE_INTEGER, entries: [] };
+
+type State = Omit<RoomState, 'isWhole'>;
+
+interface RoomRange {
+  readonly after: Position;
+  readonly limit: number;
+  readonly newest?: boolean;
+}
 
 type Hub = Parameters<EventLogFactory>[0];
 
@@ -123,12 +133,8 @@ export class RedisEventLog implements EventLog {
     return this.readHead();
   }
 
-  async last(room: string): Promise<Position> {
-    return (await this.read(room, NOTHING)).last;
-  }
-
-  async range(room: string, range: RoomRange): Promise<RoomEntry[]> {
-    return [...(await this.read(room, range)).entries];
+  read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
+    return this.readRooms(rooms, range);
   }
 
   async follow(follower: LogFollower): Promise<Head> {
@@ -164,16 +170,15 @@ export class RedisEventLog implements EventLog {
     const known = parseCursors(lastEventId)?.find(({ epoch }) => epoch === head?.epoch);
     if (following === undefined || head === undefined) return this;
     if (known === undefined || known.position > head.position) return this.readsOfOneLog();
-    const states = new Map<string, Promise<RoomState>>();
-    const stateOf = (room: string): Promise<RoomState> => {
-      const state = states.get(room) ?? this.localState(room, known, following);
-      states.set(room, state);
-      return state;
-    };
     return {
       head: async () => head,
-      last: async (room) => (await stateOf(room)).last,
-      range: async (room, { limit }) => (await stateOf(room)).entries.slice(0, limit),
+      read: async (rooms, range) => {
+        const states = rooms.map((room) => this.localState(room, known, following));
+        return {
+          epoch: known.epoch,
+          rooms: fitting((await Promise.all(states)).map(viewOf), range),
+        };
+      },
     };
   }
 
@@ -207,11 +212,23 @@ export class RedisEventLog implements EventLog {
     return { epoch, position: Number(position) };
   }
 
-  private async read(
+  private async readRooms(
+    rooms: readonly string[],
+    range: RoomsRange,
+    epoch?: string,
+  ): Promise<RoomsRead> {
+    const { after, maxEvents: limit, newest } = range;
+    const expected = epoch ?? (await this.head()).epoch;
+    const one = { after, limit: limit + 1, newest };
+    const states = await Promise.all(rooms.map((room) => this.readRoom(room, one, expected)));
+    return { epoch: expected, rooms: fitting(states.map(viewOf), range) };
+  }
+
+  private async readRoom(
     room: string,
     { after, limit, newest = false }: RoomRange,
     expectedEpoch?: string,
-  ): Promise<RoomState> {
+  ): Promise<State> {
     await this.open();
     const { meta, rooms } = this.keys;
     const keys = [meta, rooms, this.keys.room + room];
@@ -237,7 +254,7 @@ export class RedisEventLog implements EventLog {
   }
 
   private async had(room: string, position: Position): Promise<boolean> {
-    const { last, entries } = await this.read(room, { after: position - 1, limit: 1 });
+    const { last, entries } = await this.readRoom(room, { after: position - 1, limit: 1 });
     const [first] = entries;
     if (first === undefined) return last >= position;
     return first.event.position === position || first.previous >= position;
@@ -252,8 +269,7 @@ export class RedisEventLog implements EventLog {
         expected = head.epoch;
         return head;
       },
-      last: async (room) => (await this.read(room, NOTHING, expected)).last,
-      range: async (room, range) => [...(await this.read(room, range, expected)).entries],
+      read: (rooms, range) => this.readRooms(rooms, range, expected),
     };
   }
 
@@ -261,7 +277,7 @@ export class RedisEventLog implements EventLog {
     room: string,
     { epoch, position: after }: Cursor,
     { tail }: Follower,
-  ): Promise<RoomState> {
+  ): Promise<State> {
     const known = tail.read(room, after);
     if (known !== undefined) return known;
     // Many clients return at once: all who ask for a room get the answer of one read.
@@ -278,13 +294,13 @@ export class RedisEventLog implements EventLog {
     }
     tail.keep(room, await shared.page);
     const range = { after, limit: REPLAY_CAP.events + 1 };
-    return tail.read(room, after) ?? this.read(room, range, epoch);
+    return tail.read(room, after) ?? this.readRoom(room, range, epoch);
   }
 
   private async readPage(room: string, after: Position, epoch: string): Promise<RoomPage> {
     const upTo = this.following?.head?.position ?? 0;
     const limit = REPLAY_CAP.events + 1;
-    const state = await this.read(room, { after, limit, newest: true }, epoch);
+    const state = await this.readRoom(room, { after, limit, newest: true }, epoch);
     const [first] = state.entries;
     const isWhole = first === undefined || state.entries.length < limit;
     return { ...state, after: isWhole ? after : first.previous, upTo };
@@ -308,6 +324,10 @@ export class RedisEventLog implements EventLog {
       next?.();
     }
   }
+}
+
+function viewOf({ last, entries }: State): RoomView {
+  return { last, length: entries.length, at: (index) => entries[index] };
 }
 
 type StreamEntry = [id: string, fields: [p: string, previous: string, e: string, event: string]];

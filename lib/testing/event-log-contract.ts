@@ -7,6 +7,8 @@ import type {
   LogFollower,
   NewEvent,
   RoomEntry,
+  RoomsRange,
+  RoomState,
 } from '../event-log.js';
 import { encodeParts } from '../frame.js';
 
@@ -76,7 +78,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
         const { position: start } = await log.head();
         const appended = await appendAll(log, rooms.length, (n) => rooms[n] ?? []);
         for (const room of ['a', 'b', 'c']) {
-          const entries = await log.range(room, { after: 0, limit: 10 });
+          const { entries, last } = await stateOf(log, room);
           const expected = appended.filter((_, n) => rooms[n]?.includes(room));
           const positions = positionsOf(entries);
           assert.deepEqual(
@@ -86,9 +88,9 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
           const [first, ...previous] = entries.map((entry) => entry.previous);
           assert.ok((first ?? Infinity) <= start, 'the first event of a room follows none of it');
           assert.deepEqual(previous, positions.slice(0, -1));
-          assert.equal(await log.last(room), positionsOf(entries).at(-1));
+          assert.equal(last, positionsOf(entries).at(-1));
         }
-        assert.deepEqual(await log.range('none', { after: 0, limit: 10 }), []);
+        assert.deepEqual(await entriesOf(log, 'none'), []);
       }),
     ],
     [
@@ -96,7 +98,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
       withLog(async (log) => {
         const message = { type: 'order', data: { no: 7, text: 'ä✓\nb' }, retry: 5, comment: ['c'] };
         await log.append({ rooms: ['a', 'b'], message, parts: encodeParts(message) });
-        const [entry] = await log.range('a', { after: 0, limit: 1 });
+        const [entry] = await entriesOf(log, 'a');
         assert.deepEqual(entry?.event.message, message);
         assert.deepEqual(entry?.event.parts, encodeParts(message));
         assert.deepEqual(entry?.event.rooms, ['a', 'b']);
@@ -108,13 +110,84 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
         const events = await appendAll(log, 10, () => ['a']);
         const all = events.map(({ position }) => position ?? 0);
         const after = all[3] ?? 0;
-        const read = async (limit: number, newest: boolean): Promise<number[]> =>
-          positionsOf(await log.range('a', { after, limit, newest }));
-        assert.deepEqual(await read(100, false), all.slice(4));
-        assert.deepEqual(await read(2, false), all.slice(4, 6));
-        assert.deepEqual(await read(2, true), all.slice(8));
-        assert.deepEqual(await read(100, true), all.slice(4));
-        assert.deepEqual(await log.range('a', { after: all[9] ?? 0, limit: 5 }), []);
+        const read = async (maxEvents: number, newest: boolean) => {
+          const range = { after, maxEvents, maxBytes: ROOMY.maxBytes, newest };
+          const { entries, isWhole } = await stateOf(log, 'a', range);
+          return [positionsOf(entries), isWhole];
+        };
+        assert.deepEqual(await read(100, false), [all.slice(4), true]);
+        assert.deepEqual(await read(2, false), [all.slice(4, 6), false]);
+        assert.deepEqual(await read(2, true), [all.slice(8), false]);
+        assert.deepEqual(await read(100, true), [all.slice(4), true]);
+        assert.deepEqual(await entriesOf(log, 'a', { after: all[9] ?? 0 }), []);
+      }),
+    ],
+    [
+      'all rooms of a read share its limits: those with the least come first, an event counts once',
+      withLog(async (log) => {
+        const appended = await appendAll(log, 60, (n) => [
+          'busy',
+          ...(n % 6 === 0 ? ['quiet'] : []),
+        ]);
+        await appendAll(log, 30, () => ['other']);
+        const rooms = ['busy', 'other', 'none', 'quiet'];
+        const read = async (range: Partial<RoomsRange>) => {
+          const states = (await log.read(rooms, { ...ALL, ...range })).rooms;
+          return states.map(({ entries, isWhole }) => [entries.length, isWhole]);
+        };
+        assert.deepEqual(
+          await read({ maxEvents: 90 }),
+          [60, 30, 0, 10].map((count) => [count, true]),
+        );
+        const [busy, other, none, quiet] = await read({ maxEvents: 50 });
+        assert.deepEqual(
+          [other, none, quiet],
+          [
+            [30, true],
+            [0, true],
+            [10, true],
+          ],
+        );
+        assert.equal(busy?.[1], false);
+        const after = appended[29]?.position ?? 0;
+        const half = await read({ maxEvents: 60, after });
+        assert.deepEqual(half, [
+          [30, true],
+          [30, true],
+          [0, true],
+          [5, true],
+        ]);
+      }),
+    ],
+    [
+      'a read is bounded by bytes, and gives one event however large it is',
+      withLog(async (log) => {
+        for (let n = 0; n < 5; n++) await log.append(event(['a'], 'x'.repeat(10_000)));
+        const few = await stateOf(log, 'a', { maxBytes: 25_000 });
+        assert.deepEqual([few.entries.length, few.isWhole], [2, false]);
+        const newest = await stateOf(log, 'a', { maxBytes: 25_000, newest: true });
+        assert.deepEqual([newest.entries.length, newest.isWhole], [2, false]);
+        assert.equal(newest.entries[1]?.event.position, newest.last);
+        const one = await stateOf(log, 'a', { maxBytes: 100 });
+        assert.deepEqual([one.entries.length, one.isWhole], [1, false]);
+      }),
+    ],
+    [
+      'the newest events of several rooms are read with an even share of the limits',
+      withLog(async (log) => {
+        await appendAll(log, 40, () => ['busy']);
+        await appendAll(log, 3, () => ['quiet']);
+        const { rooms } = await log.read(['busy', 'quiet'], {
+          ...ALL,
+          maxEvents: 20,
+          newest: true,
+        });
+        assert.deepEqual(
+          rooms.map(({ entries }) => entries.length),
+          [17, 3],
+        );
+        const [busy] = rooms;
+        assert.equal(busy?.entries.at(-1)?.event.position, busy?.last);
       }),
     ],
     [
@@ -124,12 +197,12 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
           const busy = await appendAll(log, 10, () => ['busy']);
           const [quiet] = await appendAll(log, 1, () => ['quiet']);
           await appendAll(log, 10, () => ['busy']);
-          const entries = await log.range('busy', { after: 0, limit: 100 });
+          const entries = await entriesOf(log, 'busy');
           assert.equal(entries.length, 4);
           const [first] = entries;
           assert.ok((first?.previous ?? 0) > (busy[9]?.position ?? 0), 'previous is a lost event');
           // A busy room takes nothing from a quiet one.
-          const kept = await log.range('quiet', { after: 0, limit: 100 });
+          const kept = await entriesOf(log, 'quiet');
           assert.deepEqual(positionsOf(kept), [quiet?.position]);
         },
         { ...ROOMY, maxEvents: 4 },
@@ -143,8 +216,8 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
           const [only] = await appendAll(log, 1, () => ['a']);
           // Larger than all that is kept together: everything older goes.
           await appendAll(log, 8, () => ['b']);
-          assert.deepEqual(await log.range('a', { after: 0, limit: 10 }), []);
-          const last = await log.last('a');
+          const { entries, last } = await stateOf(log, 'a');
+          assert.deepEqual(entries, []);
           assert.ok(last >= (only?.position ?? Infinity), 'the lost event is forgotten');
           assert.ok(last > before.position, 'a client from before it would not be told');
         },
@@ -183,7 +256,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
           seen.map(({ position }) => position),
           expected,
         );
-        const kept = await log.range('a', { after: 0, limit: 10 });
+        const kept = await entriesOf(log, 'a');
         assert.deepEqual(positionsOf(kept), [first.position, second.position]);
       }),
     ],
@@ -194,7 +267,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
         const other = await log.append({ ...event(['a']), key: 'other' });
         const again = await log.append({ ...event(['a']), key: 'k' });
         assert.equal(again.position, first.position);
-        const kept = await log.range('a', { after: 0, limit: 10 });
+        const kept = await entriesOf(log, 'a');
         assert.deepEqual(positionsOf(kept), [first.position, other.position]);
       }),
     ],
@@ -204,7 +277,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
         const names = ['__proto__', 'constructor', 'a b', '{a}', 'ä✓', '*', ':', 'a\'b"c\n', ' '];
         for (const name of names) await log.append(event([name]));
         for (const name of names) {
-          const entries = await log.range(name, { after: 0, limit: 10 });
+          const entries = await entriesOf(log, name);
           assert.deepEqual(
             entries.map((entry) => entry.event.rooms),
             [[name]],
@@ -223,8 +296,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
         for (const call of [
           () => log.append(event(['a'])),
           () => log.head(),
-          () => log.last('a'),
-          () => log.range('a', { after: 0, limit: 1 }),
+          () => log.read(['a'], ALL),
         ]) {
           await assert.rejects(call, { code: 'SSE_CLOSED' });
         }
@@ -257,6 +329,27 @@ async function appendAll(
   const appended: Appended[] = [];
   for (let n = 0; n < count; n++) appended.push(await log.append(event(rooms(n), `event ${n}`)));
   return appended;
+}
+
+const ALL: RoomsRange = { after: 0, maxEvents: 1_000, maxBytes: ROOMY.maxBytes };
+
+async function stateOf(
+  log: EventLog,
+  room: string,
+  range: Partial<RoomsRange> = {},
+): Promise<RoomState> {
+  const { rooms } = await log.read([room], { ...ALL, ...range });
+  const [state] = rooms;
+  assert.ok(state !== undefined && rooms.length === 1, 'one answer for one room');
+  return state;
+}
+
+async function entriesOf(
+  log: EventLog,
+  room: string,
+  range?: Partial<RoomsRange>,
+): Promise<readonly RoomEntry[]> {
+  return (await stateOf(log, room, range)).entries;
 }
 
 function positionsOf(entries: readonly RoomEntry[]): number[] {

@@ -264,7 +264,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
       const before = await emit('main', 1);
       const after = await emit('main', 2);
       jest.advanceTimersByTime(60_000);
-      expect(await hub.history('main')).toEqual({ events: [], covered: true });
+      expect(await hub.history('main')).toEqual({ events: [], covered: true, hasMore: false });
       expect(await open('/stream', before).next()).toEqual(gap(['main'], 'trimmed'));
       const uptodate = open('/stream', after);
       await uptodate.until((text) => lastId(text) === after);

@@ -86,6 +86,8 @@ async function accepted(log: EventLog, what: NewEvent): Promise<void> {
 }
 
 // It takes its time: the other tests run meanwhile.
+const ALL = { after: 0, maxEvents: 100, maxBytes: 1e6 };
+
 describeRedis('the log on Redis, call by call', () => {
   let arrived: Promise<unknown[]>;
   const ends: (() => Promise<void>)[] = [];
@@ -136,7 +138,7 @@ describeRedis('the log on Redis, call by call', () => {
       const { way, log } = await open(await start());
       const disconnect = jest.spyOn(Redis.prototype, 'disconnect');
       way.blackHole();
-      const all = Array.from({ length: 300 }, (_, n) => refused(log.last(`room ${n}`)));
+      const all = Array.from({ length: 300 }, (_, n) => refused(log.read([`room ${n}`], ALL)));
       expect(Math.max(...(await Promise.all(all)))).toBeLessThan(LIMIT_MS);
       // Not for each of them: each time adds a listener to the socket that is to end.
       const again = disconnect.mock.calls.filter(([reconnect]) => reconnect === true);
@@ -154,7 +156,8 @@ describeRedis('the log on Redis, call by call', () => {
       await log.append(event(2));
       await until('all has arrived', () => heard.data.includes(2));
       expect(heard.data).toEqual([1, 2]);
-      const kept = await log.range('room', { after: 0, limit: 10 });
+      const { rooms } = await log.read(['room'], ALL);
+      const kept = rooms[0]?.entries ?? [];
       expect(kept.map(({ event: { message } }) => message.data)).toEqual([1, 2]);
       expect(kept[0]?.event.position).toBe(position);
     });

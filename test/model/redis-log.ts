@@ -6,8 +6,8 @@ import type {
   Head,
   LogFollower,
   NewEvent,
-  RoomEntry,
-  RoomRange,
+  RoomsRange,
+  RoomsRead,
 } from '../../lib/event-log.js';
 import { RedisEventLog } from '../../lib/redis/event-log-redis.js';
 import type { RedisServer } from '../support/redis-server.js';
@@ -104,18 +104,14 @@ class SlowRedisLog implements ProcessLog {
   head(): Promise<Head> {
     return this.slowly(() => this.log.head());
   }
-  last(room: string): Promise<number> {
-    return this.slowly(() => this.log.last(room));
-  }
-  range(room: string, range: RoomRange): Promise<RoomEntry[]> {
-    return this.slowly(() => this.log.range(room, range));
+  read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
+    return this.slowly(() => this.log.read(rooms, range));
   }
   readsFor(lastEventId: string): EventLogReads {
     const reads = this.log.readsFor(lastEventId);
     return {
       head: () => this.slowly(() => reads.head()),
-      last: (room) => this.slowly(() => reads.last(room)),
-      range: (room, range) => this.slowly(() => reads.range(room, range)),
+      read: (rooms, range) => this.slowly(() => reads.read(rooms, range)),
     };
   }
 

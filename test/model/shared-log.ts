@@ -6,8 +6,8 @@ import type {
   Head,
   LogFollower,
   NewEvent,
-  RoomEntry,
-  RoomRange,
+  RoomsRange,
+  RoomsRead,
 } from '../../lib/event-log.js';
 import type { ModelLog, ProcessLog } from './model.js';
 import type { Schedule } from './schedule.js';
@@ -105,11 +105,8 @@ class SlowLog implements ProcessLog {
   head(): Promise<Head> {
     return this.slowly(() => this.shared.now.head());
   }
-  last(room: string): Promise<number> {
-    return this.slowly(() => this.shared.now.last(room));
-  }
-  range(room: string, range: RoomRange): Promise<RoomEntry[]> {
-    return this.slowly(() => this.shared.now.range(room, range));
+  read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
+    return this.slowly(() => this.shared.now.read(rooms, range));
   }
   follow(follower: LogFollower): Promise<Head> {
     this.listener = (event) => follower.event(event);

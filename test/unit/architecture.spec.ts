@@ -25,6 +25,7 @@ const LAYERS = [
   ['stream-logs'],
   ['outbox', 'response', 'event-log-memory'],
   ['backlog', 'batch'],
+  ['room-range'],
   ['event', 'event-log', 'ring', 'control-frames'],
   ['wire', 'deferred', 'frame', 'cursor', 'parser'],
   ['stream-settings'],
