@@ -4,7 +4,7 @@ import type { CursorSource } from './client-cursor.js';
 import type { SseConnection } from './connection.js';
 import { parseCursors, type Position, type Stand } from './cursor.js';
 import { diagnostics } from './diagnostics.js';
-import { SseError } from './errors.js';
+import { SseError, SseOptionsError } from './errors.js';
 import type { HubEvent, LoggedEvent, PublishedEvent, SseEvent } from './event.js';
 import type { EventLog, Gap, Head } from './event-log.js';
 import type { HubStreamOptions } from './hub.options.js';
@@ -108,7 +108,7 @@ export class Reader<Events extends object> implements CursorSource {
 
   /** Events of these rooms did not reach this process, and will not: the client is told before anything later. */
   lost(gap: Gap): void {
-    this.gaps.push(gap);
+    this.gaps = withGap(this.gaps, gap);
     if (this.waiting !== undefined) return;
     this.collect();
     this.goLive().catch((error: unknown) => this.subscriber.error(error));
@@ -235,7 +235,10 @@ export class Reader<Events extends object> implements CursorSource {
     if (snapshot === undefined) return;
     // A snapshot may take its time, and what it throws is no response status any more.
     this.connection?.open();
-    const messages = await snapshot(reason, [...rooms]);
+    const messages: unknown = await snapshot(reason, [...rooms]);
+    if (!isList(messages)) {
+      throw new SseOptionsError('stream().snapshot', 'a promise of a list of messages', messages);
+    }
     await this.inSlices(messages, (message) => {
       this.tell(message);
       if (this.isLast(message)) this.subscriber.complete();
@@ -359,11 +362,22 @@ export class Reader<Events extends object> implements CursorSource {
   }
 }
 
+/** One entry per reason, however often events are lost while the client cannot be told. */
+function withGap(gaps: readonly Gap[], { rooms, reason }: Gap): Gap[] {
+  const before = gaps.find((gap) => gap.reason === reason)?.rooms ?? [];
+  const others = gaps.filter((gap) => gap.reason !== reason);
+  return [...others, { rooms: [...new Set([...before, ...rooms])], reason }];
+}
+
 /** For a client that was cut again and again while its backlog was replayed. */
 function withoutReplay(missed: Missed, own: readonly string[]): Missed {
   if (missed.events.length === 0) return missed;
   const rooms = own.filter((room) => missed.events.some((event) => event.rooms.includes(room)));
   return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
+}
+
+function isList(messages: unknown): messages is readonly SseMessage[] {
+  return Array.isArray(messages);
 }
 
 /** What is published from now on is what is handed on from now on, and perhaps a little more. */

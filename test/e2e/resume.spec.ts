@@ -373,6 +373,14 @@ describe.each(ADAPTERS)('a client that connects for the first time (%s)', (adapt
     expect(await stream.ended).toContain('event: sse-error');
     expect(app.logged).toEqual(['the database is away']);
   });
+
+  it('a snapshot that is no list is a late error which says so', async () => {
+    options = { snapshot: (async () => 7) as unknown as HubStreamOptions['snapshot'] };
+    const { app, open } = await start(adapter);
+    expect(await open('/stream').ended).toContain('event: sse-error');
+    const expected = 'stream().snapshot: expected a promise of a list of messages, got 7';
+    expect(app.logged).toEqual([expected]);
+  });
 });
 
 describe.each(ADAPTERS)('where the client stands between events (%s)', (adapter) => {

@@ -55,3 +55,46 @@ describe('a reader whose stream has an end', () => {
     expect(read).toEqual(['sse-gap', 'the end']);
   });
 });
+
+describe('a reader that catches up', () => {
+  it('is told once per reason of what was lost meanwhile, with all rooms', async () => {
+    const { log, hub } = await openHub();
+    const gaps: unknown[] = [];
+    let give!: (messages: []) => void;
+    const snapshot = () => new Promise<[]>((resolve) => (give = resolve));
+    const options = { snapshot, connection: false } as const;
+    hub.stream(['a', 'b', 'c'], options).subscribe(({ data }) => gaps.push(data));
+    await turn();
+    for (let n = 0; n < 1_000; n++) {
+      log.reached.lost({ rooms: [n % 2 === 0 ? 'a' : 'b'], reason: 'trimmed' });
+    }
+    log.reached.lost({ rooms: ['c'], reason: 'overflow' });
+    give([]);
+    await turn();
+    give([]);
+    await turn();
+    expect(gaps).toEqual([
+      { rooms: ['a', 'b'], reason: 'trimmed' },
+      { rooms: ['c'], reason: 'overflow' },
+    ]);
+  });
+
+  it('may let as much wait after its log became another one as before', async () => {
+    const { log, hub } = await openHub();
+    let failure: unknown;
+    const snapshot = () => new Promise<[]>(() => {});
+    const options = { snapshot, connection: false } as const;
+    hub.stream('a', options).subscribe({ error: (error: unknown) => (failure = error) });
+    await turn();
+    const emit = async (): Promise<void> => {
+      await hub.to('a').emit('e', 'x'.repeat(900_000));
+      log.reached.event(log.held.pop()!);
+    };
+    await emit();
+    log.reached.caughtUp({ epoch: 'other', position: 0 });
+    await emit();
+    expect(failure).toBeUndefined();
+    await emit();
+    expect(failure).toMatchObject({ code: 'SSE_OVERFLOW' });
+  });
+});
