@@ -375,7 +375,7 @@ describe.each(ADAPTERS)('a client that connects for the first time (%s)', (adapt
   });
 
   it('a snapshot that is no list is a late error which says so', async () => {
-    options = { snapshot: (async () => 7) as unknown as HubStreamOptions['snapshot'] };
+    options = { snapshot: (async () => 7) as unknown as (typeof options)['snapshot'] };
     const { app, open } = await start(adapter);
     expect(await open('/stream').ended).toContain('event: sse-error');
     const expected = 'stream().snapshot: expected a promise of a list of messages, got 7';
