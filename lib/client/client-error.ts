@@ -48,8 +48,13 @@ export class SseClientError extends Error {
 
 /** What somebody threw, as a text for a message. */
 export function describe(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  // Node's fetch says only that it failed; why is in the cause.
-  const { message, cause } = thrown;
-  return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
+  try {
+    if (!(thrown instanceof Error)) return String(thrown);
+    // Node's fetch says only that it failed; why is in the cause.
+    const { message, cause } = thrown;
+    return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
+  } catch {
+    // Such as an object without a prototype, or a getter that throws.
+    return 'something that has no text';
+  }
 }

@@ -145,6 +145,34 @@ describe('a fetch of the app', () => {
   });
 });
 
+describe('what an app throws', () => {
+  const hidden = Object.defineProperty(new Error(), 'message', {
+    get: () => {
+      throw new Error('hidden');
+    },
+  });
+  it.each<[string, unknown]>([
+    ['an object without a prototype', Object.create(null)],
+    ['an error that hides its message', hidden],
+    ['nothing', undefined],
+  ])('of %s is told, and tried again', async (_what, thrown) => {
+    const { url } = await answer(streamOf('data: a\n\n'));
+    const errors: unknown[] = [];
+    let calls = 0;
+    const fail = (): never => {
+      throw thrown;
+    };
+    const stream = open(url, {
+      headers: () => (++calls === 1 ? fail() : {}),
+      fetch: async (to, init) => (calls === 2 ? fail() : fetch(to, init)),
+    });
+    stream.onState((_state, error) => error && errors.push(error.code));
+    const got = collect(stream);
+    await until('an event', () => got.length === 1);
+    expect(errors).toEqual(['SSE_REQUEST', 'SSE_NETWORK']);
+  });
+});
+
 describe('an option', () => {
   it.each<[string, ConnectOptions]>([
     ['stallTimeoutMs', { stallTimeoutMs: 0 }],
