@@ -8,10 +8,11 @@ import { HELD_BACK } from '../protocol.js';
 const MIN_STALL_MS = 1_000;
 /** What a refusal says is read so far and for so long: its status counts without it. */
 const MAX_REFUSAL = { length: 65_536, ms: 2_000 };
+const DEFAULT_MAX_EVENT_BYTES = 8_388_608;
 
 /** One request and its response. */
 export class Attempt {
-  private readonly parser = new Parser();
+  private readonly parser: Parser;
   private readonly abortion = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** What is waited for. */
@@ -22,7 +23,10 @@ export class Attempt {
     private readonly url: string | URL,
     private readonly options: ConnectOptions,
     private readonly isHeldBack: boolean,
-  ) {}
+  ) {
+    const { maxEventBytes = DEFAULT_MAX_EVENT_BYTES } = options;
+    this.parser = new Parser(maxEventBytes || Infinity, () => tooLong(maxEventBytes));
+  }
 
   /** It was given up before the first byte of a stream. */
   get wasSilent(): boolean {
@@ -153,6 +157,12 @@ export class Attempt {
 /** Two keep-alives may be missing. */
 function stallAfter(keepAliveMs: number): number {
   return Math.min(Math.max(3 * keepAliveMs, MIN_STALL_MS), MAX_TIMER_MS);
+}
+
+/** Trying again would bring the same. */
+function tooLong(maxBytes: number | false): SseClientError {
+  const message = `a line, or the data of an event, is longer than maxEventBytes of ${maxBytes}: raise it, or look what is between here and the server`;
+  return new SseClientError('SSE_DATA', message, { isFinal: true });
 }
 
 /** Headers take Latin-1 only. As `EventSource` does it: the bytes of UTF-8, one character each. */

@@ -67,6 +67,12 @@ export interface ConnectOptions {
    */
   maxBackoffMs?: number;
   /**
+   * How long a line may be, and the `data` of one event, before the stream is closed with `SSE_DATA`: it would come again with each
+   * attempt. Bytes in UTF-8; more than the server's `limits.maxEventBytes`. `false` switches it off.
+   * @default 8_388_608
+   */
+  maxEventBytes?: number | false;
+  /**
    * Text into `data`. What it throws closes the stream.
    * @default JSON where the text is JSON, else the text: of a text `42` it makes a number
    */
