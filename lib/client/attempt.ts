@@ -1,6 +1,7 @@
 import { MAX_TIMER_MS, parseRetryAfter } from './back-off.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
+import { send, type Init } from './redirect.js';
 import { Parser, type Block } from '../parser.js';
 import { HELD_BACK } from '../protocol.js';
 
@@ -42,12 +43,11 @@ export class Attempt {
    * @throws SseClientError
    */
   async open(lastEventId: string | undefined): Promise<ReadableStream<Uint8Array> | undefined> {
-    const { fetch = globalThis.fetch } = this.options;
     this.watch();
     const init = await this.unlessGivenUp(this.request(lastEventId));
     this.stage = 'first byte';
     this.watch();
-    const response = await fetch(this.url, init);
+    const response = await send(this.url, init, this.options);
     if (response.status === 204) return undefined;
     if (!response.ok) throw await statusError(response);
     const type = response.headers.get('content-type') ?? 'none';
@@ -123,7 +123,7 @@ export class Attempt {
     });
   }
 
-  private async request(lastEventId: string | undefined): Promise<RequestInit> {
+  private async request(lastEventId: string | undefined): Promise<Init> {
     const [given, body] = await this.prepared();
     const { method = body === undefined ? 'GET' : 'POST', credentials } = this.options;
     try {
@@ -133,8 +133,8 @@ export class Attempt {
       if (lastEventId) headers.set('last-event-id', utf8(lastEventId));
       const init = { method, headers, credentials, cache: 'no-store' } as const;
       // `fetch` rejects as for a network that is away; this fails only for what can never be sent.
-      void new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
-      return { ...init, body, signal: this.abortion.signal };
+      const request = new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
+      return { ...init, method: request.method, body, signal: this.abortion.signal };
     } catch (cause) {
       const message = `the request cannot be sent: ${describe(cause)}`;
       throw new SseClientError('SSE_REQUEST', message, { isFinal: true, cause });

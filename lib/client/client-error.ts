@@ -5,6 +5,7 @@
 export type SseClientErrorCode =
   | 'SSE_OPTIONS'
   | 'SSE_STATUS'
+  | 'SSE_REDIRECT'
   | 'SSE_CONTENT_TYPE'
   | 'SSE_NETWORK'
   | 'SSE_STALLED'

@@ -20,11 +20,14 @@ export function connect<Events extends object = Record<string, unknown>>(
   url: string | URL,
   options: ConnectOptions = {},
 ): EventStream<Events> {
-  const { stallTimeoutMs, maxBackoffMs, maxEventBytes } = options;
+  const { stallTimeoutMs, maxBackoffMs, maxEventBytes, redirect } = options;
   if (stallTimeoutMs !== false)
     check('stallTimeoutMs', stallTimeoutMs, 'milliseconds', MAX_TIMER_MS);
   check('maxBackoffMs', maxBackoffMs, 'milliseconds', MAX_TIMER_MS);
   if (maxEventBytes !== false) check('maxEventBytes', maxEventBytes, 'bytes');
+  if (redirect !== undefined && !['same-origin', 'follow', 'error'].includes(redirect)) {
+    refuse('redirect', "'same-origin', 'follow' or 'error'", redirect);
+  }
   return new EventStream(url, options);
 }
 
