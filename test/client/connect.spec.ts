@@ -614,28 +614,6 @@ describe('data', () => {
   });
 });
 
-describe('the last event ID', () => {
-  it('outlives the stream where it is told to', async () => {
-    const { url, requests } = await answer(streamOf('id: 7\ndata: a\n\nid: 8\n\n'), streamOf(''));
-    const items = new Map<string, string>();
-    const persist = {
-      getItem: (key: string) => items.get(key) ?? null,
-      setItem: (key: string, value: string) => void items.set(key, value),
-    };
-    const stream = open(url, { persist });
-    stream.on('message', () => {});
-    await until('both ids', () => stream.lastEventId === '8');
-    expect([...items]).toEqual([[`nestjs-eventstream:${url}`, '8']]);
-    stream.close();
-
-    expect(open(url, { persist }).lastEventId).toBe('8');
-    await until('the second request', () => requests.length === 2);
-    expect(requests[1]?.headers['last-event-id']).toBe('8');
-    expect(open(url, { persist, persistKey: 'other' }).lastEventId).toBeUndefined();
-    expect(open(url, { persist, lastEventId: '9' }).lastEventId).toBe('9');
-  });
-});
-
 describe('a loop', () => {
   it('gets each event in its turn, and leaves the connection behind', async () => {
     const { url, requests } = await answer(streamOf('data: 1\n\ndata: 2\n\ndata: 3\n\n'));
