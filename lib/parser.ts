@@ -29,15 +29,12 @@ export class Parser {
   private dataBytes = 0;
   private id: string | undefined;
 
-  /** `tooLong` makes the error for a line, or for lines of `data`, of more than `maxBytes` in UTF-8. */
-  constructor(
-    private readonly maxBytes = Infinity,
-    private readonly tooLong = (): Error => new RangeError(`longer than ${maxBytes} bytes`),
-  ) {}
+  /** `check` is told the bytes in UTF-8 of a line so far, and of the `data` of an event: it throws where that is too much. */
+  constructor(private readonly check: (bytes: number) => void = () => {}) {}
 
   /**
    * The blocks that this text completes. It may be cut anywhere, and counts only as far as its blocks are taken.
-   * @throws what `tooLong` makes, behind the blocks that came before
+   * @throws what `check` throws, behind the blocks that came before
    */
   *feed(text: string): Generator<Block, void, undefined> {
     let start = 0;
@@ -69,11 +66,7 @@ export class Parser {
 
   private count(piece: string): void {
     this.lineBytes += bytesOf(piece);
-    this.limit(this.lineBytes);
-  }
-
-  private limit(bytes: number): void {
-    if (bytes > this.maxBytes) throw this.tooLong();
+    this.check(this.lineBytes);
   }
 
   private field(line: string): void {
@@ -84,7 +77,7 @@ export class Parser {
     if (name === 'data') {
       this.data.push(value);
       this.dataBytes += this.lineBytes;
-      this.limit(this.dataBytes);
+      this.check(this.dataBytes);
     } else if (name === 'event') this.type = value;
     else if (name === 'id' && !value.includes('\0')) this.id = value;
     // A comment is a field without a name.

@@ -26,7 +26,9 @@ export class Attempt {
     private readonly isHeldBack: boolean,
   ) {
     const { maxEventBytes = DEFAULT_MAX_EVENT_BYTES } = options;
-    this.parser = new Parser(maxEventBytes || Infinity, () => tooLong(maxEventBytes));
+    this.parser = new Parser((bytes) => {
+      if (maxEventBytes && bytes > maxEventBytes) throw tooLong(maxEventBytes);
+    });
   }
 
   /** It was given up before the first byte of a stream. */
@@ -159,9 +161,9 @@ function stallAfter(keepAliveMs: number): number {
   return Math.min(Math.max(3 * keepAliveMs, MIN_STALL_MS), MAX_TIMER_MS);
 }
 
-/** Trying again would bring the same. */
-function tooLong(maxBytes: number | false): SseClientError {
-  const message = `a line, or the data of an event, is longer than maxEventBytes of ${maxBytes}: raise it, or look what is between here and the server`;
+function tooLong(maxBytes: number): SseClientError {
+  const message = `a line or an event is longer than maxEventBytes of ${maxBytes}: raise it, or check what is between here and the server`;
+  // Trying again would bring the same.
   return new SseClientError('SSE_DATA', message, { isFinal: true });
 }
 

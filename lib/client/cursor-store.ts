@@ -13,10 +13,7 @@ export class CursorStore {
   constructor(
     private readonly storage: CursorStorage,
     private readonly key: string,
-  ) {
-    // Only browsers have pages.
-    for (const type of LEAVING) globalThis.addEventListener?.(type, this.flush);
-  }
+  ) {}
 
   read(): string | undefined {
     try {
@@ -30,22 +27,22 @@ export class CursorStore {
   /** Writes it when the turn is over: storage is slow, and events come many at a time. */
   keep(id: string): void {
     this.pending = id;
-    this.timer ??= setTimeout(this.flush);
+    if (this.timer !== undefined) return;
+    this.timer = setTimeout(this.flush);
+    // Only browsers have pages. A listener that is always there would come before those of the app.
+    for (const type of LEAVING) globalThis.addEventListener?.(type, this.flush);
   }
 
   /** Writes now what is not written yet. */
   readonly flush = (): void => {
+    const { pending } = this;
+    if (pending === undefined) return;
     clearTimeout(this.timer);
     this.timer = undefined;
-    const { pending } = this;
-    this.pending = undefined;
-    if (pending !== undefined) void this.write(pending);
-  };
-
-  end(): void {
-    this.flush();
     for (const type of LEAVING) globalThis.removeEventListener?.(type, this.flush);
-  }
+    this.pending = undefined;
+    void this.write(pending);
+  };
 
   private async write(id: string): Promise<void> {
     try {
@@ -60,7 +57,7 @@ export class CursorStore {
     if (this.hasWarned) return;
     this.hasWarned = true;
     console.warn(
-      `nestjs-eventstream: persist.${call}() failed: ${describe(error)}. Events go on, but a page that is loaded again does not go on where this one stopped. Free some storage, or pass another; this is said once.`,
+      `nestjs-eventstream: persist.${call}() failed: ${describe(error)}. Events go on, but a reload may bring some again, or miss some: free some storage, or pass another.`,
     );
   }
 }

@@ -253,7 +253,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     this.ended = end;
     this.options.signal?.removeEventListener('abort', this.close);
     this.attempt?.end();
-    this.store?.end();
+    this.store?.flush();
     this.wake();
     this.readers.changed();
     this.enter('closed', end.error);

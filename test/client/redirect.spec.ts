@@ -87,7 +87,7 @@ describe('a redirect within the origin', () => {
     const endless = await site((response) => to(302, '/again')(response));
     const { error } = await open(endless.url).closed;
     expect(error).toMatchObject({ code: 'SSE_REDIRECT', isFinal: true });
-    expect(error?.message).toContain('redirected more than 20 times');
+    expect(error?.message).toContain('redirects more than 20 times');
     expect(endless.asked.length).toBe(21);
   });
 
