@@ -1,5 +1,7 @@
 import { KEEP_ALIVE_COMMENT, KEEP_ALIVE_MS } from './protocol.js';
 
+const encoder = new TextEncoder();
+
 /** What a blank line ends: an event, or only an id. */
 export interface Block {
   readonly type: string;
@@ -98,13 +100,7 @@ export class Parser {
   }
 }
 
-/** Bytes in UTF-8. Many times as fast as `TextEncoder` is for the short lines of events. */
+/** Bytes in UTF-8. Few lines have other letters than ASCII, and the test costs a tenth of the encoder. */
 function bytesOf(text: string): number {
-  let bytes = text.length;
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    // Three bytes from U+0800 on; the two halves of a pair share four.
-    if (unit > 0x7f) bytes += unit < 0x800 || (unit & 0xf800) === 0xd800 ? 1 : 2;
-  }
-  return bytes;
+  return /[\x80-\uffff]/.test(text) ? encoder.encode(text).length : text.length;
 }

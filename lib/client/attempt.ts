@@ -75,7 +75,7 @@ export class Attempt {
       clearTimeout(this.timer);
       if (done) return;
       this.stage = 'next byte';
-      yield* this.parser.feed(decoder.decode(value, { stream: true }));
+      for (const block of this.parser.feed(decoder.decode(value, { stream: true }))) yield block;
     }
   }
 

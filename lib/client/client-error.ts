@@ -56,6 +56,6 @@ export function describe(thrown: unknown): string {
     return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
   } catch {
     // Such as an object without a prototype, or a getter that throws.
-    return 'something that has no text';
+    return 'something without text';
   }
 }

@@ -21,10 +21,11 @@ export function connect<Events extends object = Record<string, unknown>>(
   options: ConnectOptions = {},
 ): EventStream<Events> {
   const { stallTimeoutMs, maxBackoffMs, maxEventBytes, redirect } = options;
-  if (stallTimeoutMs !== false)
-    check('stallTimeoutMs', stallTimeoutMs, 'milliseconds', MAX_TIMER_MS);
-  check('maxBackoffMs', maxBackoffMs, 'milliseconds', MAX_TIMER_MS);
-  if (maxEventBytes !== false) check('maxEventBytes', maxEventBytes, 'bytes');
+  if (stallTimeoutMs !== false) check('stallTimeoutMs', stallTimeoutMs);
+  check('maxBackoffMs', maxBackoffMs);
+  if (maxEventBytes !== false) {
+    check('maxEventBytes', maxEventBytes, 'bytes', Number.MAX_SAFE_INTEGER);
+  }
   if (redirect !== undefined && !['same-origin', 'follow', 'error'].includes(redirect)) {
     refuse('redirect', "'same-origin', 'follow' or 'error'", redirect);
   }
@@ -34,8 +35,8 @@ export function connect<Events extends object = Record<string, unknown>>(
 function check(
   option: string,
   value: number | undefined,
-  unit: string,
-  max = Number.MAX_SAFE_INTEGER,
+  unit = 'milliseconds',
+  max = MAX_TIMER_MS,
 ): void {
   if (value === undefined || (Number.isInteger(value) && value > 0 && value <= max)) return;
   refuse(option, `whole ${unit} from 1 to ${max}`, value);

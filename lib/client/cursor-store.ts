@@ -12,7 +12,8 @@ export class CursorStore {
 
   constructor(
     private readonly storage: CursorStorage,
-    private readonly key: string,
+    url: string | URL,
+    private readonly key = `nestjs-eventstream:${String(url)}`,
   ) {}
 
   read(): string | undefined {
@@ -57,7 +58,7 @@ export class CursorStore {
     if (this.hasWarned) return;
     this.hasWarned = true;
     console.warn(
-      `nestjs-eventstream: persist.${call}() failed: ${describe(error)}. Events go on, but a reload may bring some again, or miss some: free some storage, or pass another.`,
+      `nestjs-eventstream: persist.${call}() failed: ${describe(error)}. Events go on, but a reload may repeat or miss some: free some storage, or pass another.`,
     );
   }
 }

@@ -56,8 +56,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     this.retryMs = Math.min(DEFAULT_RETRY_MS, this.maxBackoffMs);
     Object.defineProperty(this, observable, { value: () => this });
     const { lastEventId, persist, persistKey, signal } = options;
-    const key = persistKey ?? `nestjs-eventstream:${String(url)}`;
-    if (persist !== undefined) this.store = new CursorStore(persist, key);
+    this.store = persist && new CursorStore(persist, url, persistKey);
     this.cursor = lastEventId ?? this.store?.read();
     signal?.addEventListener('abort', this.close);
     if (signal?.aborted) this.close();
@@ -173,7 +172,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   /** One attempt, to its end. Resolves with what it failed of. */
   private async tryOnce(): Promise<SseClientError | undefined> {
     this.enter('connecting');
-    // By who was told.
+    // A listener may have closed it.
     if (this.isClosed) return undefined;
     const isHeldBack = this.silentAttempts >= 2;
     const attempt = (this.attempt = new Attempt(this.url, this.options, isHeldBack));
@@ -199,13 +198,11 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     }
   }
 
-  private async take({ type, data, id }: Block): Promise<void> {
-    const event =
-      data === undefined
-        ? undefined
-        : ({ type, data: dataOf(data, type, this.options), id } as StreamEvent<Events>);
-    // Before the cursor moves: an event that nobody has taken comes again.
-    if (event !== undefined) {
+  private async take({ type, data: text, id }: Block): Promise<void> {
+    let event: StreamEvent<Events> | undefined;
+    if (text !== undefined) {
+      event = { type, data: dataOf(text, type, this.options), id } as StreamEvent<Events>;
+      // The cursor moves later, so that an event which nobody has taken comes again.
       while (!this.readers.areWaiting && !this.isClosed) await this.readers.change();
     }
     if (this.isClosed) return;

@@ -4,7 +4,7 @@ import type { ConnectOptions } from './connect.options.js';
 /** As many as `fetch` follows. */
 const MAX_REDIRECTS = 20;
 const REDIRECTS = [301, 302, 303, 307, 308];
-const REMEDY = `connect to the URL there, or set redirect: 'follow', which sends it headers and body`;
+const REMEDY = `connect to the URL there, or set redirect: 'follow', which sends it all headers`;
 
 /** What an attempt sends. */
 export interface Init extends RequestInit {
@@ -26,9 +26,8 @@ export async function send(
   for (let count = 0; ; count++) {
     const response = await fetch(url, { ...init, redirect: 'manual' });
     const { status, type, headers } = response;
-    const isHidden = type === 'opaqueredirect';
     const location = REDIRECTS.includes(status) && headers.get('location');
-    if (!isHidden && !location) return response;
+    if (!location && type !== 'opaqueredirect') return response;
     if (redirect === 'error') throw refused(", and redirect is 'error'");
     if (count === MAX_REDIRECTS) throw refused(` more than ${MAX_REDIRECTS} times`);
     if (location) {
@@ -55,8 +54,8 @@ function within(url: string | URL, location: string): URL {
   let origin = location;
   try {
     const to = new URL(location, from);
-    if (to.origin === from.origin) return to;
-    ({ origin } = to);
+    origin = to.origin;
+    if (origin === from.origin) return to;
   } catch {
     // It is no URL, and so nowhere in this origin.
   }

@@ -119,7 +119,7 @@ describeChromium('a redirect in Chromium', () => {
   };
   const REFUSED = [
     'SSE_REDIRECT',
-    `the server redirects out of the page's origin, browsers hide where: connect to the URL there, or set redirect: 'follow', which sends it headers and body`,
+    `the server redirects out of the page's origin, browsers hide where: connect to the URL there, or set redirect: 'follow', which sends it all headers`,
   ];
 
   it('within the origin of the page is followed', async () => {

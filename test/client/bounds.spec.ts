@@ -54,7 +54,7 @@ describe('a stream', () => {
   ])('takes %s of just that size, and none of one byte more', async (_what, text, bytes) => {
     for (const [cut, chunks] of [
       ['whole', [text]],
-      ['in pieces', text.split('')],
+      ['in pieces', Array.from(text)],
     ] as const) {
       const parse = (maxBytes: number): unknown[] => {
         const parser = new Parser((size) => {

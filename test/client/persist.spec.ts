@@ -112,7 +112,7 @@ describe('a storage that fails', () => {
   });
   afterEach(() => void jest.restoreAllMocks());
   const told = (call: string): string[] => [
-    `nestjs-eventstream: persist.${call}() failed: the quota is used up. Events go on, but a reload may bring some again, or miss some: free some storage, or pass another.`,
+    `nestjs-eventstream: persist.${call}() failed: the quota is used up. Events go on, but a reload may repeat or miss some: free some storage, or pass another.`,
   ];
 
   it('is told once, however often it fails, and events go on', async () => {
