@@ -1,10 +1,13 @@
-/** A kept event without its texts. */
+// Beside the texts, in bytes of V8's heap on Node 20, with the room that its arrays and maps have to spare. Measured by
+// `npm run bench -- memory`, which fills a log and compares: what is counted is 0.9 to 1.2 times what is taken.
+
+/** A kept event: itself, its message, its parts, its place among all. Measured: 370. */
 export const EVENT_BYTES = 400;
-/** An event in one of its rooms. */
+/** An event in one of its rooms. Measured: 80 to 100. */
 export const ENTRY_BYTES = 100;
-/** A room without its name. */
+/** A room without its name, with its place in the map. Measured: 200 to 240. */
 export const ROOM_BYTES = 250;
-/** A key without its text. */
+/** A key without its text, with its place in the map. Measured: 130 to 155. */
 export const KEY_BYTES = 160;
 
 /** Of a text: V8 takes one byte per character while all of them are Latin-1, else two for each. */
