@@ -14,9 +14,6 @@ import { ENTRY_BYTES, EVENT_BYTES, ownText, ROOM_BYTES, sizeOfText } from './hea
 import { KEY_LIFETIME_MS, RecentKeys } from './recent-keys.js';
 import { Ring } from './ring.js';
 
-/** Keys have their part of the memory before events: an event that is let go of is told as a gap, a forgotten key is not. */
-const SHARE_OF_KEYS = 0.5;
-
 /** The wire text, and the data that it was made from. */
 const COPIES = 2;
 
@@ -38,12 +35,12 @@ interface Room {
   last: Position;
 }
 
-/** What tells the time, both in milliseconds. */
-interface Clocks {
-  /** Of the day, for positions. */
-  readonly wallClock?: () => number;
-  /** Never set back or forward, for ages. */
-  readonly clock?: () => number;
+interface MemoryLogOptions {
+  /** Of the day, in milliseconds: for positions. */
+  wallClock?: () => number;
+  /** Never set back or forward: for ages. */
+  clock?: () => number;
+  epoch?: string;
 }
 
 /** The log of one process: `append` hands the event to the follower before it returns. */
@@ -69,17 +66,13 @@ export class MemoryEventLog implements EventLog {
 
   constructor(
     private readonly history: Required<HistoryOptions>,
-    {
-      wallClock = Date.now,
-      clock = () => performance.now(),
-      epoch = randomEpoch(),
-    }: Clocks & { epoch?: string } = {},
+    { wallClock = Date.now, clock = monotonic, epoch = randomEpoch() }: MemoryLogOptions = {},
   ) {
     this.wallClock = wallClock;
     this.clock = clock;
     this.epoch = epoch;
     this.position = nextPosition(0, wallClock());
-    this.keys = new RecentKeys(history.maxBytes * SHARE_OF_KEYS);
+    this.keys = new RecentKeys(history.maxBytes);
   }
 
   /** What it holds, as counted for `maxBytes`. */
@@ -250,6 +243,8 @@ export class MemoryEventLog implements EventLog {
 function bytesOfRoom({ name }: Room): number {
   return ROOM_BYTES + sizeOfText(name);
 }
+
+const monotonic = (): number => performance.now();
 
 /** 48 random bits: two lifetimes of a log never share a name. */
 function randomEpoch(): string {

@@ -16,7 +16,10 @@ export interface KeyedEvent {
   readonly at: number;
 }
 
-/** The keys of the last five minutes, as many as fit. */
+/**
+ * The keys of the last five minutes, as many as fit into half of the history's memory. They have it before events do: an event that
+ * is let go of is told as a gap, a forgotten key cannot be told to who needs it.
+ */
 export class RecentKeys {
   /** Of memory, as counted. */
   bytes = 0;
@@ -25,6 +28,7 @@ export class RecentKeys {
   private inOrder = new Ring<KeyedEvent>();
   private readonly droppedEarly = new RareLine();
 
+  /** `maxBytes`: of the whole history. */
   constructor(private readonly maxBytes: number) {}
 
   /** When the oldest is due to go; `Infinity` where there is none. */
@@ -44,7 +48,7 @@ export class RecentKeys {
     this.byKey.set(event.key, event);
     this.inOrder.push(event);
     this.bytes += bytesOf(event);
-    while (this.bytes > this.maxBytes) {
+    while (this.bytes > this.maxBytes / 2) {
       const dropped = this.dropOldest();
       if (dropped !== undefined) this.tellDropped(now - dropped.at);
     }
@@ -73,7 +77,7 @@ export class RecentKeys {
   private tellDropped(ageMs: number): void {
     const times = this.droppedEarly.again();
     if (times === 0) return;
-    const what = `Keys of published events take more than half of history.maxBytes (${2 * this.maxBytes})`;
+    const what = `Keys of published events take more than half of history.maxBytes (${this.maxBytes})`;
     const kept = `${Math.floor(ageMs / 1_000)} s in place of ${KEY_LIFETIME_MS / 1_000}`;
     const effect = `a second event with a key that had to go is published again; keys stay for ${kept}`;
     const remedy = 'raise history.maxBytes, or give keys to fewer events';
