@@ -25,7 +25,7 @@ export interface HubOptions {
 export interface EmitOptions {
   /**
    * Names this event: a second publish with the same key within 300 s sends nothing and resolves with the cursor of the
-   * first. Makes it safe to try again.
+   * first. Makes it safe to try again. The log in memory forgets the oldest keys where they fill half of `history.maxBytes`.
    */
   key?: string;
   /** The reconnection time that clients take over with this event, in milliseconds. */
