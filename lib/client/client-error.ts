@@ -46,10 +46,14 @@ export class SseClientError extends Error {
   }
 }
 
-/** What somebody threw, as a text for a message. */
+/** What somebody threw, as a text for a message. Never throws, whatever that was. */
 export function describe(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  // Node's fetch says only that it failed; why is in the cause.
-  const { message, cause } = thrown;
-  return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
+  try {
+    if (!(thrown instanceof Error)) return String(thrown);
+    // Node's fetch says only that it failed; why is in the cause.
+    const { message, cause } = thrown;
+    return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
+  } catch {
+    return 'an error that cannot be shown';
+  }
 }
