@@ -124,12 +124,24 @@ describe('the inspector', () => {
     }
   });
 
+  it('looks at each of many items about once', () => {
+    let comparisons = 0;
+    const items = Array.from({ length: 200_000 }, (_, index) => (index * 7_919) % 200_003);
+    firstOf(items, 200, (one, other) => (comparisons++, other - one));
+    expect(comparisons).toBeLessThan(300_000);
+  });
+
   it('picks the first of many as sorting all of them would', () => {
     const numbers = Array.from({ length: 1_000 }, (_, index) => (index * 7_919) % 1_009);
     const compare = (one: number, other: number) => other - one;
     for (const count of [1, 7, 999, 1_000, 2_000]) {
       expect(firstOf(numbers, count, compare)).toEqual([...numbers].sort(compare).slice(0, count));
     }
+    // Of those that are alike, who comes first.
+    const alike = numbers.map((number, index) => ({ number: number % 5, index }));
+    const byNumber = (one: { number: number }, other: { number: number }) =>
+      other.number - one.number;
+    expect(firstOf(alike, 10, byNumber)).toEqual([...alike].sort(byNumber).slice(0, 10));
   });
 });
 
