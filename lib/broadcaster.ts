@@ -34,7 +34,7 @@ import { SSE_DEFAULTS, type LimitsOptions } from './sse.options.js';
  * @publicApi
  */
 export interface Emitter<Events extends object> {
-  /** As `Broadcaster.publish()`, checked against the event map. */
+  /** As `Broadcaster.publish()`, checked against the event map. Never throws at once, and need not be awaited. */
   emit<Type extends EventType<Events>>(
     type: Type,
     data: EventData<Events, Type>,
