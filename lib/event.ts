@@ -123,14 +123,16 @@ const DATA: PropertyDescriptor & ThisType<HubEvent> = {
 };
 
 /** All of a value that is JSON; in steps, as it may be nested deeply. */
-function frozen(value: unknown): unknown {
-  const todo = [value];
+function frozen(data: unknown): unknown {
+  const todo = [data];
   while (todo.length > 0) {
     const next = todo.pop();
     if (typeof next !== 'object' || next === null || ArrayBuffer.isView(next)) continue;
-    todo.push(...Object.values(Object.freeze(next)));
+    for (const value of Object.values(Object.freeze(next))) {
+      if (typeof value === 'object') todo.push(value);
+    }
   }
-  return value;
+  return data;
 }
 
 /**
