@@ -47,7 +47,7 @@ export class SseClientError extends Error {
   }
 }
 
-/** What somebody threw, as a text for a message. */
+/** What somebody threw, as a text for a message. Never throws, whatever that was. */
 export function describe(thrown: unknown): string {
   try {
     if (!(thrown instanceof Error)) return String(thrown);

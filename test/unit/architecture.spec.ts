@@ -18,6 +18,7 @@ const LAYERS = [
   ['handler', 'source', 'poll', 'message', 'connections'],
   ['admission', 'revocation', 'drain'],
   ['broadcaster'],
+  ['new-event'],
   ['delivery'],
   ['reader'],
   ['resume', 'rooms', 'connection', 'slow-clients', 'hub.options', 'pipeline'],
@@ -27,12 +28,14 @@ const LAYERS = [
   ['backlog', 'batch', 'recent-keys'],
   ['room-range'],
   ['event', 'event-log', 'ring', 'heap-size', 'control-frames'],
+  ['published-message'],
   ['wire', 'deferred', 'frame', 'cursor', 'parser'],
   ['stream-settings'],
   ['sse.options'],
   ['option-rules'],
+  ['listen'],
   ['warnings'],
-  ['errors', 'diagnostics', 'protocol'],
+  ['errors', 'diagnostics', 'protocol', 'well-formed'],
 ].map((names) => names.map((name) => `${name}.ts`));
 
 const map = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
