@@ -13,11 +13,9 @@ import type {
 } from './event-log.js';
 import { ENTRY_BYTES, EVENT_BYTES, ownText, ROOM_BYTES, sizeOfText } from './heap-size.js';
 import { KEY_LIFETIME_MS, RecentKeys } from './recent-keys.js';
+import type { SseMessage } from './frame.js';
 import { Ring } from './ring.js';
 import { fitting, type RoomView } from './room-range.js';
-
-/** The wire text, and the data that it was made from. */
-const COPIES = 2;
 
 /** What a timer can wait for. */
 const LONGEST_WAIT_MS = 2_147_483_647;
@@ -159,7 +157,8 @@ export class MemoryEventLog implements EventLog {
 
   private keep(event: RoomEntry['event'], rooms: readonly Room[], now: number): void {
     const { beforeId, afterId } = event.parts;
-    const bytes = EVENT_BYTES + COPIES * (sizeOfText(beforeId) + sizeOfText(afterId));
+    const text = sizeOfText(beforeId) + sizeOfText(afterId);
+    const bytes = EVENT_BYTES + text * (hasOwnData(event.message) ? 2 : 1);
     const kept: Kept = { event, bytes, at: now, in: rooms.length };
     this.kept.push(kept);
     this.keptCount++;
@@ -251,4 +250,9 @@ const monotonic = (): number => performance.now();
 /** 48 random bits: two lifetimes of a log never share a name. */
 function randomEpoch(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString('base64url');
+}
+
+/** Whether it holds its data beside the wire text, and not only what reads it from there. Reading would make it hold that too. */
+function hasOwnData(message: SseMessage): boolean {
+  return Object.getOwnPropertyDescriptor(message, 'data')?.value !== undefined;
 }

@@ -2,8 +2,8 @@ import type { FrameParts, SseMessage } from './frame.js';
 import { toWellFormed } from './well-formed.js';
 
 /**
- * A message as it was when it was published, whatever its publisher does to its objects afterwards. Data that is not text is read back
- * from the wire text when somebody looks at it, so it costs those who look, and a log keeps no second copy of it. It is
+ * A message as it was when it was published, whatever its publisher does to its objects afterwards. Data is read back from the
+ * wire text when somebody looks at it, so it costs those who look, and a log keeps no second copy of it. It is
  * what JSON or base64 makes of it, in memory as in any other log: a `Date` is a text, a `Map` is `{}`.
  */
 export class PublishedMessage implements SseMessage {
@@ -11,9 +11,9 @@ export class PublishedMessage implements SseMessage {
   declare readonly type?: string;
   declare readonly retry?: number;
   declare readonly comment?: string | readonly string[];
-  /** What the data is read from, unless it is text. */
+  /** What the data is read from. */
   readonly #text: string = '';
-  readonly #isBytes: boolean = false;
+  readonly #form: 'text' | 'bytes' | 'json' = 'json';
 
   constructor(
     { type, data, retry, comment }: SseMessage,
@@ -24,13 +24,15 @@ export class PublishedMessage implements SseMessage {
     if (retry !== undefined) this.retry = retry;
     if (comment !== undefined) this.comment = copied(comment);
     if (data === undefined) return;
-    if (typeof data === 'string') {
+    if (typeof data === 'string' && data.includes('\r')) {
+      // On the wire every line break is the same.
       this.data = toWellFormed(data);
       return;
     }
-    this.#isBytes = data instanceof Uint8Array;
+    if (typeof data === 'string') this.#form = 'text';
+    else if (data instanceof Uint8Array) this.#form = 'bytes';
     // Nobody can read back what an own serializer has written.
-    const text = hasOwnSerializer && !this.#isBytes ? jsonOf(data) : afterId;
+    const text = hasOwnSerializer && this.#form === 'json' ? jsonOf(data) : afterId;
     if (text === undefined) return;
     this.#text = text;
     Object.defineProperty(this, 'data', DATA);
@@ -38,9 +40,10 @@ export class PublishedMessage implements SseMessage {
 
   /** @internal */
   static dataOf(message: PublishedMessage): unknown {
-    const line = dataLine(message.#text);
-    if (message.#isBytes) return Buffer.from(line, 'base64');
-    const value: unknown = JSON.parse(line);
+    const text = dataIn(message.#text);
+    if (message.#form === 'text') return toWellFormed(text);
+    if (message.#form === 'bytes') return Buffer.from(text, 'base64');
+    const value: unknown = JSON.parse(text);
     return typeof value === 'string' ? new JsonText(value) : value;
   }
 }
@@ -69,10 +72,11 @@ function copied(comment: string | readonly string[]): string | readonly string[]
   return typeof comment === 'string' ? toWellFormed(comment) : comment.map(toWellFormed);
 }
 
-/** JSON and base64 have no line breaks, so there is one field, and it is the last. */
-function dataLine(afterId: string): string {
+/** The fields of the data are the last of a frame, one for each line. */
+function dataIn(afterId: string): string {
   const field = 'data: ';
-  return afterId.slice(afterId.indexOf(field) + field.length, -2);
+  const text = afterId.slice(afterId.indexOf(field) + field.length, -2);
+  return text.includes('\n') ? text.replaceAll(`\n${field}`, '\n') : text;
 }
 
 /** As a field. Data that only the hub's own serializer understands is not kept: readers get the event, and its text, without it. */
