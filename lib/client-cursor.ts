@@ -1,5 +1,5 @@
 import { joinStands, type Stand } from './cursor.js';
-import { SseError } from './errors.js';
+import { SseLimitError } from './errors.js';
 
 /** What the client may come back to: a stream of a hub. */
 export interface CursorSource {
@@ -34,10 +34,8 @@ export class ClientCursor {
   /** From now on this source counts too. */
   track(source: CursorSource): void {
     if (source.stand !== undefined && this.stands.length === MAX_CURSOR_SOURCES) {
-      throw new SseError(
-        'SSE_LIMIT',
-        `a connection can read ${MAX_CURSOR_SOURCES} hub streams; give one stream several rooms instead`,
-      );
+      const remedy = 'a connection reads no more hub streams; give one stream several rooms instead';
+      throw new SseLimitError('maxHubStreams', MAX_CURSOR_SOURCES, remedy, { isOption: false });
     }
     this.sources = [...this.sources, source];
   }

@@ -119,6 +119,22 @@ describe('the end', () => {
   });
 });
 
+describe('the streams of one connection', () => {
+  it('are five at most, which its error tells as other limits', () => {
+    const { connection } = openConnection();
+    for (let n = 0; n < 5; n++) connection.cursor.track({ ...standing });
+    expect(() => connection.cursor.track({ ...standing })).toThrow(
+      expect.objectContaining({
+        code: 'SSE_LIMIT',
+        limit: 'maxHubStreams',
+        max: 5,
+        message:
+          'maxHubStreams is 5: a connection reads no more hub streams; give one stream several rooms instead',
+      }),
+    );
+  });
+});
+
 describe('the keep-alive', () => {
   it.each([
     ['is a comment', false, ': keep-alive\n\n'],
