@@ -16,7 +16,7 @@ export interface Waiting {
   readonly key?: string;
 }
 
-/** Of the stream that waits. */
+/** The options of the stream. */
 export interface BacklogSettings {
   readonly overflow: Overflow;
   readonly maxBufferedBytes: number;
@@ -28,7 +28,8 @@ interface Entry extends Waiting {
 
 /**
  * What waits for a client that takes nothing at the moment: references to shared frames, counted in bytes. Beyond its
- * limit it leaves events out as its policy says, and has a word for the client about that in their place.
+ * limit it leaves events out as its policy says, and tells the client so at the place where they would have been. The newest
+ * event may always wait, or a client would lose one that is larger than what is left of the limit.
  */
 export class Backlog {
   /** Of the frames that wait. */
@@ -62,21 +63,27 @@ export class Backlog {
     const bytes = Buffer.byteLength(waiting.frame);
     const key = this.overflow === 'conflate' ? waiting.key : undefined;
     if (key !== undefined) this.leaveOut(key);
-    if (this.overflow === 'drop-newest' && waiting.rooms && this.bytes + bytes > this.maxBytes) {
+    const limit = Math.max(this.maxBytes, bytes);
+    if (this.overflow === 'drop-newest' && waiting.rooms && this.bytes + bytes > limit) {
       this.dropped++;
       this.lostAfter ??= new Set();
       for (const room of waiting.rooms) this.lostAfter.add(room);
       return true;
     }
-    this.endLostAfter();
-    this.add(key ?? this.serial++, { ...waiting, bytes });
-    if (this.bytes <= this.maxBytes) return true;
+    const newest = key ?? this.serial++;
+    this.append(newest, waiting, bytes);
+    if (this.bytes <= limit) return true;
     if (this.overflow === 'disconnect') return false;
     for (const [oldest, { rooms }] of this.entries) {
-      if (this.bytes <= this.maxBytes) break;
+      if (this.bytes <= limit || oldest === newest) break;
       if (rooms !== undefined) this.leaveOut(oldest);
     }
     return true;
+  }
+
+  /** As `push()`, for what the connection ends with: nothing is left out for it. */
+  pushLast(waiting: Waiting): void {
+    this.append(this.serial++, waiting, Buffer.byteLength(waiting.frame));
   }
 
   /** Takes the oldest frames out, up to about so many bytes. */
@@ -102,9 +109,15 @@ export class Backlog {
     return text;
   }
 
-  private add(key: unknown, entry: Entry): void {
-    this.entries.set(key, entry);
-    this.bytes += entry.bytes;
+  /** Takes everything out, in parts of about so many bytes. */
+  *takeAll(partBytes: number): Generator<string> {
+    while (!this.isEmpty) yield this.take(partBytes);
+  }
+
+  private append(key: unknown, waiting: Waiting, bytes: number): void {
+    this.endLostAfter();
+    this.entries.set(key, { ...waiting, bytes });
+    this.bytes += bytes;
   }
 
   private leaveOut(key: unknown): void {
@@ -121,7 +134,7 @@ export class Backlog {
   private endLostAfter(): void {
     if (this.lostAfter === undefined) return;
     // It counts for nothing: there is one at most between two events.
-    this.add(this.serial++, { frame: gapFrame(this.lostAfter), bytes: 0 });
+    this.entries.set(this.serial++, { frame: gapFrame(this.lostAfter), bytes: 0 });
     this.lostAfter = undefined;
   }
 }

@@ -235,6 +235,87 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
   });
 });
 
+describe.each(TRANSPORTS)('what is sent within one turn (%s)', (_title, options) => {
+  it('has a limit: a client that reads nothing is cut', async () => {
+    const { open, connections, reasons } = await start(options, { maxBufferedBytes: 65_536 });
+    const stalled = await open();
+    stalled.pause();
+    const [connection] = connections.list();
+    const data = 'x'.repeat(1_000_000);
+    let most = 0;
+    for (let n = 0; n < 100; n++) {
+      void connection?.send({ data });
+      most = Math.max(most, connection?.bufferedBytes ?? 0);
+    }
+    expect(reasons).toEqual(['overflow']);
+    // The part that is being written, and one event that waits.
+    expect(most).toBeLessThan(4_194_304 + 2 * 1_000_100);
+    expect(connection?.sentEvents).toBeLessThan(100);
+  });
+
+  it.each(['drop-oldest', 'drop-newest', 'conflate'] as const)(
+    'has a limit with %s too, and what is left out is told',
+    async (overflow) => {
+      const { open, connections, reasons } = await start(options, {
+        maxBufferedBytes: 65_536,
+        overflow,
+      });
+      const stalled = await open();
+      stalled.pause();
+      const [connection] = connections.list();
+      const padding = 'x'.repeat(1_000_000);
+      let most = 0;
+      for (let n = 0; n < 50; n++) {
+        void connection?.send({ data: `${n} ${padding}` });
+        most = Math.max(most, connection?.bufferedBytes ?? 0);
+      }
+      expect(most).toBeLessThan(4_194_304 + 2 * 1_000_100);
+      stalled.resume();
+      await stalled.until(() => connection?.bufferedBytes === 0);
+      await connection?.send({ data: 'last' });
+      await stalled.until(() => stalled.events.at(-1)?.data === 'last');
+      expect(reasons).toEqual([]);
+      const dropped = connection?.droppedEvents ?? 0;
+      expect(dropped).toBeGreaterThan(0);
+      expect(uids(stalled)).toHaveLength(51 - dropped);
+      expect(stalled.text).toContain('event: sse-gap');
+    },
+  );
+
+  it('reaches a client that reads well, all of a megabyte in a thousand events', async () => {
+    const { open, hub, reasons } = await start(options);
+    const stream = await open();
+    const data = 'x'.repeat(900);
+    for (let n = 0; n < 1_000; n++) void hub.to('main').emit('n', `${n} ${data}`);
+    await stream.until(() => stream.events.length === 1_000);
+    expect(uids(stream)).toEqual(uids(stream).map((_, n) => n));
+    expect(reasons).toEqual([]);
+  });
+
+  it('may be more than waits for a slow client, for one that reads well', async () => {
+    const { open, hub, reasons } = await start(options, { maxBufferedBytes: 1_000 });
+    const stream = await open();
+    const data = 'x'.repeat(1_000_000);
+    for (let n = 0; n < 4; n++) void hub.to('main').emit('n', `${n} ${data}`);
+    await stream.until(() => stream.events.length === 4);
+    expect(uids(stream)).toEqual([0, 1, 2, 3]);
+    expect(reasons).toEqual([]);
+  });
+
+  it('may be more than one text can hold: nobody but the client that is sent it feels it', async () => {
+    const { open, connections, emit } = await start(options);
+    const flooded = await open();
+    const [connection] = connections.list();
+    const other = await open();
+    const data = 'x'.repeat(1_000_000);
+    for (let n = 0; n < 560; n++) void connection?.send({ data });
+    await emit();
+    await other.until(() => uids(other)[0] === 0);
+    await flooded.closed;
+    expect(connections.count).toBe(1);
+  });
+});
+
 describe.each(TRANSPORTS)('a client that reads 1 kB per second (%s)', (_title, options) => {
   beforeEach(() => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });

@@ -51,6 +51,37 @@ describe('a backlog beyond its limit', () => {
     expect(backlog.dropped).toBe(4);
   });
 
+  it.each(['disconnect', 'drop-oldest', 'drop-newest', 'conflate'] as const)(
+    'lets one event wait that is larger than the limit, with %s',
+    (overflow) => {
+      const backlog = open(overflow);
+      const large = `data: ${'x'.repeat(100)}\n\n`;
+      expect(backlog.push({ frame: large, rooms: ['a'], key: 'a' })).toBe(true);
+      expect(backlog.take(Infinity)).toBe(large);
+    },
+  );
+
+  it.each(['drop-oldest', 'conflate'] as const)(
+    'keeps the newest event alone where it is larger than the limit, with %s',
+    (overflow) => {
+      const backlog = open(overflow);
+      fill(backlog, 2);
+      const large = `data: ${'x'.repeat(100)}\n\n`;
+      backlog.push({ frame: large, rooms: ['a'], key: 'a' });
+      expect(backlog.take(Infinity)).toBe(gap('room 0', 'room 1') + large);
+    },
+  );
+
+  it('takes what the connection ends with, and leaves nothing out for it', () => {
+    for (const overflow of ['disconnect', 'drop-oldest', 'drop-newest', 'conflate'] as const) {
+      const backlog = open(overflow);
+      fill(backlog, 3);
+      backlog.pushLast({ frame: 'retry: 1\n\n' });
+      expect(backlog.take(Infinity)).toBe(`${frame(0)}${frame(1)}${frame(2)}retry: 1\n\n`);
+      expect(backlog.dropped).toBe(0);
+    }
+  });
+
   it('never leaves out what has no rooms, such as a word about a gap', () => {
     for (const overflow of ['drop-oldest', 'drop-newest', 'conflate'] as const) {
       const backlog = open(overflow);

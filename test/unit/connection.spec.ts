@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Turn } from '../../lib/batch.js';
 import type { CursorSource } from '../../lib/client-cursor.js';
 import { SseConnection, type ConnectionHost } from '../../lib/connection.js';
 import { drawRetry } from '../../lib/control-frames.js';
+import { SSE_CHANNELS } from '../../lib/diagnostics.js';
 import type { SseMessage } from '../../lib/frame.js';
 import type { SseModuleOptions } from '../../lib/sse.options.js';
 import { streamSettings } from '../../lib/stream-settings.js';
@@ -14,20 +16,23 @@ function openConnection(options: SseModuleOptions = {}): {
   raw: RecordingResponse;
   /** The times at which it asked to be looked at. */
   lookedAt: number[];
+  /** What its host has heard of it. */
+  told: string[];
 } {
   const lookedAt: number[] = [];
+  const told: string[] = [];
   const raw = new RecordingResponse();
   const host: ConnectionHost = {
     turn: new Turn(),
-    opened() {},
-    closed() {},
+    opened: () => void told.push('opened'),
+    closed: (_connection, reason) => void told.push(`closed ${reason}`),
     gone() {},
     lookAt: (time) => void lookedAt.push(time),
     isOftenCut: () => false,
   };
   const settings = streamSettings(options);
   const connection = new SseConnection({ headers: {} }, streamResponse(raw), settings, host);
-  return { connection, raw, lookedAt };
+  return { connection, raw, lookedAt, told };
 }
 
 /** A stream of a hub that has handed out everything up to position 35. */
@@ -116,6 +121,94 @@ describe('the end', () => {
     connection.close('done');
     expect([connection.state, raw.ended]).toEqual(['closed', true]);
     expect(logged).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('a connection that cannot be written to', () => {
+  function fail(): never {
+    throw new Error('broken');
+  }
+
+  it('ends as one that failed, at the log and on the channel too', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const told: unknown[] = [];
+    const hear = (message: unknown): void => void told.push(message);
+    subscribe(SSE_CHANNELS.error, hear);
+    const { connection, raw } = openConnection();
+    connection.open();
+    jest.spyOn(raw, 'write').mockImplementation(fail);
+    const sent = connection.send({ data: 1 });
+    await expect(sent).rejects.toMatchObject({ code: 'SSE_CLOSED' });
+    unsubscribe(SSE_CHANNELS.error, hear);
+    expect(await connection.closed).toBe('error');
+    expect(raw.destroyed).toBe(true);
+    expect(told).toMatchObject([{ error: { message: 'broken' }, connection }]);
+    expect(logged).toHaveBeenCalledTimes(1);
+  });
+
+  it('ends the same way when that shows within a turn', () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { connection, raw } = openConnection();
+    connection.open();
+    jest.spyOn(raw, 'write').mockImplementation(fail);
+    const data = 'x'.repeat(5_000_000);
+    void connection.send({ data });
+    expect(connection.state).toBe('open');
+    void connection.send({ data });
+    expect([connection.state, connection.bufferedBytes]).toEqual(['closed', 0]);
+  });
+
+  it('is destroyed when its end throws, and has the reason of the end', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { connection, raw } = openConnection();
+    connection.open();
+    jest.spyOn(raw, 'end').mockImplementation(fail);
+    connection.close('enough');
+    expect(await connection.closed).toBe('enough');
+    expect(raw.destroyed).toBe(true);
+    expect(logged).toHaveBeenCalledTimes(1);
+  });
+
+  it('ends even where the logger throws', async () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(fail);
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const { connection, raw } = openConnection();
+    connection.open();
+    jest.spyOn(raw, 'write').mockImplementation(fail);
+    await expect(connection.send({ data: 1 })).rejects.toMatchObject({ code: 'SSE_CLOSED' });
+    expect(await connection.closed).toBe('error');
+    expect(warned).toHaveBeenCalledWith('the logger has thrown: broken', { type: 'Sse' });
+  });
+
+  it('is not told as opened when its opening cannot be written', () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { connection, raw, told } = openConnection();
+    jest.spyOn(raw, 'write').mockImplementation(fail);
+    connection.open();
+    expect(connection.state).toBe('closed');
+    expect(told).toEqual(['closed error']);
+  });
+});
+
+describe('the end of a client whose backlog is full', () => {
+  it.each<[string, (connection: SseConnection) => void, string]>([
+    ['shutdown', (connection) => connection.leave('shutdown'), 'retry: 5\n\n'],
+    ['auth', (connection) => connection.expel(), 'event: sse-end\ndata: {"reason":"auth"}\n\n'],
+  ])('has the reason %s, and all that waited is written', async (reason, end, last) => {
+    const backpressure = { maxBufferedBytes: 100 };
+    const { connection, raw } = openConnection({ retry: 5, backpressure });
+    connection.open();
+    raw.full = true;
+    await Promise.race([connection.send({ data: 0 }), nextTurn()]);
+    raw.chunks.length = 0;
+    for (let n = 0; n < 10; n++) void connection.send({ data: n });
+    expect(connection.bufferedBytes).toBe(90);
+    void connection.send({ data: 10 });
+    expect(connection.bufferedBytes).toBe(100);
+    end(connection);
+    expect(await connection.closed).toBe(reason);
+    expect(raw.chunks.join('').endsWith(`data: 10\n\n${last}`)).toBe(true);
+    expect(connection.sentEvents).toBe(12);
   });
 });
 
