@@ -1,3 +1,4 @@
+import { withMark } from './cursor.js';
 import { encodeFrame } from './frame.js';
 
 /**
@@ -14,6 +15,8 @@ export interface Waiting {
   readonly rooms?: readonly string[];
   /** A later one with the same key stands for it. */
   readonly key?: string;
+  /** Its id, where that is a cursor: it goes out with the client's mark. */
+  readonly cursor?: string | undefined;
 }
 
 /** The options of the stream. */
@@ -49,7 +52,11 @@ export class Backlog {
   private readonly overflow: Overflow;
   private readonly maxBytes: number;
 
-  constructor({ overflow, maxBufferedBytes }: BacklogSettings) {
+  /** @param mark by which the client is known again; see `SlowClients` */
+  constructor(
+    { overflow, maxBufferedBytes }: BacklogSettings,
+    private readonly mark: string,
+  ) {
     this.overflow = overflow;
     this.maxBytes = maxBufferedBytes;
   }
@@ -96,7 +103,7 @@ export class Backlog {
     }
     for (const [key, entry] of this.entries) {
       if (bytes > 0 && bytes + entry.bytes > maxBytes) break;
-      text += entry.frame;
+      text += this.marked(entry);
       bytes += entry.bytes;
       if (entry.rooms !== undefined) this.taken++;
       this.entries.delete(key);
@@ -112,6 +119,15 @@ export class Backlog {
   /** Takes everything out, in parts of about so many bytes. */
   *takeAll(partBytes: number): Generator<string> {
     while (!this.isEmpty) yield this.take(partBytes);
+  }
+
+  /** Only now: while they wait, frames are shared with other clients. */
+  private marked({ frame, cursor }: Entry): string {
+    if (cursor === undefined) return frame;
+    const line = `id: ${cursor}\n`;
+    const at = frame.startsWith(line) ? 0 : frame.indexOf(`\n${line}`) + 1;
+    const after = frame.slice(at + line.length);
+    return `${frame.slice(0, at)}id: ${withMark(cursor, this.mark)}\n${after}`;
   }
 
   private append(key: unknown, waiting: Waiting, bytes: number): void {

@@ -46,13 +46,14 @@ const MAX_PULSE_GAP_MS = 500;
 export class SseConnections implements ConnectionHost {
   /** @internal */
   readonly turn = new Turn();
+  /** @internal */
+  readonly slowClients = new SlowClients();
 
   /** From the handler's call to the first byte. */
   private readonly opening = new Set<SseConnection>();
   private readonly open = new Set<SseConnection>();
   /** Ended here, but the client has not taken the end yet. */
   private readonly leaving = new Set<SseConnection>();
-  private readonly slow = new SlowClients();
   private readonly opens = new Subject<SseConnection>();
   private readonly closes = new Subject<ClosedConnection>();
   private pulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
@@ -208,21 +209,15 @@ export class SseConnections implements ConnectionHost {
   closed(connection: SseConnection, reason: CloseReason): void {
     this.admission.leave(connection.request);
     this.opening.delete(connection);
-    if (reason === 'overflow' || reason === 'stall') {
-      const { place, lastEventId, sentCursor } = connection;
-      this.slow.cut(place, lastEventId, sentCursor, Date.now());
-    }
+    const { mark } = connection.cursor;
+    const wasSlow = reason === 'overflow' || reason === 'stall';
+    if (wasSlow && mark !== undefined) this.slowClients.cut(mark, Date.now());
     if (!this.open.delete(connection)) return;
     this.leaving.add(connection);
     this.lookAt(connection.check(performance.now()));
     this.browsers.closed(connection.request, addressOf(connection.request));
     told(connection, () => this.logs.closed(connection, reason, this.count));
     told(connection, () => this.closes.next({ connection, reason }));
-  }
-
-  /** @internal */
-  isOftenCut({ place, lastEventId }: SseConnection): boolean {
-    return this.slow.isOften(place, lastEventId, Date.now());
   }
 
   /** @internal */

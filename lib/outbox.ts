@@ -24,6 +24,8 @@ export interface OutboxOwner {
   wrote(events: number, bytes: number): void;
   /** The client takes nothing more at the moment. */
   blocked(): void;
+  /** Frames have to wait: by which mark their client is known again. */
+  mark(): string;
   /** It cannot be written to. Never throws. */
   failed(error: unknown): void;
 }
@@ -95,13 +97,13 @@ export class Outbox implements TurnWriter {
 
   /** Puts a frame behind those that wait; answers false when they are too many and nothing may be left out. */
   wait(frame: Waiting): boolean {
-    this.backlog ??= new Backlog(this.settings);
+    this.backlog ??= new Backlog(this.settings, this.owner.mark());
     return this.backlog.push(frame);
   }
 
   /** As `wait()`, for what comes before the end: never too much. */
   waitLast(frame: Waiting): void {
-    this.backlog ??= new Backlog(this.settings);
+    this.backlog ??= new Backlog(this.settings, this.owner.mark());
     this.backlog.pushLast(frame);
   }
 

@@ -58,6 +58,11 @@ async function start(options: ServeOptions, backpressure: SseModuleOptions['back
   return { app, hub, connections, reasons, open, emit, flood, count: () => published };
 }
 
+const MARKED = /~s\.[A-Za-z0-9_-]{8}$/;
+const markOf = (id = ''): string => MARKED.exec(id)?.[0] ?? '';
+const idsOf = ({ text }: StreamClient): string[] =>
+  [...text.matchAll(/^id: (.*)$/gm)].map(([, id = '']) => id);
+
 const uids = ({ events }: StreamClient): number[] =>
   events
     .filter(({ event }) => event !== 'sse-gap')
@@ -201,21 +206,38 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
   });
 
   it('that was cut three times in five minutes is told of the gap and goes live', async () => {
-    const { app, open, hub, connections, emit, count } = await start(
+    const { open, connections, emit, flood, reasons, count } = await start(
       { adapter },
-      { maxBufferedBytes: 100_000 },
+      { maxBufferedBytes: 20_000_000 },
     );
-    let cursor: string | undefined;
-    for (let cut = 0; cut < 3; cut++) {
+    const waits = () => connections.list()[0]?.bufferedBytes ?? 0;
+    // It reads, but less than comes: its backlog is never empty.
+    const slow = await open();
+    slow.pause();
+    await flood(() => waits() > 18_000_000);
+    slow.resume();
+    await slow.until((text) => text.includes('~s.'));
+    slow.pause();
+    await flood(() => reasons.length === 1);
+    expect(reasons).toEqual(['overflow']);
+    slow.resume();
+    await slow.closed;
+    // It comes back, has read all, and is cut again before it gets the next one.
+    let cursor = slow.events.at(-1)?.id;
+    expect(cursor).toMatch(MARKED);
+    const marks = new Set([markOf(cursor)]);
+    for (let cut = 2; cut <= 3; cut++) {
       const stream = await open('/rooms', cursor);
       await emit();
-      await stream.until(() => stream.events.length > 0);
+      await stream.until(() => uids(stream).at(-1) === count() - 1);
       cursor = stream.events.at(-1)?.id;
-      expect(stream.text).not.toContain('sse-gap');
+      // Each of its frames has the mark now, the opening too.
+      for (const id of idsOf(stream)) marks.add(markOf(id));
       connections.list()[0]?.destroy('overflow');
       await stream.closed;
-      await emit();
     }
+    expect(marks.size).toBe(1);
+    await emit();
     const back = await open('/rooms', cursor);
     await back.until(() => back.events.length > 0);
     expect(back.events[0]).toMatchObject({
@@ -225,14 +247,51 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
     await emit();
     await back.until(() => uids(back).at(-1) === count() - 1);
     expect(uids(back)).toEqual([count() - 1]);
-    // Another program at the same address is another client.
-    const other = app.open('/rooms', {
-      headers: { 'last-event-id': cursor ?? '', 'user-agent': 'other' },
-    });
-    await other.until(() => uids(other).at(-1) === count() - 1);
-    expect(other.text).not.toContain('sse-gap');
-    expect(hub.size()).toBe(2);
-  });
+    // Who stood at the same place, and has no mark or another one, is another client.
+    const plain = cursor?.replace(MARKED, '') ?? '';
+    for (const own of [plain, `${plain}~s.AAAAAAAA`]) {
+      const other = await open('/rooms', own);
+      await other.until(() => uids(other).at(-1) === count() - 1);
+      expect(other.text).not.toContain('sse-gap');
+      expect(uids(other)).toEqual([count() - 2, count() - 1]);
+      // A mark that anybody may have made up gives nobody frames of their own.
+      for (const event of other.events) expect(event.id).not.toMatch(MARKED);
+    }
+  }, 30_000);
+
+  it('is not harmed by another one at the same address that brings made-up cursors', async () => {
+    const { app, open, hub, connections, emit, reasons } = await start(
+      { adapter },
+      { maxBufferedBytes: 20_000 },
+    );
+    const victim = await open();
+    const cursor = await emit();
+    await victim.until(() => victim.events.length === 1);
+    victim.abort();
+    await victim.closed;
+    const old = cursor.replace(/[^.]*$/, '0');
+    for (const brought of [old, cursor]) {
+      for (let cut = 0; cut < 3; cut++) {
+        const attacker = await open('/rooms?rooms=main,junk', brought);
+        const [connection] = connections.list();
+        attacker.pause();
+        const before = reasons.length;
+        while (reasons.length === before) {
+          for (let n = 0; n < 20; n++) void hub.to('junk').emit('n', PADDING);
+          expect(await app.open('/json').ended).toBe('{"j":1}');
+        }
+        expect(reasons.at(-1)).toBe('overflow');
+        expect(connection?.lastEventId).toBe(brought);
+        attacker.abort();
+        await attacker.closed;
+      }
+    }
+    await emit();
+    const back = await open('/rooms', cursor);
+    await back.until(() => back.events.length > 0);
+    expect(uids(back)).toEqual([1]);
+    expect(back.text).not.toContain('sse-gap');
+  }, 30_000);
 });
 
 describe.each(TRANSPORTS)('what is sent within one turn (%s)', (_title, options) => {

@@ -7,11 +7,16 @@ import { SseConnection, type ConnectionHost } from '../../lib/connection.js';
 import { drawRetry } from '../../lib/control-frames.js';
 import { SSE_CHANNELS } from '../../lib/diagnostics.js';
 import type { SseMessage } from '../../lib/frame.js';
+import type { HttpRequest } from '../../lib/response.js';
+import { SlowClients } from '../../lib/slow-clients.js';
 import type { SseModuleOptions } from '../../lib/sse.options.js';
 import { streamSettings } from '../../lib/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 
-function openConnection(options: SseModuleOptions = {}): {
+function openConnection(
+  options: SseModuleOptions = {},
+  { headers = {}, cuts = 0 }: { headers?: HttpRequest['headers']; cuts?: number } = {},
+): {
   connection: SseConnection;
   raw: RecordingResponse;
   /** The times at which it asked to be looked at. */
@@ -28,10 +33,12 @@ function openConnection(options: SseModuleOptions = {}): {
     closed: (_connection, reason) => void told.push(`closed ${reason}`),
     gone() {},
     lookAt: (time) => void lookedAt.push(time),
-    isOftenCut: () => false,
+    slowClients: new SlowClients(),
   };
   const settings = streamSettings(options);
-  const connection = new SseConnection({ headers: {} }, streamResponse(raw), settings, host);
+  // The client with the mark `aBcDeF-_` was slow before.
+  for (let cut = 0; cut < cuts; cut++) host.slowClients.cut('aBcDeF-_', Date.now());
+  const connection = new SseConnection({ headers }, streamResponse(raw), settings, host);
   return { connection, raw, lookedAt, told };
 }
 
@@ -225,6 +232,80 @@ describe('the streams of one connection', () => {
           'maxHubStreams is 5: a connection reads no more hub streams; give one stream several rooms instead',
       }),
     );
+  });
+});
+
+describe('the mark of a slow client', () => {
+  const MARK = /^1\.e\.z~s\.[A-Za-z0-9_-]{8}$/;
+  const ids = (raw: RecordingResponse): string[] =>
+    [...raw.chunks.join('').matchAll(/^id: (.*)$/gm)].map(([, id = '']) => id);
+  const ours: CursorSource = { ...standing, knows: (id) => id.startsWith('1.e.') };
+
+  /** Its client has taken nothing for a while. */
+  async function slowConnection(source: CursorSource, id: string) {
+    const opened = openConnection();
+    opened.connection.open();
+    opened.connection.cursor.track(source);
+    const { connection, raw } = opened;
+    raw.full = true;
+    void connection.send({ data: 'fills it' });
+    await nextTurn();
+    void connection.send({ id, data: 1 });
+    raw.drain();
+    await nextTurn();
+    return opened;
+  }
+
+  it('is in what has waited, and from then on in cursors between events, but not in events', async () => {
+    const { connection, raw } = await slowConnection(ours, '1.e.z');
+    connection.tellCursor();
+    void connection.send({ id: '1.e.z', data: 2 });
+    await nextTurn();
+    const [waited, between, event] = ids(raw);
+    expect(waited).toMatch(MARK);
+    expect(between).toBe(waited);
+    expect(event).toBe('1.e.z');
+  });
+
+  it('is of this connection alone', async () => {
+    const [one, other] = await Promise.all([
+      slowConnection(ours, '1.e.z'),
+      slowConnection(ours, '1.e.z'),
+    ]);
+    expect(ids(one.raw)).not.toEqual(ids(other.raw));
+  });
+
+  it.each(['1.2.3', 'order 7', 'end'])("is not in the app's own id %s", async (own) => {
+    const { connection, raw } = await slowConnection(ours, own);
+    connection.tellCursor();
+    void connection.send({ id: '1.e.z', data: 2 });
+    await nextTurn();
+    expect(ids(raw)).toEqual([own, '1.e.z']);
+  });
+
+  it.each([
+    ['was cut lately: in all ids', true, '1.e.z~s.aBcDeF-_'],
+    ['is not known here: only between events', false, '1.e.z'],
+  ])('is kept when its client comes back and %s', async (_title, isKnown, id) => {
+    const headers = { 'last-event-id': '1.e.5~s.aBcDeF-_' };
+    const { connection, raw } = openConnection({}, { headers, cuts: isKnown ? 1 : 0 });
+    connection.cursor.track({ ...ours, holds: (held) => held === '1.e.z' });
+    connection.open();
+    void connection.send({ id: '1.e.z', data: 2 });
+    await nextTurn();
+    expect(ids(raw)).toEqual(['1.e.z~s.aBcDeF-_', id]);
+    expect(connection.isOftenCut).toBe(false);
+  });
+
+  it('tells a client that was cut three times, and no other', () => {
+    const of = (lastEventId: string, cuts: number): boolean => {
+      const headers = { 'last-event-id': lastEventId };
+      return openConnection({}, { headers, cuts }).connection.isOftenCut;
+    };
+    expect(of('1.e.5~s.aBcDeF-_', 3)).toBe(true);
+    expect(of('1.e.5~s.aBcDeF-_', 2)).toBe(false);
+    expect(of('1.e.5~s.00000000', 3)).toBe(false);
+    expect(of('1.e.5', 3)).toBe(false);
   });
 });
 

@@ -8,6 +8,7 @@ const settings = streamSettings({});
 const owner: OutboxOwner = {
   wrote() {},
   blocked() {},
+  mark: () => 'aBcDeF-_',
   failed(error) {
     throw error;
   },
