@@ -1,3 +1,4 @@
+import { withMark } from './cursor.js';
 import { encodeFrame } from './frame.js';
 
 /**
@@ -14,9 +15,11 @@ export interface Waiting {
   readonly rooms?: readonly string[];
   /** A later one with the same key stands for it. */
   readonly key?: string;
+  /** Its id, where that is a cursor: it goes out with the client's mark. */
+  readonly cursor?: string | undefined;
 }
 
-/** Of the stream that waits. */
+/** The options of the stream. */
 export interface BacklogSettings {
   readonly overflow: Overflow;
   readonly maxBufferedBytes: number;
@@ -28,7 +31,8 @@ interface Entry extends Waiting {
 
 /**
  * What waits for a client that takes nothing at the moment: references to shared frames, counted in bytes. Beyond its
- * limit it leaves events out as its policy says, and has a word for the client about that in their place.
+ * limit it leaves events out as its policy says, and tells the client so at the place where they would have been. The newest
+ * event may always wait, or a client would lose one that is larger than what is left of the limit.
  */
 export class Backlog {
   /** Of the frames that wait. */
@@ -48,7 +52,11 @@ export class Backlog {
   private readonly overflow: Overflow;
   private readonly maxBytes: number;
 
-  constructor({ overflow, maxBufferedBytes }: BacklogSettings) {
+  /** @param mark by which the client is known again; see `SlowClients` */
+  constructor(
+    { overflow, maxBufferedBytes }: BacklogSettings,
+    private readonly mark: string,
+  ) {
     this.overflow = overflow;
     this.maxBytes = maxBufferedBytes;
   }
@@ -62,21 +70,27 @@ export class Backlog {
     const bytes = Buffer.byteLength(waiting.frame);
     const key = this.overflow === 'conflate' ? waiting.key : undefined;
     if (key !== undefined) this.leaveOut(key);
-    if (this.overflow === 'drop-newest' && waiting.rooms && this.bytes + bytes > this.maxBytes) {
+    const limit = Math.max(this.maxBytes, bytes);
+    if (this.overflow === 'drop-newest' && waiting.rooms && this.bytes + bytes > limit) {
       this.dropped++;
       this.lostAfter ??= new Set();
       for (const room of waiting.rooms) this.lostAfter.add(room);
       return true;
     }
-    this.endLostAfter();
-    this.add(key ?? this.serial++, { ...waiting, bytes });
-    if (this.bytes <= this.maxBytes) return true;
+    const newest = key ?? this.serial++;
+    this.append(newest, waiting, bytes);
+    if (this.bytes <= limit) return true;
     if (this.overflow === 'disconnect') return false;
     for (const [oldest, { rooms }] of this.entries) {
-      if (this.bytes <= this.maxBytes) break;
+      if (this.bytes <= limit || oldest === newest) break;
       if (rooms !== undefined) this.leaveOut(oldest);
     }
     return true;
+  }
+
+  /** As `push()`, for what the connection ends with: nothing is left out for it. */
+  pushLast(waiting: Waiting): void {
+    this.append(this.serial++, waiting, Buffer.byteLength(waiting.frame));
   }
 
   /** Takes the oldest frames out, up to about so many bytes. */
@@ -89,7 +103,7 @@ export class Backlog {
     }
     for (const [key, entry] of this.entries) {
       if (bytes > 0 && bytes + entry.bytes > maxBytes) break;
-      text += entry.frame;
+      text += this.marked(entry);
       bytes += entry.bytes;
       if (entry.rooms !== undefined) this.taken++;
       this.entries.delete(key);
@@ -102,9 +116,24 @@ export class Backlog {
     return text;
   }
 
-  private add(key: unknown, entry: Entry): void {
-    this.entries.set(key, entry);
-    this.bytes += entry.bytes;
+  /** Takes everything out, in parts of about so many bytes. */
+  *takeAll(partBytes: number): Generator<string> {
+    while (!this.isEmpty) yield this.take(partBytes);
+  }
+
+  /** Only now: while they wait, frames are shared with other clients. */
+  private marked({ frame, cursor }: Entry): string {
+    if (cursor === undefined) return frame;
+    const line = `id: ${cursor}\n`;
+    const at = frame.startsWith(line) ? 0 : frame.indexOf(`\n${line}`) + 1;
+    const after = frame.slice(at + line.length);
+    return `${frame.slice(0, at)}id: ${withMark(cursor, this.mark)}\n${after}`;
+  }
+
+  private append(key: unknown, waiting: Waiting, bytes: number): void {
+    this.endLostAfter();
+    this.entries.set(key, { ...waiting, bytes });
+    this.bytes += bytes;
   }
 
   private leaveOut(key: unknown): void {
@@ -121,7 +150,7 @@ export class Backlog {
   private endLostAfter(): void {
     if (this.lostAfter === undefined) return;
     // It counts for nothing: there is one at most between two events.
-    this.add(this.serial++, { frame: gapFrame(this.lostAfter), bytes: 0 });
+    this.entries.set(this.serial++, { frame: gapFrame(this.lostAfter), bytes: 0 });
     this.lostAfter = undefined;
   }
 }

@@ -47,6 +47,8 @@ export class Batch implements Encoded {
 /** A connection, as the turn sees it. */
 export interface TurnWriter {
   flush(): void;
+  /** `flush()` has thrown: that is the end of this one, and the others are written. Never throws. */
+  failed(error: unknown): void;
 }
 
 /** Writing for longer would hold back the app's other routes. */
@@ -80,7 +82,12 @@ export class Turn {
     this.root = new Batch();
     try {
       while (written < due) {
-        this.queue[written++]?.flush();
+        const writer = this.queue[written++];
+        try {
+          writer?.flush();
+        } catch (error) {
+          writer?.failed(error);
+        }
         // Looking at the clock costs as much as a small write, so not after each.
         if (written % 64 === 0 && performance.now() > until) break;
       }

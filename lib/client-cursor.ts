@@ -1,5 +1,6 @@
-import { joinStands, parseCursors, type Stand } from './cursor.js';
-import { SseError } from './errors.js';
+import { randomBytes } from 'node:crypto';
+import { joinStands, parseCursors, withMark, type Stand } from './cursor.js';
+import { SseLimitError } from './errors.js';
 import { warnOfSharedStream } from './warnings.js';
 
 /** What the client may come back to: a stream of a hub. */
@@ -27,19 +28,46 @@ export class ClientCursor {
   /** The handler writes ids that are no cursors: the client comes back with one of those. */
   private hasOwnIds = false;
   private claimed: Map<object, Set<string>> | undefined;
+  /** By which the client is known again if it is cut for slowness. Only a client that was slow has one. */
+  private ownMark: string | undefined;
+  private marksAll = false;
 
   /** Where the client stands in all hubs it reads; `undefined` where there is none, or none is known. */
   get text(): string | undefined {
-    return this.hasOwnIds ? undefined : joinStands(this.stands);
+    if (this.hasOwnIds) return undefined;
+    const text = joinStands(this.stands);
+    return text === undefined || this.ownMark === undefined ? text : withMark(text, this.ownMark);
+  }
+
+  get mark(): string | undefined {
+    return this.ownMark;
+  }
+
+  /**
+   * The client has brought this mark. Where it is known for being slow, all its ids carry the mark from the start, which gives it frames
+   * of its own; a mark that anybody could have made up is not worth that.
+   */
+  keepMark(mark: string, isKnown: boolean): void {
+    this.ownMark = mark;
+    this.marksAll = isKnown;
+  }
+
+  /** The client is slow: ids that have to wait for it, and its cursors between events, carry its mark. */
+  giveMark(): string {
+    return (this.ownMark ??= randomBytes(6).toString('base64url'));
+  }
+
+  /** This id, if it is one that gets the mark when it has waited; never one that the handler has written. */
+  markable(id: string | number | undefined): string | undefined {
+    return typeof id === 'string' && !this.marksAll && this.isOurs(id) ? id : undefined;
   }
 
   /** From now on this source counts too. */
   track(source: CursorSource): void {
     if (source.stand !== undefined && this.stands.length === MAX_CURSOR_SOURCES) {
-      throw new SseError(
-        'SSE_LIMIT',
-        `a connection can read ${MAX_CURSOR_SOURCES} hub streams; give one stream several rooms instead`,
-      );
+      const remedy =
+        'a connection reads no more hub streams; give one stream several rooms instead';
+      throw new SseLimitError('maxHubStreams', MAX_CURSOR_SOURCES, remedy, { isOption: false });
     }
     this.sources = [...this.sources, source];
     this.hasRead = true;
@@ -87,10 +115,21 @@ export class ClientCursor {
     if (this.sources.length === 1 && typeof id === 'string' && only.holds(id)) {
       // Nearly always, and once per event and client.
       only.cameOut(id);
-      return id;
+      return this.marksAll ? this.marked(id) : id;
     }
     this.note(String(id));
-    return this.sources.length > 1 && !this.hasOwnIds ? joinStands(this.stands) : id;
+    const all = this.sources.length > 1 && !this.hasOwnIds ? joinStands(this.stands) : id;
+    return this.marksAll ? this.marked(all) : all;
+  }
+
+  private marked(id: string | number | undefined): string | number | undefined {
+    const { ownMark } = this;
+    if (typeof id !== 'string' || ownMark === undefined || !this.isOurs(id)) return id;
+    return withMark(id, ownMark);
+  }
+
+  private isOurs(id: string): boolean {
+    return !this.hasOwnIds && this.sources.some((source) => source.knows(id));
   }
 
   private note(id: string): void {

@@ -5,6 +5,7 @@ import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
 import { Deferred } from './deferred.js';
 import { ClientCursor } from './client-cursor.js';
+import { markIn } from './cursor.js';
 import { cursorFrame, drawRetry, keepAliveFrame, openingFrame } from './control-frames.js';
 import { diagnostics } from './diagnostics.js';
 import { SseClosedError } from './errors.js';
@@ -12,6 +13,7 @@ import { HubEvent } from './event.js';
 import { encodeFrame, type SseMessage } from './frame.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from './response.js';
+import type { SlowClients } from './slow-clients.js';
 import { logError } from './stream-logs.js';
 import type { StreamSettings } from './stream-settings.js';
 import { ASK_AGAIN_MS, whatIsDue, type Task } from './upkeep.js';
@@ -40,10 +42,9 @@ export type CloseReason = (typeof CLOSE_REASONS)[number] | (string & {});
 /** What a connection shares with all others, and reports to. */
 export interface ConnectionHost {
   readonly turn: Turn;
+  readonly slowClients: SlowClients;
   opened(connection: SseConnection): void;
   closed(connection: SseConnection, reason: CloseReason): void;
-  /** Whether this client was cut so often for slowness that it is not sent its backlog again. */
-  isOftenCut(connection: SseConnection): boolean;
   /** The response is over: the client has taken all of it, or has left. */
   gone(connection: SseConnection): void;
   /** Calls `check()` then, or earlier; as `performance.now()`. */
@@ -69,7 +70,6 @@ export class SseConnection implements OutboxOwner {
   private facts: Record<string, unknown> | undefined;
   /** @internal What the client comes back with. */
   readonly cursor = new ClientCursor();
-  private lastCursor: string | undefined;
   private allowed: Authorization | undefined;
   private awaited: Promise<unknown> | undefined;
   private begun: (() => void) | undefined;
@@ -88,6 +88,9 @@ export class SseConnection implements OutboxOwner {
     readonly host: ConnectionHost,
   ) {
     this.outbox = new Outbox(response.raw, host.turn, settings, this);
+    const { lastEventId } = this;
+    const mark = lastEventId === undefined ? undefined : markIn(lastEventId);
+    if (mark !== undefined) this.cursor.keepMark(mark, host.slowClients.knows(mark, Date.now()));
     response.onClosed(this.onResponseClosed);
   }
 
@@ -186,7 +189,7 @@ export class SseConnection implements OutboxOwner {
   expel(): void {
     // What has not begun has nothing to end, and whoever hears of its opening must not keep others from being expelled.
     if (this.phase === 'opening') return this.destroy('auth');
-    if (this.phase === 'open') this.tellOwn('sse-end', { reason: 'auth' });
+    if (this.phase === 'open') this.tellEnd('sse-end', { reason: 'auth' });
     this.close('auth');
   }
 
@@ -222,7 +225,7 @@ export class SseConnection implements OutboxOwner {
     if (this.phase === 'closed') return;
     const { retry } = this.settings;
     if (retry !== undefined && !this.response.isHead) {
-      this.push(encodeFrame({ retry: drawRetry(retry) }));
+      this.pushLast(encodeFrame({ retry: drawRetry(retry) }));
     }
     this.close(reason);
   }
@@ -245,7 +248,8 @@ export class SseConnection implements OutboxOwner {
       const openingMs = Math.floor(performance.now()) - this.arrivedAt;
       diagnostics.open.publish({ connection: this, openingMs });
     }
-    this.host.opened(this);
+    // Unless its opening could not be written, or somebody who heard of it has closed it.
+    if (this.state === 'open') this.host.opened(this);
   }
 
   /** @internal */
@@ -263,21 +267,44 @@ export class SseConnection implements OutboxOwner {
     }
   }
 
+  /** @internal */
+  mark(): string {
+    return this.cursor.giveMark();
+  }
+
+  /** @internal What goes wrong with this connection ends it, and no other. Never throws. */
+  failed(error: unknown): void {
+    if (this.phase !== 'closed') {
+      diagnostics.error.publish({ error, connection: this, broadcaster: undefined });
+      logError(error, this);
+    }
+    this.quietly(() => this.destroy('error'));
+  }
+
   /** @internal Begins the stream if nothing has yet, and appends the message to what this turn writes. */
   write(message: SseMessage): void {
     this.begin(message);
-    this.push(this.frameOf(message), message);
+    const id = this.cursor.idOf(message.id);
+    this.push(this.frameOf(message, id), message, id);
   }
 
-  /** @internal As `write()`, for what is never left out. */
-  tell(message: SseMessage): void {
+  /** @internal As `write()`, for what is never left out. `isLast`: the connection ends with it, so it is never too much. */
+  tell(message: SseMessage, isLast = false): void {
     this.begin(message);
-    this.push(this.frameOf(message));
+    const id = this.cursor.idOf(message.id);
+    const frame = this.frameOf(message, id);
+    if (isLast) this.pushLast(frame);
+    else this.push(frame, undefined, id);
   }
 
   /** @internal As `tell()`, for what the library says: JSON, whatever `serialize` makes of the app's data. */
-  tellOwn(type: string, data: object, id?: string): void {
-    this.tell({ type, id, data: JSON.stringify(data) });
+  tellOwn(type: string, data: object): void {
+    this.tell({ type, data: JSON.stringify(data) });
+  }
+
+  /** @internal As `tellOwn()`, for what the connection ends with. */
+  tellEnd(type: string, data: object, id?: string): void {
+    this.tell({ type, id, data: JSON.stringify(data) }, true);
   }
 
   /** A first message that cannot be sent fails before the stream begins; a good one follows the opening. */
@@ -293,22 +320,31 @@ export class SseConnection implements OutboxOwner {
     if (this.phase === 'open' && cursor !== undefined) this.push(cursorFrame(cursor));
   }
 
-  private push(frame: string, message?: SseMessage): void {
+  private push(frame: string, message?: SseMessage, id?: string | number): void {
     if (this.phase === 'closed') throw new SseClosedError('the connection');
     const { outbox } = this;
-    if (!outbox.isBlocked) return outbox.push(frame, message !== undefined);
+    if (outbox.takesMore()) return outbox.push(frame, message !== undefined);
+    // What was collected before could not be written.
+    if (this.state === 'closed') return;
     const { dropped } = outbox;
-    if (!outbox.wait(this.waitingOf(frame, message))) return this.destroy('overflow');
+    if (!outbox.wait(this.waitingOf(frame, message, id))) return this.destroy('overflow');
     const events = outbox.dropped - dropped;
     if (events > 0) diagnostics.drop.publish({ connection: this, events });
   }
 
+  private pushLast(frame: string): void {
+    if (this.phase === 'closed') throw new SseClosedError('the connection');
+    if (this.outbox.isBlocked) this.outbox.waitLast({ frame });
+    else this.outbox.push(frame);
+  }
+
   /** A client is told of losses in its own rooms; others of an event are none of its business. */
-  private waitingOf(frame: string, message: SseMessage | undefined): Waiting {
-    if (message === undefined) return { frame };
+  private waitingOf(frame: string, message: SseMessage | undefined, id?: string | number): Waiting {
+    const cursor = this.cursor.markable(id);
+    if (message === undefined) return { frame, cursor };
     const rooms =
       message instanceof HubEvent ? message.rooms.filter((room) => this.cursor.reads(room)) : [];
-    return { frame, rooms, key: this.settings.conflateKey(message) };
+    return { frame, rooms, key: this.settings.conflateKey(message), cursor };
   }
 
   /** @internal Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
@@ -333,19 +369,10 @@ export class SseConnection implements OutboxOwner {
     if (this.phase === 'opening') this.end('error', () => this.outbox.discard());
   }
 
-  /** @internal Up to where the client may have read, when it has ended. */
-  get sentCursor(): string | undefined {
-    return this.lastCursor;
-  }
-
-  /** @internal */
-  get place(): string {
-    return this.response.place;
-  }
-
-  /** @internal */
+  /** @internal Whether its client was cut so often for slowness that it is not sent its backlog again. */
   get isOftenCut(): boolean {
-    return this.host.isOftenCut(this);
+    const { mark } = this.cursor;
+    return mark !== undefined && this.host.slowClients.isOften(mark, Date.now());
   }
 
   /** @internal Ends the connection, or what is left of it, without waiting for the client. */
@@ -404,15 +431,10 @@ export class SseConnection implements OutboxOwner {
     const wasOpen = this.phase === 'open';
     this.phase = 'closed';
     this.reason = reason;
-    this.lastCursor = this.cursor.text;
     this.allowed?.end();
-    try {
-      this.subscription?.unsubscribe();
-    } catch (error) {
-      // It runs the app's own `finalize()`; the connection is over all the same.
-      logError(error, this);
-    }
-    finish();
+    // It runs the app's own `finalize()`; the connection has ended even if that throws.
+    this.quietly(() => this.subscription?.unsubscribe());
+    if (!this.quietly(finish)) this.quietly(() => this.response.raw.destroy());
     this.begun?.();
     this.abort?.abort(reason);
     this.ended?.resolve(reason);
@@ -429,8 +451,18 @@ export class SseConnection implements OutboxOwner {
     queueMicrotask(() => this.host.gone(this));
   };
 
-  private frameOf(message: SseMessage): string {
-    const id = this.cursor.idOf(message.id);
+  /** Answers whether it went well. */
+  private quietly(step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      logError(error, this);
+      return false;
+    }
+  }
+
+  private frameOf(message: SseMessage, id: string | number | undefined): string {
     if (message instanceof HubEvent)
       return id === message.id ? message.frame : message.frameWith(id);
     return encodeFrame(id === message.id ? message : { ...message, id }, this.settings.serialize);

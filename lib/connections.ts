@@ -7,7 +7,7 @@ import { diagnostics, type RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
 import { addressOf, type HttpRequest } from './response.js';
 import { Revocations, type RevocationHub } from './revocation.js';
-import { StreamLogs } from './stream-logs.js';
+import { logError, StreamLogs } from './stream-logs.js';
 import { BrowserStreams, warnOfHeldBackStreams } from './warnings.js';
 import { SSE_OPTIONS, type SseModuleOptions } from './sse.options.js';
 import { SlowClients } from './slow-clients.js';
@@ -42,13 +42,14 @@ const MAX_PULSE_GAP_MS = 500;
 export class SseConnections implements ConnectionHost {
   /** @internal */
   readonly turn = new Turn();
+  /** @internal */
+  readonly slowClients = new SlowClients();
 
   /** From the handler's call to the first byte. */
   private readonly opening = new Set<SseConnection>();
   private readonly open = new Set<SseConnection>();
   /** Ended here, but the client has not taken the end yet. */
   private readonly leaving = new Set<SseConnection>();
-  private readonly slow = new SlowClients();
   private readonly opens = new Subject<SseConnection>();
   private readonly closes = new Subject<ClosedConnection>();
   private pulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
@@ -88,7 +89,7 @@ export class SseConnections implements ConnectionHost {
 
   /** Ends all open streams; new ones may follow. */
   closeAll(reason: CloseReason = 'server'): void {
-    for (const connection of this.list()) connection.close(reason);
+    for (const connection of this.list()) guarded(connection, () => connection.close(reason));
   }
 
   /**
@@ -98,7 +99,7 @@ export class SseConnections implements ConnectionHost {
    */
   revoke(predicate: (connection: SseConnection) => boolean): number {
     const revoked = [...this.opening, ...this.open].filter(predicate);
-    for (const connection of revoked) connection.expel();
+    for (const connection of revoked) guarded(connection, () => connection.expel());
     return revoked.length;
   }
 
@@ -131,8 +132,12 @@ export class SseConnections implements ConnectionHost {
   async drain(timeoutMs: number): Promise<void> {
     const draining: { onEmpty?: () => void } = (this.draining = {});
     const deadline = performance.now() + timeoutMs;
-    for (const connection of [...this.opening, ...this.open]) connection.endSession();
-    await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) => connection.leave('shutdown'));
+    for (const connection of [...this.opening, ...this.open]) {
+      guarded(connection, () => connection.endSession());
+    }
+    await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) =>
+      guarded(connection, () => connection.leave('shutdown')),
+    );
     if (this.opening.size + this.leaving.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, deadline - performance.now());
@@ -142,7 +147,9 @@ export class SseConnections implements ConnectionHost {
         };
       });
     }
-    for (const connection of [...this.opening, ...this.leaving]) connection.destroy('shutdown');
+    for (const connection of [...this.opening, ...this.leaving]) {
+      guarded(connection, () => connection.destroy('shutdown'));
+    }
     clearTimeout(this.pulse?.timer);
     this.opens.complete();
     this.closes.complete();
@@ -185,32 +192,27 @@ export class SseConnections implements ConnectionHost {
       maxDurationMs / 20,
     );
     this.lookAt(connection.check(performance.now()));
-    this.logs.opened(connection, this.count);
-    warnOfHeldBackStreams(connection.request);
-    this.browsers.opened(connection.request, addressOf(connection.request));
-    this.opens.next(connection);
+    const { request } = connection;
+    told(connection, () => this.logs.opened(connection, this.count));
+    told(connection, () => warnOfHeldBackStreams(request));
+    told(connection, () => this.browsers.opened(request, addressOf(request)));
+    told(connection, () => this.opens.next(connection));
     if (this.isDraining) connection.close('shutdown');
   }
 
   /** @internal */
   closed(connection: SseConnection, reason: CloseReason): void {
     this.admission.leave(connection.request);
-    if (this.open.delete(connection)) {
-      this.leaving.add(connection);
-      this.logs.closed(connection, reason, this.count);
-      this.browsers.closed(connection.request, addressOf(connection.request));
-      this.lookAt(connection.check(performance.now()));
-      this.closes.next({ connection, reason });
-    }
     this.opening.delete(connection);
-    if (reason !== 'overflow' && reason !== 'stall') return;
-    const { place, lastEventId, sentCursor } = connection;
-    this.slow.cut(place, lastEventId, sentCursor, Date.now());
-  }
-
-  /** @internal */
-  isOftenCut({ place, lastEventId }: SseConnection): boolean {
-    return this.slow.isOften(place, lastEventId, Date.now());
+    const { mark } = connection.cursor;
+    const wasSlow = reason === 'overflow' || reason === 'stall';
+    if (wasSlow && mark !== undefined) this.slowClients.cut(mark, Date.now());
+    if (!this.open.delete(connection)) return;
+    this.leaving.add(connection);
+    this.lookAt(connection.check(performance.now()));
+    this.browsers.closed(connection.request, addressOf(connection.request));
+    told(connection, () => this.logs.closed(connection, reason, this.count));
+    told(connection, () => this.closes.next({ connection, reason }));
   }
 
   /** @internal */
@@ -233,9 +235,29 @@ export class SseConnections implements ConnectionHost {
     const now = performance.now();
     let next = Infinity;
     this.pulse = undefined;
-    for (const connection of this.open) next = Math.min(next, connection.check(now));
-    for (const connection of this.leaving) next = Math.min(next, connection.check(now));
+    const check = (connection: SseConnection): void =>
+      guarded(connection, () => (next = Math.min(next, connection.check(now))));
+    this.open.forEach(check);
+    this.leaving.forEach(check);
     // Those that are due at slightly different times are served together.
     this.lookAt(Math.max(next, now + this.pulseGapMs));
   };
+}
+
+/** Whoever hears of a connection, such as the app's logger, keeps it from nothing. */
+function told(connection: SseConnection, tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    logError(error, connection);
+  }
+}
+
+/** What goes wrong with one connection ends that one, and the others are served. */
+function guarded(connection: SseConnection, serve: () => void): void {
+  try {
+    serve();
+  } catch (error) {
+    connection.failed(error);
+  }
 }

@@ -19,16 +19,19 @@ export const MAX_CURSOR_LENGTH = 128;
 /** Between the cursors of several hubs in one last event ID. */
 const CURSOR_SEPARATOR = '~';
 
+/** The last part of the last event ID of a client that was slow; see `SlowClients`. */
+const MARK = /~s\.([A-Za-z0-9_-]{8})$/;
+
 /** `1.<epoch>.<position base36>` */
 export function formatCursor({ epoch, position }: Cursor): string {
   return `${VERSION}.${epoch}.${position.toString(36)}`;
 }
 
-/** The cursors in a last event ID; `undefined` where it is not one of ours. Never throws. */
+/** The cursors in a last event ID, without its mark; `undefined` where it is not one of ours. Never throws. */
 export function parseCursors(text: string): Cursor[] | undefined {
   if (text.length > MAX_CURSOR_LENGTH) return undefined;
   const cursors: Cursor[] = [];
-  for (const part of text.split(CURSOR_SEPARATOR)) {
+  for (const part of text.replace(MARK, '').split(CURSOR_SEPARATOR)) {
     const match = /^1\.([A-Za-z0-9_-]{1,32})\.([0-9a-z]{1,11})$/.exec(part);
     if (match === null) return undefined;
     const [, epoch = '', digits = ''] = match;
@@ -38,6 +41,18 @@ export function parseCursors(text: string): Cursor[] | undefined {
     cursors.push({ epoch, position });
   }
   return cursors;
+}
+
+/** The mark in a last event ID; `undefined` where it has none, or is not one of ours. */
+export function markIn(lastEventId: string): string | undefined {
+  return parseCursors(lastEventId) && MARK.exec(lastEventId)?.[1];
+}
+
+/** The cursors with this mark, and no other; without one where it would make them too long. */
+export function withMark(cursors: string, mark: string): string {
+  const plain = cursors.replace(MARK, '');
+  const marked = `${plain}${CURSOR_SEPARATOR}s.${mark}`;
+  return marked.length > MAX_CURSOR_LENGTH ? plain : marked;
 }
 
 /** Where a client stands in one hub, as one of its streams sees it. */

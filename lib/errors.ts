@@ -78,12 +78,13 @@ export class SseClosedError extends SseError {
  */
 export class SseLimitError extends SseError {
   constructor(
-    /** The name of the option, for example `maxPerRoom`. */
+    /** The name of the option, for example `maxPerRoom`; or `maxHubStreams`, which cannot be set. */
     readonly limit: string,
     readonly max: number,
     remedy: string,
+    { isOption = true } = {},
   ) {
-    super('SSE_LIMIT', `limits.${limit} is ${max}: ${remedy}`);
+    super('SSE_LIMIT', `${isOption ? 'limits.' : ''}${limit} is ${max}: ${remedy}`);
   }
 }
 

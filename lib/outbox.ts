@@ -8,12 +8,26 @@ import { encode, Wire, type Encoded } from './wire.js';
 /** A backlog is written in parts of this size, so that progress shows and the rest can still be left out. */
 const BACKLOG_PART_BYTES = 65_536;
 
+/**
+ * What a turn collects is handed to the socket when it is this much, before anything is added to it. What the socket does not take
+ * blocks the client, and the rest of the turn goes to the backlog, which has a limit. A part holds more than a slice of a
+ * replay can be, 1 MiB of text: a client must not be cut by what it is given because it came back.
+ */
+const TURN_PART_BYTES = 4_194_304;
+
+/** An end writes what waits in parts of this size: one text cannot be longer than half a gigabyte. */
+const END_PART_BYTES = 16_777_216;
+
 /** Hears how it goes. */
 export interface OutboxOwner {
   /** So much was handed to the socket. */
   wrote(events: number, bytes: number): void;
   /** The client takes nothing more at the moment. */
   blocked(): void;
+  /** Frames have to wait: by which mark their client is known again. */
+  mark(): string;
+  /** It cannot be written to. Never throws. */
+  failed(error: unknown): void;
 }
 
 /**
@@ -51,9 +65,20 @@ export class Outbox implements TurnWriter {
     return (this.batch?.bytes ?? 0) + (this.backlog?.bytes ?? 0) + this.raw.writableLength;
   }
 
-  /** Whether frames have to wait for the client, by `wait()`. */
+  /** Whether frames have to wait for the client. */
   get isBlocked(): boolean {
     return this.blockedAt !== undefined || this.backlog !== undefined;
+  }
+
+  /** Whether a frame may be pushed; if not, it has to wait, by `wait()`. Makes room first where much was collected. */
+  takesMore(): boolean {
+    const { batch } = this;
+    if (batch !== undefined && batch.bytes >= TURN_PART_BYTES && this.isWritable) {
+      this.writeBatch(batch);
+      // It could not be written.
+      if (this.phase === 'closed') return false;
+    }
+    return !this.isBlocked;
   }
 
   /** The headers are sent: writes `opening` at once, and from now on what is pushed. */
@@ -72,21 +97,29 @@ export class Outbox implements TurnWriter {
 
   /** Puts a frame behind those that wait; answers false when they are too many and nothing may be left out. */
   wait(frame: Waiting): boolean {
-    this.backlog ??= new Backlog(this.settings);
+    this.backlog ??= new Backlog(this.settings, this.owner.mark());
     return this.backlog.push(frame);
+  }
+
+  /** As `wait()`, for what comes before the end: never too much. */
+  waitLast(frame: Waiting): void {
+    this.backlog ??= new Backlog(this.settings, this.owner.mark());
+    this.backlog.pushLast(frame);
   }
 
   /** The turn is over. */
   flush(): void {
     this.inTurn = false;
-    if (this.phase !== 'open' || this.blockedAt !== undefined) return;
-    if (this.backlog !== undefined) this.writeBacklog(this.backlog);
-    else if (this.batch !== undefined) {
-      const { batch } = this;
-      this.batch = undefined;
-      this.write(batch, batch.events, batch.bytes);
-    }
+    if (!this.isWritable) return;
+    // A batch is older than the backlog beside it.
+    if (this.batch !== undefined) this.writeBatch(this.batch);
+    else if (this.backlog !== undefined) this.writeBacklog(this.backlog);
     if (!this.isBlocked) this.tellRoom();
+    else if (this.backlog !== undefined) this.joinTurn();
+  }
+
+  failed(error: unknown): void {
+    this.owner.failed(error);
   }
 
   /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
@@ -99,15 +132,18 @@ export class Outbox implements TurnWriter {
 
   /** Ends the response after what was pushed. Until the client has taken it, it counts as blocked. */
   end(): void {
-    const { backlog, batch } = this;
+    const { backlog, batch, raw } = this;
     const taken = backlog?.taken ?? 0;
-    const rest = backlog?.take(Infinity) ?? batch?.buffer;
+    const parts = batch === undefined ? [] : [batch.buffer];
+    for (const text of backlog?.takeAll(END_PART_BYTES) ?? []) parts.push(Buffer.from(text));
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
     this.discard();
     this.blockedAt ??= now();
-    this.raw.end(rest);
-    if (rest === undefined || this.isBroken) return;
-    const events = backlog === undefined ? (batch?.events ?? 0) : backlog.taken - taken;
-    this.owner.wrote(events, Buffer.byteLength(rest));
+    const last = parts.pop();
+    for (const part of parts) raw.write(part);
+    raw.end(last);
+    if (last === undefined || this.isBroken) return;
+    this.owner.wrote((batch?.events ?? 0) + (backlog?.taken ?? 0) - taken, bytes);
   }
 
   /** Forgets what was not written. */
@@ -125,29 +161,42 @@ export class Outbox implements TurnWriter {
     return socket !== null && (socket.destroyed || Boolean(socket.errored));
   }
 
+  private get isWritable(): boolean {
+    return this.phase === 'open' && this.blockedAt === undefined;
+  }
+
   private joinTurn(): void {
-    if (this.inTurn || this.phase !== 'open' || this.blockedAt !== undefined) return;
+    if (this.inTurn || !this.isWritable) return;
     this.inTurn = true;
     this.turn.add(this);
+  }
+
+  private writeBatch(batch: Batch): void {
+    this.batch = undefined;
+    this.write(batch, batch.events, batch.bytes);
   }
 
   private writeBacklog(backlog: Backlog): void {
     const { taken } = backlog;
     const text = backlog.take(BACKLOG_PART_BYTES);
     this.write(encode(text), backlog.taken - taken, Buffer.byteLength(text));
-    if (!backlog.isEmpty) return this.joinTurn();
+    if (!backlog.isEmpty) return;
     this.droppedBefore = this.dropped;
     this.backlog = undefined;
   }
 
   private write(encoded: Encoded, events: number, bytes: number): void {
     this.activeAt = now();
-    if (!this.wire?.write(encoded, this.onDrain)) {
-      this.blockedAt = this.activeAt;
-      this.owner.blocked();
-      if (this.isBroken) return;
+    try {
+      if (!this.wire?.write(encoded, this.onDrain)) {
+        this.blockedAt = this.activeAt;
+        this.owner.blocked();
+        if (this.isBroken) return;
+      }
+      this.owner.wrote(events, bytes);
+    } catch (error) {
+      this.owner.failed(error);
     }
-    this.owner.wrote(events, bytes);
   }
 
   private readonly onDrain = (): void => {

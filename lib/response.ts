@@ -26,9 +26,6 @@ type HeaderValue = number | string | string[] | undefined;
 
 const CONTENT_TYPE = 'text/event-stream';
 
-/** How much of what a client says of itself is remembered. */
-const MAX_PLACE_PART = 200;
-
 /** Node frames the body: with a length of somebody else's, what follows it would be read as another response. */
 const FRAMING_HEADERS = ['content-length', 'transfer-encoding'];
 
@@ -47,7 +44,7 @@ export class StreamResponse {
 
   /** @throws SseNotStreamableError when something has answered already */
   constructor(
-    private readonly platformRequest: HttpRequest,
+    platformRequest: HttpRequest,
     private readonly response: HttpResponse,
   ) {
     // HTTP/2's classes have the same methods as far as we use them.
@@ -62,13 +59,6 @@ export class StreamResponse {
 
   get isHead(): boolean {
     return this.request.method === 'HEAD';
-  }
-
-  /** What distinguishes a client before it says who it is: its address, its program, and what it asks for. */
-  get place(): string {
-    const { platformRequest: request } = this;
-    const program = request.headers['user-agent']?.slice(0, MAX_PLACE_PART);
-    return `${addressOf(request)} ${program} ${pathOf(request).slice(0, MAX_PLACE_PART)}`;
   }
 
   /** The client has left. */

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { CloseReason, SseConnection } from './connection.js';
 import type { RefusalReason } from './diagnostics.js';
+import { describe } from './errors.js';
 import { addressOf, pathOf, type HttpRequest } from './response.js';
 import { RareLine } from './warnings.js';
 
@@ -46,9 +47,13 @@ export class StreamLogs {
   }
 }
 
-/** The error itself, for whoever reports errors, and where it was. */
+/** The error itself, for whoever reports errors, and where it was. Never throws: the app's logger may. */
 export function logError(error: unknown, connection: SseConnection): void {
-  logger.error(error, { event: 'error', ...placeOf(connection) });
+  try {
+    logger.error(error, { event: 'error', ...placeOf(connection) });
+  } catch (loggerError) {
+    process.emitWarning(`the logger has thrown: ${describe(loggerError)}`, { type: 'Sse' });
+  }
 }
 
 /** Nest 11 takes no level for enabled, not even `fatal`, where none were chosen. */

@@ -86,7 +86,7 @@ function messageOf(value: unknown, { settings }: SseConnection): SseMessage {
 
 function complete(connection: SseConnection): void {
   if (connection.settings.onComplete === 'close') {
-    connection.tellOwn('sse-end', { reason: 'complete' }, END_ID);
+    connection.tellEnd('sse-end', { reason: 'complete' }, END_ID);
   }
   connection.close('complete');
 }
@@ -106,10 +106,10 @@ function tellError(error: unknown, connection: SseConnection): void {
   const { onError } = connection.settings;
   if (onError === undefined) {
     logError(error, connection);
-    return connection.tellOwn('sse-error', errorBody(error));
+    return connection.tellEnd('sse-error', errorBody(error));
   }
   const message = onError(error, connection);
-  if (message) connection.tell(message);
+  if (message) connection.tell(message, true);
 }
 
 /** What the client would have got as a response; for anything but an `HttpException`, nothing that could be a secret. */

@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { warnOfCompression } from './warnings.js';
 
 /** Something to write, encoded once for all its readers: as it is, and as a chunk of a chunked body. */
@@ -29,16 +30,25 @@ export class Wire {
     if (isCompressed && this.flush === undefined) warnOfCompression();
   }
 
-  /** Answers whether the client takes more; if not, `onDrain` is called once when it does. */
+  /**
+   * Answers whether the client takes more; if not, `onDrain` is called once when it does. Node says no for each write that is longer
+   * than its own buffer, even if the kernel has taken all of it at once: then nothing waits, and the client takes more.
+   */
   write(encoded: Encoded, onDrain: () => void): boolean {
     const { raw } = this;
     // The first write goes through the response, which puts the headers before it. Without a socket the response waits
     // behind another one, and keeps what is written until its turn.
     const target = this.isPlain && this.isBegun && raw.socket?.writable ? raw.socket : raw;
     this.isBegun = true;
-    const takesMore = target === raw ? this.writeRaw(encoded.buffer) : target.write(encoded.chunk);
-    if (!takesMore) target.once('drain', onDrain);
-    return takesMore;
+    const hasRoom = target === raw ? this.writeRaw(encoded.buffer) : target.write(encoded.chunk);
+    if (hasRoom || this.isTaken(target)) return true;
+    target.once('drain', onDrain);
+    return false;
+  }
+
+  /** Behind middleware, text may wait where it cannot be seen; and nothing waits in a broken socket, which takes nothing. */
+  private isTaken(target: ServerResponse | Socket): boolean {
+    return this.isPlain && target.writableLength === 0 && this.raw.socket?.writable === true;
   }
 
   /** Node would hold the parts of a chunk together until the turn is over, and then write for all readers at once. */

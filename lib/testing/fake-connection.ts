@@ -4,6 +4,7 @@ import { Turn } from '../batch.js';
 import { SseConnection, type ConnectionHost } from '../connection.js';
 import type { SseMessage } from '../frame.js';
 import { StreamResponse, type HttpRequest } from '../response.js';
+import { SlowClients } from '../slow-clients.js';
 import { streamSettings } from '../stream-settings.js';
 import { lastEventIdHeader } from './last-event-id.js';
 
@@ -129,10 +130,10 @@ export function fakeConnection({
 function alone(): ConnectionHost {
   return {
     turn: new Turn(),
+    slowClients: new SlowClients(),
     opened() {},
     closed() {},
     gone() {},
     lookAt() {},
-    isOftenCut: () => false,
   };
 }

@@ -537,7 +537,7 @@ describe.each(ADAPTERS)('several hubs in one stream (%s)', (adapter) => {
     const { app } = await start2();
     expect((await app.open('/six').response).status).toBe(500);
     expect(app.logged).toEqual([
-      'a connection can read 5 hub streams; give one stream several rooms instead',
+      'maxHubStreams is 5: a connection reads no more hub streams; give one stream several rooms instead',
     ]);
   });
 });

@@ -58,6 +58,11 @@ async function start(options: ServeOptions, backpressure: SseModuleOptions['back
   return { app, hub, connections, reasons, open, emit, flood, count: () => published };
 }
 
+const MARKED = /~s\.[A-Za-z0-9_-]{8}$/;
+const markOf = (id = ''): string => MARKED.exec(id)?.[0] ?? '';
+const idsOf = ({ text }: StreamClient): string[] =>
+  [...text.matchAll(/^id: (.*)$/gm)].map(([, id = '']) => id);
+
 const uids = ({ events }: StreamClient): number[] =>
   events
     .filter(({ event }) => event !== 'sse-gap')
@@ -201,21 +206,38 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
   });
 
   it('that was cut three times in five minutes is told of the gap and goes live', async () => {
-    const { app, open, hub, connections, emit, count } = await start(
+    const { open, connections, emit, flood, reasons, count } = await start(
       { adapter },
-      { maxBufferedBytes: 100_000 },
+      { maxBufferedBytes: 20_000_000 },
     );
-    let cursor: string | undefined;
-    for (let cut = 0; cut < 3; cut++) {
+    const waits = () => connections.list()[0]?.bufferedBytes ?? 0;
+    // It reads, but less than comes: its backlog is never empty.
+    const slow = await open();
+    slow.pause();
+    await flood(() => waits() > 18_000_000);
+    slow.resume();
+    await slow.until((text) => text.includes('~s.'));
+    slow.pause();
+    await flood(() => reasons.length === 1);
+    expect(reasons).toEqual(['overflow']);
+    slow.resume();
+    await slow.closed;
+    // It comes back, has read all, and is cut again before it gets the next one.
+    let cursor = slow.events.at(-1)?.id;
+    expect(cursor).toMatch(MARKED);
+    const marks = new Set([markOf(cursor)]);
+    for (let cut = 2; cut <= 3; cut++) {
       const stream = await open('/rooms', cursor);
       await emit();
-      await stream.until(() => stream.events.length > 0);
+      await stream.until(() => uids(stream).at(-1) === count() - 1);
       cursor = stream.events.at(-1)?.id;
-      expect(stream.text).not.toContain('sse-gap');
+      // Each of its frames has the mark now, the opening too.
+      for (const id of idsOf(stream)) marks.add(markOf(id));
       connections.list()[0]?.destroy('overflow');
       await stream.closed;
-      await emit();
     }
+    expect(marks.size).toBe(1);
+    await emit();
     const back = await open('/rooms', cursor);
     await back.until(() => back.events.length > 0);
     expect(back.events[0]).toMatchObject({
@@ -225,13 +247,131 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
     await emit();
     await back.until(() => uids(back).at(-1) === count() - 1);
     expect(uids(back)).toEqual([count() - 1]);
-    // Another program at the same address is another client.
-    const other = app.open('/rooms', {
-      headers: { 'last-event-id': cursor ?? '', 'user-agent': 'other' },
-    });
-    await other.until(() => uids(other).at(-1) === count() - 1);
-    expect(other.text).not.toContain('sse-gap');
-    expect(hub.size()).toBe(2);
+    // Who stood at the same place, and has no mark or another one, is another client.
+    const plain = cursor?.replace(MARKED, '') ?? '';
+    for (const own of [plain, `${plain}~s.AAAAAAAA`]) {
+      const other = await open('/rooms', own);
+      await other.until(() => uids(other).at(-1) === count() - 1);
+      expect(other.text).not.toContain('sse-gap');
+      expect(uids(other)).toEqual([count() - 2, count() - 1]);
+      // A mark that anybody may have made up gives nobody frames of their own.
+      for (const event of other.events) expect(event.id).not.toMatch(MARKED);
+    }
+  }, 30_000);
+
+  it('is not harmed by another one at the same address that brings made-up cursors', async () => {
+    const { app, open, hub, connections, emit, reasons } = await start(
+      { adapter },
+      { maxBufferedBytes: 20_000 },
+    );
+    const victim = await open();
+    const cursor = await emit();
+    await victim.until(() => victim.events.length === 1);
+    victim.abort();
+    await victim.closed;
+    const old = cursor.replace(/[^.]*$/, '0');
+    for (const brought of [old, cursor]) {
+      for (let cut = 0; cut < 3; cut++) {
+        const attacker = await open('/rooms?rooms=main,junk', brought);
+        const [connection] = connections.list();
+        attacker.pause();
+        const before = reasons.length;
+        while (reasons.length === before) {
+          for (let n = 0; n < 20; n++) void hub.to('junk').emit('n', PADDING);
+          expect(await app.open('/json').ended).toBe('{"j":1}');
+        }
+        expect(reasons.at(-1)).toBe('overflow');
+        expect(connection?.lastEventId).toBe(brought);
+        attacker.abort();
+        await attacker.closed;
+      }
+    }
+    await emit();
+    const back = await open('/rooms', cursor);
+    await back.until(() => back.events.length > 0);
+    expect(uids(back)).toEqual([1]);
+    expect(back.text).not.toContain('sse-gap');
+  }, 30_000);
+});
+
+describe.each(TRANSPORTS)('what is sent within one turn (%s)', (_title, options) => {
+  it('has a limit: a client that reads nothing is cut', async () => {
+    const { open, connections, reasons } = await start(options, { maxBufferedBytes: 65_536 });
+    const stalled = await open();
+    stalled.pause();
+    const [connection] = connections.list();
+    const data = 'x'.repeat(1_000_000);
+    let most = 0;
+    for (let n = 0; n < 100; n++) {
+      void connection?.send({ data });
+      most = Math.max(most, connection?.bufferedBytes ?? 0);
+    }
+    expect(reasons).toEqual(['overflow']);
+    // The part that is being written, and one event that waits.
+    expect(most).toBeLessThan(4_194_304 + 2 * 1_000_100);
+    expect(connection?.sentEvents).toBeLessThan(100);
+  });
+
+  it.each(['drop-oldest', 'drop-newest', 'conflate'] as const)(
+    'has a limit with %s too, and what is left out is told',
+    async (overflow) => {
+      const { open, connections, reasons } = await start(options, {
+        maxBufferedBytes: 65_536,
+        overflow,
+      });
+      const stalled = await open();
+      stalled.pause();
+      const [connection] = connections.list();
+      const padding = 'x'.repeat(1_000_000);
+      let most = 0;
+      for (let n = 0; n < 50; n++) {
+        void connection?.send({ data: `${n} ${padding}` });
+        most = Math.max(most, connection?.bufferedBytes ?? 0);
+      }
+      expect(most).toBeLessThan(4_194_304 + 2 * 1_000_100);
+      stalled.resume();
+      await stalled.until(() => connection?.bufferedBytes === 0);
+      await connection?.send({ data: 'last' });
+      await stalled.until(() => stalled.events.at(-1)?.data === 'last');
+      expect(reasons).toEqual([]);
+      const dropped = connection?.droppedEvents ?? 0;
+      expect(dropped).toBeGreaterThan(0);
+      expect(uids(stalled)).toHaveLength(51 - dropped);
+      expect(stalled.text).toContain('event: sse-gap');
+    },
+  );
+
+  it('reaches a client that reads well, all of a megabyte in a thousand events', async () => {
+    const { open, hub, reasons } = await start(options);
+    const stream = await open();
+    const data = 'x'.repeat(900);
+    for (let n = 0; n < 1_000; n++) void hub.to('main').emit('n', `${n} ${data}`);
+    await stream.until(() => stream.events.length === 1_000);
+    expect(uids(stream)).toEqual(uids(stream).map((_, n) => n));
+    expect(reasons).toEqual([]);
+  });
+
+  it('may be more than waits for a slow client, for one that reads well', async () => {
+    const { open, hub, reasons } = await start(options, { maxBufferedBytes: 1_000 });
+    const stream = await open();
+    const data = 'x'.repeat(1_000_000);
+    for (let n = 0; n < 4; n++) void hub.to('main').emit('n', `${n} ${data}`);
+    await stream.until(() => stream.events.length === 4);
+    expect(uids(stream)).toEqual([0, 1, 2, 3]);
+    expect(reasons).toEqual([]);
+  });
+
+  it('may be more than one text can hold: nobody but the client that is sent it feels it', async () => {
+    const { open, connections, emit } = await start(options);
+    const flooded = await open();
+    const [connection] = connections.list();
+    const other = await open();
+    const data = 'x'.repeat(1_000_000);
+    for (let n = 0; n < 560; n++) void connection?.send({ data });
+    await emit();
+    await other.until(() => uids(other)[0] === 0);
+    await flooded.closed;
+    expect(connections.count).toBe(1);
   });
 });
 

@@ -7,7 +7,7 @@ const frame = (n: number): string => `data: ${n % 10}\n\n\n`.slice(0, 10);
 const gap = (...rooms: string[]): string =>
   `event: sse-gap\ndata: ${JSON.stringify({ rooms, reason: 'overflow' })}\n\n`;
 const open = (overflow: Overflow, frames = 3): Backlog =>
-  new Backlog({ overflow, maxBufferedBytes: frames * 10 });
+  new Backlog({ overflow, maxBufferedBytes: frames * 10 }, 'aBcDeF-_');
 const fill = (backlog: Backlog, count: number, keys = count): boolean[] =>
   Array.from({ length: count }, (_, n) =>
     backlog.push({ frame: frame(n), rooms: [`room ${n % 2}`], key: `key ${n % keys}` }),
@@ -51,6 +51,37 @@ describe('a backlog beyond its limit', () => {
     expect(backlog.dropped).toBe(4);
   });
 
+  it.each(['disconnect', 'drop-oldest', 'drop-newest', 'conflate'] as const)(
+    'lets one event wait that is larger than the limit, with %s',
+    (overflow) => {
+      const backlog = open(overflow);
+      const large = `data: ${'x'.repeat(100)}\n\n`;
+      expect(backlog.push({ frame: large, rooms: ['a'], key: 'a' })).toBe(true);
+      expect(backlog.take(Infinity)).toBe(large);
+    },
+  );
+
+  it.each(['drop-oldest', 'conflate'] as const)(
+    'keeps the newest event alone where it is larger than the limit, with %s',
+    (overflow) => {
+      const backlog = open(overflow);
+      fill(backlog, 2);
+      const large = `data: ${'x'.repeat(100)}\n\n`;
+      backlog.push({ frame: large, rooms: ['a'], key: 'a' });
+      expect(backlog.take(Infinity)).toBe(gap('room 0', 'room 1') + large);
+    },
+  );
+
+  it('takes what the connection ends with, and leaves nothing out for it', () => {
+    for (const overflow of ['disconnect', 'drop-oldest', 'drop-newest', 'conflate'] as const) {
+      const backlog = open(overflow);
+      fill(backlog, 3);
+      backlog.pushLast({ frame: 'retry: 1\n\n' });
+      expect(backlog.take(Infinity)).toBe(`${frame(0)}${frame(1)}${frame(2)}retry: 1\n\n`);
+      expect(backlog.dropped).toBe(0);
+    }
+  });
+
   it('never leaves out what has no rooms, such as a word about a gap', () => {
     for (const overflow of ['drop-oldest', 'drop-newest', 'conflate'] as const) {
       const backlog = open(overflow);
@@ -85,5 +116,36 @@ describe('a backlog beyond its limit', () => {
         expect([backlog.isEmpty, backlog.bytes]).toEqual([true, 0]);
       }),
     );
+  });
+});
+
+describe('what has waited', () => {
+  const mark = (text: string): string => {
+    const backlog = open('disconnect', 100);
+    backlog.push({ frame: text, rooms: ['a'], cursor: '1.e.z' });
+    return backlog.take(Infinity);
+  };
+
+  it.each([
+    ['alone', 'id: 1.e.z\n\n', 'id: 1.e.z~s.aBcDeF-_\n\n'],
+    [
+      'between other fields',
+      'event: n\nid: 1.e.z\nretry: 5\ndata: 1\n\n',
+      'event: n\nid: 1.e.z~s.aBcDeF-_\nretry: 5\ndata: 1\n\n',
+    ],
+    [
+      'and nowhere else, whatever comments, type and data say',
+      ': id: 1.e.z\nevent: \u2028id: 1.e.z\nid: 1.e.z\ndata: id: 1.e.z\n\n',
+      ': id: 1.e.z\nevent: \u2028id: 1.e.z\nid: 1.e.z~s.aBcDeF-_\ndata: id: 1.e.z\n\n',
+    ],
+  ])('has the mark of its client in its id, %s', (_title, before, after) => {
+    expect(mark(before)).toBe(after);
+  });
+
+  it("is as it was where its id is the app's own", () => {
+    const backlog = open('disconnect', 100);
+    const own = 'id: 1.2.3\ndata: 1\n\n';
+    backlog.push({ frame: own, rooms: [] });
+    expect(backlog.take(Infinity)).toBe(own);
   });
 });

@@ -57,11 +57,14 @@ describe('a batch', () => {
   });
 });
 
+/** A writer that does this when it is flushed. */
+const writer = (flush: () => void): TurnWriter => ({ flush, failed() {} });
+
 describe('a turn', () => {
   it('flushes its writers once each, in the order in which they came, after the running code', async () => {
     const turn = new Turn();
     const flushed: string[] = [];
-    for (const name of ['a', 'b', 'c']) turn.add({ flush: () => flushed.push(name) });
+    for (const name of ['a', 'b', 'c']) turn.add(writer(() => flushed.push(name)));
     expect(flushed).toEqual([]);
     await nextTurn();
     expect(flushed).toEqual(['a', 'b', 'c']);
@@ -72,15 +75,15 @@ describe('a turn', () => {
   it('flushes a writer that was added while flushing later, in a turn of its own', async () => {
     const turn = new Turn();
     const flushed: string[] = [];
-    const late: TurnWriter = { flush: () => flushed.push('late') };
-    turn.add({
-      flush: () => {
+    const late = writer(() => flushed.push('late'));
+    turn.add(
+      writer(() => {
         flushed.push('first');
         turn.add(late);
         setImmediate(() => flushed.push('other work'));
-      },
-    });
-    turn.add({ flush: () => flushed.push('second') });
+      }),
+    );
+    turn.add(writer(() => flushed.push('second')));
     await nextTurn();
     expect(flushed).toEqual(['first', 'second']);
     await nextTurn();
@@ -94,13 +97,13 @@ describe('a turn', () => {
     jest.spyOn(performance, 'now').mockImplementation(() => clock);
     const order: (number | string)[] = [];
     for (let n = 0; n < 300; n++) {
-      turn.add({
-        flush: () => {
+      turn.add(
+        writer(() => {
           clock += 1;
           if (n === 0) setImmediate(() => order.push('other work'));
           order.push(n);
-        },
-      });
+        }),
+      );
     }
     while (order.length < 301) await nextTurn();
     expect(order.indexOf('other work')).toBeLessThan(300);
@@ -113,15 +116,34 @@ describe('a turn', () => {
     const turn = new Turn();
     jest.spyOn(performance, 'now').mockReturnValue(0);
     let flushed = 0;
-    for (let n = 0; n < 300; n++) turn.add({ flush: () => flushed++ });
+    for (let n = 0; n < 300; n++) turn.add(writer(() => flushed++));
     await nextTurn();
     expect(flushed).toBe(300);
+  });
+
+  it('flushes all others in the same turn when one throws, and tells that one', async () => {
+    const turn = new Turn();
+    const told: unknown[] = [];
+    const broken = new Error('broken');
+    turn.add(writer(() => told.push('first')));
+    turn.add({
+      flush() {
+        throw broken;
+      },
+      failed: (error) => void told.push(error),
+    });
+    turn.add(writer(() => told.push('last')));
+    await nextTurn();
+    expect(told).toEqual(['first', broken, 'last']);
+    turn.add(writer(() => told.push('next turn')));
+    await nextTurn();
+    expect(told.at(-1)).toBe('next turn');
   });
 
   it('begins a new root for each turn, so that turns share nothing', async () => {
     const turn = new Turn();
     const before = turn.root;
-    turn.add({ flush: () => {} });
+    turn.add(writer(() => {}));
     expect(turn.root).toBe(before);
     await nextTurn();
     expect(turn.root).not.toBe(before);

@@ -1,33 +1,45 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Turn } from '../../lib/batch.js';
 import type { CursorSource } from '../../lib/client-cursor.js';
 import { SseConnection, type ConnectionHost } from '../../lib/connection.js';
 import { drawRetry } from '../../lib/control-frames.js';
+import { SSE_CHANNELS } from '../../lib/diagnostics.js';
 import type { SseMessage } from '../../lib/frame.js';
+import type { HttpRequest } from '../../lib/response.js';
+import { SlowClients } from '../../lib/slow-clients.js';
 import type { SseModuleOptions } from '../../lib/sse.options.js';
 import { streamSettings } from '../../lib/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 
-function openConnection(options: SseModuleOptions = {}): {
+function openConnection(
+  options: SseModuleOptions = {},
+  { headers = {}, cuts = 0 }: { headers?: HttpRequest['headers']; cuts?: number } = {},
+): {
   connection: SseConnection;
   raw: RecordingResponse;
   /** The times at which it asked to be looked at. */
   lookedAt: number[];
+  /** What its host has heard of it. */
+  told: string[];
 } {
   const lookedAt: number[] = [];
+  const told: string[] = [];
   const raw = new RecordingResponse();
   const host: ConnectionHost = {
     turn: new Turn(),
-    opened() {},
-    closed() {},
+    opened: () => void told.push('opened'),
+    closed: (_connection, reason) => void told.push(`closed ${reason}`),
     gone() {},
     lookAt: (time) => void lookedAt.push(time),
-    isOftenCut: () => false,
+    slowClients: new SlowClients(),
   };
   const settings = streamSettings(options);
-  const connection = new SseConnection({ headers: {} }, streamResponse(raw), settings, host);
-  return { connection, raw, lookedAt };
+  // The client with the mark `aBcDeF-_` was slow before.
+  for (let cut = 0; cut < cuts; cut++) host.slowClients.cut('aBcDeF-_', Date.now());
+  const connection = new SseConnection({ headers }, streamResponse(raw), settings, host);
+  return { connection, raw, lookedAt, told };
 }
 
 /** A stream of a hub that has handed out everything up to position 35. */
@@ -116,6 +128,184 @@ describe('the end', () => {
     connection.close('done');
     expect([connection.state, raw.ended]).toEqual(['closed', true]);
     expect(logged).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('a connection that cannot be written to', () => {
+  function fail(): never {
+    throw new Error('broken');
+  }
+
+  it('ends as one that failed, at the log and on the channel too', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const told: unknown[] = [];
+    const hear = (message: unknown): void => void told.push(message);
+    subscribe(SSE_CHANNELS.error, hear);
+    const { connection, raw } = openConnection();
+    connection.open();
+    jest.spyOn(raw, 'write').mockImplementation(fail);
+    const sent = connection.send({ data: 1 });
+    await expect(sent).rejects.toMatchObject({ code: 'SSE_CLOSED' });
+    unsubscribe(SSE_CHANNELS.error, hear);
+    expect(await connection.closed).toBe('error');
+    expect(raw.destroyed).toBe(true);
+    expect(told).toMatchObject([{ error: { message: 'broken' }, connection }]);
+    expect(logged).toHaveBeenCalledTimes(1);
+  });
+
+  it('ends the same way when that shows within a turn', () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { connection, raw } = openConnection();
+    connection.open();
+    jest.spyOn(raw, 'write').mockImplementation(fail);
+    const data = 'x'.repeat(5_000_000);
+    void connection.send({ data });
+    expect(connection.state).toBe('open');
+    void connection.send({ data });
+    expect([connection.state, connection.bufferedBytes]).toEqual(['closed', 0]);
+  });
+
+  it('is destroyed when its end throws, and has the reason of the end', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { connection, raw } = openConnection();
+    connection.open();
+    jest.spyOn(raw, 'end').mockImplementation(fail);
+    connection.close('enough');
+    expect(await connection.closed).toBe('enough');
+    expect(raw.destroyed).toBe(true);
+    expect(logged).toHaveBeenCalledTimes(1);
+  });
+
+  it('ends even where the logger throws', async () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(fail);
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const { connection, raw } = openConnection();
+    connection.open();
+    jest.spyOn(raw, 'write').mockImplementation(fail);
+    await expect(connection.send({ data: 1 })).rejects.toMatchObject({ code: 'SSE_CLOSED' });
+    expect(await connection.closed).toBe('error');
+    expect(warned).toHaveBeenCalledWith('the logger has thrown: broken', { type: 'Sse' });
+  });
+
+  it('is not told as opened when its opening cannot be written', () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { connection, raw, told } = openConnection();
+    jest.spyOn(raw, 'write').mockImplementation(fail);
+    connection.open();
+    expect(connection.state).toBe('closed');
+    expect(told).toEqual(['closed error']);
+  });
+});
+
+describe('the end of a client whose backlog is full', () => {
+  it.each<[string, (connection: SseConnection) => void, string]>([
+    ['shutdown', (connection) => connection.leave('shutdown'), 'retry: 5\n\n'],
+    ['auth', (connection) => connection.expel(), 'event: sse-end\ndata: {"reason":"auth"}\n\n'],
+  ])('has the reason %s, and all that waited is written', async (reason, end, last) => {
+    const backpressure = { maxBufferedBytes: 100 };
+    const { connection, raw } = openConnection({ retry: 5, backpressure });
+    connection.open();
+    raw.full = true;
+    await Promise.race([connection.send({ data: 0 }), nextTurn()]);
+    raw.chunks.length = 0;
+    for (let n = 0; n < 10; n++) void connection.send({ data: n });
+    expect(connection.bufferedBytes).toBe(90);
+    void connection.send({ data: 10 });
+    expect(connection.bufferedBytes).toBe(100);
+    end(connection);
+    expect(await connection.closed).toBe(reason);
+    expect(raw.chunks.join('').endsWith(`data: 10\n\n${last}`)).toBe(true);
+    expect(connection.sentEvents).toBe(12);
+  });
+});
+
+describe('the streams of one connection', () => {
+  it('are five at most, which its error tells as other limits', () => {
+    const { connection } = openConnection();
+    for (let n = 0; n < 5; n++) connection.cursor.track({ ...standing });
+    expect(() => connection.cursor.track({ ...standing })).toThrow(
+      expect.objectContaining({
+        code: 'SSE_LIMIT',
+        limit: 'maxHubStreams',
+        max: 5,
+        message:
+          'maxHubStreams is 5: a connection reads no more hub streams; give one stream several rooms instead',
+      }),
+    );
+  });
+});
+
+describe('the mark of a slow client', () => {
+  const MARK = /^1\.e\.z~s\.[A-Za-z0-9_-]{8}$/;
+  const ids = (raw: RecordingResponse): string[] =>
+    [...raw.chunks.join('').matchAll(/^id: (.*)$/gm)].map(([, id = '']) => id);
+  const ours: CursorSource = { ...standing, knows: (id) => id.startsWith('1.e.') };
+
+  /** Its client has taken nothing for a while. */
+  async function slowConnection(source: CursorSource, id: string) {
+    const opened = openConnection();
+    opened.connection.open();
+    opened.connection.cursor.track(source);
+    const { connection, raw } = opened;
+    raw.full = true;
+    void connection.send({ data: 'fills it' });
+    await nextTurn();
+    void connection.send({ id, data: 1 });
+    raw.drain();
+    await nextTurn();
+    return opened;
+  }
+
+  it('is in what has waited, and from then on in cursors between events, but not in events', async () => {
+    const { connection, raw } = await slowConnection(ours, '1.e.z');
+    connection.tellCursor();
+    void connection.send({ id: '1.e.z', data: 2 });
+    await nextTurn();
+    const [waited, between, event] = ids(raw);
+    expect(waited).toMatch(MARK);
+    expect(between).toBe(waited);
+    expect(event).toBe('1.e.z');
+  });
+
+  it('is of this connection alone', async () => {
+    const [one, other] = await Promise.all([
+      slowConnection(ours, '1.e.z'),
+      slowConnection(ours, '1.e.z'),
+    ]);
+    expect(ids(one.raw)).not.toEqual(ids(other.raw));
+  });
+
+  it.each(['1.2.3', 'order 7', 'end'])("is not in the app's own id %s", async (own) => {
+    const { connection, raw } = await slowConnection(ours, own);
+    connection.tellCursor();
+    void connection.send({ id: '1.e.z', data: 2 });
+    await nextTurn();
+    expect(ids(raw)).toEqual([own, '1.e.z']);
+  });
+
+  it.each([
+    ['was cut lately: in all ids', true, '1.e.z~s.aBcDeF-_'],
+    ['is not known here: only between events', false, '1.e.z'],
+  ])('is kept when its client comes back and %s', async (_title, isKnown, id) => {
+    const headers = { 'last-event-id': '1.e.5~s.aBcDeF-_' };
+    const { connection, raw } = openConnection({}, { headers, cuts: isKnown ? 1 : 0 });
+    connection.cursor.track({ ...ours, holds: (held) => held === '1.e.z' });
+    connection.open();
+    void connection.send({ id: '1.e.z', data: 2 });
+    await nextTurn();
+    expect(ids(raw)).toEqual(['1.e.z~s.aBcDeF-_', id]);
+    expect(connection.isOftenCut).toBe(false);
+  });
+
+  it('tells a client that was cut three times, and no other', () => {
+    const of = (lastEventId: string, cuts: number): boolean => {
+      const headers = { 'last-event-id': lastEventId };
+      return openConnection({}, { headers, cuts }).connection.isOftenCut;
+    };
+    expect(of('1.e.5~s.aBcDeF-_', 3)).toBe(true);
+    expect(of('1.e.5~s.aBcDeF-_', 2)).toBe(false);
+    expect(of('1.e.5~s.00000000', 3)).toBe(false);
+    expect(of('1.e.5', 3)).toBe(false);
   });
 });
 

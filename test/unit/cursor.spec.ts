@@ -1,9 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   formatCursor,
+  joinStands,
+  markIn,
   MAX_CURSOR_LENGTH,
   nextPosition,
   parseCursors,
+  withMark,
   type Cursor,
 } from '../../lib/cursor.js';
 
@@ -27,6 +30,49 @@ describe('the text of a cursor', () => {
 
   it('has only characters that are safe in a header and a URL', () => {
     expect(formatCursor({ epoch: 'Ab-_9', position: 123_456 })).toMatch(/^[A-Za-z0-9._~-]+$/);
+  });
+});
+
+describe('the mark in a last event ID', () => {
+  it('is its last part, and changes nothing of the cursors', () => {
+    const marked = withMark('1.a.1~1.b.z', 'aBcDeF-_');
+    expect(marked).toBe('1.a.1~1.b.z~s.aBcDeF-_');
+    expect(parseCursors(marked)).toEqual(parseCursors('1.a.1~1.b.z'));
+    expect(markIn(marked)).toBe('aBcDeF-_');
+    expect(markIn('1.a.1~1.b.z')).toBeUndefined();
+  });
+
+  it('is one at most: another one takes its place', () => {
+    expect(withMark('1.a.1~s.aBcDeF-_', '12345678')).toBe('1.a.1~s.12345678');
+  });
+
+  it('fits behind the cursors of five hubs with epochs of our logs', () => {
+    const position = Number.MAX_SAFE_INTEGER;
+    const hubs = ['a', 'b', 'c', 'd', 'e'].map((name) => name.repeat(8));
+    const cursors = joinStands(hubs.map((epoch) => ({ epoch, position, isHeld: false }))) ?? '';
+    const marked = withMark(cursors, 'aBcDeF-_');
+    expect(markIn(marked)).toBe('aBcDeF-_');
+    expect(marked.length).toBeLessThanOrEqual(MAX_CURSOR_LENGTH);
+  });
+
+  it('is left out where it would make the cursors too long', () => {
+    const cursors = Array.from({ length: 4 }, (_, n) => `1.${String(n).repeat(26)}.z`).join('~');
+    expect(cursors.length + '~s.aBcDeF-_'.length).toBeGreaterThan(MAX_CURSOR_LENGTH);
+    expect(withMark(cursors, 'aBcDeF-_')).toBe(cursors);
+  });
+
+  it.each([
+    ['too short', '1.a.1~s.aBcDeF-'],
+    ['too long', '1.a.1~s.aBcDeF-_1'],
+    ['with other characters', '1.a.1~s.aBcDeF-+'],
+    ['before the cursors', 's.aBcDeF-_~1.a.1'],
+    ['there twice', '1.a.1~s.aBcDeF-_~s.aBcDeF-_'],
+    ['alone', 's.aBcDeF-_'],
+    ['alone behind the separator', '~s.aBcDeF-_'],
+    ["in an id of the app's own", 'order 7~s.aBcDeF-_'],
+  ])('is none that is %s', (_title, text) => {
+    expect(markIn(text)).toBeUndefined();
+    expect(parseCursors(text)).toBeUndefined();
   });
 });
 

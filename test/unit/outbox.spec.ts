@@ -1,10 +1,18 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { Turn } from '../../lib/batch.js';
-import { Outbox } from '../../lib/outbox.js';
+import { Batch, Turn } from '../../lib/batch.js';
+import { Outbox, type OutboxOwner } from '../../lib/outbox.js';
 import { streamSettings } from '../../lib/stream-settings.js';
 import { nextTurn, RecordingResponse } from '../support/recording-response.js';
 
 const settings = streamSettings({});
+const owner: OutboxOwner = {
+  wrote() {},
+  blocked() {},
+  mark: () => 'aBcDeF-_',
+  failed(error) {
+    throw error;
+  },
+};
 
 function outboxes(count = 1): { outbox: Outbox; raw: RecordingResponse }[] {
   const turn = new Turn();
@@ -12,7 +20,7 @@ function outboxes(count = 1): { outbox: Outbox; raw: RecordingResponse }[] {
     const raw = new RecordingResponse();
     return {
       raw,
-      outbox: new Outbox(raw.asResponse, turn, settings, { wrote() {}, blocked() {} }),
+      outbox: new Outbox(raw.asResponse, turn, settings, owner),
     };
   });
 }
@@ -21,7 +29,7 @@ function oneOutbox(): { outbox: Outbox; raw: RecordingResponse } {
   const raw = new RecordingResponse();
   return {
     raw,
-    outbox: new Outbox(raw.asResponse, new Turn(), settings, { wrote() {}, blocked() {} }),
+    outbox: new Outbox(raw.asResponse, new Turn(), settings, owner),
   };
 }
 
@@ -147,6 +155,80 @@ describe('an outbox', () => {
   });
 });
 
+describe('a turn in which much is pushed', () => {
+  const frame = 'x'.repeat(1_048_576);
+
+  it('is written in parts of four megabytes and a frame', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    for (let n = 0; n < 10; n++) {
+      expect(outbox.takesMore()).toBe(true);
+      outbox.push(frame);
+    }
+    expect(raw.chunks.map((chunk) => chunk.length / frame.length)).toEqual([4, 4]);
+    await nextTurn();
+    expect(raw.chunks.map((chunk) => chunk.length / frame.length)).toEqual([4, 4, 2]);
+  });
+
+  it('has to wait as soon as the client takes nothing more', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    raw.full = true;
+    let pushed = 0;
+    for (; outbox.takesMore(); pushed++) outbox.push(frame);
+    expect([pushed, raw.chunks.length, outbox.bufferedBytes]).toEqual([4, 1, 0]);
+    outbox.wait({ frame: 'last' });
+    raw.drain();
+    await nextTurn();
+    expect(raw.chunks.slice(1)).toEqual(['last']);
+  });
+
+  it('is written from one buffer to all who got the same', () => {
+    const readers = outboxes(5);
+    const buffers: unknown[] = [];
+    for (const { outbox, raw } of readers) {
+      jest.spyOn(raw, 'write').mockImplementation((chunk) => buffers.push(chunk) > 0);
+      outbox.open('');
+    }
+    for (let n = 0; n < 5; n++) {
+      for (const { outbox } of readers) {
+        outbox.takesMore();
+        outbox.push(frame);
+      }
+    }
+    expect(buffers).toHaveLength(5);
+    expect(new Set(buffers).size).toBe(1);
+  });
+});
+
+describe('an outbox that fails', () => {
+  it.each<[string, (raw: RecordingResponse, own: OutboxOwner) => void]>([
+    ['the response', (raw) => jest.spyOn(raw, 'write').mockImplementation(fail)],
+    ['the batch', () => jest.spyOn(Batch.prototype, 'buffer', 'get').mockImplementationOnce(fail)],
+    ['who counts', (_raw, own) => jest.spyOn(own, 'wrote').mockImplementationOnce(fail)],
+  ])('tells it once, and the others are written, when %s throws', async (_title, spoil) => {
+    const turn = new Turn();
+    const failed: unknown[] = [];
+    const [one, two] = ['a|', 'b|'].map((frame) => {
+      const raw = new RecordingResponse();
+      const own = { ...owner, failed: (error: unknown) => void failed.push(error) };
+      const outbox = new Outbox(raw.asResponse, turn, settings, own);
+      outbox.open('');
+      outbox.push(frame);
+      return { raw, own, outbox };
+    });
+    spoil(one!.raw, one!.own);
+    await nextTurn();
+    expect(failed).toEqual([broken]);
+    expect(two?.raw.chunks).toEqual(['b|']);
+  });
+
+  const broken = new Error('broken');
+  function fail(): never {
+    throw broken;
+  }
+});
+
 describe('room()', () => {
   it('resolves at once where nothing waits', async () => {
     const { outbox } = oneOutbox();
@@ -245,6 +327,17 @@ describe('the end of an outbox', () => {
     await nextTurn();
     expect(outbox.blockedAt).toBe(blockedAt);
     expect(raw.chunks).toEqual(['a']);
+  });
+
+  it('writes what waits in parts, none of which is too long for one text', () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.open('');
+    raw.full = true;
+    const frame = 'x'.repeat(1_048_576);
+    for (let n = 0; n < 33; n++) outbox.waitLast({ frame });
+    outbox.end();
+    expect(raw.chunks.map((chunk) => chunk.length / frame.length)).toEqual([16, 16, 1]);
+    expect(raw.ended).toBe(true);
   });
 
   it('writes nothing any more where it was given up', async () => {
