@@ -17,5 +17,5 @@ export function sizeOfText(text: string): number {
 
 /** The same text, in memory of its own: what was cut out of a longer one, such as a URL, keeps all of that alive. */
 export function ownText(text: string): string {
-  return JSON.parse(JSON.stringify(text)) as string;
+  return Buffer.from(text).toString();
 }

@@ -9,9 +9,8 @@ import { encode, Wire, type Encoded } from './wire.js';
 const BACKLOG_PART_BYTES = 65_536;
 
 /**
- * What a turn collects is handed to the socket when it is this much, before anything is added to it. What the socket does not take
- * blocks the client, and the rest of the turn goes to the backlog, which has a limit. A part holds more than a slice of a
- * replay can be, 1 MiB of text: a client must not be cut by what it is given because it came back.
+ * What a turn collects is handed to the socket when it is this much, or as much as may wait, before anything is added to it.
+ * What the socket does not take blocks the client, and the rest of the turn goes to the backlog, which has a limit.
  */
 const TURN_PART_BYTES = 4_194_304;
 
@@ -73,7 +72,7 @@ export class Outbox implements TurnWriter {
   /** Whether a frame may be pushed; if not, it has to wait, by `wait()`. Makes room first where much was collected. */
   takesMore(): boolean {
     const { batch } = this;
-    if (batch !== undefined && batch.bytes >= TURN_PART_BYTES && this.isWritable) {
+    if (batch !== undefined && batch.bytes >= this.partBytes && this.isWritable) {
       this.writeBatch(batch);
       // It could not be written.
       if (this.phase === 'closed') return false;
@@ -159,6 +158,10 @@ export class Outbox implements TurnWriter {
   private get isBroken(): boolean {
     const { socket } = this.raw;
     return socket !== null && (socket.destroyed || Boolean(socket.errored));
+  }
+
+  private get partBytes(): number {
+    return Math.min(TURN_PART_BYTES, this.settings.maxBufferedBytes);
   }
 
   private get isWritable(): boolean {

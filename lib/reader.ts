@@ -26,8 +26,8 @@ export interface ReaderHub<Events extends object> {
   };
 }
 
-/** After so many events of a replay, or messages of a snapshot, the client has to take more first. */
-const REPLAY_SLICE = 64;
+/** After this many events of a replay, or messages of a snapshot, or bytes of them, the client has to take more first. */
+const REPLAY_SLICE = { items: 64, bytes: 65_536 };
 
 /**
  * One subscription to the events of some rooms: what the client missed, then what comes, in the order of the hub.
@@ -262,15 +262,18 @@ export class Reader<Events extends object> implements CursorSource {
     );
   }
 
-  /** Not more at once than the client takes. */
+  /** Not more at once than the client takes: it must not be cut by what it is given because it came back. */
   private async inSlices<T>(items: readonly T[], give: (item: T) => void): Promise<void> {
-    for (let from = 0; from < items.length && !this.subscriber.closed; from += REPLAY_SLICE) {
-      for (const item of items.slice(from, from + REPLAY_SLICE)) {
-        if (!this.subscriber.closed) give(item);
-      }
+    const { connection } = this;
+    const maxBufferedBytes = connection?.settings.maxBufferedBytes ?? Infinity;
+    const bytes = Math.min(REPLAY_SLICE.bytes, maxBufferedBytes / 2);
+    for (const [n, item] of items.entries()) {
       if (this.subscriber.closed) return;
+      give(item);
+      const isFull = (n + 1) % REPLAY_SLICE.items === 0 || n + 1 === items.length;
       // It rejects when the connection has ended, and then so has this subscription.
-      await this.connection?.room().catch(() => {});
+      if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
+        await connection?.room().catch(() => {});
     }
   }
 
