@@ -52,8 +52,8 @@ Module({
 
 process.on('disconnect', () => process.exit(0));
 
-const app = await NestFactory.create(AppModule, { logger: ['error'], abortOnError: false });
 try {
+  const app = await NestFactory.create(AppModule, { logger: ['error'], abortOnError: false });
   await app.listen(Number(PORT), '127.0.0.1');
 } catch (error) {
   console.error(String(error));

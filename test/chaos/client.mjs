@@ -9,11 +9,12 @@ const IDLE_MS = 6_000;
 export class Client {
   connections = 0;
   refusals = 0;
-  gaps = 0;
+  gapReasons = [];
   errors = 0;
   #lastId;
   #request;
-  #isCalm = false;
+  /** Aborted: from now on it stays. */
+  #calm = new AbortController();
   #isOver = false;
   #pauseTimer;
 
@@ -36,7 +37,7 @@ export class Client {
 
   /** From now on it stays, and reads what comes. */
   calm() {
-    this.#isCalm = true;
+    this.#calm.abort();
     this.#request?.socket.resume();
     if (this.#request) this.#request.maxBytes = Infinity;
   }
@@ -55,18 +56,24 @@ export class Client {
         this.refusals++;
         await sleep(this.random.int(50, 400));
       } else {
-        const { awayMs = 200 } = this.habits;
-        await sleep(
-          this.#isCalm ? 50 : this.random.int(0, this.random.chance(0.1) ? 4 * awayMs : awayMs),
-        );
+        await this.#stayAway();
       }
     }
+  }
+
+  async #stayAway() {
+    const { signal } = this.#calm;
+    const { awayMs = 200 } = this.habits;
+    if (signal.aborted) return sleep(50);
+    // Sometimes for long.
+    const ms = this.random.int(0, this.random.chance(0.1) ? 4 * awayMs : awayMs);
+    return sleep(ms, undefined, { signal }).catch(() => {});
   }
 
   /** One connection; resolves with its status when it is over. */
   #read() {
     const { dropBytes, pauseMs } = this.habits;
-    const drops = !this.#isCalm && dropBytes !== undefined;
+    const drops = !this.#calm.signal.aborted && dropBytes !== undefined;
     const parser = new SseParser((block) => this.#take(block));
     return new Promise((resolve) => {
       this.#request = new StreamRequest({
@@ -83,6 +90,7 @@ export class Client {
           clearTimeout(this.#pauseTimer);
           this.#request = undefined;
           if (status === 200) this.connections++;
+          this.oracle.returned(this.name);
           resolve(status);
         },
       });
@@ -93,7 +101,7 @@ export class Client {
   #pauseSometimes(socket) {
     this.#pauseTimer = setTimeout(
       () => {
-        if (this.#isCalm || socket.destroyed) return;
+        if (this.#calm.signal.aborted || socket.destroyed) return;
         socket.pause();
         // What does not read on purpose is not idle.
         socket.setTimeout(0);
@@ -116,8 +124,9 @@ export class Client {
       this.oracle.cursor(this.name, at);
     }
     if (type === 'sse-gap') {
-      this.gaps++;
-      this.oracle.gap(this.name, { ...JSON.parse(data), at });
+      const { rooms, reason } = JSON.parse(data);
+      this.gapReasons.push(reason);
+      this.oracle.gap(this.name, { rooms, at });
     } else if (type?.startsWith('sse-')) {
       this.errors++;
     } else if (data !== undefined || isMalformed) {

@@ -82,14 +82,14 @@ const garbageNotices = (epoch) => [
 ];
 
 const REDIS = {
-  kill: [4, (world, random) => restart(world, random, () => world.redis.restart())],
+  kill: [6, (world, random) => restart(world, random, () => world.redis.restart())],
   empty: [
-    1,
+    0.5,
     (world, random) =>
       losing(world, () => restart(world, random, () => world.redis.restartEmpty())),
   ],
   snapshot: [
-    3,
+    2,
     async (world, random) => {
       await world.redis.takeSnapshot();
       await sleep(random.int(100, 3_000));
@@ -100,9 +100,9 @@ const REDIS = {
       );
     },
   ],
-  replica: [2, (world, random) => failOver(world, random, 0)],
+  replica: [1.5, (world, random) => failOver(world, random, 0)],
   'replica-behind': [
-    2,
+    1,
     async (world, random) => {
       world.isClockBehind = true;
       await failOver(world, random, hasFaketime ? -BEHIND_SECONDS : 0);
@@ -110,27 +110,27 @@ const REDIS = {
     },
   ],
   pause: [
-    4,
+    6,
     async ({ redis }, random) => {
       redis.signal('SIGSTOP');
       await sleep(random.int(100, 4_000));
       redis.signal('SIGCONT');
     },
   ],
-  'cut-pubsub': [4, ({ redis }) => redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')],
+  'cut-pubsub': [6, ({ redis }) => redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')],
   'cut-all': [
-    3,
+    4,
     async ({ redis }) => {
       await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
       await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     },
   ],
-  flush: [1, (world) => losing(world, () => world.redis.command('FLUSHALL'))],
-  'lose-meta': [1, ({ redis }) => redis.command('DEL', `${PREFIX}meta`)],
-  'lose-rooms': [1, ({ redis }) => redis.command('DEL', `${PREFIX}rooms`)],
-  'lose-oldest': [1, ({ redis }) => redis.command('DEL', `${PREFIX}oldest`)],
+  flush: [0.5, (world) => losing(world, () => world.redis.command('FLUSHALL'))],
+  'lose-meta': [0.5, ({ redis }) => redis.command('DEL', `${PREFIX}meta`)],
+  'lose-rooms': [0.5, ({ redis }) => redis.command('DEL', `${PREFIX}rooms`)],
+  'lose-oldest': [0.5, ({ redis }) => redis.command('DEL', `${PREFIX}oldest`)],
   evict: [
-    2,
+    1,
     ({ redis, rooms }, random) =>
       redis.command('DEL', ...random.sample(rooms, 20).map((room) => `${PREFIX}room:${room}`)),
   ],

@@ -69,7 +69,10 @@ export class StreamRequest {
   }
 
   #parse(chunk) {
-    if (this.#decoder !== undefined) return this.#decoder.push(chunk);
+    if (this.#decoder !== undefined) {
+      this.#decoder.push(chunk);
+      return;
+    }
     this.#head = Buffer.concat([this.#head, chunk]);
     const end = this.#head.indexOf('\r\n\r\n');
     if (end === -1) return;
@@ -119,7 +122,10 @@ class ChunkedDecoder {
         }
         this.#left = Number.parseInt(this.#sizeLine, 16);
         this.#sizeLine = '';
-        if (!(this.#left > 0)) return this.onEnd();
+        if (!(this.#left > 0)) {
+          this.onEnd();
+          return;
+        }
       }
     }
   }

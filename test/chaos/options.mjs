@@ -33,6 +33,8 @@ export function readOptions() {
     wideRooms: number('CHAOS_WIDE', seconds >= 600 ? 100_000 : 20_000),
     /** The most memory that a process may take: in all with Redis, above its start with the memory log. */
     budgetMb: number('CHAOS_BUDGET_MB', log === 'redis' ? 400 : 300),
+    /** How many times as often as usual faults come. */
+    pace: number('CHAOS_PACE', 1),
     /** How long clients may take to have everything, once nothing disturbs them any more. */
     quietSeconds: number('CHAOS_QUIET', 45),
     /** The library as its sources are, compiled as it loads, instead of `dist/`. */

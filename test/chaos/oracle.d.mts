@@ -25,6 +25,7 @@ interface Verdict {
   readonly told: number;
   readonly lost: readonly Fault[];
   readonly doubled: readonly Fault[];
+  readonly ephemeralAgain: number;
   readonly excused: number;
   readonly disordered: readonly Fault[];
   readonly foreign: readonly Fault[];
@@ -34,6 +35,7 @@ export declare class Oracle {
   acknowledged(uid: number, cursor: string | undefined, at: number): void;
   lostWrites(from: number, to: number): void;
   client(name: string, rooms: readonly string[]): void;
+  returned(name: string): void;
   cursor(name: string, at: number): void;
   received(name: string, event: Received): void;
   gap(name: string, gap: { readonly rooms: readonly string[]; readonly at: number }): void;

@@ -10,6 +10,7 @@ export class Oracle {
   #acknowledged = 0;
   #foreign = [];
   #doubled = [];
+  #seenElsewhere = 0;
   #disordered = [];
 
   /** Before its first attempt. */
@@ -37,11 +38,18 @@ export class Oracle {
       since: undefined,
       /** Counts what comes, over all connections of this client. */
       seq: 0,
-      received: new Set(),
+      connection: 0,
+      /** On which connection each event came. */
+      received: new Map(),
       byRoom: new Map(),
       gaps: [],
       heads: new Map(),
     });
+  }
+
+  /** What comes from now on comes on another connection. */
+  returned(name) {
+    this.#clients.get(name).connection++;
   }
 
   /** A cursor has come: from its first on, a client is owed everything. */
@@ -59,11 +67,14 @@ export class Oracle {
       return;
     }
     const cursor = id === undefined ? undefined : parseCursor(id);
-    if (client.received.has(uid)) {
-      this.#doubled.push({ client: name, uid, id, at });
+    const before = client.received.get(uid);
+    if (before !== undefined) {
+      // It has no id, so that a process which hears of it later cannot know that another had delivered it.
+      if (event.ephemeral && before !== client.connection) this.#seenElsewhere++;
+      else this.#doubled.push({ client: name, uid, id, at });
       return;
     }
-    client.received.add(uid);
+    client.received.set(uid, client.connection);
     if (cursor === undefined) return;
     const head = client.heads.get(cursor.epoch) ?? -1;
     if (cursor.position <= head) {
@@ -117,6 +128,8 @@ export class Oracle {
       ...totals,
       lost,
       doubled,
+      /** Ephemeral events that a client got once more after it had come back. */
+      ephemeralAgain: this.#seenElsewhere,
       /** Tried again after the log had lost that it was there already: nobody can know it then. */
       excused: this.#doubled.length - doubled.length,
       disordered: this.#disordered,

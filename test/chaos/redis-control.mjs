@@ -7,8 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { redisCommand } from './resp.mjs';
 import { TcpProxy } from './tcp-proxy.mjs';
 
-/** Where Debian, Fedora and Homebrew put it. */
+/** Where Debian and Fedora put it. */
 const FAKETIME = [
+  process.env.CHAOS_FAKETIME ?? '',
   '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
   '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1',
   '/usr/lib64/faketime/libfaketime.so.1',

@@ -19,12 +19,13 @@ export function summarize({ options, world, schedule, stuck }) {
     lostUntold: verdict.lost.length,
     doubled: verdict.doubled.length,
     doubledAfterLoss: verdict.excused,
+    ephemeralAgain: verdict.ephemeralAgain,
     outOfOrder: verdict.disordered.length,
     foreign: verdict.foreign.length,
     stuck: stuck.length,
     returns: sum('returns'),
     refusals: sum('refusals'),
-    gaps: sum('gaps'),
+    gaps: countOf(world.clients.flatMap(({ gapReasons }) => gapReasons)),
     streamErrors: sum('errors'),
     failedPublishes: world.publishing.failures,
     died: world.apps.flatMap(({ name, deaths }) => deaths.map((death) => ({ name, ...death }))),
@@ -40,6 +41,13 @@ export function summarize({ options, world, schedule, stuck }) {
       stuck: stuck.slice(0, SHOWN),
     },
   };
+}
+
+/** How often each is there. */
+function countOf(names) {
+  const counts = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 function memoryOf({ name, peakMb, baselineMb = 0 }, { log, budgetMb }) {
@@ -74,13 +82,14 @@ export function tableOf(summary) {
     ['LOST UNTOLD', summary.lostUntold],
     ['DOUBLED', summary.doubled],
     ['  doubled because the log lost the key', summary.doubledAfterLoss],
+    ['  ephemeral, again on another connection', summary.ephemeralAgain],
     ['OUT OF ORDER', summary.outOfOrder],
     ['FOREIGN OR DAMAGED', summary.foreign],
     ['STUCK', summary.stuck],
     ['DIED BY THEMSELVES', summary.died.length],
     ['returns of clients', summary.returns],
     ['refused connections', summary.refusals],
-    ['sse-gap events', summary.gaps],
+    ...Object.entries(summary.gaps).map(([reason, count]) => [`sse-gap ${reason}`, count]),
     ['sse-error and the like', summary.streamErrors],
     ['failed attempts to publish', summary.failedPublishes],
     ['starts refused without Redis', summary.refusedStarts],

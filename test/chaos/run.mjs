@@ -9,7 +9,7 @@ import { Schedule } from './schedule.mjs';
 import { World } from './world.mjs';
 
 const options = readOptions();
-const { log, seconds, seed, without, only } = options;
+const { log, seconds, seed, pace, without, only } = options;
 if (log === 'redis' && !hasRedis()) {
   console.error('redis-server is missing: install it, or run with CHAOS_LOG=memory');
   process.exit(2);
@@ -43,6 +43,7 @@ const schedule = new Schedule({
   random: random.fork('schedule'),
   tracks:
     log === 'redis' ? ['redis', 'apps', 'redis-links', 'client-links'] : ['apps', 'client-links'],
+  pace,
   without,
   only,
   log: verbose ? note : undefined,

@@ -12,7 +12,7 @@ export class Schedule {
   failed = [];
   #abort = new AbortController();
 
-  constructor({ world, random, tracks, without, only, log }) {
+  constructor({ world, random, tracks, pace, without, only, log }) {
     Object.assign(this, { world, random, log });
     const isChosen = (kind) =>
       (only.length === 0 || only.some((name) => kind.startsWith(name))) &&
@@ -20,7 +20,7 @@ export class Schedule {
     this.tracks = tracks.map((name) => {
       const { everyMs, faults } = TRACKS[name];
       const kinds = [...faults].filter(([kind]) => isChosen(kind));
-      return { name, everyMs, kinds };
+      return { name, everyMs: everyMs / pace, kinds };
     });
   }
 
@@ -40,7 +40,7 @@ export class Schedule {
     const { signal } = this.#abort;
     await this.#pause(FIRST_AFTER_MS);
     while (!signal.aborted) {
-      await this.#pause(random.int(everyMs / 10, everyMs));
+      await this.#pause((0.1 + 0.9 * random.next()) * everyMs);
       if (signal.aborted) return;
       const kind = random.weighted(kinds.map(([key, { weight }]) => [weight, key]));
       // A fault draws from a generator of its own, so that one that fails early does not change those after it.

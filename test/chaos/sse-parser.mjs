@@ -2,7 +2,7 @@
 
 export class SseParser {
   #rest = '';
-  #block = undefined;
+  #block;
 
   constructor(onBlock) {
     this.onBlock = onBlock;
@@ -21,12 +21,7 @@ export class SseParser {
       if (block !== undefined) this.onBlock(block);
       return;
     }
-    const block = (this.#block ??= {
-      id: undefined,
-      type: undefined,
-      data: undefined,
-      isMalformed: false,
-    });
+    const block = (this.#block ??= { isMalformed: false });
     if (line.includes('\r')) block.isMalformed = true;
     if (line.startsWith(':')) return;
     const colon = line.indexOf(':');
@@ -34,8 +29,7 @@ export class SseParser {
     const value = colon === -1 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
     if (name === 'id') block.id = value;
     else if (name === 'event') block.type = value;
-    else if (name === 'data')
-      block.data = block.data === undefined ? value : `${block.data}\n${value}`;
+    else if (name === 'data') block.data = 'data' in block ? [block.data, value].join('\n') : value;
     else if (name !== 'retry') block.isMalformed = true;
   }
 }

@@ -99,6 +99,8 @@ export class TcpProxy {
       if (timer === undefined) pump();
     });
     // What is on its way still arrives.
-    from.on('close', () => setTimeout(link.end, Math.max(0, dueAt - performance.now()) + 1));
+    from.on('close', () =>
+      setTimeout(() => link.end(), Math.max(0, dueAt - performance.now()) + 1),
+    );
   }
 }

@@ -15,9 +15,10 @@ import { TcpProxy } from './tcp-proxy.mjs';
 const PROCESSES = 3;
 /** All rooms in which much happens. */
 const ROOMS = Array.from({ length: 200 }, (_none, n) => `r${n}`);
-/** So many clients share the rooms in which little happens. They stay with one process, which then has all of them. */
+/** How many clients share the rooms in which little happens. They stay with one process, which then has all
+ * of these rooms. */
 const WIDE_CLIENTS = 4;
-/** So many of those rooms have events: the others only cost. */
+/** How many of those rooms have events: the others only cost. */
 const WIDE_ROOMS_USED = 500;
 /** Several such rooms share a last event. */
 const WIDE_PROBE_ROOMS = 20;
@@ -38,7 +39,7 @@ export class World {
 
   async start() {
     const { log, isFromSources } = this.options;
-    const { keep } = this.keeper;
+    const keep = (child) => this.keeper.keep(child);
     if (log === 'redis') {
       this.redis = new RedisControl({ folder: this.folder, keep, freePort });
       await this.redis.start();
@@ -87,18 +88,24 @@ export class World {
     const groups = ROOMS.map((room) => [room]);
     while (wide.length > 0) groups.push(wide.splice(0, WIDE_PROBE_ROOMS));
     const { accepted, refused } = await this.publishing.probe(groups, deadline);
+    let known = 0;
+    this.log?.('the last event of each room is published');
     for (;;) {
       const late = accepted.flatMap(({ uid, rooms }) =>
         this.oracle
           .waiting(uid)
-          .map((name) => `${name} neither gets nor is told event ${uid} of ${rooms}`),
+          .map(
+            (name) => `${name} neither gets nor is told event ${String(uid)} of ${rooms.join()}`,
+          ),
       );
       if (late.length === 0 || Date.now() > deadline) {
         return [
-          ...refused.map(({ rooms }) => `no process publishes to ${rooms} any more`),
+          ...refused.map(({ rooms }) => `no process publishes to ${rooms.join()} any more`),
           ...late,
         ];
       }
+      if (late.length !== known)
+        this.log?.(`${(known = late.length)} deliveries are still due: ${late[0]}`);
       await sleep(100);
     }
   }
@@ -133,7 +140,7 @@ export class World {
       });
     }
     const each = Math.floor(wideRooms / WIDE_CLIENTS);
-    for (let n = 0; n < WIDE_CLIENTS && each > 0; n++) {
+    for (let n = 0; n < (each > 0 ? WIDE_CLIENTS : 0); n++) {
       const first = n * each;
       this.#addClient({
         name: `wide ${n}`,
