@@ -83,7 +83,7 @@ export class Client {
           Accept: 'text/event-stream',
           ...(this.#lastId !== undefined && { 'Last-Event-ID': this.#lastId }),
         },
-        maxBytes: drops ? this.random.int(1, 2 * dropBytes) : Infinity,
+        maxBytes: drops ? this.#drawBytes(dropBytes) : Infinity,
         idleMs: IDLE_MS,
         onText: (text) => parser.push(text),
         onClose: (status) => {
@@ -96,6 +96,11 @@ export class Client {
       });
       if (pauseMs !== undefined) this.#pauseSometimes(this.#request.socket);
     });
+  }
+
+  /** From far below to far above: a client that never gets past a large event is only told of gaps. */
+  #drawBytes(about) {
+    return Math.ceil(about * 10 ** (3 * this.random.next() - 1.5));
   }
 
   #pauseSometimes(socket) {

@@ -1,6 +1,5 @@
 // What goes wrong. Each kind belongs to a track; the faults of one track never overlap, those of different tracks do.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasFaketime } from './redis-control.mjs';
 
 const PREFIX = 'sse:{hub:}:';
 const CHANNEL = `${PREFIX}events`;
@@ -41,28 +40,26 @@ async function losing({ oracle }, fault) {
   oracle.lostWrites(from, Date.now());
 }
 
-async function failOver(world, random, clockOffset) {
-  const { redis } = world;
-  const standby = await redis.startReplica({ clockOffset });
+/** A replica that lacks the last writes takes over; its clock is behind by so many seconds. */
+async function failOver(world, random, behindSeconds = 0) {
+  const { redis, oracle } = world;
+  const hasOwnClock = behindSeconds > 0 && redis.hasClocks;
+  const standby = await redis.startReplica({ clockOffset: hasOwnClock ? -behindSeconds : 0 });
   await sleep(random.int(100, 1_000));
   const from = Date.now();
   standby.link.carries = { up: false, down: false };
   await sleep(random.int(50, 2_000));
-  if (clockOffset === 0 && !hasFaketime && world.isClockBehind) {
-    // No other clock to be had: the old master gives positions as if its own had been ahead.
-    await redis.command(
-      'HSET',
-      `${PREFIX}meta`,
-      'last',
-      String((Date.now() + BEHIND_SECONDS * 1000) * 1000),
-    );
+  if (behindSeconds > 0 && !hasOwnClock) {
+    // The old master gives positions as if its clock had been ahead.
+    const ahead = (Date.now() + behindSeconds * 1000) * 1000;
+    await redis.command('HSET', `${PREFIX}meta`, 'last', String(ahead));
     await sleep(random.int(50, 1_000));
   }
   await withApps(world, random, async () => {
     await redis.promote(standby);
     world.cutRedisLinks();
   });
-  world.oracle.lostWrites(from, Date.now());
+  oracle.lostWrites(from, Date.now());
 }
 
 const garbageNotices = (epoch) => [
@@ -100,15 +97,8 @@ const REDIS = {
       );
     },
   ],
-  replica: [1.5, (world, random) => failOver(world, random, 0)],
-  'replica-behind': [
-    1,
-    async (world, random) => {
-      world.isClockBehind = true;
-      await failOver(world, random, hasFaketime ? -BEHIND_SECONDS : 0);
-      world.isClockBehind = false;
-    },
-  ],
+  replica: [1.5, (world, random) => failOver(world, random)],
+  'replica-behind': [1, (world, random) => failOver(world, random, BEHIND_SECONDS)],
   pause: [
     6,
     async ({ redis }, random) => {
@@ -220,3 +210,5 @@ export const TRACKS = {
   'redis-links': { everyMs: 6_000, faults: new Map(linkFaults('redis', 'redisLinks')) },
   'client-links': { everyMs: 2_000, faults: new Map(linkFaults('client', 'clientLinks')) },
 };
+
+export const KINDS = Object.values(TRACKS).flatMap(({ faults }) => [...faults.keys()]);

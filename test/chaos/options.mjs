@@ -1,5 +1,7 @@
 // What a run is told by its environment. Everything has a default; a bad value ends the run before it begins.
 
+import { KINDS } from './faults.mjs';
+
 const { env } = process;
 
 function number(name, fallback) {
@@ -11,7 +13,15 @@ function number(name, fallback) {
   return value;
 }
 
-const list = (name) => (env[name] ?? '').split(',').filter((word) => word !== '');
+/** Beginnings of names of faults. */
+function kinds(name) {
+  const words = (env[name] ?? '').split(',').filter((word) => word !== '');
+  for (const word of words) {
+    if (KINDS.some((kind) => kind.startsWith(word))) continue;
+    throw new Error(`${name}: no fault begins with ${word}; there are ${KINDS.join(', ')}`);
+  }
+  return words;
+}
 
 export function readOptions() {
   const log = env.CHAOS_LOG ?? 'redis';
@@ -24,8 +34,8 @@ export function readOptions() {
     seconds,
     seed: number('CHAOS_SEED', Math.floor(Math.random() * 2 ** 31)),
     /** Faults to leave out, or the only ones to have: names, or what names begin with. */
-    without: list('CHAOS_WITHOUT'),
-    only: list('CHAOS_ONLY'),
+    without: kinds('CHAOS_WITHOUT'),
+    only: kinds('CHAOS_ONLY'),
     clients: number('CHAOS_CLIENTS', 24),
     /** Events per second, of all publishers together. */
     rate: number('CHAOS_RATE', 60),

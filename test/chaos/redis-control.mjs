@@ -1,26 +1,17 @@
 // A Redis that is killed, restarted with less than it had, and replaced by a replica.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { redisCommand } from './resp.mjs';
 import { TcpProxy } from './tcp-proxy.mjs';
 
-/** Where Debian and Fedora put it. */
-const FAKETIME = [
-  process.env.CHAOS_FAKETIME ?? '',
-  '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
-  '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1',
-  '/usr/lib64/faketime/libfaketime.so.1',
-].find((file) => existsSync(file));
-
-export const hasFaketime = FAKETIME !== undefined;
 export const hasRedis = () => spawnSync('redis-server', ['--version']).status === 0;
 
 class RedisServer {
-  constructor({ port, folder, keep, clockOffset = 0 }) {
-    Object.assign(this, { port, folder, keep, clockOffset });
+  constructor({ port, folder, keep, clock }) {
+    Object.assign(this, { port, folder, keep, clock });
     mkdirSync(folder, { recursive: true });
   }
 
@@ -30,12 +21,7 @@ class RedisServer {
     args.push('--appendonly', isDurable ? 'yes' : 'no', '--appendfsync', 'always');
     args.push('--repl-diskless-sync-delay', '0');
     if (masterPort !== undefined) args.push('--replicaof', `127.0.0.1 ${masterPort}`);
-    const clock = {
-      LD_PRELOAD: FAKETIME,
-      FAKETIME: `${this.clockOffset}s`,
-      DONT_FAKE_MONOTONIC: '1',
-    };
-    const env = { PATH: process.env.PATH, ...(this.clockOffset !== 0 && clock) };
+    const env = { PATH: process.env.PATH, ...this.clock };
     this.child = spawn('redis-server', args.map(String), { stdio: 'ignore', env });
     this.keep(this.child);
     for (let tries = 0; tries < 500; tries++) {
@@ -60,14 +46,21 @@ class RedisServer {
 
 export class RedisControl {
   #count = 0;
+  #clockLibrary;
 
   constructor({ folder, keep, freePort }) {
     Object.assign(this, { folder, keep, freePort });
   }
 
   async start() {
+    this.#clockLibrary = compileClock(this.folder);
     this.master = await this.#server();
     await this.master.start();
+  }
+
+  /** Whether a server may have a clock of its own: there is a C compiler. */
+  get hasClocks() {
+    return this.#clockLibrary !== undefined;
   }
 
   get port() {
@@ -140,11 +133,23 @@ export class RedisControl {
   }
 
   async #server(clockOffset = 0) {
+    const clock = clockOffset !== 0 && {
+      LD_PRELOAD: this.#clockLibrary,
+      CLOCK_OFFSET: String(clockOffset),
+    };
     const folder = join(this.folder, `redis-${this.#count++}`);
-    return new RedisServer({ port: await this.freePort(), folder, keep: this.keep, clockOffset });
+    return new RedisServer({ port: await this.freePort(), folder, keep: this.keep, clock });
   }
 
   #remove(name) {
     rmSync(join(this.master.folder, name), { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** `undefined` without a C compiler. */
+function compileClock(folder) {
+  const library = join(folder, 'clock.so');
+  const source = join(import.meta.dirname, 'clock.c');
+  const { status } = spawnSync('cc', ['-shared', '-fPIC', '-o', library, source]);
+  return status === 0 ? library : undefined;
 }

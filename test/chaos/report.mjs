@@ -67,6 +67,10 @@ export function failuresOf(summary) {
   none(summary.stuck, 'stuck after the faults were over');
   none(summary.died.length, 'processes died by themselves');
   none(summary.processes.filter(({ isWithin }) => !isWithin).length, 'memory budgets broken');
+  for (const [kind, count] of Object.entries(summary.faults)) {
+    const failed = summary.failedFaults.filter((fault) => fault.kind === kind).length;
+    if (failed === count) failures.push(`${kind} could not be done once`);
+  }
   // Who tests nothing finds nothing.
   if (summary.due === 0) failures.push('no delivery was due');
   return failures;

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readOptions } from './options.mjs';
 import { Random } from './random.mjs';
-import { hasFaketime, hasRedis } from './redis-control.mjs';
+import { hasRedis } from './redis-control.mjs';
 import { failuresOf, summarize, tableOf } from './report.mjs';
 import { Schedule } from './schedule.mjs';
 import { World } from './world.mjs';
@@ -20,12 +20,6 @@ const given = Object.entries(process.env).filter(
 );
 const again = [`CHAOS_SEED=${seed}`, ...given.map(([name, value]) => `${name}=${value}`)].join(' ');
 console.log(`The same faults again: ${again} npm run test:chaos`);
-if (log === 'redis' && !hasFaketime) {
-  console.log(
-    'libfaketime is missing: replica-behind sets the positions of the old master ahead instead',
-  );
-}
-
 const startedAt = Date.now();
 const verbose = process.env.CHAOS_VERBOSE === '1';
 const note = (text) =>
@@ -38,6 +32,9 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 await world.start();
+if (world.redis?.hasClocks === false) {
+  note('no C compiler: replica-behind sets the positions of the old master ahead instead');
+}
 const schedule = new Schedule({
   world,
   random: random.fork('schedule'),
@@ -70,7 +67,9 @@ for (const { name, end, said } of summary.died) console.log(`${name} died (${end
 for (const [kind, list] of Object.entries(summary.examples)) {
   for (const example of list) console.log(`${kind}: ${JSON.stringify(example)}`);
 }
-for (const failed of summary.failedFaults) console.log(`this fault could not be done: ${failed}`);
+for (const { kind, why } of summary.failedFaults) {
+  console.log(`this fault could not be done: ${kind}: ${why}`);
+}
 const json = JSON.stringify({ ...summary, failures });
 if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, json);
 console.log(`JSON: ${json}`);

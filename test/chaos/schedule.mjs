@@ -54,7 +54,7 @@ export class Schedule {
     try {
       await run(this.world, random);
     } catch (error) {
-      this.failed.push(`${kind}: ${error.message}`);
+      this.failed.push({ kind, why: error.message });
       this.log?.(`fault: ${kind} failed: ${error.message}`);
     }
     this.log?.(`fault: ${kind} is over`);
