@@ -21,28 +21,27 @@ describe('a short run of the adversary', () => {
     run?.kill('SIGTERM');
   });
 
-  it.each([
-    ['memory', true],
-    ['redis', hasRedis],
-  ])(
-    'finds nothing with the log in %s',
-    async (log, isThere) => {
-      if (!isThere) return;
-      const { code, printed } = await chaos({ ...SHORT, CHAOS_LOG: log });
-      const json = /^JSON: (.*)$/m.exec(printed)?.[1] ?? '{}';
-      // What has failed is of more use than an exit code.
-      expect({ printed: code === 0 ? '' : printed, ...JSON.parse(json) }).toMatchObject({
-        printed: '',
-        failures: [],
-        lostUntold: 0,
-        doubled: 0,
-        outOfOrder: 0,
-        foreign: 0,
-      });
-      expect(JSON.parse(json).returns).toBeGreaterThan(0);
+  it('finds nothing with the log in memory', async () => {
+    expect(await found('memory')).toEqual([]);
+  }, 120_000);
+
+  (hasRedis ? it : it.skip)(
+    'finds nothing with the log on Redis',
+    async () => {
+      expect(await found('redis')).toEqual([]);
     },
     120_000,
   );
+
+  /** Why the run failed; where it did, also what it printed, which is of more use. */
+  async function found(log: string): Promise<string[]> {
+    const { code, printed } = await chaos({ ...SHORT, CHAOS_LOG: log });
+    const json = /^JSON: (.*)$/m.exec(printed)?.[1];
+    if (json === undefined) return [printed];
+    const { failures, returns } = JSON.parse(json) as { failures: string[]; returns: number };
+    if (returns === 0) failures.push('no client returned');
+    return code === 0 ? failures : [...failures, printed];
+  }
 
   function chaos(env: Record<string, string>): Promise<{ code: number | null; printed: string }> {
     const child = spawn(process.execPath, ['test/chaos/run.mjs'], {

@@ -47,10 +47,8 @@ const schedule = new Schedule({
 });
 schedule.start();
 const progress = setInterval(() => {
-  const { published, acknowledged, delivered, lost } = world.oracle.judge();
-  note(
-    `${published} published, ${acknowledged} acknowledged, ${delivered} delivered, ${lost.length} on their way or lost`,
-  );
+  const { published, acknowledged, received } = world.oracle.progress();
+  note(`${published} published, ${acknowledged} acknowledged, received ${received} times`);
 }, 15_000);
 await sleep(seconds * 1000);
 await schedule.stop();
