@@ -29,6 +29,7 @@ export class Publishing {
   #inFlight = new Set();
   #isOver = false;
   failures = 0;
+  #lastFailure = new Map();
 
   constructor({ oracle, random, processes, rooms, wideRooms, log, rate }) {
     Object.assign(this, { oracle, random, processes, rooms, wideRooms, log, rate });
@@ -56,7 +57,8 @@ export class Publishing {
       for (let rooms = left.pop(); rooms !== undefined; rooms = left.pop()) {
         const event = this.#event({ rooms, size: 5, type: 'probe', kind: 'key' });
         const isAccepted = await this.#insist(event, deadline);
-        (isAccepted ? accepted : refused).push(event);
+        if (isAccepted) accepted.push(event);
+        else refused.push({ ...event, why: this.#lastFailure.get(event.uid) });
       }
     };
     await Promise.all(Array.from({ length: 8 }, work));
@@ -126,11 +128,16 @@ export class Publishing {
         this.oracle.acknowledged(event.uid, JSON.parse(body).cursor, Date.now());
         return true;
       }
-      this.log?.(`publish ${event.uid}: ${status} ${body.slice(0, 200)}`);
+      this.#fail(event, `${status} ${body.slice(0, 400)}`);
     } catch (error) {
-      this.log?.(`publish ${event.uid}: ${error.message}`);
+      this.#fail(event, error.message);
     }
-    this.failures++;
     return false;
+  }
+
+  #fail({ uid, type }, why) {
+    this.failures++;
+    if (type === 'probe') this.#lastFailure.set(uid, why);
+    this.log?.(`publish ${uid}: ${why}`);
   }
 }

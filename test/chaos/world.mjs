@@ -100,7 +100,9 @@ export class World {
       );
       if (late.length === 0 || Date.now() > deadline) {
         return [
-          ...refused.map(({ rooms }) => `no process publishes to ${rooms.join()} any more`),
+          ...refused.map(
+            ({ rooms, why }) => `nobody can publish to ${rooms.join()} any more: ${String(why)}`,
+          ),
           ...late,
         ];
       }
