@@ -42,6 +42,7 @@ export const durationMsOrRange = rule(
   },
 );
 export const aFunction = rule('a function', (value) => typeof value === 'function');
+export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
 export const aList = rule('a list', Array.isArray);
 export const anyText = rule('a text', (value) => typeof value === 'string');
 export const aText = rule(
