@@ -1,9 +1,8 @@
-import { Logger } from '@nestjs/common';
 import { describe } from '../errors.js';
 import type { Head, LogFollower } from '../event-log.js';
-import { RareLine } from '../warnings.js';
 import { Hearing } from './hearing.js';
 import { parseNotice, type Notice } from './notice.js';
+import { RareCheck } from './rare-check.js';
 import { delayMsFor, hasHad, Repair, type ReadChunk, type TakenEvent } from './repair.js';
 import { Tail } from './tail.js';
 import { UnreadableNotices } from './unreadable-notices.js';
@@ -41,11 +40,10 @@ export class Follower {
   /** A notice has shown that the log goes on from before where it was. */
   private hasGoneBack = false;
   private isClosed = false;
-  private behindBecause: string | undefined;
   private wake: (() => void) | undefined;
   private readonly hearing: Hearing;
   private readonly unreadable: UnreadableNotices;
-  private readonly behindLine = new RareLine();
+  private readonly headCheck = new RareCheck(() => this.repairSoon());
 
   constructor(
     private readonly hub: LogFollower,
@@ -58,7 +56,7 @@ export class Follower {
   ) {
     this.tail = new Tail(0, options.tailBytes);
     this.hearing = new Hearing(source, options);
-    this.unreadable = new UnreadableNotices(options.hub, () => this.repairSoon());
+    this.unreadable = new UnreadableNotices(options.hub);
   }
 
   /** Where this process has come to; `undefined` before it began. */
@@ -67,7 +65,7 @@ export class Follower {
   }
 
   get trouble(): string | undefined {
-    return this.hearing.trouble ?? this.behindBecause ?? this.unreadable.trouble;
+    return this.hearing.trouble ?? this.unreadable.trouble;
   }
 
   /** To be called when notices come, so that none is missing between the head and the first of them. */
@@ -84,14 +82,18 @@ export class Follower {
   close(): void {
     this.isClosed = true;
     this.hearing.close();
-    this.unreadable.close();
+    this.headCheck.close();
     this.wake?.();
   }
 
   message(text: string): void {
     this.hearing.heard();
     const notice = parseNotice(text);
-    if (notice === undefined) return this.unreadable.add();
+    if (notice === undefined) {
+      // It may have been an event.
+      this.unreadable.add();
+      return this.headCheck.soon();
+    }
     const isTaken = !this.isBehind && this.take(notice);
     if (!isTaken && !(this.waiting.push(notice) && this.isBehind)) this.mustRepair = true;
     if (this.mustRepair && !this.isBehind) void this.catchUp();
@@ -121,23 +123,14 @@ export class Follower {
         this.mustRepair = false;
         await this.repair();
         failures = 0;
-        this.behindBecause = undefined;
       } catch (error) {
         this.mustRepair = true;
-        this.stillBehind(error);
+        if (!this.isClosed) this.hearing.behind(describe(error));
         await this.pause(Math.random() * Math.min(MAX_RETRY_MS, 50 * 2 ** failures++));
       }
     }
     this.isBehind = false;
     this.hearing.caughtUp();
-  }
-
-  private stillBehind(error: unknown): void {
-    if (this.isClosed) return;
-    this.behindBecause = `missed events cannot be read: ${describe(error)}`;
-    if (this.hearing.trouble === undefined && this.behindLine.again() > 0) {
-      logger.warn(`Hub "${this.options.hub}": ${this.behindBecause}`);
-    }
   }
 
   private async repair(): Promise<void> {
@@ -217,8 +210,11 @@ export class Follower {
   private take(notice: Notice): boolean {
     const { at } = this;
     if (at === undefined) return false;
-    // Of a log that is no more: it was told as lost with all the others.
-    if (this.formerEpochs.has(notice.epoch)) return true;
+    if (this.formerEpochs.has(notice.epoch)) {
+      // Of a log that is no more: it was told as lost with all the others. Unless that log has come back.
+      this.headCheck.soon();
+      return true;
+    }
     if (notice.epoch !== at.epoch) return false;
     if (notice.kind === 'ephemeral') {
       this.hub.event(notice.event);
@@ -255,5 +251,3 @@ export class Follower {
     });
   }
 }
-
-const logger = new Logger('Sse');

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { diagnostics } from '../diagnostics.js';
 import { describe } from '../errors.js';
+import { RareLine } from '../warnings.js';
 
 /** After this many probes in a row that are not heard the subscription is made anew. */
 const MAX_MISSES = 2;
@@ -18,6 +19,8 @@ export class Hearing {
   private isClosed = false;
   private awayBecause: string | undefined;
   private unansweredBecause: string | undefined;
+  private behindBecause: string | undefined;
+  private readonly behindLine = new RareLine();
   private heardAt = performance.now();
   private misses = 0;
   private isProbing = false;
@@ -29,7 +32,7 @@ export class Hearing {
   ) {}
 
   get trouble(): string | undefined {
-    return this.awayBecause ?? this.unansweredBecause;
+    return this.awayBecause ?? this.unansweredBecause ?? this.behindBecause;
   }
 
   start(): void {
@@ -66,8 +69,17 @@ export class Hearing {
     this.awayBecause = why;
   }
 
+  /** What was missed cannot be read, until `caughtUp()`. */
+  behind(why: string): void {
+    this.behindBecause = `missed events cannot be read: ${why}`;
+    if (this.awayBecause === undefined && this.behindLine.again() > 0) {
+      logger.warn(`Hub "${this.options.hub}": ${this.behindBecause}`);
+    }
+  }
+
   /** Nothing is missing any more. */
   caughtUp(): void {
+    this.behindBecause = undefined;
     if (!this.isSubscribed || this.isClosed || this.awayBecause === undefined) return;
     this.awayBecause = undefined;
     logger.log('Events arrive again');

@@ -60,6 +60,7 @@ describe('Follower', () => {
     const { follower, seen, asked } = await follow(
       { epoch: 'one', position: 5 },
       { epoch: 'three', position: 8 },
+      { epoch: 'three', position: 9 },
     );
     follower.message(notice('two', 7));
     await turn();
@@ -81,6 +82,21 @@ describe('Follower', () => {
     follower.subscribed();
     await turn();
     follower.message(notice('one', 9));
+    expect(seen).toEqual(['caught up two', 'end one after 8', 'caught up after one']);
+  });
+
+  it('looks whether a log has come back when it hears of one that had ended', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+    const { follower, seen } = await follow(
+      { epoch: 'one', position: 5 },
+      { epoch: 'two', position: 7 },
+      { epoch: 'one', position: 8 },
+    );
+    follower.message(notice('two', 7));
+    await turn();
+    follower.message(notice('one', 8));
+    await jest.advanceTimersByTimeAsync(1_000);
+    await turn();
     expect(seen).toEqual(['caught up two', 'end one after 8', 'caught up after one']);
   });
 
