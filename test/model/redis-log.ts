@@ -80,7 +80,7 @@ export class RedisModelLog implements ModelLog {
     if (what === 'loseNotification') this.schedule.pick(this.processes)?.loseNext();
     if (what === 'backUp') await this.server.command('EVAL', BACK_UP, '0', this.prefix);
     if (what === 'goBack') await this.goBack('another server');
-    // Where nobody has seen what is lost then, nobody can know.
+    // Where no process has handed on what is lost then, nobody can know.
     if (what === 'goBackInPlace' && (await this.isSeen())) {
       await this.goBack('');
       if (this.schedule.below(2) === 0) await this.disturb('cut');
@@ -95,7 +95,7 @@ export class RedisModelLog implements ModelLog {
   private async isSeen(): Promise<boolean> {
     await Promise.allSettled(this.appending);
     const head = await this.publisher.head();
-    return this.processes.some((process) => process.isAt(head));
+    return this.processes.some((process) => process.isAt(head) && process.handedOn(head));
   }
 
   async settled(): Promise<void> {
@@ -174,6 +174,10 @@ class SlowRedisLog implements ProcessLog {
     return head?.epoch === epoch && head.position === position;
   }
 
+  handedOn({ position }: Head): boolean {
+    return this.following.lastTaken?.position === position;
+  }
+
   get where(): string {
     return inspect(this.log, { depth: 3, breakLength: 200 });
   }
@@ -206,5 +210,9 @@ class SlowRedisLog implements ProcessLog {
 }
 
 interface Follows {
-  readonly following?: { message: (text: string) => void; readonly head: Head | undefined };
+  readonly following?: {
+    message: (text: string) => void;
+    readonly head: Head | undefined;
+    readonly lastTaken: { readonly position: number } | undefined;
+  };
 }

@@ -55,7 +55,7 @@ const WORLDS: [string, ModelOptions][] = [
     {
       steps: 600,
       maxEvents: 1_000,
-      often: { ...CALM, loseNotification: 1, cut: 0.2, backUp: 2, goBackInPlace: 0.6 },
+      often: { ...CALM, loseNotification: 1, cut: 0.2, backUp: 0.5, goBackInPlace: 1.2 },
     },
   ],
 ];
