@@ -87,7 +87,7 @@ async function ioredis(): Promise<IoRedis> {
   try {
     return await import('ioredis');
   } catch (cause) {
-    const isMissing = (cause as { code?: string }).code === 'ERR_MODULE_NOT_FOUND';
+    const isMissing = String((cause as { code?: string }).code).endsWith('MODULE_NOT_FOUND');
     const remedy = isMissing
       ? 'redisEventLog({ url }) needs ioredis, 5 or 6: `npm install ioredis`'
       : `ioredis cannot be loaded (${describe(cause)}); install it again`;
