@@ -2,17 +2,9 @@ import { Logger, type InjectionToken } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import { currentConnection, type CloseReason, type SseConnection } from './connection.js';
 import { formatCursor } from './cursor.js';
-import { Deferred } from './deferred.js';
 import { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
-import {
-  describe,
-  preview,
-  SseClosedError,
-  SseError,
-  SseInvalidFieldError,
-  SseLimitError,
-} from './errors.js';
+import { describe, preview, SseClosedError, SseError, SseLimitError } from './errors.js';
 import {
   HubEvent,
   type EventData,
@@ -22,17 +14,18 @@ import {
   type SseEvent,
 } from './event.js';
 import type { EventLog, Head, NewEvent, RoomState } from './event-log.js';
-import { encodeParts, type FrameParts, type SseMessage } from './frame.js';
+import { encodeParts, type SseMessage } from './frame.js';
 import {
   checkHubStreamOptions,
   type EmitOptions,
   type HubOptions,
   type HubStreamOptions,
 } from './hub.options.js';
+import { newEvent } from './new-event.js';
 import { positiveInteger } from './option-rules.js';
 import { Reader } from './reader.js';
 import { isCovered, positionIn, REPLAY_CAP } from './resume.js';
-import { RareLine, warnOfReservedType } from './warnings.js';
+import { RareLine } from './warnings.js';
 import { CONTROL_ROOM, roomList } from './rooms.js';
 import { SSE_DEFAULTS, type LimitsOptions } from './sse.options.js';
 
@@ -44,7 +37,7 @@ const PAGE_BYTES = 8 * 1_048_576;
  * @publicApi
  */
 export interface Emitter<Events extends object> {
-  /** As `Broadcaster.publish()`, checked against the event map. */
+  /** As `Broadcaster.publish()`, checked against the event map. Never throws at once, and need not be awaited. */
   emit<Type extends EventType<Events>>(
     type: Type,
     data: EventData<Events, Type>,
@@ -83,6 +76,7 @@ export class Broadcaster<Events extends object = EventMap> {
   readonly delivery = new Delivery<Events>();
   private isClosed = false;
   private readonly failures = new RareLine();
+  private readonly facts: Parameters<typeof newEvent>[3];
 
   /** @internal Hubs are made by `SseModule`. */
   constructor(
@@ -91,7 +85,13 @@ export class Broadcaster<Events extends object = EventMap> {
     private readonly options: HubOptions = {},
     private readonly name = '',
     private readonly limits: LimitsOptions = {},
-  ) {}
+  ) {
+    this.facts = {
+      serialize: options.serialize,
+      keepsHistory: this.keepsHistory,
+      maxBytes: limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes,
+    };
+  }
 
   /** @internal Up to here every live reader has got everything. */
   get delivered(): Head {
@@ -112,7 +112,9 @@ export class Broadcaster<Events extends object = EventMap> {
 
   /**
    * Publishes a message to the rooms. Resolves with the event's cursor (`''` for an ephemeral event) once the log has
-   * accepted it; never waits for a reader.
+   * accepted it; never waits for a reader. What is published is what the message holds at this moment: changing its
+   * objects afterwards changes nothing. A rejection that nobody awaits does not end the process. Every failure is published on the
+   * `error` channel of `SSE_CHANNELS` and told by the log, at most once per 10 s.
    * @throws SseInvalidFieldError, SseSerializeError, SseClosedError; SseLimitError for more than `limits.maxEventBytes`; or what
    * the log rejects with
    */
@@ -121,79 +123,36 @@ export class Broadcaster<Events extends object = EventMap> {
     message: SseMessage,
     options: EmitOptions = {},
   ): Promise<string> {
-    let event: NewEvent;
-    try {
-      event = this.toEvent(rooms, message, options);
-    } catch (error) {
-      // A mistake in the program: where nobody awaits it, it is unhandled like every mistake.
-      return Promise.reject(error);
-    }
-    return this.append(event);
-  }
-
-  private toEvent(
-    rooms: string | readonly string[],
-    message: SseMessage,
-    { retry = message.retry, key, ephemeral = false }: EmitOptions,
-  ): NewEvent {
-    if (message.id !== undefined) {
-      const remedy = 'the hub gives its events their ids; put an id of your own into `data`';
-      throw new SseInvalidFieldError('id', message.id, remedy);
-    }
-    if (key === '') throw new SseInvalidFieldError('key', key, 'expected a text that is not empty');
-    // A copy, so that an object which is used again does not change history.
-    const complete: SseMessage = { ...message };
-    if (retry !== undefined) complete.retry = retry;
-    // Without a data field a client fires no event, whatever its type.
-    if (complete.type !== undefined && complete.data === undefined) complete.data = '';
-    const parts = encodeParts(complete, this.options.serialize);
-    this.checkSize(parts);
-    warnOfReservedType(message.type);
-    return {
-      rooms: roomList(rooms),
-      message: complete,
-      parts,
-      key,
-      ephemeral: ephemeral || !this.keepsHistory,
-    };
+    const published = this.append(() => newEvent(rooms, message, options, this.facts));
+    // What only a client has caused, such as the name of a room, and a log that is away must not end the process.
+    published.catch((error: unknown) => this.logFailure(error));
+    return published;
   }
 
   /** @internal Says something to all processes that have this hub; `delivery.onControl` hears it. */
   async tellAll(data: string): Promise<void> {
     const message: SseMessage = { data };
-    const ephemeral = !this.keepsHistory;
-    await this.append({ rooms: [CONTROL_ROOM], message, parts: encodeParts(message), ephemeral });
+    const event = { rooms: [CONTROL_ROOM], message, parts: encodeParts(message) };
+    await this.append(() => ({ ...event, ephemeral: !this.keepsHistory }));
   }
 
-  private checkSize({ beforeId, afterId }: FrameParts): void {
-    const max = this.limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes;
-    // A character has up to three bytes, so that most events need no counting.
-    if (max === false || (beforeId.length + afterId.length) * 3 <= max) return;
-    const bytes = Buffer.byteLength(beforeId) + Buffer.byteLength(afterId);
-    if (bytes <= max) return;
-    const remedy = `an event of ${bytes} bytes is not published; send where the data can be fetched`;
-    throw new SseLimitError('maxEventBytes', max, remedy);
-  }
-
-  private append(event: NewEvent): Promise<string> {
-    const appended = this.isClosed
-      ? Deferred.rejected(new SseClosedError('the hub'))
-      : this.log.append(event);
-    const cursor = appended.then(({ epoch, position }) => {
+  /** Never throws at once: what goes wrong rejects, and is published for whoever watches. */
+  private async append(make: () => NewEvent): Promise<string> {
+    try {
+      const event = make();
+      if (this.isClosed) throw new SseClosedError('the hub');
+      const { epoch, position } = await this.log.append(event);
       if (diagnostics.publish.hasSubscribers) this.tellPublished(event);
       return position === undefined ? '' : formatCursor({ epoch, position });
-    });
-    // That a log is away for a moment must not end a process which does not await each publish; it is told all the same.
-    cursor.catch((error: unknown) => {
+    } catch (error) {
       const broadcaster = this as unknown as Broadcaster;
       diagnostics.error.publish({ error, connection: undefined, broadcaster });
-      this.tellFailure(error);
-    });
-    return cursor;
+      throw error;
+    }
   }
 
   /** While a log is away, each event fails: that is not a line for each. */
-  private tellFailure(error: unknown): void {
+  private logFailure(error: unknown): void {
     const failed = this.failures.again();
     if (failed === 0) return;
     const what =

@@ -1,5 +1,6 @@
-import { joinStands, type Stand } from './cursor.js';
+import { joinStands, parseCursors, type Stand } from './cursor.js';
 import { SseError } from './errors.js';
+import { warnOfSharedStream } from './warnings.js';
 
 /** What the client may come back to: a stream of a hub. */
 export interface CursorSource {
@@ -22,6 +23,7 @@ const NONE: readonly CursorSource[] = [];
 /** What the client of one connection comes back with: the ids that went to it, and where its streams stand between them. */
 export class ClientCursor {
   private sources = NONE;
+  private hasRead = false;
   /** The handler writes ids that are no cursors: the client comes back with one of those. */
   private hasOwnIds = false;
   private claimed: Map<object, Set<string>> | undefined;
@@ -40,6 +42,7 @@ export class ClientCursor {
       );
     }
     this.sources = [...this.sources, source];
+    this.hasRead = true;
   }
 
   untrack(source: CursorSource): void {
@@ -76,7 +79,11 @@ export class ClientCursor {
   /** The id that a message with this one goes out with: that of a hub among several says where the client stands in all. */
   idOf(id: string | number | undefined): string | number | undefined {
     const only = this.sources[0];
-    if (id === undefined || only === undefined) return id;
+    if (id === undefined) return id;
+    if (only === undefined) {
+      if (!this.hasRead && isCursor(id)) warnOfSharedStream();
+      return id;
+    }
     if (this.sources.length === 1 && typeof id === 'string' && only.holds(id)) {
       // Nearly always, and once per event and client.
       only.cameOut(id);
@@ -97,4 +104,8 @@ export class ClientCursor {
   private get stands(): Stand[] {
     return this.sources.flatMap(({ stand }) => stand ?? []);
   }
+}
+
+function isCursor(id: string | number): boolean {
+  return typeof id === 'string' && parseCursors(id) !== undefined;
 }

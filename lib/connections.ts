@@ -6,7 +6,7 @@ import { Turn } from './batch.js';
 import { diagnostics, type RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
 import { addressOf, type HttpRequest } from './response.js';
-import { decodeRevocation, encodeRevocation } from './revocation.js';
+import { Revocations, type RevocationHub } from './revocation.js';
 import { StreamLogs } from './stream-logs.js';
 import { BrowserStreams, warnOfHeldBackStreams } from './warnings.js';
 import { SSE_OPTIONS, type SseModuleOptions } from './sse.options.js';
@@ -20,10 +20,6 @@ import type { CloseReason, ConnectionHost, SseConnection } from './connection.js
 export interface ClosedConnection {
   readonly connection: SseConnection;
   readonly reason: CloseReason;
-}
-
-interface ControlSource {
-  onControl: ((data: string) => void) | undefined;
 }
 
 /** Of the time for a drain: the rest is for clients to take the end of their stream. */
@@ -62,7 +58,7 @@ export class SseConnections implements ConnectionHost {
   private readonly admission: Admission;
   private readonly logs = new StreamLogs();
   private readonly browsers = new BrowserStreams();
-  private tellAll: ((data: string) => Promise<void>) | undefined;
+  private readonly revocations = new Revocations();
 
   /** Each connection, when its stream begins. */
   readonly opened$: Observable<SseConnection> = this.opens.asObservable();
@@ -108,20 +104,19 @@ export class SseConnections implements ConnectionHost {
 
   /**
    * As `revoke()`, on all processes that share the log of the default hub: every connection whose `data` has all these facts.
-   * Resolves when the log has accepted it; a process that is cut off hears of it when it is back.
-   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody; what the log rejects with
+   * Resolves when the log has accepted it; a process that is cut off hears of it when it is back. A rejection that nobody awaits
+   * does not end the process; the log tells it, at most once per 10 s.
+   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody, and where no hub has started; what the log
+   * rejects with
    * @example `await this.connections.revokeEverywhere({ user: user.id })`
    */
-  async revokeEverywhere(
-    facts: Readonly<Record<string, string | number | boolean>>,
-  ): Promise<void> {
-    await this.tellAll?.(encodeRevocation(facts));
+  revokeEverywhere(facts: Readonly<Record<string, string | number | boolean>>): Promise<void> {
+    return this.revocations.tell(facts);
   }
 
   /** @internal From here on processes hear each other. */
-  connect(hub: { tellAll(data: string): Promise<void>; readonly delivery: ControlSource }): void {
-    this.tellAll = (data) => hub.tellAll(data);
-    hub.delivery.onControl = (data) => void this.revoke(decodeRevocation(data));
+  connect(hub: RevocationHub): void {
+    this.revocations.connect(hub, (predicate) => void this.revoke(predicate));
   }
 
   /** @internal No newcomers any more. */

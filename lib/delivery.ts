@@ -1,16 +1,13 @@
 import { Logger } from '@nestjs/common';
-import type { Position } from './cursor.js';
 import { HubEvent, type LoggedEvent } from './event.js';
 import type { Gap, Head, LogFollower } from './event-log.js';
 import type { Reader } from './reader.js';
+import { Ring } from './ring.js';
 import { CONTROL_ROOM, Rooms } from './rooms.js';
 
 const logger = new Logger('Sse');
 
 const CONTROL_LOST = 'What other processes said to all, such as a revocation, may have been lost';
-
-/** When many clients return at once, most of them miss the same few events. */
-const MAX_RECENT = 1_000;
 
 /** From the log of a hub to the readers of its rooms: each event to each of them once, in the order of the log. */
 export class Delivery<Events extends object> implements LogFollower {
@@ -22,9 +19,13 @@ export class Delivery<Events extends object> implements LogFollower {
 
   private readonly readers = new Set<Reader<Events>>();
   private readonly byRoom = new Rooms<Reader<Events>>();
-  private readonly undelivered: LoggedEvent[] = [];
+  private readonly undelivered = new Ring<LoggedEvent>();
   private isDelivering = false;
-  private readonly recent = new Map<Position, HubEvent>();
+  /**
+   * When many clients return at once, most of them miss the same few events. Those are shared until the garbage collector
+   * takes them, so that no wire text is held for a client that may not come.
+   */
+  private readonly replayed = new WeakMap<LoggedEvent, WeakRef<HubEvent>>();
   /** Of all logs that this one has been: events of an earlier one may still be on their way through a handler. */
   private readonly epochs = new Set<string>();
 
@@ -43,44 +44,53 @@ export class Delivery<Events extends object> implements LogFollower {
     this.undelivered.push(event);
     if (this.isDelivering) return;
     this.isDelivering = true;
-    for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
-      this.deliver(next);
-      const { epoch, position } = next;
-      if (position !== undefined) this.head = { epoch, position };
+    try {
+      for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
+        this.deliverOrTell(next);
+      }
+    } finally {
+      this.isDelivering = false;
     }
-    this.isDelivering = false;
   }
 
-  /** The same for everyone who gets the event, live or by a replay soon after it, and with it the wire text. */
+  /** A missed event: the same for everyone who is given it at about the same time, and with it the wire text. */
   eventOf(logged: LoggedEvent): HubEvent {
-    const { position } = logged;
-    if (position === undefined) return new HubEvent(logged);
-    const known = this.recent.get(position);
+    const known = this.replayed.get(logged)?.deref();
     if (known !== undefined) return known;
     const event = new HubEvent(logged);
-    this.recent.set(position, event);
-    if (this.recent.size > MAX_RECENT) {
-      for (const oldest of this.recent.keys()) {
-        this.recent.delete(oldest);
-        break;
-      }
-    }
+    this.replayed.set(logged, new WeakRef(event));
     return event;
   }
 
+  /** One that does not even tell its rooms may be of any. */
+  private deliverOrTell(next: LoggedEvent): void {
+    try {
+      this.deliver(next);
+    } catch (error) {
+      tell(error);
+      this.lost({ rooms: this.rooms(), reason: 'unknown' });
+    }
+  }
+
   private deliver(next: LoggedEvent): void {
-    if (next.rooms[0] === CONTROL_ROOM)
-      return guarded(() => this.onControl?.(String(next.message.data)));
-    const readers = this.byRoom.in(next.rooms);
+    const { epoch, position, rooms } = next;
+    if (rooms[0] === CONTROL_ROOM) guarded(() => this.onControl?.(String(next.message.data)));
+    else this.deliverTo(this.byRoom.in(rooms), next);
+    if (position !== undefined) this.head = { epoch, position };
+  }
+
+  private deliverTo(readers: Reader<Events>[], next: LoggedEvent): void {
     // Most events of a hub that many processes share are for nobody here.
     if (readers.length === 0) return;
-    const published = this.eventOf(next);
+    const published = guarded(() => new HubEvent(next));
+    // It has its place in the log all the same, so who reads its rooms is told of what does not come.
+    if (published === undefined) return this.lost({ rooms: next.rooms, reason: 'unknown' });
     for (const reader of readers) guarded(() => reader.deliver(published));
   }
 
   lost({ rooms, reason }: Gap): void {
     if (rooms.includes(CONTROL_ROOM) && reason !== 'epoch') {
-      logger.warn(CONTROL_LOST);
+      guarded(() => logger.warn(CONTROL_LOST));
     }
     for (const reader of this.byRoom.in(rooms)) {
       const own = reader.rooms.filter((room) => rooms.includes(room));
@@ -90,11 +100,10 @@ export class Delivery<Events extends object> implements LogFollower {
 
   caughtUp(head: Head): void {
     const isAnother = this.head.epoch !== head.epoch;
-    if (isAnother && this.head.epoch !== '') logger.warn(CONTROL_LOST);
+    if (isAnother && this.head.epoch !== '') guarded(() => logger.warn(CONTROL_LOST));
     this.head = head;
     this.epochs.add(head.epoch);
     if (!isAnother) return;
-    this.recent.clear();
     for (const reader of this.readers) guarded(() => reader.beginAnew());
   }
 
@@ -128,10 +137,20 @@ export class Delivery<Events extends object> implements LogFollower {
 }
 
 /** Whatever one reader does, the others get what is theirs. */
-function guarded(call: () => void): void {
+function guarded<T>(call: () => T): T | undefined {
   try {
-    call();
+    return call();
   } catch (error) {
+    tell(error);
+    return undefined;
+  }
+}
+
+/** A logger is the app's own, and may fail like everything else. */
+function tell(error: unknown): void {
+  try {
     logger.error(error);
+  } catch {
+    // There is nobody left to tell, and the hub goes on.
   }
 }

@@ -65,7 +65,8 @@ export interface SseDiagnostics {
 
 /**
  * The names of the channels of `node:diagnostics_channel`, on which tools see what goes on. Subscribers are called at once,
- * must be quick and must change nothing. A channel that nobody subscribes to costs nothing.
+ * must be quick and must change nothing. What a subscriber throws, Node turns into an uncaught exception, which ends the process.
+ * A channel that nobody subscribes to costs nothing.
  * @example
  * ```ts
  * import { subscribe } from 'node:diagnostics_channel';

@@ -113,6 +113,8 @@ export class SseOptionsError extends SseError {
 }
 
 const MAX_PREVIEW_LENGTH = 80;
+/** Of an error's message, which ends with the remedy. */
+const MAX_MESSAGE_LENGTH = 300;
 
 /** A value for a message: short, on one line, never throws. */
 export function preview(value: unknown): string {
@@ -136,18 +138,30 @@ function nameOf(value: unknown): string {
   return `an object with ${Object.keys(value).join(', ') || 'no keys'}`;
 }
 
-/** What somebody threw, as a text for a message. */
+/** What somebody threw, as a text for a message: short, on one line, never throws. */
 export function describe(thrown: unknown): string {
-  // Not `instanceof`: an error may come from another realm. One of several failures has no text of its own.
-  const { message, errors, code } = Object(thrown) as Record<string, unknown>;
-  if (typeof message === 'string' && message !== '') return shorten(message);
-  if (Array.isArray(errors) && errors.length > 0) return describe(errors[0]);
-  return typeof code === 'string' ? code : preview(thrown);
+  try {
+    return messageOf(thrown, MAX_NESTED_ERRORS) ?? preview(thrown);
+  } catch {
+    // A getter or a proxy threw.
+    return preview(thrown);
+  }
 }
 
-function shorten(text: string): string {
+/** An `AggregateError` has no text of its own, and may hold another one, or itself. */
+const MAX_NESTED_ERRORS = 5;
+
+function messageOf(thrown: unknown, depth: number): string | undefined {
+  // Not `instanceof`: an error may come from another realm.
+  const { message, errors, code } = Object(thrown) as Record<string, unknown>;
+  if (typeof message === 'string' && message !== '') return shorten(message, MAX_MESSAGE_LENGTH);
+  if (depth > 0 && Array.isArray(errors) && errors.length > 0) {
+    return messageOf(errors[0], depth - 1) ?? preview(errors[0]);
+  }
+  return typeof code === 'string' ? code : undefined;
+}
+
+function shorten(text: string, max = MAX_PREVIEW_LENGTH): string {
   const line = text.replace(/\s+/g, ' ');
-  return line.length <= MAX_PREVIEW_LENGTH
-    ? line
-    : `${line.slice(0, MAX_PREVIEW_LENGTH - 3)}… (${line.length} characters)`;
+  return line.length <= max ? line : `${line.slice(0, max - 3)}… (${line.length} characters)`;
 }

@@ -11,69 +11,96 @@ import type {
   RoomsRange,
   RoomsRead,
 } from './event-log.js';
+import { ENTRY_BYTES, EVENT_BYTES, ownText, ROOM_BYTES, sizeOfText } from './heap-size.js';
+import { KEY_LIFETIME_MS, RecentKeys } from './recent-keys.js';
+import type { SseMessage } from './frame.js';
 import { Ring } from './ring.js';
 import { fitting, type RoomView } from './room-range.js';
 
-/** How long a key keeps a second event with it out. */
-const KEY_LIFETIME_MS = 300_000;
+/** What a timer can wait for. */
+const LONGEST_WAIT_MS = 2_147_483_647;
 
-/** An event that some rooms still keep. */
+/** An event, and in how many rooms it is kept. */
 interface Kept {
-  readonly event: RoomEntry['event'];
+  /** `undefined` when no room keeps it any more. */
+  event: RoomEntry['event'] | undefined;
   readonly bytes: number;
   readonly at: number;
-  /** In how many rooms. */
   in: number;
 }
 
 interface Room {
+  readonly name: string;
   readonly entries: Ring<RoomEntry & { readonly kept: Kept }>;
   last: Position;
 }
 
+interface MemoryLogOptions {
+  /** Of the day, in milliseconds: for positions. */
+  wallClock?: () => number;
+  /** Never set back or forward: for ages. */
+  clock?: () => number;
+  epoch?: string;
+}
+
 /** The log of one process: `append` hands the event to the follower before it returns. */
 export class MemoryEventLog implements EventLog {
+  private readonly wallClock: () => number;
   private readonly clock: () => number;
   private readonly epoch: string;
   private position: Position;
   private follower: LogFollower | undefined;
   private isClosed = false;
 
-  private readonly rooms = new Map<string, Room>();
+  private rooms = new Map<string, Room>();
   /** All events that a room keeps, oldest first; also some that no room keeps any more. */
   private kept = new Ring<Kept>();
   private keptCount = 0;
+  /** Of events, their entries and their rooms. */
   private keptBytes = 0;
   /** The highest last position of the rooms that were forgotten. */
   private forgotten: Position = 0;
-  private readonly keys = new Map<string, { readonly appended: Appended; readonly at: number }>();
+  private readonly keys: RecentKeys;
   private timer: NodeJS.Timeout | undefined;
+  private timerAt = Infinity;
 
   constructor(
     private readonly history: Required<HistoryOptions>,
-    { clock = Date.now, epoch = randomEpoch() }: { clock?: () => number; epoch?: string } = {},
+    { wallClock = Date.now, clock = monotonic, epoch = randomEpoch() }: MemoryLogOptions = {},
   ) {
+    this.wallClock = wallClock;
     this.clock = clock;
     this.epoch = epoch;
-    this.position = nextPosition(0, clock());
+    this.position = nextPosition(0, wallClock());
+    this.keys = new RecentKeys(history.maxBytes);
+  }
+
+  /** What it holds, as counted for `maxBytes`. */
+  get bytes(): number {
+    return this.keptBytes + this.keys.bytes;
   }
 
   async append({ key, ephemeral, ...event }: NewEvent): Promise<Appended> {
     this.refuseIfClosed();
     const { epoch } = this;
     const now = this.clock();
-    const known = key === undefined ? undefined : this.keys.get(key);
-    if (known !== undefined && now - known.at < KEY_LIFETIME_MS) return known.appended;
+    const known = key === undefined ? undefined : this.keys.find(key, now);
+    if (known !== undefined) return { epoch, position: known.position };
 
-    const position = ephemeral ? undefined : nextPosition(this.position, now);
-    if (key !== undefined) this.rememberKey(key, { epoch, position }, now);
+    const position = ephemeral ? undefined : nextPosition(this.position, this.wallClock());
+    if (key !== undefined) {
+      this.keys.add(key, position, now);
+      this.expireLater(now);
+    }
     if (position === undefined) {
       this.follower?.event({ epoch, position, ...event });
       return { epoch, position };
     }
     this.position = position;
-    const logged = { epoch, position, ...event };
-    this.keep(logged, now);
+    const rooms = event.rooms.map((name) => this.roomOf(name));
+    // Of each name one text, however many events hold it.
+    const logged = { epoch, position, ...event, rooms: rooms.map(({ name }) => name) };
+    this.keep(logged, rooms, now);
     this.follower?.event(logged);
     return { epoch, position };
   }
@@ -99,8 +126,10 @@ export class MemoryEventLog implements EventLog {
   async close(): Promise<void> {
     this.isClosed = true;
     this.follower = undefined;
-    this.rooms.clear();
+    this.rooms = new Map();
     this.kept = new Ring();
+    this.keptCount = 0;
+    this.keptBytes = 0;
     this.keys.clear();
     clearTimeout(this.timer);
   }
@@ -117,22 +146,27 @@ export class MemoryEventLog implements EventLog {
     if (this.isClosed) throw new SseClosedError('the hub');
   }
 
-  private keep(event: RoomEntry['event'], now: number): void {
+  private roomOf(name: string): Room {
+    const known = this.rooms.get(name);
+    if (known !== undefined) return known;
+    const room = { name: ownText(name), entries: new Ring<never>(), last: this.forgotten };
+    this.rooms.set(room.name, room);
+    this.keptBytes += bytesOfRoom(room);
+    return room;
+  }
+
+  private keep(event: RoomEntry['event'], rooms: readonly Room[], now: number): void {
     const { beforeId, afterId } = event.parts;
-    const bytes = Buffer.byteLength(beforeId) + Buffer.byteLength(afterId);
-    const kept: Kept = { event, bytes, at: now, in: event.rooms.length };
+    const text = sizeOfText(beforeId) + sizeOfText(afterId);
+    const bytes = EVENT_BYTES + text * (hasOwnData(event.message) ? 2 : 1);
+    const kept: Kept = { event, bytes, at: now, in: rooms.length };
     this.kept.push(kept);
     this.keptCount++;
-    this.keptBytes += bytes;
-    for (const name of event.rooms) {
-      let room = this.rooms.get(name);
-      if (room === undefined) {
-        room = { entries: new Ring(), last: this.forgotten };
-        this.rooms.set(name, room);
-      }
+    this.keptBytes += bytes + rooms.length * ENTRY_BYTES;
+    for (const room of rooms) {
       room.entries.push({ event, previous: room.last, kept });
       room.last = event.position;
-      if (room.entries.length > this.history.maxEvents) this.trim(name, room);
+      if (room.entries.length > this.history.maxEvents) this.trim(room);
     }
     this.expire(now);
     this.expireLater(now);
@@ -142,32 +176,37 @@ export class MemoryEventLog implements EventLog {
   private expire(now = this.clock()): void {
     const tooOld = now - this.history.maxAgeMs;
     for (let oldest = this.kept.at(0); oldest !== undefined; oldest = this.kept.at(0)) {
-      const isLoose = oldest.in === 0;
-      if (!isLoose && oldest.at > tooOld && this.keptBytes <= this.history.maxBytes) break;
-      if (!isLoose) this.release(oldest);
+      const { event } = oldest;
+      if (event !== undefined) {
+        if (oldest.at > tooOld && this.bytes <= this.history.maxBytes) break;
+        this.release(event);
+      }
       this.kept.shift();
     }
     // A busy room lets go of its events long before they are the oldest of all.
     if (this.kept.length > 2 * this.keptCount + 64) this.dropLoose();
   }
 
-  private release({ event }: Kept): void {
+  private release(event: RoomEntry['event']): void {
     for (const name of event.rooms) {
       const room = this.rooms.get(name);
       // An event that a room keeps and that is the oldest of all is the room's oldest.
-      if (room?.entries.at(0)?.event === event) this.trim(name, room);
+      if (room?.entries.at(0)?.event === event) this.trim(room);
     }
   }
 
   /** Takes the oldest event out of a room, and a room without events out of the log. */
-  private trim(name: string, room: Room): void {
-    const entry = room.entries.shift();
-    if (entry !== undefined && --entry.kept.in === 0) {
+  private trim(room: Room): void {
+    const kept = room.entries.shift()?.kept;
+    this.keptBytes -= ENTRY_BYTES;
+    if (kept !== undefined && --kept.in === 0) {
       this.keptCount--;
-      this.keptBytes -= entry.kept.bytes;
+      this.keptBytes -= kept.bytes;
+      kept.event = undefined;
     }
     if (room.entries.length > 0) return;
-    this.rooms.delete(name);
+    this.rooms.delete(room.name);
+    this.keptBytes -= bytesOfRoom(room);
     this.forgotten = Math.max(this.forgotten, room.last);
   }
 
@@ -179,43 +218,41 @@ export class MemoryEventLog implements EventLog {
     }
   }
 
-  /** One timer, so that history goes also when nothing is published any more. */
-  private expireLater(now = this.clock()): void {
-    if (this.timer !== undefined || (this.kept.length === 0 && this.keys.size === 0)) return;
+  /** One timer, so that memory is given back also when nothing is published any more. */
+  private expireLater(now: number): void {
     const { maxAgeMs } = this.history;
-    // Not for each event when it is due, but for all of a tenth of the time together; and never for longer than they
-    // are kept, should the clock have gone back.
-    const due =
-      this.kept.length === 0 ? KEY_LIFETIME_MS : (this.kept.at(0)?.at ?? now) + maxAgeMs - now;
-    const longest = this.kept.length === 0 ? KEY_LIFETIME_MS : maxAgeMs;
-    this.timer = setTimeout(this.onTimer, Math.min(Math.max(due, maxAgeMs / 10), longest));
+    const due = Math.min((this.kept.at(0)?.at ?? Infinity) + maxAgeMs, this.keys.dueAt);
+    if (due === Infinity) return;
+    // Not for each event when it is due, but for all of a tenth of the time together.
+    const at = Math.max(due, now + Math.min(maxAgeMs, KEY_LIFETIME_MS) / 10);
+    if (this.timerAt <= at) return;
+    clearTimeout(this.timer);
+    this.timerAt = at;
+    this.timer = setTimeout(this.onTimer, Math.min(at - now, LONGEST_WAIT_MS));
     this.timer.unref();
   }
 
   private readonly onTimer = (): void => {
-    this.timer = undefined;
-    this.expire();
-    this.forgetKeys(this.clock());
-    this.expireLater();
-  };
-
-  private rememberKey(key: string, appended: Appended, now: number): void {
-    this.forgetKeys(now);
-    this.keys.delete(key);
-    this.keys.set(key, { appended, at: now });
+    this.timerAt = Infinity;
+    const now = this.clock();
+    this.keys.expire(now);
+    this.expire(now);
     this.expireLater(now);
-  }
-
-  /** The map is in the order in which the keys came. */
-  private forgetKeys(now: number): void {
-    for (const [key, { at }] of this.keys) {
-      if (now - at < KEY_LIFETIME_MS) return;
-      this.keys.delete(key);
-    }
-  }
+  };
 }
+
+function bytesOfRoom({ name }: Room): number {
+  return ROOM_BYTES + sizeOfText(name);
+}
+
+const monotonic = (): number => performance.now();
 
 /** 48 random bits: two lifetimes of a log never share a name. */
 function randomEpoch(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString('base64url');
+}
+
+/** Whether it holds its data beside the wire text, and not only what reads it from there. Reading would make it hold that too. */
+function hasOwnData(message: SseMessage): boolean {
+  return Object.getOwnPropertyDescriptor(message, 'data')?.value !== undefined;
 }

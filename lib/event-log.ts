@@ -192,7 +192,8 @@ export interface HistoryOptions {
    */
   maxAgeMs?: number;
   /**
-   * Of wire text, per hub; beyond it the oldest events go.
+   * Bytes, per hub; beyond it the oldest events go. The log in memory counts what it takes there, the log on Redis counts wire
+   * text.
    * @default 67_108_864
    */
   maxBytes?: number;

@@ -1,5 +1,6 @@
 import { formatCursor, type Position } from './cursor.js';
 import { idField, type FrameParts, type SseMessage } from './frame.js';
+import { JsonText } from './published-message.js';
 
 /**
  * The events of a hub: a type name each, with the type of its data.
@@ -22,8 +23,9 @@ export interface LoggedEvent {
 }
 
 /**
- * A published event. Its own properties are the fields of its message, so it can be copied by spread:
- * `{ ...event, data: f(event.data) }` is a new message with the same id.
+ * A published event, as it was when it was published: all readers share it, so it is frozen, and so is its `data`, which is what JSON
+ * makes of what was published, or a `Buffer` for bytes. Its own properties are the fields of its message, so it can be
+ * copied by spread: `{ ...event, data: f(event.data) }` is a new message with the same id.
  * @publicApi
  */
 export interface PublishedEvent<
@@ -40,24 +42,50 @@ export interface PublishedEvent<
   readonly rooms: readonly string[];
 }
 
-/** A published event on its way to the readers: it carries its wire text, which is made once. */
+/** What `console.log()` asks for: the fields of an event, as `data` would be shown as a getter. */
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
+/**
+ * A published event on its way to the readers. All of them get this one object: it carries the wire text, which is made once, and
+ * nobody can change what the others see.
+ */
 export class HubEvent implements PublishedEvent {
   declare readonly data: unknown;
   declare readonly type: string | undefined;
   declare readonly id?: string;
+  declare readonly retry?: number;
+  declare readonly comment?: string | readonly string[];
   readonly #logged: LoggedEvent;
+  /** Where the data was decoded first. */
+  readonly #original: HubEvent | undefined;
   #frame: string | undefined;
   #withoutId: HubEvent | undefined;
+  #data: unknown;
 
-  constructor(logged: LoggedEvent) {
+  constructor(logged: LoggedEvent, original?: HubEvent) {
     const { epoch, position, message } = logged;
-    Object.assign(this, message);
-    if (position !== undefined) this.id = formatCursor({ epoch, position });
+    const { type, retry, comment } = message;
     this.#logged = logged;
+    this.#original = original;
+    if ('data' in message) Object.defineProperty(this, 'data', DATA);
+    if (type !== undefined) this.type = type;
+    if (retry !== undefined) this.retry = retry;
+    if (comment !== undefined) this.comment = Object.freeze(comment);
+    if (position !== undefined) this.id = formatCursor({ epoch, position });
+    Object.freeze(this);
+  }
+
+  /** @internal Decoded and frozen for the first who looks. Bytes cannot be frozen: whoever looks gets a copy. */
+  static dataOf(event: HubEvent): unknown {
+    if (event.#original !== undefined) return event.#original.data;
+    event.#data ??= frozen(event.#logged.message.data);
+    const data = event.#data;
+    if (data instanceof JsonText) return data.text;
+    return data instanceof Uint8Array ? Buffer.from(data) : data;
   }
 
   get rooms(): readonly string[] {
-    return this.#logged.rooms;
+    return Object.freeze(this.#logged.rooms);
   }
 
   get position(): Position | undefined {
@@ -71,8 +99,12 @@ export class HubEvent implements PublishedEvent {
   /** For a stream whose ids are not the hub's: the same event without its place. Made once, as the frame. */
   get withoutId(): HubEvent {
     const { epoch, rooms, message, parts } = this.#logged;
-    this.#withoutId ??= new HubEvent({ epoch, position: undefined, rooms, message, parts });
+    this.#withoutId ??= new HubEvent({ epoch, position: undefined, rooms, message, parts }, this);
     return this.#withoutId;
+  }
+
+  [INSPECT](): object {
+    return Object.assign({}, this, { rooms: this.rooms });
   }
 
   /** For a client that reads several hubs, whose last event ID says where it stands in all of them. */
@@ -80,6 +112,27 @@ export class HubEvent implements PublishedEvent {
     const { beforeId, afterId } = this.#logged.parts;
     return `${beforeId}${id === undefined ? '' : idField(id)}${afterId}`;
   }
+}
+
+/** A property of each event itself, or a copy by spread would be without it. */
+const DATA: PropertyDescriptor & ThisType<HubEvent> = {
+  get() {
+    return HubEvent.dataOf(this);
+  },
+  enumerable: true,
+};
+
+/** All of a value that is JSON; in steps, as it may be nested deeply. */
+function frozen(data: unknown): unknown {
+  const todo = [data];
+  while (todo.length > 0) {
+    const next = todo.pop();
+    if (typeof next !== 'object' || next === null || ArrayBuffer.isView(next)) continue;
+    for (const value of Object.values(Object.freeze(next))) {
+      if (typeof value === 'object') todo.push(value);
+    }
+  }
+  return data;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { describe, SseInvalidFieldError, SseSerializeError } from './errors.js';
+import { isWellFormed, toWellFormed } from './well-formed.js';
 
 /**
  * What a handler emits: one block of the event stream. A message with `data` fires an event at the client;
@@ -6,7 +7,10 @@ import { describe, SseInvalidFieldError, SseSerializeError } from './errors.js';
  * @publicApi
  */
 export interface SseMessage<Data = unknown> {
-  /** Text as it is, bytes as base64, everything else as JSON. Line breaks are kept. `undefined`: no data field. */
+  /**
+   * Text as it is, bytes as base64, everything else as JSON. Line breaks are kept; a lone surrogate becomes U+FFFD, as UTF-8
+   * has none. `undefined`: no data field.
+   */
   data?: Data;
   /** The event type, `event` on the wire; without one the client fires `message`. */
   type?: string;
@@ -74,7 +78,7 @@ export function commentLines(comment: string | readonly string[]): string {
     if (typeof line !== 'string') {
       throw new SseInvalidFieldError('comment', line, 'expected a text or a list of texts');
     }
-    text += prefixLines(': ', line);
+    text += prefixLines(': ', toWellFormed(line));
   }
   return text;
 }
@@ -107,6 +111,11 @@ function singleLine(field: 'id' | 'type', value: unknown): string {
     const remedy = 'must not hold CR, LF or NUL; encode it, e.g. as base64url';
     throw new SseInvalidFieldError(field, value, remedy);
   }
+  // On the wire it would become U+FFFD: the client would get another type, or come back with another id.
+  if (!isWellFormed(value)) {
+    const remedy = 'must not hold a lone surrogate; encode it, e.g. as base64url';
+    throw new SseInvalidFieldError(field, value, remedy);
+  }
   return value;
 }
 
@@ -118,7 +127,7 @@ function milliseconds(retry: unknown): number {
 }
 
 function toText(data: unknown, type: string | undefined, serialize: Serialize): string {
-  if (typeof data === 'string') return data;
+  if (typeof data === 'string') return toWellFormed(data);
   if (data instanceof Uint8Array) {
     return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
   }
@@ -131,9 +140,10 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
   if (typeof text !== 'string') {
     throw new SseSerializeError(type, `${typeof data} has no text form`);
   }
-  return text;
+  return serialize === toJson ? text : toWellFormed(text);
 }
 
+/** Its text is well-formed: JSON escapes lone surrogates. */
 const toJson: Serialize = (data) => JSON.stringify(data);
 
 function dataFields(text: string): string {

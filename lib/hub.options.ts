@@ -10,7 +10,10 @@ import * as rules from './option-rules.js';
  * @publicApi
  */
 export interface HubOptions {
-  /** Text for the data of this hub's events, in place of JSON. Without it: what the module says. */
+  /**
+   * Text for the data of this hub's events, instead of JSON. Readers in the app still get what JSON makes of the data. Without
+   * it: what the module says.
+   */
   serialize?: Serialize;
   /** What is kept for clients that return. `false`: nothing; events have no ids, and clients only get what comes. Without it: what the module says. */
   history?: HistoryOptions | false;
@@ -25,7 +28,8 @@ export interface HubOptions {
 export interface EmitOptions {
   /**
    * Names this event: a second publish with the same key within 300 s sends nothing and resolves with the cursor of the
-   * first. Makes it safe to try again.
+   * first. Makes it safe to try again. Any text that is not empty and has no lone surrogate. The log in memory forgets the
+   * oldest keys where they fill half of `history.maxBytes`.
    */
   key?: string;
   /** The reconnection time that clients take over with this event, in milliseconds. */

@@ -44,6 +44,12 @@ export const durationMsOrRange = rule(
 export const aFunction = rule('a function', (value) => typeof value === 'function');
 export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
 export const aList = rule('a list', Array.isArray);
+export const hostNames = rule(
+  'a list of host names without a port, such as "admin.example.com" or ".example.com"',
+  (value) =>
+    Array.isArray(value) &&
+    value.every((name) => typeof name === 'string' && /^\.?[^\s.:/][^\s:/]*$/.test(name)),
+);
 export const anyText = rule('a text', (value) => typeof value === 'string');
 export const aText = rule(
   'a text that is not empty',

@@ -8,7 +8,13 @@ export class Ring<T> {
   }
 
   push(item: T): void {
-    this.items.push(item);
+    if (this.length > 0) {
+      this.items.push(item);
+      return;
+    }
+    // A list of one has room for one: V8 gives one that is pushed to room for 17, and most rooms have few events.
+    this.items = [item];
+    this.start = 0;
   }
 
   at(index: number): T | undefined {
@@ -20,7 +26,7 @@ export class Ring<T> {
     const item = this.items[this.start];
     this.items[this.start++] = undefined;
     // Moving what is left costs as much as was shifted since the last time.
-    if (this.start > 32 && this.start * 2 > this.items.length) {
+    if (this.start > 8 && this.start * 2 > this.items.length) {
       this.items = this.items.slice(this.start);
       this.start = 0;
     }

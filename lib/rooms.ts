@@ -1,4 +1,5 @@
 import { SseInvalidFieldError } from './errors.js';
+import { isWellFormed } from './well-formed.js';
 
 /** Longer names cost memory in every index and log. */
 export const MAX_ROOM_LENGTH = 256;
@@ -8,7 +9,8 @@ export const CONTROL_ROOM = 'sse:control';
 
 /**
  * The rooms of a call as a list without doubles.
- * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, and for `sse:control`
+ * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, for one with a lone surrogate, and for
+ * `sse:control`
  */
 export function roomList(rooms: string | readonly string[]): string[] {
   const all = typeof rooms === 'string' ? [rooms] : rooms;
@@ -18,6 +20,11 @@ export function roomList(rooms: string | readonly string[]): string[] {
   for (const room of list) {
     if (typeof room !== 'string' || room === '' || room.length > MAX_ROOM_LENGTH) {
       const remedy = `expected a name of 1 to ${MAX_ROOM_LENGTH} characters`;
+      throw new SseInvalidFieldError('room', room, remedy);
+    }
+    // As UTF-8, which Redis has for its keys, all of these names would be one room.
+    if (!isWellFormed(room)) {
+      const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
       throw new SseInvalidFieldError('room', room, remedy);
     }
     if (room === CONTROL_ROOM) {

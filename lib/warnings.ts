@@ -73,6 +73,15 @@ export function warnOfHeldBackStreams({ headers }: HttpRequest): void {
   warnOnce('held back', `${what}: ${cause}; ${remedy}, ${unless}`);
 }
 
+/** An event of a hub goes to a client for which no stream of a hub was opened, so nothing knows what it has missed. */
+export function warnOfSharedStream(): void {
+  const what = 'An event of a hub went to a connection that reads no hub';
+  const cause = 'what its client misses is neither replayed nor told as a gap';
+  const remedy =
+    'call stream() for each connection rather than share() one among them, or leave out the `id`';
+  warnOnce('shared stream', `${what}: ${cause}; ${remedy}`);
+}
+
 /** Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next request waits. */
 const CONNECTIONS_OF_A_BROWSER = 6;
 

@@ -57,6 +57,15 @@ export async function start({ isFiltered = false, hasMetrics = false, module = {
       }
       return times;
     },
+    /** Each when the ones before it are with all readers. */
+    async publishAsRead(room, count, bytes) {
+      for (let n = 0; n < count; n++) {
+        await broadcaster.to(room).emit('n', Buffer.alloc(bytes, 'x').toString());
+        do await new Promise(setImmediate);
+        while (connections.list().some(({ bufferedBytes }) => bufferedBytes > 0));
+      }
+    },
+    rest: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     open: () => connections.count,
     buffered: () => Math.max(0, ...connections.list().map((each) => each.bufferedBytes)),
     ends: () => ends,

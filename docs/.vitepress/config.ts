@@ -22,6 +22,7 @@ const GUIDE: Record<string, string[]> = {
     'proxies',
     'metrics',
     'inspector',
+    'memory',
     'scaling',
     'performance',
     'best-practices',

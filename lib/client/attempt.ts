@@ -1,6 +1,7 @@
 import { MAX_TIMER_MS, parseRetryAfter } from './back-off.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
+import { send, type Init } from './redirect.js';
 import { Parser, type Block } from '../parser.js';
 import { HELD_BACK } from '../protocol.js';
 
@@ -8,10 +9,11 @@ import { HELD_BACK } from '../protocol.js';
 const MIN_STALL_MS = 1_000;
 /** What a refusal says is read so far and for so long: its status counts without it. */
 const MAX_REFUSAL = { length: 65_536, ms: 2_000 };
+const DEFAULT_MAX_EVENT_BYTES = 8_388_608;
 
 /** One request and its response. */
 export class Attempt {
-  private readonly parser = new Parser();
+  private readonly parser: Parser;
   private readonly abortion = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** What is waited for. */
@@ -22,7 +24,12 @@ export class Attempt {
     private readonly url: string | URL,
     private readonly options: ConnectOptions,
     private readonly isHeldBack: boolean,
-  ) {}
+  ) {
+    const { maxEventBytes = DEFAULT_MAX_EVENT_BYTES } = options;
+    this.parser = new Parser((bytes) => {
+      if (maxEventBytes && bytes > maxEventBytes) throw tooLong(maxEventBytes);
+    });
+  }
 
   /** It was given up before the first byte of a stream. */
   get wasSilent(): boolean {
@@ -38,12 +45,11 @@ export class Attempt {
    * @throws SseClientError
    */
   async open(lastEventId: string | undefined): Promise<ReadableStream<Uint8Array> | undefined> {
-    const { fetch = globalThis.fetch } = this.options;
     this.watch();
     const init = await this.unlessGivenUp(this.request(lastEventId));
     this.stage = 'first byte';
     this.watch();
-    const response = await fetch(this.url, init);
+    const response = await send(this.url, init, this.options);
     if (response.status === 204) return undefined;
     if (!response.ok) throw await statusError(response);
     const type = response.headers.get('content-type') ?? 'none';
@@ -69,7 +75,7 @@ export class Attempt {
       clearTimeout(this.timer);
       if (done) return;
       this.stage = 'next byte';
-      yield* this.parser.feed(decoder.decode(value, { stream: true }));
+      for (const block of this.parser.feed(decoder.decode(value, { stream: true }))) yield block;
     }
   }
 
@@ -119,7 +125,7 @@ export class Attempt {
     });
   }
 
-  private async request(lastEventId: string | undefined): Promise<RequestInit> {
+  private async request(lastEventId: string | undefined): Promise<Init> {
     const [given, body] = await this.prepared();
     const { method = body === undefined ? 'GET' : 'POST', credentials } = this.options;
     try {
@@ -129,8 +135,8 @@ export class Attempt {
       if (lastEventId) headers.set('last-event-id', utf8(lastEventId));
       const init = { method, headers, credentials, cache: 'no-store' } as const;
       // `fetch` rejects as for a network that is away; this fails only for what can never be sent.
-      void new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
-      return { ...init, body, signal: this.abortion.signal };
+      const request = new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
+      return { ...init, method: request.method, body, signal: this.abortion.signal };
     } catch (cause) {
       const message = `the request cannot be sent: ${describe(cause)}`;
       throw new SseClientError('SSE_REQUEST', message, { isFinal: true, cause });
@@ -153,6 +159,12 @@ export class Attempt {
 /** Two keep-alives may be missing. */
 function stallAfter(keepAliveMs: number): number {
   return Math.min(Math.max(3 * keepAliveMs, MIN_STALL_MS), MAX_TIMER_MS);
+}
+
+function tooLong(maxBytes: number): SseClientError {
+  const message = `a line or an event is longer than maxEventBytes of ${maxBytes}: raise it, or check what is between here and the server`;
+  // Trying again would bring the same.
+  return new SseClientError('SSE_DATA', message, { isFinal: true });
 }
 
 /** Headers take Latin-1 only. As `EventSource` does it: the bytes of UTF-8, one character each. */

@@ -5,6 +5,7 @@
 export type SseClientErrorCode =
   | 'SSE_OPTIONS'
   | 'SSE_STATUS'
+  | 'SSE_REDIRECT'
   | 'SSE_CONTENT_TYPE'
   | 'SSE_NETWORK'
   | 'SSE_STALLED'
@@ -46,10 +47,15 @@ export class SseClientError extends Error {
   }
 }
 
-/** What somebody threw, as a text for a message. */
+/** What somebody threw, as a text for a message. Never throws, whatever that was. */
 export function describe(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  // Node's fetch says only that it failed; why is in the cause.
-  const { message, cause } = thrown;
-  return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
+  try {
+    if (!(thrown instanceof Error)) return String(thrown);
+    // Node's fetch says only that it failed; why is in the cause.
+    const { message, cause } = thrown;
+    return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
+  } catch {
+    // Such as an object without a prototype, or a getter that throws.
+    return 'something without text';
+  }
 }

@@ -37,7 +37,17 @@ export interface ConnectOptions {
    */
   credentials?: RequestInit['credentials'];
   /**
-   * In place of the global `fetch`. It has to honour `signal` and give a `body` that can be read.
+   * Where redirects may lead. `'same-origin'`: anywhere within the origin, and a redirect to another one closes the stream with
+   * `SSE_REDIRECT`, so that no header, cookie, last event ID or body goes there. `'follow'`: wherever `fetch` goes, which leaves out
+   * `Authorization` and `Cookie` at another origin, and nothing else. `'error'`: nowhere.
+   *
+   * Browsers do not tell where a redirect leads. There `'same-origin'` follows it if the stream is of the page's own origin, and
+   * follows none otherwise. A `fetch` of your own has to honour `redirect: 'manual'`; one that does not goes where it likes.
+   * @default 'same-origin'
+   */
+  redirect?: 'same-origin' | 'follow' | 'error';
+  /**
+   * Used instead of the global `fetch`. It has to honour `signal` and `redirect: 'manual'`, and give a `body` that can be read.
    * @default globalThis.fetch
    */
   fetch?: (url: string | URL, init: RequestInit) => Promise<Response>;
@@ -45,7 +55,8 @@ export interface ConnectOptions {
   lastEventId?: string | undefined;
   /**
    * Keeps the last event ID, so that a page that is loaded again goes on where it stopped. `sessionStorage` is of one tab;
-   * tabs that share `localStorage` share the cursor, and each gets only what none of them had.
+   * tabs that share `localStorage` share the cursor, and each gets only what none of them had. It is written at most once per turn
+   * of the event loop, and when the page is hidden or the stream closed. If it throws, `console.warn` says so once, and events go on.
    */
   persist?: CursorStorage;
   /**
@@ -66,6 +77,12 @@ export interface ConnectOptions {
    * @default 30_000
    */
   maxBackoffMs?: number;
+  /**
+   * How long a line may be, and the `data` of one event, before the stream is closed with `SSE_DATA`: it would come again with each
+   * attempt. Bytes in UTF-8; more than the server's `limits.maxEventBytes`. `false` switches it off.
+   * @default 8_388_608
+   */
+  maxEventBytes?: number | false;
   /**
    * Text into `data`. What it throws closes the stream.
    * @default JSON where the text is JSON, else the text: of a text `42` it makes a number

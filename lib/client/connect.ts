@@ -13,21 +13,35 @@ import { EventStream } from './event-stream.js';
  * });
  * stream.on('price', ({ data }) => show(data.value));
  * ```
- * @throws SseClientError `SSE_OPTIONS` for a duration that is none, and what `persist` throws when it is read
+ * @throws SseClientError `SSE_OPTIONS` for an option that cannot be meant
  * @publicApi
  */
 export function connect<Events extends object = Record<string, unknown>>(
   url: string | URL,
   options: ConnectOptions = {},
 ): EventStream<Events> {
-  const { stallTimeoutMs, maxBackoffMs } = options;
-  if (stallTimeoutMs !== false) checkDuration('stallTimeoutMs', stallTimeoutMs);
-  checkDuration('maxBackoffMs', maxBackoffMs);
+  const { stallTimeoutMs, maxBackoffMs, maxEventBytes, redirect } = options;
+  if (stallTimeoutMs !== false) check('stallTimeoutMs', stallTimeoutMs);
+  check('maxBackoffMs', maxBackoffMs);
+  if (maxEventBytes !== false) {
+    check('maxEventBytes', maxEventBytes, 'bytes', Number.MAX_SAFE_INTEGER);
+  }
+  if (redirect !== undefined && !['same-origin', 'follow', 'error'].includes(redirect)) {
+    refuse('redirect', "'same-origin', 'follow' or 'error'", redirect);
+  }
   return new EventStream(url, options);
 }
 
-function checkDuration(option: string, ms: number | undefined): void {
-  if (ms === undefined || (Number.isInteger(ms) && ms > 0 && ms <= MAX_TIMER_MS)) return;
-  const expected = `whole milliseconds from 1 to ${MAX_TIMER_MS}`;
-  throw new SseClientError('SSE_OPTIONS', `${option}: expected ${expected}, got ${String(ms)}`);
+function check(
+  option: string,
+  value: number | undefined,
+  unit = 'milliseconds',
+  max = MAX_TIMER_MS,
+): void {
+  if (value === undefined || (Number.isInteger(value) && value > 0 && value <= max)) return;
+  refuse(option, `whole ${unit} from 1 to ${max}`, value);
+}
+
+function refuse(option: string, expected: string, got: unknown): never {
+  throw new SseClientError('SSE_OPTIONS', `${option}: expected ${expected}, got ${String(got)}`);
 }

@@ -1,45 +1,21 @@
 import { Attempt } from './attempt.js';
 import { MIN_BASE_MS, retryDelay } from './back-off.js';
-import { describe, SseClientError } from './client-error.js';
+import type { SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
+import { CursorStore } from './cursor-store.js';
+import { dataOf } from './event-data.js';
 import { Loop, type Reader } from './loop.js';
 import type { Block } from '../parser.js';
 import { END_ID } from '../protocol.js';
+import { guard, Readers } from './readers.js';
 import type { StreamEvent, StreamEventType } from './stream-event.js';
+import type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
 
 /** As browsers have it, for a server that sends no `retry:`. */
 const DEFAULT_RETRY_MS = 3_000;
 const DEFAULT_MAX_BACKOFF_MS = 30_000;
 /** The key of RxJS, also where nothing has defined the symbol. */
 const observable = (Symbol as { readonly observable?: symbol }).observable ?? '@@observable';
-
-/**
- * `connecting`: a request is on its way. `open`: events come. `waiting`: until the next attempt. `closed`: for good.
- * @publicApi
- */
-export type StreamState = 'connecting' | 'open' | 'waiting' | 'closed';
-
-/**
- * Why a stream is closed: `client`, by `close()`, the signal, or because the last loop was left; `server`, by the `sse-end` of a stream that is complete, or 204;
- * or an error that trying again does not mend.
- * @publicApi
- */
-export type StreamEnd =
-  | { readonly reason: 'client' | 'server'; readonly error?: undefined }
-  | { readonly reason: 'error'; readonly error: SseClientError };
-
-/**
- * What `subscribe()` calls, as an observer of RxJS.
- * @publicApi
- */
-export interface StreamObserver<Event> {
-  /** For each event. */
-  next?(event: Event): void;
-  /** Once, when the stream is given up. Nothing follows. */
-  error?(error: unknown): void;
-  /** Once, when the stream was closed by the client or the server. Nothing follows. */
-  complete?(): void;
-}
 
 /**
  * A stream that is read, and opened again when it breaks, where it stopped. Made by `connect()`.
@@ -62,15 +38,11 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private silentAttempts = 0;
   private attempt: Attempt | undefined;
   private ended: StreamEnd | undefined;
-  /** Replaced and never changed, so that who comes or goes while an event is given does not matter to the others. */
-  private readers: readonly Reader<StreamEvent<Events>>[] = [];
-  /** Those that hold the stream: loops and subscriptions. */
-  private readonly holders = new Set<Reader<StreamEvent<Events>>>();
+  private readonly store: CursorStore | undefined;
+  private readonly readers = new Readers<StreamEvent<Events>>();
   private readonly stateListeners = new Set<(state: StreamState, error?: SseClientError) => void>();
   /** Ends the pause before the next attempt. */
   private wake = (): void => {};
-  /** Somebody came, asked or left. */
-  private look = (): void => {};
 
   /** @internal */
   constructor(
@@ -83,8 +55,9 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
     this.retryMs = Math.min(DEFAULT_RETRY_MS, this.maxBackoffMs);
     Object.defineProperty(this, observable, { value: () => this });
-    this.cursor = options.lastEventId ?? options.persist?.getItem(this.key) ?? undefined;
-    const { signal } = options;
+    const { lastEventId, persist, persistKey, signal } = options;
+    this.store = persist && new CursorStore(persist, url, persistKey);
+    this.cursor = lastEventId ?? this.store?.read();
     signal?.addEventListener('abort', this.close);
     if (signal?.aborted) this.close();
     void this.run();
@@ -102,7 +75,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   /** Where the next attempt goes on. */
   set lastEventId(id: string | undefined) {
     this.cursor = id;
-    guard(() => this.options.persist?.setItem(this.key, id ?? ''));
+    this.store?.keep(id ?? '');
+    this.store?.flush();
   }
 
   /**
@@ -121,7 +95,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       end: () => {},
     };
     this.add(reader);
-    return () => this.remove(reader);
+    return () => void this.readers.remove(reader);
   }
 
   /** Calls the listener for each change of `state`; with `waiting` and `closed`, also with the error if there is one. */
@@ -143,7 +117,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       give: (event) => to.next?.(event),
       end: (error) => (error === undefined ? to.complete?.() : to.error?.(error)),
     };
-    this.hold(reader);
+    this.add(reader, true);
     return { unsubscribe: () => this.leave(reader) };
   }
 
@@ -153,43 +127,27 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
    */
   [Symbol.asyncIterator](): AsyncIterator<StreamEvent<Events>, undefined> {
     const loop: Loop<StreamEvent<Events>> = new Loop(
-      () => this.look(),
+      () => this.readers.changed(),
       () => this.leave(loop),
     );
-    this.hold(loop);
+    this.add(loop, true);
     return loop;
   }
 
   /** Ends the stream for good. A second call does nothing. */
   readonly close = (): void => this.end({ reason: 'client' });
 
-  private get key(): string {
-    return this.options.persistKey ?? `nestjs-eventstream:${String(this.url)}`;
-  }
-
   private get isClosed(): boolean {
     return this.ended !== undefined;
   }
 
-  private add(reader: Reader<StreamEvent<Events>>): void {
-    if (this.ended !== undefined) return reader.end(this.ended.error);
-    this.readers = [...this.readers, reader];
-    this.look();
-  }
-
-  private hold(reader: Reader<StreamEvent<Events>>): void {
-    this.holders.add(reader);
-    this.add(reader);
-  }
-
-  private remove(reader: Reader<StreamEvent<Events>>): void {
-    this.readers = this.readers.filter((other) => other !== reader);
-    this.look();
+  private add(reader: Reader<StreamEvent<Events>>, isHolder = false): void {
+    if (this.ended === undefined) this.readers.add(reader, isHolder);
+    else reader.end(this.ended.error);
   }
 
   private leave(reader: Reader<StreamEvent<Events>>): void {
-    this.remove(reader);
-    if (this.holders.delete(reader) && this.holders.size === 0) this.close();
+    if (this.readers.remove(reader)) this.close();
   }
 
   private async run(): Promise<void> {
@@ -214,7 +172,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   /** One attempt, to its end. Resolves with what it failed of. */
   private async tryOnce(): Promise<SseClientError | undefined> {
     this.enter('connecting');
-    // By who was told.
+    // A listener may have closed it.
     if (this.isClosed) return undefined;
     const isHeldBack = this.silentAttempts >= 2;
     const attempt = (this.attempt = new Attempt(this.url, this.options, isHeldBack));
@@ -240,23 +198,22 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     }
   }
 
-  private async take({ type, data, id }: Block): Promise<void> {
-    const event =
-      data === undefined
-        ? undefined
-        : ({ type, data: this.parsed(data, type), id } as StreamEvent<Events>);
-    // Before the cursor moves: an event that nobody has taken comes again.
-    if (event !== undefined) {
-      while (!this.isAwaited && !this.isClosed) await this.change();
+  private async take({ type, data: text, id }: Block): Promise<void> {
+    let event: StreamEvent<Events> | undefined;
+    if (text !== undefined) {
+      event = { type, data: dataOf(text, type, this.options), id } as StreamEvent<Events>;
+      // The cursor moves later, so that an event which nobody has taken comes again.
+      while (!this.readers.areWaiting && !this.isClosed) await this.readers.change();
     }
     if (this.isClosed) return;
     this.hasDelivered = true;
     // The id of the end is no place to go on from, should the app connect again.
-    if (id !== undefined && id !== END_ID) this.lastEventId = id;
-    if (event === undefined) return;
-    for (const reader of this.readers) {
-      if (this.readers.includes(reader)) guard(() => reader.give(event));
+    if (id !== undefined && id !== END_ID) {
+      this.cursor = id;
+      this.store?.keep(id);
     }
+    if (event === undefined) return;
+    this.readers.give(event);
     // Without that id the credential is over and not the stream: the next attempt may have a new one.
     if (type === 'sse-end' && id === END_ID) this.end({ reason: 'server' });
   }
@@ -264,27 +221,6 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   /** A quiet stream that was open for longer than a refusal is. */
   private get hasLasted(): boolean {
     return performance.now() - this.openedAt > Math.max(this.retryMs, MIN_BASE_MS);
-  }
-
-  /** There is somebody, and all who read in a loop have asked. */
-  private get isAwaited(): boolean {
-    return this.readers.length > 0 && this.readers.every(({ isReady }) => isReady);
-  }
-
-  private change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.look = resolve;
-    });
-  }
-
-  private parsed(text: string, type: string): unknown {
-    const { parse = jsonOrText } = this.options;
-    try {
-      return parse(text, type);
-    } catch (cause) {
-      const message = `parse() failed for an event "${type}": ${describe(cause)}`;
-      throw new SseClientError('SSE_DATA', message, { isFinal: true, cause });
-    }
   }
 
   /** Until the time is over, or `wake()`. */
@@ -314,30 +250,11 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     this.ended = end;
     this.options.signal?.removeEventListener('abort', this.close);
     this.attempt?.end();
+    this.store?.flush();
     this.wake();
-    this.look();
+    this.readers.changed();
     this.enter('closed', end.error);
-    for (const reader of this.readers) guard(() => reader.end(end.error));
-    this.readers = [];
+    this.readers.end(end.error);
     this.resolveClosed(end);
-  }
-}
-
-/** An error in the app's code is the app's: it is reported as uncaught, and the stream goes on. */
-function guard(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }

@@ -6,7 +6,8 @@
 export { connect } from './connect.js';
 export type { ConnectOptions, CursorStorage } from './connect.options.js';
 // what comes back
-export type { EventStream, StreamEnd, StreamObserver, StreamState } from './event-stream.js';
+export type { EventStream } from './event-stream.js';
+export type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
 export type { ControlEvents, StreamEvent, StreamEventType } from './stream-event.js';
 // what goes wrong
 export { SseClientError } from './client-error.js';

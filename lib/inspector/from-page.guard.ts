@@ -1,25 +1,32 @@
-import {
-  ForbiddenException,
-  Injectable,
-  type CanActivate,
-  type ExecutionContext,
-} from '@nestjs/common';
+import { ForbiddenException, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { preview } from '../errors.js';
 import type { HttpRequest } from '../response.js';
+import { hostOf, isOriginOf, isOriginOneOf } from './hosts.js';
 
 /**
- * Lets through what the inspector's own page sends. Without it, a page of another site that is open in the same browser could
+ * Lets through what the inspector's own page sends. Otherwise a page of another site that is open in the same browser could
  * send a POST with the cookies of somebody whom the app's guard lets in. A form cannot send a header of its own, and a script
- * that does has to ask the app's CORS first. Where that allows every origin, `Sec-Fetch-Site` tells: no script can set it, and
- * browsers send it to HTTPS and to localhost.
+ * that does has to ask the app's CORS first. Where that allows every origin, the browser tells: to HTTPS and to localhost by
+ * `Sec-Fetch-Site`, elsewhere by `Origin`. No script can set either.
  */
-@Injectable()
 export class FromPageGuard implements CanActivate {
+  /** @param hosts from which the page is loaded where a proxy puts another `Host` into requests */
+  constructor(private readonly hosts: readonly string[] = []) {}
+
   canActivate(context: ExecutionContext): boolean {
     const { headers } = context.switchToHttp().getRequest<HttpRequest>();
+    const { origin } = headers;
     const site = headers['sec-fetch-site'] ?? 'same-origin';
-    if (site === 'same-origin' && headers['x-sse-inspector'] !== undefined) return true;
+    if (site !== 'same-origin' || headers['x-sse-inspector'] === undefined) {
+      throw new ForbiddenException(
+        'Only the page of the inspector may do this; a program sends the header X-Sse-Inspector: 1',
+      );
+    }
+    if (headers['sec-fetch-site'] !== undefined || origin === undefined) return true;
+    if (isOriginOf(origin, hostOf(headers)) || isOriginOneOf(origin, this.hosts)) return true;
     throw new ForbiddenException(
-      'Only the page of the inspector may do this; a program sends the header X-Sse-Inspector: 1',
+      `A page of ${preview(origin)} is not the inspector's; if a proxy changes the header Host, ` +
+        'let it pass the browser’s own, or name the page’s host in `allowedHosts`',
     );
   }
 }

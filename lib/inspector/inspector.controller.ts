@@ -17,6 +17,7 @@ import { map } from 'rxjs';
 import type { SseConnection } from '../connection.js';
 import { Connection, SseStream } from '../sse.decorators.js';
 import { SSE_UNCOUNTED } from '../sse.interceptor.js';
+import { AllowedHostsGuard } from './allowed-hosts.guard.js';
 import { FromPageGuard } from './from-page.guard.js';
 import { Inspector } from './inspector.js';
 import type { SseInspectorOptions } from './inspector.options.js';
@@ -30,13 +31,18 @@ interface PageResponse {
 }
 
 /** Made for each app: where it is and who guards it are known only then. */
-export function inspectorController({ guard, path = 'sse-inspector' }: SseInspectorOptions): Type {
+export function inspectorController({
+  guard,
+  path = 'sse-inspector',
+  allowedHosts,
+}: SseInspectorOptions): Type {
   const { html, headers } = readPage();
+  const fromPage = new FromPageGuard(allowedHosts);
 
   // The key of `@ApiExcludeController()`: the inspector is no part of the app's API.
   @SetMetadata('swagger/apiExcludeController', [true])
   @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(guard)
+  @UseGuards(new AllowedHostsGuard(allowedHosts), guard)
   class InspectorController {
     constructor(private readonly inspector: Inspector) {}
 
@@ -64,7 +70,7 @@ export function inspectorController({ guard, path = 'sse-inspector' }: SseInspec
 
     @Post('connections/:id/close')
     @HttpCode(204)
-    @UseGuards(FromPageGuard)
+    @UseGuards(fromPage)
     closeConnection(@Param('id') id: string): void {
       if (this.inspector.closeConnection(id)) return;
       throw new NotFoundException(`There is no open connection ${id} in this process`);
@@ -72,7 +78,7 @@ export function inspectorController({ guard, path = 'sse-inspector' }: SseInspec
 
     @Post('rooms/close')
     @HttpCode(204)
-    @UseGuards(FromPageGuard)
+    @UseGuards(fromPage)
     closeRoom(@Query('room') room = '', @Query('hub') hub?: string): void {
       if (this.inspector.closeRoom(room, hub)) return;
       throw new NotFoundException(`Nobody reads a room "${room}" in this process`);

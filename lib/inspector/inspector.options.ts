@@ -16,6 +16,13 @@ export interface SseInspectorOptions {
    * @default 'sse-inspector'
    */
   path?: string;
+  /**
+   * The hosts under which the inspector answers, such as `['admin.example.com']`; `.example.com` stands for `example.com` and all
+   * below it. `localhost` and addresses are always among them. Needed where the guard decides by the client's address: a page of
+   * any site could bend its own name to this process (DNS rebinding) and read and close as if it were the inspector's.
+   * @default any host
+   */
+  allowedHosts?: readonly string[];
   /** Modules that have what the guard injects, unless they are global. */
   imports?: NonNullable<ModuleMetadata['imports']>;
 }
@@ -26,5 +33,6 @@ export const checkInspectorOptions = rules.required(
     guard: rules.required(rules.aGuard),
     path: rules.aText,
     imports: rules.aList,
+    allowedHosts: rules.hostNames,
   }),
 );

@@ -1,7 +1,6 @@
-import { subscribe, unsubscribe, type ChannelListener } from 'node:diagnostics_channel';
 import type { SseConnection } from '../connection.js';
-import { SSE_CHANNELS, type SseDiagnostics } from '../diagnostics.js';
 import { describe } from '../errors.js';
+import { listen, type DiagnosticsListeners } from '../listen.js';
 import { addressOf } from '../response.js';
 import { Notes, shortened } from './notes.js';
 import type { InspectedTraffic, TrafficFigures } from './state.js';
@@ -20,10 +19,7 @@ interface Interval {
   readonly byHub: Map<string, Map<string, number>>;
 }
 
-type Listeners = { readonly [Name in keyof SseDiagnostics]: Listener<SseDiagnostics[Name]> };
-type Listener<Message> = (message: Message) => void;
-
-/** Counts what the diagnostics channels tell, from its making until `stop()`. What a listener throws would end the process. */
+/** Counts what the diagnostics channels tell, from its making until `stop()`. */
 export class Traffic {
   private readonly since = Date.now();
   private readonly total = {
@@ -40,23 +36,19 @@ export class Traffic {
   private readonly notes = new Notes();
   private now = this.newInterval();
   private intervals = [this.now];
-  private readonly subscribed: readonly [string, ChannelListener][];
+  readonly stop: () => void;
 
   /** @param isOwn whether a connection is the inspector's: it would count itself */
   constructor(isOwn: (connection: SseConnection) => boolean) {
-    this.subscribed = Object.entries(this.listeners).map(([name, listener]) => [
-      SSE_CHANNELS[name as keyof SseDiagnostics],
-      (message) => {
-        const { connection } = message as { connection?: SseConnection };
-        if (connection === undefined || !isOwn(connection))
-          (listener as Listener<unknown>)(message);
+    const ofOthers = Object.entries(this.listeners).map(([name, listener]) => [
+      name,
+      (message: { connection?: SseConnection }) => {
+        const { connection } = message;
+        if (connection !== undefined && isOwn(connection)) return;
+        (listener as (message: unknown) => void)(message);
       },
     ]);
-    for (const [channel, listener] of this.subscribed) subscribe(channel, listener);
-  }
-
-  stop(): void {
-    for (const [channel, listener] of this.subscribed) unsubscribe(channel, listener);
+    this.stop = listen('The inspector', Object.fromEntries(ofOthers) as DiagnosticsListeners);
   }
 
   /** Called at even intervals. */
@@ -93,7 +85,7 @@ export class Traffic {
     };
   }
 
-  private readonly listeners: Listeners = {
+  private readonly listeners: Required<DiagnosticsListeners> = {
     open: () => {
       this.total.opened += 1;
     },

@@ -1,12 +1,12 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Counter, Gauge, Histogram, register } from 'prom-client';
 import type { Overflow } from '../backlog.js';
 import { CLOSE_REASONS, type SseConnection } from '../connection.js';
 import type { SseConnections } from '../connections.js';
-import { SSE_CHANNELS, type RefusalReason, type SseDiagnostics } from '../diagnostics.js';
+import type { RefusalReason } from '../diagnostics.js';
 import type { SseErrorCode } from '../errors.js';
 import type { GapReason } from '../event-log.js';
 import type { Hubs } from '../hubs.js';
+import { listen, type DiagnosticsListeners } from '../listen.js';
 import type { SsePrometheusOptions } from './prometheus.options.js';
 
 const MINUTE = 60;
@@ -41,10 +41,6 @@ interface Written {
   bytes: number;
 }
 
-type Listeners = {
-  readonly [Name in keyof SseDiagnostics]?: (message: SseDiagnostics[Name]) => void;
-};
-
 /** Registers the metrics of one app, and counts until the function that it answers is called. */
 export function collectMetrics(
   connections: SseConnections,
@@ -59,13 +55,9 @@ export function collectMetrics(
   };
   const written: Written = { events: 0, bytes: 0 };
   askWhenScraped(describe, connections, hubs, written);
-  const listeners = Object.entries(counters(describe, connections, hubs, written)).map(
-    ([name, listener]) =>
-      [SSE_CHANNELS[name as keyof SseDiagnostics], listener as (message: unknown) => void] as const,
-  );
-  for (const [channel, listener] of listeners) subscribe(channel, listener);
+  const stop = listen('The metrics', counters(describe, connections, hubs, written));
   return () => {
-    for (const [channel, listener] of listeners) unsubscribe(channel, listener);
+    stop();
     for (const name of names) registry.removeSingleMetric(name);
   };
 }
@@ -131,7 +123,7 @@ function counters(
   connections: SseConnections,
   hubs: Hubs,
   written: Written,
-): Listeners {
+): DiagnosticsListeners {
   const isOurs = (connection: SseConnection | undefined) => connection?.host === connections;
 
   const opened = new Counter(describe('sse_connections_total', 'Streams that have begun'));
@@ -214,9 +206,18 @@ function counters(
     },
     error({ error, connection, broadcaster }) {
       const isOurHub = broadcaster !== undefined && hubs.running.has(broadcaster);
-      if (isOurHub || isOurs(connection)) errors(String(Object(error).code));
+      if (isOurHub || isOurs(connection)) errors(codeOf(error));
     },
   };
+}
+
+/** Of whatever was thrown: an error whose code cannot be read is an error too. */
+function codeOf(error: unknown): string {
+  try {
+    return String((Object(error) as { code?: unknown }).code);
+  } catch {
+    return '';
+  }
 }
 
 /** Counts by a label of few values. Each is there from the beginning, so that the first time it happens shows as an increase. */

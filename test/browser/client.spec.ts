@@ -124,6 +124,21 @@ describeChromium('the client in Chromium', () => {
     expect(await got()).toEqual([2, 3, 4]);
   }, 30_000);
 
+  it('keeps the cursor of a page that is left before its turn is over', async () => {
+    await start();
+    await page.evaluate(() => {
+      // A page that is left runs no timer any more, and this one never ran any.
+      globalThis.setTimeout = (() => 0) as unknown as typeof setTimeout;
+    });
+    await openStream('/stream');
+    const id = await emit(1);
+    await gotAll(1);
+    const kept = (): Promise<string[]> => page.evaluate(() => Object.values(sessionStorage));
+    expect(await kept()).toEqual([]);
+    await page.reload();
+    expect(await kept()).toEqual([id]);
+  }, 30_000);
+
   it('tells a page that is left that it waits, behind its pagehide', async () => {
     await start();
     await openStream('/stream');

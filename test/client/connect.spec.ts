@@ -145,6 +145,34 @@ describe('a fetch of the app', () => {
   });
 });
 
+describe('what an app throws', () => {
+  const hidden = Object.defineProperty(new Error(), 'message', {
+    get: () => {
+      throw new Error('hidden');
+    },
+  });
+  it.each<[string, unknown]>([
+    ['an object without a prototype', Object.create(null)],
+    ['an error that hides its message', hidden],
+    ['nothing', undefined],
+  ])('of %s is told, and tried again', async (_what, thrown) => {
+    const { url } = await answer(streamOf('data: a\n\n'));
+    const errors: unknown[] = [];
+    let calls = 0;
+    const fail = (): never => {
+      throw thrown;
+    };
+    const stream = open(url, {
+      headers: () => (++calls === 1 ? fail() : {}),
+      fetch: async (to, init) => (calls === 2 ? fail() : fetch(to, init)),
+    });
+    stream.onState((_state, error) => error && errors.push(error.code));
+    const got = collect(stream);
+    await until('an event', () => got.length === 1);
+    expect(errors).toEqual(['SSE_REQUEST', 'SSE_NETWORK']);
+  });
+});
+
 describe('an option', () => {
   it.each<[string, ConnectOptions]>([
     ['stallTimeoutMs', { stallTimeoutMs: 0 }],
@@ -583,28 +611,6 @@ describe('data', () => {
     const stream = open(url, { parse: (data) => JSON.parse(data) as unknown });
     expect((await stream.closed).error).toMatchObject({ code: 'SSE_DATA', isFinal: true });
     expect(stream.lastEventId).toBeUndefined();
-  });
-});
-
-describe('the last event ID', () => {
-  it('outlives the stream where it is told to', async () => {
-    const { url, requests } = await answer(streamOf('id: 7\ndata: a\n\nid: 8\n\n'), streamOf(''));
-    const items = new Map<string, string>();
-    const persist = {
-      getItem: (key: string) => items.get(key) ?? null,
-      setItem: (key: string, value: string) => void items.set(key, value),
-    };
-    const stream = open(url, { persist });
-    stream.on('message', () => {});
-    await until('both ids', () => stream.lastEventId === '8');
-    expect([...items]).toEqual([[`nestjs-eventstream:${url}`, '8']]);
-    stream.close();
-
-    expect(open(url, { persist }).lastEventId).toBe('8');
-    await until('the second request', () => requests.length === 2);
-    expect(requests[1]?.headers['last-event-id']).toBe('8');
-    expect(open(url, { persist, persistKey: 'other' }).lastEventId).toBeUndefined();
-    expect(open(url, { persist, lastEventId: '9' }).lastEventId).toBe('9');
   });
 });
 

@@ -19,7 +19,7 @@ interface Parsed {
 
 function parse(chunks: readonly string[]): Parsed {
   const parser = new Parser();
-  const blocks = chunks.flatMap((chunk) => parser.feed(chunk));
+  const blocks = chunks.flatMap((chunk) => [...parser.feed(chunk)]);
   return { blocks, retryMs: parser.retryMs };
 }
 
@@ -110,11 +110,11 @@ describe('the parser', () => {
 
   it('does not wait for the LF behind a CR', () => {
     const parser = new Parser();
-    expect(parser.feed('data: a\r\r')).toEqual([event('a')]);
-    expect(parser.feed('\ndata: b\r')).toEqual([]);
-    expect(parser.feed('')).toEqual([]);
-    expect(parser.feed('\n\r')).toEqual([event('b')]);
-    expect(parser.feed('\n')).toEqual([]);
+    expect([...parser.feed('data: a\r\r')]).toEqual([event('a')]);
+    expect([...parser.feed('\ndata: b\r')]).toEqual([]);
+    expect([...parser.feed('')]).toEqual([]);
+    expect([...parser.feed('\n\r')]).toEqual([event('b')]);
+    expect([...parser.feed('\n')]).toEqual([]);
   });
 });
 

@@ -62,6 +62,16 @@ it('the page of practices links an option or a page with each', () => {
   expect(rows.filter((cells) => !cells.some((cell) => cell.includes('](')))).toEqual([]);
 });
 
+it('the page about memory says of each thing what happens at its limit, and which test shows it', () => {
+  const rows = rowsOf(textOf('docs/guide/memory.md'));
+  expect(rows.length).toBeGreaterThan(20);
+  for (const cells of rows) {
+    expect(cells).toHaveLength(6);
+    expect(cells).not.toContain('');
+    expect(cells.at(-1)).toMatch(/\.spec\.ts|^the same$/);
+  }
+});
+
 it('the README links every page of the guide, and the features', () => {
   const pages = documents.filter((name) => /^docs\/(guide\/|features|architecture)/.test(name));
   const readme = textOf('README.md');

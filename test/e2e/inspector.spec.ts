@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import { request as requestOf } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import {
   Controller,
@@ -74,6 +75,23 @@ function serveInspector(
   return serve(Rooms, { adapter, sse, module: { imports } });
 }
 
+/** The status of an answer; `fetch` does not let a test choose the host. */
+function send(
+  app: TestApp,
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const url = `${app.url}/sse-inspector${path}`;
+    const sent = requestOf(url, { method, headers }, (response) => {
+      resolve(response.statusCode);
+      response.destroy();
+    });
+    sent.on('error', reject).end();
+  });
+}
+
 /** The newest state of the inspector's stream for which `is` answers true. */
 async function stateWhere(
   look: StreamClient,
@@ -99,6 +117,18 @@ describe('the inspector', () => {
     }
     const misspelt = { guard: AdminGuard, paht: 'x' } as SseInspectorOptions;
     expect(() => SseInspectorModule.forRoot(misspelt)).toThrow('guard, path, imports');
+    for (const allowedHosts of ['a', ['http://a'], ['a:3000'], [''], [7]] as string[][]) {
+      expect(() => SseInspectorModule.forRoot({ guard: AdminGuard, allowedHosts })).toThrow(
+        'allowedHosts: expected a list of host names without a port',
+      );
+    }
+  });
+
+  it('looks at each of many items about once', () => {
+    let comparisons = 0;
+    const items = Array.from({ length: 200_000 }, (_, index) => (index * 7_919) % 200_003);
+    firstOf(items, 200, (one, other) => (comparisons++, other - one));
+    expect(comparisons).toBeLessThan(300_000);
   });
 
   it('picks the first of many as sorting all of them would', () => {
@@ -107,6 +137,11 @@ describe('the inspector', () => {
     for (const count of [1, 7, 999, 1_000, 2_000]) {
       expect(firstOf(numbers, count, compare)).toEqual([...numbers].sort(compare).slice(0, count));
     }
+    // Of those that are alike, who comes first.
+    const alike = numbers.map((number, index) => ({ number: number % 5, index }));
+    const byNumber = (one: { number: number }, other: { number: number }) =>
+      other.number - one.number;
+    expect(firstOf(alike, 10, byNumber)).toEqual([...alike].sort(byNumber).slice(0, 10));
   });
 });
 
@@ -217,7 +252,10 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(traffic?.perSecond.published).toBeGreaterThan(0);
     expect(traffic?.closes).toEqual({ client: 1 });
     expect(traffic?.gaps).toEqual({ epoch: 1 });
-    expect(traffic?.notes).toMatchObject([{ kind: 'gap', text: 'epoch: b', times: 1 }]);
+    expect(traffic?.notes).toMatchObject([
+      { kind: 'error', text: expect.stringContaining('BigInt') as unknown, connection: null },
+      { kind: 'gap', text: 'epoch: b', times: 1 },
+    ]);
 
     const answer = await fetch(`${app.url}/sse-inspector/state`, { headers: ADMIN });
     const asked = (await answer.json()) as InspectorState;
@@ -305,6 +343,65 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     for (const query of ['', '?room=', '?room=a', '?room=a&room=b']) {
       expect(await post(`rooms/close${query}`, FROM_PAGE)).toBe(404);
     }
+  });
+
+  it('closes nothing for a page of another host', async () => {
+    const app = await serveInspector(adapter);
+    await app.open('/rooms/a').response;
+    const host = new URL(app.url).host;
+    const post = (headers: Record<string, string>) =>
+      send(app, 'POST', '/rooms/close?room=a', { ...FROM_PAGE, ...headers });
+    for (const origin of [
+      'http://evil.example',
+      'null',
+      'http://127.0.0.1',
+      'x',
+      `http://${host}x`,
+    ]) {
+      expect([origin, await post({ origin })]).toEqual([origin, 403]);
+    }
+    // The browser itself says that a proxy has changed the host.
+    const behind = { origin: 'https://admin.example', 'sec-fetch-site': 'same-origin' };
+    expect(await post(behind)).toBe(204);
+    await app.open('/rooms/a').response;
+    expect(await post({ origin: `http://${host}` })).toBe(204);
+  });
+
+  it('answers to known hosts only, where they are named', async () => {
+    const allowedHosts = ['admin.example', '.Tools.example'];
+    const app = await serveInspector(adapter, { allowedHosts });
+    await app.open('/rooms/a').response;
+    const get = (host: string, path = '') => send(app, 'GET', path, { ...ADMIN, host });
+    for (const host of [
+      'evil.example',
+      'admin.example.evil.example',
+      'xtools.example',
+      'localhost.evil',
+    ]) {
+      for (const path of ['', '/state', '/events']) {
+        const spoofed = { ...ADMIN, host, 'x-forwarded-host': 'localhost' };
+        expect([host, path, await send(app, 'GET', path, spoofed)]).toEqual([host, path, 403]);
+      }
+      const rebound = { ...FROM_PAGE, host, origin: `http://${host}` };
+      expect(await send(app, 'POST', '/rooms/close?room=a', rebound)).toBe(403);
+    }
+    for (const host of [
+      'ADMIN.example:81',
+      'tools.example',
+      'a.b.tools.example',
+      'localhost:3000',
+      '[::1]:3000',
+      '10.0.0.5',
+      'app.localhost',
+    ]) {
+      expect([host, await get(host, '/state')]).toEqual([host, 200]);
+    }
+    // A proxy has put its own name for this process into the request.
+    const behind = { ...FROM_PAGE, host: '127.0.0.1:3000', origin: 'http://admin.example' };
+    expect(await send(app, 'POST', '/rooms/close?room=a', behind)).toBe(204);
+    expect(
+      await send(app, 'POST', '/rooms/close?room=a', { ...behind, origin: 'http://10.0.0.5' }),
+    ).toBe(403);
   });
 
   it('lists 200 at most, says how many more there are, and who takes nothing comes first', async () => {

@@ -80,7 +80,7 @@ export class SharedLog implements ModelLog {
   private makeLog(): MemoryEventLog {
     const log = new MemoryEventLog(
       { ...ROOMY, maxEvents: this.maxEvents },
-      { clock: () => this.nowMs, epoch: 'model' },
+      { wallClock: () => this.nowMs, clock: () => this.nowMs, epoch: 'model' },
     );
     void log.follow({
       ...FOLLOWER,

@@ -24,6 +24,24 @@ async function commit(text: string): Promise<void> {
   await git('commit', '--quiet', '--message', 'A change');
 }
 
+/** What only the maintainers know. */
+const FILLED_IN = {
+  author: 'Ann <ann@example.org>',
+  bugs: { url: 'https://example.org/x/issues' },
+  homepage: 'https://example.org/x',
+  repository: { type: 'git', url: 'git+https://example.org/x.git' },
+};
+
+async function writeManifest(fields: object): Promise<void> {
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const { preversion, version: versionScript, prepublishOnly } = scripts;
+  const own = { preversion, version: versionScript, prepublishOnly };
+  const manifest = { name: 'x', version: '0.1.0', ...fields, scripts: own };
+  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
+}
+
 /** The tests may have been started without scripts, which `npm` hands on. */
 const version = (increment: string): Promise<string> =>
   run('npm', 'version', increment, '--ignore-scripts=false', '--loglevel=error');
@@ -32,15 +50,10 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'release-'));
   folders.push(folder);
   await mkdir(join(folder, 'tools'));
-  await copyFile(
-    join(root, 'tools/release-changelog.mjs'),
-    join(folder, 'tools/release-changelog.mjs'),
-  );
-  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
-    scripts: Record<string, string>;
-  };
-  const manifest = { name: 'x', version: '0.1.0', scripts: { version: scripts['version'] } };
-  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
+  for (const tool of ['tools/release-changelog.mjs', 'tools/release-manifest.mjs']) {
+    await copyFile(join(root, tool), join(folder, tool));
+  }
+  await writeManifest(FILLED_IN);
   await git('init', '--quiet');
   await git('config', 'user.name', 'a');
   await git('config', 'user.email', 'a@example');
@@ -75,6 +88,31 @@ describe('npm version', () => {
       await expect(version('patch')).rejects.toThrow('expected changes under one heading');
       expect(await git('tag')).toBe('');
       expect(await changelog()).toBe(text);
+    },
+    30_000,
+  );
+});
+
+describe('a manifest with placeholders', () => {
+  const url = 'https://example.invalid/x';
+  it.each([
+    [
+      'in all fields',
+      { author: 'x <x@example.invalid>', bugs: { url }, homepage: url, repository: { url } },
+      'author, bugs, homepage, repository',
+    ],
+    ['in one field', { ...FILLED_IN, bugs: { url } }, 'bugs'],
+    ['or without a field', { ...FILLED_IN, repository: undefined }, 'repository'],
+  ])(
+    'makes no version and is not published: %s',
+    async (_title, fields, missing) => {
+      await writeManifest(fields);
+      await commit('# Changelog\n\n## Unreleased\n\n- One.\n');
+      const line = `package.json: fill in ${missing} before a release; "example.invalid" is a placeholder`;
+      await expect(version('minor')).rejects.toThrow(line);
+      expect(await git('tag')).toBe('');
+      const publish = run('npm', 'publish', '--dry-run', '--offline', '--ignore-scripts=false');
+      await expect(publish).rejects.toThrow(line);
     },
     30_000,
   );

@@ -115,6 +115,8 @@ export const all: ConnectOptions = {
   persistKey: 'orders',
   stallTimeoutMs: false,
   maxBackoffMs: 1_000,
+  maxEventBytes: false,
+  redirect: 'follow',
   parse: (text, type) => `${type} ${text}`,
 };
 export const others: ConnectOptions[] = [
@@ -127,6 +129,8 @@ export const others: ConnectOptions[] = [
   { headers: { a: 1 } },
   // @ts-expect-error true says nothing
   { stallTimeoutMs: true },
+  // @ts-expect-error an answer that redirects is no stream
+  { redirect: 'manual' },
   // @ts-expect-error a misspelt option
   { lastEventID: '1' },
   // @ts-expect-error it cannot be written to

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { describe as describeForClient } from '../../lib/client/client-error.js';
 import {
+  describe as describeThrown,
   preview,
   SseClosedError,
   SseError,
@@ -72,6 +74,54 @@ describe('an error', () => {
 
 const revoked = Proxy.revocable({}, {});
 revoked.revoke();
+
+/** What can be thrown, and what is thrown at whoever looks at it. */
+const trap = (): never => {
+  throw new Error('a trap');
+};
+const itself: { errors: unknown[] } = { errors: [] };
+itself.errors.push(itself);
+const HOSTILE: [string, unknown][] = [
+  ['a message that throws', Object.defineProperty({}, 'message', { get: trap })],
+  [
+    'an error whose message throws',
+    Object.defineProperty(new Error('x'), 'message', { get: trap }),
+  ],
+  ['an error whose cause throws', Object.defineProperty(new Error('x'), 'cause', { get: trap })],
+  ['a code that throws', Object.defineProperty({}, 'code', { get: trap })],
+  ['a proxy that throws', new Proxy({}, { get: trap, ownKeys: trap, getPrototypeOf: trap })],
+  ['a revoked proxy', revoked.proxy],
+  ['nothing with a prototype', Object.create(null)],
+  ['errors that hold themselves', itself],
+  ['a message that is a symbol', { message: Symbol('m'), code: Symbol('c') }],
+  ['a class name that throws', { constructor: { name: { toString: trap } } }],
+  ['a text form that throws', { toString: trap, [Symbol.toPrimitive]: trap }],
+  ['a symbol', Symbol('s')],
+  ['nothing', undefined],
+];
+
+describe('what was thrown', () => {
+  it.each(HOSTILE)('is one short line whatever it is: %s', (_what, thrown) => {
+    for (const text of [preview(thrown), describeThrown(thrown), describeForClient(thrown)]) {
+      expect(text).toMatch(/^.{1,110}$/);
+    }
+  });
+
+  it.each([
+    [new Error('a\n b'), 'a b'],
+    [new AggregateError([new Error('first'), new Error('second')]), 'first'],
+    [{ message: '', code: 'ECONNREFUSED' }, 'ECONNREFUSED'],
+    ['a text', '"a text"'],
+  ])('%p is told as %s', (thrown, text) => {
+    expect(describeThrown(thrown)).toBe(text);
+  });
+
+  it('is told with its remedy, which is at the end', () => {
+    const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
+    const error = new SseInvalidFieldError('room', 'x'.repeat(500), remedy);
+    expect(describeThrown(error)).toBe(error.message);
+  });
+});
 
 describe('the preview of a value', () => {
   it.each<[unknown, string]>([

@@ -1,12 +1,13 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { Logger } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
 import { MemoryEventLog } from '../../lib/event-log-memory.js';
 import { Ring } from '../../lib/ring.js';
 import type { LoggedEvent } from '../../lib/event.js';
 import type { NewEvent, RoomState } from '../../lib/event-log.js';
 import { SSE_DEFAULTS } from '../../lib/sse.options.js';
 import { encodeParts, type SseMessage } from '../../lib/frame.js';
+import { collector, heapOf } from '../support/collector.js';
 
 const FOLLOWER = { event() {}, rooms: () => [], lost() {}, caughtUp() {} };
 
@@ -20,10 +21,10 @@ const stateOf = async (log: MemoryEventLog, room: string, after = 0): Promise<Ro
   return state!;
 };
 
-/** A log on a clock that shows these times, the last one for ever. */
+/** A log on a clock of the day that shows these times, the last one for ever. */
 const logAt = (...times: number[]): MemoryEventLog =>
   new MemoryEventLog(SSE_DEFAULTS.history, {
-    clock: () => (times.length > 1 ? times.shift() : times[0]) ?? 0,
+    wallClock: () => (times.length > 1 ? times.shift() : times[0]) ?? 0,
   });
 
 describe('the log in memory', () => {
@@ -92,22 +93,14 @@ describe('the log in memory', () => {
   });
 });
 
-describe('what the log in memory keeps', () => {
-  const inRooms = (rooms: string[], data: string): NewEvent => {
-    const message: SseMessage = { data };
-    return { rooms, message, parts: encodeParts(message) };
-  };
-  const count = async (log: MemoryEventLog, room: string): Promise<number> =>
-    (await stateOf(log, room)).entries.length;
-  const heapOf = async (fill: () => Promise<unknown>): Promise<number> => {
-    const gc = (globalThis as { gc?: () => void }).gc ?? (await exposedGc());
-    gc();
-    const before = process.memoryUsage().heapUsed;
-    await fill();
-    gc();
-    return process.memoryUsage().heapUsed - before;
-  };
+const inRooms = (rooms: string[], data: unknown): NewEvent => {
+  const message: SseMessage = { data };
+  return { rooms, message, parts: encodeParts(message) };
+};
+const count = async (log: MemoryEventLog, room: string): Promise<number> =>
+  (await stateOf(log, room)).entries.length;
 
+describe('what the log in memory keeps', () => {
   it('goes by age, also when nothing is published any more, and its timer with it', async () => {
     jest.useFakeTimers();
     const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxAgeMs: 60_000 });
@@ -124,9 +117,9 @@ describe('what the log in memory keeps', () => {
   });
 
   it('is as much as fits: the oldest go first, whatever their room', async () => {
-    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxBytes: 1_000 });
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxBytes: 10_000 });
     for (let n = 0; n < 50; n++)
-      await log.append(inRooms([n % 2 === 0 ? 'a' : 'b'], 'x'.repeat(92)));
+      await log.append(inRooms([n % 2 === 0 ? 'a' : 'b'], 'x'.repeat(200)));
     expect([await count(log, 'a'), await count(log, 'b')]).toEqual([5, 5]);
   });
 
@@ -147,7 +140,7 @@ describe('what the log in memory keeps', () => {
     let now = 1;
     const log = new MemoryEventLog(
       { ...SSE_DEFAULTS.history, maxAgeMs: 1_000 },
-      { clock: () => now },
+      { clock: () => now, wallClock: () => now },
     );
     const publish = async (rooms: number): Promise<void> => {
       for (let n = 0; n < rooms; n++) {
@@ -186,8 +179,151 @@ describe('what the log in memory keeps', () => {
   });
 });
 
-/** The collector, which Node shows only when asked. */
-async function exposedGc(): Promise<() => void> {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
-}
+describe('the memory that the log takes', () => {
+  const BUDGET = 8 * 2 ** 20;
+  /** A text of its own each time, as from a request. */
+  const text = (length: number): string => Buffer.alloc(length, 'x').toString();
+  const object = (n: number): object =>
+    JSON.parse(`{"no":${n},"status":"created","items":[{"name":"Mug","price":12.5}],"note":"${text(100)}"}`); // prettier-ignore
+
+  it.each<[string, number, (n: number) => NewEvent]>([
+    ['of 20 bytes in one room', 60_000, (n) => inRooms(['a'], `${n} ${text(10)}`)],
+    ['of 200 bytes in one room', 40_000, (n) => inRooms(['a'], object(n))],
+    ['of 1 MB', 40, () => inRooms(['a'], text(1_000_000))],
+    ['of 1 MB of Greek', 40, () => inRooms(['a'], Buffer.alloc(1_000_000, 'ω').toString())],
+    ['each in a room of its own', 50_000, (n) => inRooms([`room ${n} of many`], `${n}`)],
+    [
+      'each in a thousand rooms',
+      400,
+      (n) =>
+        inRooms(
+          Array.from({ length: 1_000 }, (_none, room) => `follower ${room} of somebody`),
+          `${n}`,
+        ),
+    ],
+    ['in rooms named by parts of long URLs', 3_000, (n) => inRooms([`${n} ${text(20_000)}`.slice(0, 20)], 1)], // prettier-ignore
+    ['with keys', 100_000, (n) => ({ ...inRooms(['a'], 1), ephemeral: true, key: `order ${n} created` })], // prettier-ignore
+  ])('is within half more than its budget for events %s', async (_title, events, event) => {
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxEvents: 1e6, maxBytes: BUDGET });
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    let most = 0;
+    const heap = await heapOf(async () => {
+      for (let n = 0; n < events; n++) {
+        await log.append(event(n));
+        most = Math.max(most, log.bytes);
+      }
+    });
+    warn.mockRestore();
+    expect(most).toBeLessThanOrEqual(BUDGET);
+    expect(heap).toBeLessThan(1.5 * BUDGET);
+    await log.close();
+    expect(log.bytes).toBe(0);
+  });
+
+  it('is counted back to nothing when rooms let go by number, by age and by size', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    let now = 0;
+    const log = new MemoryEventLog(
+      { maxEvents: 3, maxAgeMs: 1_000, maxBytes: 20_000 },
+      { clock: () => now },
+    );
+    for (let n = 0; n < 500; n++) {
+      now += n % 7;
+      await log.append({ ...inRooms(['all', `room ${n % 11}`], text(n)), key: `key ${n}` });
+      expect(log.bytes).toBeLessThanOrEqual(20_000);
+    }
+    now += 400_000;
+    await log.append({ ...inRooms(['a'], 1), ephemeral: true, key: 'the last' });
+    await count(log, 'a');
+    expect(log.bytes).toBeLessThan(300);
+    expect(warn).toHaveBeenCalled();
+    warn.mockRestore();
+    await log.close();
+  });
+
+  it('is given back in time where a key is kept for longer than an event', async () => {
+    jest.useFakeTimers();
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxAgeMs: 2_000 });
+    await log.append({ ...inRooms(['a'], text(1_000)), key: 'k' });
+    jest.advanceTimersByTime(2_200);
+    expect(log.bytes).toBeLessThan(300);
+    jest.advanceTimersByTime(330_000);
+    expect(log.bytes).toBe(0);
+    expect(jest.getTimerCount()).toBe(0);
+    jest.useRealTimers();
+  });
+
+  it('is not taken by events that no room keeps any more, while an older one is kept', async () => {
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxEvents: 1 });
+    await log.append(inRooms(['quiet'], 'x'));
+    const gone: WeakRef<object>[] = [];
+    for (let n = 0; n < 20; n++) {
+      const event = inRooms(['busy'], { n });
+      gone.push(new WeakRef(event.message.data as object));
+      await log.append(event);
+    }
+    await turn();
+    collector()();
+    expect(gone.slice(0, -1).filter((ref) => ref.deref() !== undefined)).toEqual([]);
+    await log.close();
+  });
+});
+
+describe('keys of events', () => {
+  const keyed = (key: string): NewEvent => ({ ...inRooms(['a'], key), key });
+
+  it('are kept in half of the memory: the oldest go first, and that is told with its remedy', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    let now = 0;
+    const log = new MemoryEventLog(
+      { ...SSE_DEFAULTS.history, maxBytes: 100_000 },
+      { clock: () => now },
+    );
+    const first = await log.append(keyed('key 0'));
+    for (let n = 1; n < 1_000; n++) {
+      now += 100;
+      await log.append({ ...keyed(`key ${n}`), ephemeral: true });
+    }
+    expect(log.bytes).toBeLessThanOrEqual(100_000);
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.stringMatching(
+          /half of history\.maxBytes \(100000\).*published again.*raise history/,
+        ),
+      ],
+    ]);
+    warn.mockRestore();
+    expect((await log.append(keyed('key 0'))).position).toBeGreaterThan(first.position ?? 0);
+    const newest = await log.append(keyed('new'));
+    expect(await log.append(keyed('new'))).toEqual(newest);
+    await log.close();
+  });
+});
+
+describe.each([
+  ['back', -3_600_000],
+  ['forward', 3_600_000],
+])('a clock of the day that is set %s by an hour', (_title, step) => {
+  it('changes neither how long events are kept nor how long keys are', async () => {
+    let [now, offset] = [10_000_000, 0];
+    const log = new MemoryEventLog(
+      { ...SSE_DEFAULTS.history, maxAgeMs: 1_000 },
+      { clock: () => now, wallClock: () => now + offset },
+    );
+    const first = await log.append({ ...inRooms(['a'], 1), key: 'k' });
+    offset = step;
+    now += 999;
+    const second = await log.append(inRooms(['a'], 2));
+    expect(second.position).toBeGreaterThan(first.position ?? 0);
+    expect(await count(log, 'a')).toBe(2);
+    now += 1;
+    expect(await count(log, 'a')).toBe(1);
+    now += 298_999;
+    expect(await log.append({ ...inRooms(['a'], 3), key: 'k' })).toEqual(first);
+    now += 1;
+    expect((await log.append({ ...inRooms(['a'], 3), key: 'k' })).position).toBeGreaterThan(
+      second.position ?? 0,
+    );
+    await log.close();
+  });
+});

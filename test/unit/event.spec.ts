@@ -54,8 +54,19 @@ describe('a published event', () => {
     expect(event.frame).toBe('event: typing\ndata: Ann\n\n');
   });
 
-  it('keeps data as it was given', () => {
-    const data = { at: new Date(0) };
-    expect(new HubEvent(logged({ data }, 1)).data).toBe(data);
+  it('has the data of its message, frozen however long and deep it is', () => {
+    let innermost: unknown[] = [];
+    const outermost = innermost;
+    for (let level = 0; level < 100_000; level++) {
+      const inner: unknown[] = [];
+      innermost.push(inner);
+      innermost = inner;
+    }
+    const data = { list: Array.from({ length: 400_000 }, () => 0), outermost };
+    const event = new HubEvent({ ...logged({ comment: 'x' }, 1), message: { data } });
+    expect(event.data).toBe(data);
+    for (const part of [event, data, data.list, innermost]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
   });
 });

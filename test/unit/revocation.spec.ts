@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SseConnection } from '../../lib/connection.js';
+import { SseConnections } from '../../lib/connections.js';
 import { decodeRevocation, encodeRevocation } from '../../lib/revocation.js';
 
 const connection = (data: object): SseConnection => ({ data }) as SseConnection;
@@ -45,5 +46,13 @@ describe('a revocation', () => {
     ],
   ])('of %s is refused', (_what, facts, message) => {
     expect(() => encodeRevocation(facts as never)).toThrow(message);
+  });
+});
+
+describe('a revocation everywhere', () => {
+  it('is refused where no hub has started, as nobody would hear of it', async () => {
+    const told = new SseConnections().revokeEverywhere({ user: 'ann' });
+    await expect(told).rejects.toMatchObject({ code: 'SSE_OPTIONS' });
+    await expect(told).rejects.toThrow(/has no hub .* revoke\(\)/);
   });
 });

@@ -1,0 +1,77 @@
+import { SseClientError } from './client-error.js';
+import type { ConnectOptions } from './connect.options.js';
+
+/** As many as `fetch` follows. */
+const MAX_REDIRECTS = 20;
+const REDIRECTS = [301, 302, 303, 307, 308];
+const REMEDY = `connect to the URL there, or set redirect: 'follow', which sends it all headers`;
+
+/** What an attempt sends. */
+export interface Init extends RequestInit {
+  readonly method: string;
+  readonly headers: Headers;
+}
+
+/**
+ * Sends the request, and follows redirects as far as the option allows.
+ * https://fetch.spec.whatwg.org/#http-redirect-fetch
+ * @throws SseClientError `SSE_REDIRECT`, and what `fetch` throws
+ */
+export async function send(
+  url: string | URL,
+  init: Init,
+  { fetch = globalThis.fetch, redirect = 'same-origin' }: ConnectOptions,
+): Promise<Response> {
+  if (redirect === 'follow') return fetch(url, init);
+  for (let count = 0; ; count++) {
+    const response = await fetch(url, { ...init, redirect: 'manual' });
+    const { status, type, headers } = response;
+    const location = REDIRECTS.includes(status) && headers.get('location');
+    if (!location && type !== 'opaqueredirect') return response;
+    if (redirect === 'error') throw refused(", and redirect is 'error'");
+    if (count === MAX_REDIRECTS) throw refused(` more than ${MAX_REDIRECTS} times`);
+    if (location) {
+      // A body that nobody reads would hold its socket.
+      await response.body?.cancel();
+      url = within(url, location);
+      if (becomesGet(init.method, status)) init = asGet(init);
+    } else {
+      if (count > 0) throw refused(` out of the page's origin, browsers hide where: ${REMEDY}`);
+      try {
+        // Browsers follow a redirect in this mode only as long as it is within the origin of the page.
+        return await fetch(url, { ...init, mode: 'same-origin' });
+      } catch {
+        // It leads elsewhere, or the network is away: then the next request fails too.
+      }
+    }
+  }
+}
+
+/** Where this location is, if it is in the origin of the URL. */
+function within(url: string | URL, location: string): URL {
+  // Browsers take relative URLs, which only a request resolves.
+  const from = new URL(new Request(url).url);
+  let origin = location;
+  try {
+    const to = new URL(location, from);
+    origin = to.origin;
+    if (origin === from.origin) return to;
+  } catch {
+    // It is no URL, and so nowhere in this origin.
+  }
+  throw refused(` to another origin, ${origin}: ${REMEDY}`);
+}
+
+function becomesGet(method: string, status: number): boolean {
+  return status === 303 ? method !== 'HEAD' : status < 303 && method === 'POST';
+}
+
+function asGet({ headers, ...init }: Init): Init {
+  // What describes a body goes with it.
+  const kept = [...headers].filter(([name]) => !name.startsWith('content-'));
+  return { ...init, method: 'GET', headers: new Headers(kept), body: null };
+}
+
+function refused(how: string): SseClientError {
+  return new SseClientError('SSE_REDIRECT', `the server redirects${how}`, { isFinal: true });
+}

@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Broadcaster } from '../../lib/broadcaster.js';
+import { formatCursor } from '../../lib/cursor.js';
+import type { LoggedEvent, PublishedEvent } from '../../lib/event.js';
+import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { SSE_DEFAULTS } from '../../lib/sse.options.js';
+import { collector } from '../support/collector.js';
+
+async function openHub(history = SSE_DEFAULTS.history) {
+  const log = new MemoryEventLog(history);
+  const hub = new Broadcaster(log);
+  await hub.start();
+  return { log, hub };
+}
+
+/** What a stream of the room gives, as it comes. */
+function read(hub: Broadcaster, room: string, lastEventId?: string): PublishedEvent[] {
+  const events: PublishedEvent[] = [];
+  hub.stream(room, { lastEventId }).subscribe((event) => events.push(event));
+  return events;
+}
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+describe('events that many clients are given', () => {
+  it('are the same object for all that return at about the same time', async () => {
+    const { hub } = await openHub();
+    const cursor = await hub.position();
+    await hub.to('a').emit('n', 1);
+    const clients = [read(hub, 'a', cursor), read(hub, 'a', cursor)];
+    await turn();
+    expect(clients.map((events) => events.length)).toEqual([1, 1]);
+    expect(clients[0]?.[0]).toBe(clients[1]?.[0]);
+  });
+
+  it('are held by nobody when they were given, live and by a replay', async () => {
+    const { hub } = await openHub();
+    const cursor = await hub.position();
+    const given: WeakRef<object>[] = [];
+    const note = (event: object): void => void given.push(new WeakRef(event));
+    hub.stream('a').subscribe(note);
+    for (let n = 0; n < 50; n++) await hub.to('a').emit('n', { n });
+    hub.stream('a', { lastEventId: cursor }).subscribe(note);
+    await turn();
+    expect(given).toHaveLength(100);
+    collector()();
+    expect(given.filter((ref) => ref.deref() !== undefined)).toEqual([]);
+    // Though all of them are kept still.
+    expect((await hub.history('a')).events).toHaveLength(50);
+  });
+});
+
+describe('what goes wrong while an event is delivered', () => {
+  const broken = (position: number, more: Partial<LoggedEvent> = {}): LoggedEvent => ({
+    epoch: 'e',
+    position,
+    rooms: ['a'],
+    get message(): never {
+      throw new Error('cannot be read');
+    },
+    parts: { beforeId: '', afterId: 'data: 1\n\n' },
+    ...more,
+  });
+
+  async function openBroken() {
+    const { hub } = await openHub();
+    const { delivery } = hub;
+    delivery.caughtUp({ epoch: 'e', position: 1 });
+    const [a, b] = [read(hub, 'a'), read(hub, 'b')];
+    const next = (position: number, rooms = ['a', 'b']): void =>
+      delivery.event({
+        epoch: 'e',
+        position,
+        rooms,
+        message: { type: 'n', data: position },
+        parts: { beforeId: 'event: n\n', afterId: `data: ${position}\n\n` },
+      });
+    return { delivery, a, b, next };
+  }
+
+  it('is told to the readers of its rooms as a loss, and what follows comes', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { delivery, a, b, next } = await openBroken();
+    delivery.event(broken(2));
+    next(3);
+    await turn();
+    expect(a.map(({ type, data }) => [type, data])).toEqual([
+      ['sse-gap', { rooms: ['a'], reason: 'unknown' }],
+      ['n', 3],
+    ]);
+    expect(b.map(({ type }) => type)).toEqual(['n']);
+    expect(a.at(-1)?.id).toBe(formatCursor({ epoch: 'e', position: 3 }));
+    expect(error).toHaveBeenCalledTimes(1);
+  });
+
+  it('is told to all readers where not even its rooms can be read', async () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const { delivery, a, b, next } = await openBroken();
+    const unreadable = Object.defineProperty(broken(2), 'rooms', {
+      get: () => {
+        throw new Error('cannot be read');
+      },
+    });
+    delivery.event(unreadable);
+    next(3);
+    await turn();
+    const types = ['sse-gap', 'n'];
+    expect([a, b].map((events) => events.map(({ type }) => type))).toEqual([types, types]);
+  });
+
+  it('does not silence the hub when the logger fails too', async () => {
+    for (const method of ['error', 'warn'] as const) {
+      jest.spyOn(Logger.prototype, method).mockImplementation(() => {
+        throw new Error('the disk is full');
+      });
+    }
+    const { delivery, a, next } = await openBroken();
+    delivery.event(broken(2));
+    delivery.lost({ rooms: ['sse:control'], reason: 'unknown' });
+    next(3);
+    await turn();
+    expect(a.map(({ type }) => type)).toEqual(['sse-gap', 'n']);
+  });
+
+  it('leaves the order as it was for what is published meanwhile', async () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const { hub } = await openHub();
+    const seen: unknown[] = [];
+    hub
+      .stream('a', {
+        filter: ({ data }) => {
+          if (data === 1) for (const n of [2, 3]) void hub.to('a').emit('n', n);
+          return true;
+        },
+      })
+      .subscribe(({ data }) => seen.push(data));
+    const other = read(hub, 'a');
+    await hub.to('a').emit('n', 1);
+    expect([seen, other.map(({ data }) => data)]).toEqual([
+      [1, 2, 3],
+      [1, 2, 3],
+    ]);
+  });
+});

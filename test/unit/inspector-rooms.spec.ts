@@ -1,0 +1,37 @@
+import { describe, expect, it } from '@jest/globals';
+import { Broadcaster, SSE_DEFAULTS, SseConnections } from 'nestjs-eventstream';
+import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { Hubs } from '../../lib/hubs.js';
+import { Inspector } from '../../lib/inspector/inspector.js';
+
+describe('the rooms that the inspector lists', () => {
+  it('are the busiest of very many after some looks, of which none goes through all', async () => {
+    const hub = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
+    await hub.start();
+    const all = 50_000;
+    for (let n = 0; n < all; n++) hub.stream(`room ${n}`).subscribe();
+    for (let n = 0; n < 3; n++) hub.stream(`room ${all - 1}`).subscribe();
+    for (let n = 0; n < 2; n++) hub.stream('room 7').subscribe();
+    const hubs = new Hubs({});
+    hubs.running.set(hub, '');
+    let asked = 0;
+    const size = hub.size.bind(hub);
+    hub.size = (room) => {
+      asked++;
+      return size(room);
+    };
+    const inspector = new Inspector(new SseConnections(), hubs);
+    const look = () => {
+      asked = 0;
+      const { rooms } = inspector.state();
+      expect(asked).toBeLessThan(all / 2);
+      expect(rooms).toMatchObject({ count: all, leftOut: all - 200 });
+      expect(new Set(rooms.list.map(({ name }) => name)).size).toBe(200);
+      return rooms.list.slice(0, 2).map(({ name }) => name);
+    };
+    const looks = Array.from({ length: 6 }, look);
+    expect(looks[0]?.[0]).toBe('room 7');
+    for (const first of looks.slice(2)) expect(first).toEqual([`room ${all - 1}`, 'room 7']);
+    await hub.close();
+  });
+});

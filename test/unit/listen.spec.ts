@@ -1,0 +1,54 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import { Broadcaster, SSE_DEFAULTS, SseConnections, type SseConnection } from 'nestjs-eventstream';
+import { diagnostics } from '../../lib/diagnostics.js';
+import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { Hubs } from '../../lib/hubs.js';
+import { Traffic } from '../../lib/inspector/traffic.js';
+import { listen } from '../../lib/listen.js';
+import { collectMetrics } from '../../lib/prometheus/metrics.js';
+
+const connection = { id: 'one' } as SseConnection;
+const trap = (): never => {
+  throw new Error('a trap');
+};
+
+describe('what the library listens to', () => {
+  it('ends no process when a listener throws, and is told rarely', () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const stop = listen('The test', { open: trap, close: () => {} });
+    // Node throws what a subscriber throws in the next tick: this test would not come to its end.
+    for (let n = 0; n < 100; n++) diagnostics.open.publish({ connection, openingMs: 1 });
+    stop();
+    diagnostics.open.publish({ connection, openingMs: 1 });
+    expect(warn.mock.calls).toEqual([['The test has failed on "open": a trap']]);
+    warn.mockRestore();
+  });
+
+  it('takes any error, whatever looking at it does', async () => {
+    const hub = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
+    const connections = new SseConnections();
+    const hubs = new Hubs({});
+    hubs.running.set(hub, '');
+    const registry = new Registry();
+    const traffic = new Traffic(() => false);
+    const stop = collectMetrics(connections, hubs, { registry });
+    const hostile: unknown[] = [
+      Object.defineProperty({}, 'message', { get: trap }),
+      new Proxy({}, { get: trap, has: trap, getPrototypeOf: trap }),
+      { code: { toString: trap } },
+      { code: Symbol('c') },
+      Object.create(null),
+      null,
+    ];
+    for (const error of hostile) {
+      diagnostics.error.publish({ error, connection: undefined, broadcaster: hub });
+    }
+    const { notes } = traffic.report();
+    expect(notes.reduce((sum, { times }) => sum + times, 0)).toBe(hostile.length);
+    expect(await registry.metrics()).toContain(`sse_errors_total{code="other"} ${hostile.length}`);
+    traffic.stop();
+    stop();
+  });
+});
