@@ -177,9 +177,8 @@ export class Follower {
     if (this.formerEpochs.has(head.epoch)) return true;
     if (head.epoch !== at.epoch) return false;
     if (this.hasGoneBack || head.position < at.position) return true;
-    return (
-      this.lastTaken !== undefined && !(await hasHad(this.source.read, head.epoch, this.lastTaken))
-    );
+    if (this.lastTaken === undefined) return false;
+    return !(await hasHad(this.source.read, head.epoch, this.lastTaken));
   }
 
   private goOnAt(head: Head): void {

@@ -91,11 +91,11 @@ export const MUTANTS = [
     replace: '',
   },
   {
-    name: 'a head that went back is taken for news',
+    name: 'the log is not asked for what was handed on last',
     spec: 'resume-redis',
     file: 'lib/redis/follower.ts',
-    find: '    if (this.hasGoneBack || head.position < at.position) return true;',
-    replace: '    if (head.position < at.position) return false;',
+    find: '    if (this.lastTaken === undefined) return false;',
+    replace: '    if (at.position > 0) return false;',
   },
   {
     name: 'an event that goes on from before is taken for the next one',
