@@ -105,13 +105,6 @@ export const MUTANTS = [
     replace: '    if (notice.before < 0) {',
   },
   {
-    name: 'a log that had ended is taken for a new one',
-    spec: 'resume-redis',
-    file: 'lib/redis/follower.ts',
-    find: '    if (this.formerEpochs.has(head.epoch)) return true;',
-    replace: '',
-  },
-  {
     name: 'a process that sees the log go back keeps it to itself',
     spec: 'resume-redis',
     file: 'lib/redis/follower.ts',

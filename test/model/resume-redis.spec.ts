@@ -53,9 +53,9 @@ const WORLDS: [string, ModelOptions][] = [
   [
     'the store is put back in place',
     {
-      steps: 600,
+      steps: 800,
       maxEvents: 1_000,
-      often: { ...CALM, loseNotification: 1, cut: 0.2, backUp: 0.5, goBackInPlace: 1.2 },
+      often: { ...CALM, loseNotification: 1, cut: 0.2, return: 3, backUp: 0.4, goBackInPlace: 1.5 },
     },
   ],
 ];
