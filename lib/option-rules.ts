@@ -42,6 +42,7 @@ export const durationMsOrRange = rule(
   },
 );
 export const aFunction = rule('a function', (value) => typeof value === 'function');
+export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
 export const aList = rule('a list', Array.isArray);
 export const hostNames = rule(
   'a list of host names without a port, such as "admin.example.com" or ".example.com"',

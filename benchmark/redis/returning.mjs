@@ -57,8 +57,10 @@ function run({ name, ages }) {
     const server = await redis();
     const { url } = server;
     const created = 1000 * Date.now() - 10 * MINUTE_US;
+    const [, identity] = /master_replid:(\w+)/.exec(await server.client.info('replication'));
     await server.client.hset('sse:{hub:}:meta', {
       format: '1',
+      server: identity,
       epoch: EPOCH,
       last: created,
       forgotten: created,

@@ -1,4 +1,4 @@
-import { SseError } from '../errors.js';
+import { describe, SseError } from '../errors.js';
 import type { RedisClient, RedisEventLogOptions } from './redis.options.js';
 
 /** The part of `ioredis` that is used, the same in 5 and 6, for a server and for a Cluster. */
@@ -16,14 +16,21 @@ export interface Connection {
   ssubscribe(channel: string): Promise<unknown>;
 }
 
-/** No call takes longer. */
+/** No call of an app takes longer. */
 export const CALL_TIMEOUT_MS = 2_000;
+/** A repair reads much at once, and nobody waits for a reply within a deadline. */
+export const REPAIR_TIMEOUT_MS = 10_000;
 const MAX_RETRY_MS = 2_000;
 
-/** A further connection of our own; in a Cluster, for sharded Pub/Sub or for any. */
-export type CopyClient = (isSharded: boolean) => Connection;
+/** Another connection of our own. */
+export type CopyClient = (options?: {
+  /** In a Cluster: for sharded Pub/Sub. */
+  readonly isSharded?: boolean;
+  /** How long a command may take. */
+  readonly timeoutMs?: number;
+}) => Connection;
 
-/** @throws SseError `SSE_OPTIONS` where `ioredis` is needed and not there */
+/** @throws SseError `SSE_OPTIONS` where `ioredis` is needed and not there, or does not take the URL */
 export async function copier({
   client: given,
   url = '',
@@ -35,34 +42,55 @@ export async function copier({
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: CALL_TIMEOUT_MS,
     connectTimeout: CALL_TIMEOUT_MS,
     disconnectTimeout: 100,
   };
   const retry = (times: number): number => Math.random() * Math.min(MAX_RETRY_MS, 50 * 2 ** times);
   const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => Connection;
   if (!client.isCluster) {
-    return () => duplicate({ ...own, retryStrategy: retry, enableOfflineQueue: false });
+    return ({ timeoutMs = CALL_TIMEOUT_MS } = {}) =>
+      duplicate({
+        ...own,
+        commandTimeout: timeoutMs,
+        retryStrategy: retry,
+        enableOfflineQueue: false,
+      });
   }
-  return (isSharded) =>
+  return ({ isSharded = false, timeoutMs = CALL_TIMEOUT_MS } = {}) =>
     duplicate([], {
       keyPrefix: '',
       lazyConnect: true,
       clusterRetryStrategy: retry,
       enableOfflineQueue: false,
       shardedSubscribers: isSharded,
-      redisOptions: { ...credentialsOf(client), ...own },
+      redisOptions: { ...credentialsOf(client), ...own, commandTimeout: timeoutMs },
     });
 }
 
 async function clientOf(url: string): Promise<RedisClient> {
+  const { Redis } = await ioredis();
   try {
-    const { Redis } = (await import('ioredis')) as unknown as {
-      Redis: new (url: string, options: object) => RedisClient;
-    };
     return new Redis(url, { lazyConnect: true });
   } catch (cause) {
-    const remedy = 'redisEventLog({ url }) needs ioredis, 5 or 6: `npm install ioredis`';
+    // Without the URL: it may hold a password.
+    const remedy = 'write special characters in it percent-encoded';
+    const what = `redisEventLog.url: ioredis does not take it (${describe(cause)}); ${remedy}`;
+    throw new SseError('SSE_OPTIONS', what, { cause });
+  }
+}
+
+interface IoRedis {
+  readonly Redis: new (url: string, options: object) => RedisClient;
+}
+
+async function ioredis(): Promise<IoRedis> {
+  try {
+    return await import('ioredis');
+  } catch (cause) {
+    const isMissing = String((cause as { code?: string }).code).endsWith('MODULE_NOT_FOUND');
+    const remedy = isMissing
+      ? 'redisEventLog({ url }) needs ioredis, 5 or 6: `npm install ioredis`'
+      : `ioredis cannot be loaded (${describe(cause)}); install it again`;
     throw new SseError('SSE_OPTIONS', remedy, { cause });
   }
 }

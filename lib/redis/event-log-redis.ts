@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { formatCursor, parseCursors, type Cursor, type Position } from '../cursor.js';
+import { parseCursors } from '../cursor.js';
 import { describe, SseClosedError, SseOptionsError } from '../errors.js';
 import type {
   Appended,
@@ -10,40 +10,22 @@ import type {
   HistoryOptions,
   LogFollower,
   NewEvent,
-  RoomEntry,
   RoomsRange,
   RoomsRead,
-  RoomState,
 } from '../event-log.js';
-import { readMissed, REPLAY_CAP, type Missed } from '../resume.js';
-import { encodeEvent, StoredEvent } from './event-text.js';
+import { REPAIR_TIMEOUT_MS } from './client.js';
+import { encodeEvent } from './event-text.js';
 import { Follower } from './follower.js';
-import { CALL_TIMEOUT_MS } from './client.js';
-import { Link, unavailable, within } from './link.js';
+import { Link } from './link.js';
+import { LogReads } from './log-reads.js';
 import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js';
-import { HEAD, PROBE, PUBLISH, READ } from './scripts.js';
-import { fitting, type RoomView } from '../room-range.js';
-import type { RoomPage } from './tail.js';
+import { FORMAT } from './script.js';
+import { END, HEAD, PROBE, PUBLISH } from './scripts.js';
 
 /** How long a key keeps a second event with it out. */
 const KEY_LIFETIME_MS = 300_000;
-/** A client that returns has mostly missed less; one read then serves all who return. */
-const PAGE_US = 60_000_000;
-/** So many rooms are read at a time. */
-const MAX_READS = 64;
-
-/** Of the newest events, and of what was read behind them, each process keeps so much. */
+/** Each process keeps this much of the newest events, and as much of what was read behind them. */
 const TAIL_BYTES = 16 * 1_048_576;
-
-const EVERYTHING_LOST: State = { last: Number.MAX_SAFE_INTEGER, entries: [] };
-
-type State = Omit<RoomState, 'isWhole'>;
-
-interface RoomRange {
-  readonly after: Position;
-  readonly limit: number;
-  readonly newest?: boolean;
-}
 
 type Hub = Parameters<EventLogFactory>[0];
 
@@ -63,6 +45,7 @@ export function redisEventLog(options: RedisEventLogOptions): EventLogFactory {
 
 export class RedisEventLog implements EventLog {
   private readonly link: Link;
+  private readonly reads: LogReads;
   private readonly keys: Readonly<Record<'meta' | 'rooms' | 'oldest' | 'room' | 'key', string>>;
   private readonly channel: string;
   private readonly name: string;
@@ -71,9 +54,7 @@ export class RedisEventLog implements EventLog {
   private following: Follower | undefined;
   private opened: Promise<void> | undefined;
   private isClosed = false;
-  private readonly pages = new Map<string, { after: Position; page: Promise<RoomPage> }>();
-  private reads = 0;
-  private readonly waitingReads = new Set<() => void>();
+  private readonly durable: string;
 
   constructor(
     private readonly options: RedisEventLogOptions,
@@ -96,6 +77,8 @@ export class RedisEventLog implements EventLog {
       subscribed: () => this.following?.subscribed(),
       away: (why) => this.following?.away(why),
     });
+    this.reads = new LogReads(this.keys, (...call) => this.link.read(...call));
+    this.durable = options.durable === true ? '1' : '0';
   }
 
   get trouble(): string | undefined {
@@ -110,6 +93,7 @@ export class RedisEventLog implements EventLog {
     for (const name of event.rooms) keys.push(room + name);
     const args = [
       newEpoch(),
+      this.durable,
       encodeEvent(event, this.hasOwnSerializer),
       this.channel,
       this.link.publishCommand,
@@ -123,7 +107,7 @@ export class RedisEventLog implements EventLog {
       ...event.rooms,
     ];
     const replicas = event.ephemeral ? 0 : this.options.minReplicas;
-    const reply = await this.link.run(PUBLISH, keys, args, replicas);
+    const reply = await this.link.ask(PUBLISH, keys, args, replicas);
     const [epoch = '', position] = String(reply).split(' ');
     return { epoch, position: position ? Number(position) : undefined };
   }
@@ -133,8 +117,9 @@ export class RedisEventLog implements EventLog {
     return this.readHead();
   }
 
-  read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
-    return this.readRooms(rooms, range);
+  async read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
+    await this.open();
+    return this.reads.read(rooms, range);
   }
 
   async follow(follower: LogFollower): Promise<Head> {
@@ -143,8 +128,8 @@ export class RedisEventLog implements EventLog {
       follower,
       {
         head: () => this.head(),
-        missed: (rooms, after, upTo) => this.missed(rooms, after, upTo),
-        had: ({ room, position }) => this.had(room, position),
+        end: (seen) => this.end(seen),
+        read: (asks, limits) => this.reads.readOnce(asks, limits, REPAIR_TIMEOUT_MS),
         probe: () => this.probe(),
         listenAnew: () => this.link.listenAnew(),
       },
@@ -167,18 +152,13 @@ export class RedisEventLog implements EventLog {
   readsFor(lastEventId: string): EventLogReads {
     const { following } = this;
     const head = following?.head;
-    const known = parseCursors(lastEventId)?.find(({ epoch }) => epoch === head?.epoch);
     if (following === undefined || head === undefined) return this;
-    if (known === undefined || known.position > head.position) return this.readsOfOneLog();
+    const known = parseCursors(lastEventId)?.find(({ epoch }) => epoch === head.epoch);
+    if (known === undefined || known.position > head.position) return this;
+    const { tail } = following;
     return {
       head: async () => head,
-      read: async (rooms, range) => {
-        const states = rooms.map((room) => this.localState(room, known, following));
-        return {
-          epoch: known.epoch,
-          rooms: fitting((await Promise.all(states)).map(viewOf), range),
-        };
-      },
+      read: (rooms, range) => this.reads.readHere(rooms, range, known, { tail, head }),
     };
   }
 
@@ -200,141 +180,50 @@ export class RedisEventLog implements EventLog {
       await this.readHead();
     } catch (error) {
       this.link.close();
-      if (!/NOTOURS|WRONGTYPE/.test(describe(error))) throw error;
-      const expected = 'one under which no other program has keys';
-      throw new SseOptionsError('redisEventLog.prefix', expected, this.options.prefix ?? 'sse');
+      throw this.refusal(describe(error)) ?? error;
     }
   }
 
+  /** What makes this store one that cannot be used. */
+  private refusal(why: string): SseOptionsError | undefined {
+    const { prefix = 'sse' } = this.options;
+    const format = /FORMAT (\w+)/.exec(why)?.[1];
+    if (format !== undefined) {
+      const expected = `a log of format ${FORMAT}; choose another prefix, or upgrade all processes`;
+      return new SseOptionsError('redisEventLog.prefix', expected, `format ${format}`);
+    }
+    if (why.includes('NOIDENTITY')) {
+      const expected =
+        'true with a server that does not tell its `master_replid` in a script (`INFO replication`), if the store never loses what it acknowledged';
+      return new SseOptionsError('redisEventLog.durable', expected, this.options.durable);
+    }
+    if (!/NOTOURS|WRONGTYPE/.test(why)) return undefined;
+    const expected = 'one under which no other program has keys';
+    return new SseOptionsError('redisEventLog.prefix', expected, prefix);
+  }
+
   private async readHead(): Promise<Head> {
-    const reply = await this.link.run(HEAD, [this.keys.meta], [newEpoch()]);
-    const [epoch, position] = reply as [string, string];
-    return { epoch, position: Number(position) };
-  }
-
-  private async readRooms(
-    rooms: readonly string[],
-    range: RoomsRange,
-    epoch?: string,
-  ): Promise<RoomsRead> {
-    const { after, maxEvents: limit, newest } = range;
-    const expected = epoch ?? (await this.head()).epoch;
-    const one = { after, limit: limit + 1, newest };
-    const states = await Promise.all(rooms.map((room) => this.readRoom(room, one, expected)));
-    return { epoch: expected, rooms: fitting(states.map(viewOf), range) };
-  }
-
-  private async readRoom(
-    room: string,
-    { after, limit, newest = false }: RoomRange,
-    expectedEpoch?: string,
-  ): Promise<State> {
-    await this.open();
-    const { meta, rooms } = this.keys;
-    const keys = [meta, rooms, this.keys.room + room];
-    const args = [room, String(after), String(limit), newest ? '1' : '0'];
-    const reply = await this.limited((deadline) => this.link.run(READ, keys, args, 0, deadline));
-    const [epoch, last, entries] = reply as [string, string, StreamEntry[]];
-    // Not even a position of another log says anything: its clock may be behind.
-    if (epoch === '' || (expectedEpoch ?? epoch) !== epoch) return EVERYTHING_LOST;
-    const read = entries.map((entry) => entryOf(epoch, entry));
-    return { last: Number(last), entries: newest ? read.reverse() : read };
+    return headOf(await this.link.ask(HEAD, [this.keys.meta], [newEpoch(), this.durable]));
   }
 
   /** Lets everybody who follows hear where the log stands. */
   async probe(): Promise<void> {
-    const args = [newEpoch(), this.channel, this.link.publishCommand];
-    await this.link.run(PROBE, [this.keys.meta], args);
+    await this.link.ask(PROBE, [this.keys.meta], this.tellingArgs());
   }
 
-  private missed(rooms: readonly string[], after: Head, upTo: Head): Promise<Missed> {
-    const reads = { ...this.readsOfOneLog(upTo.epoch), head: async () => upTo };
-    const cap = { events: this.history.maxEvents * rooms.length, bytes: this.history.maxBytes };
-    return readMissed(reads, rooms, formatCursor(after), cap);
+  private async end({ epoch, position }: Head): Promise<Head> {
+    const args = [...this.tellingArgs(), epoch, String(position)];
+    return headOf(await this.link.ask(END, [this.keys.meta], args));
   }
 
-  private async had(room: string, position: Position): Promise<boolean> {
-    const { last, entries } = await this.readRoom(room, { after: position - 1, limit: 1 });
-    const [first] = entries;
-    if (first === undefined) return last >= position;
-    return first.event.position === position || first.previous >= position;
-  }
-
-  /** Should the log become another one between the head and a room, then the room has lost everything. */
-  private readsOfOneLog(epoch?: string): EventLogReads {
-    let expected = epoch;
-    return {
-      head: async () => {
-        const head = await this.head();
-        expected = head.epoch;
-        return head;
-      },
-      read: (rooms, range) => this.readRooms(rooms, range, expected),
-    };
-  }
-
-  private async localState(
-    room: string,
-    { epoch, position: after }: Cursor,
-    { tail }: Follower,
-  ): Promise<State> {
-    const known = tail.read(room, after);
-    if (known !== undefined) return known;
-    // Many clients return at once: all who ask for a room get the answer of one read.
-    let shared = this.pages.get(room);
-    if (shared === undefined || shared.after > after) {
-      const from = Math.min(after, tail.beginning - PAGE_US);
-      shared = { after: from, page: this.readPage(room, from, epoch) };
-      this.pages.set(room, shared);
-      const own = shared;
-      const forget = (): void => {
-        if (this.pages.get(room) === own) this.pages.delete(room);
-      };
-      own.page.then(forget, forget);
-    }
-    tail.keep(room, await shared.page);
-    const range = { after, limit: REPLAY_CAP.events + 1 };
-    return tail.read(room, after) ?? this.readRoom(room, range, epoch);
-  }
-
-  private async readPage(room: string, after: Position, epoch: string): Promise<RoomPage> {
-    const upTo = this.following?.head?.position ?? 0;
-    const limit = REPLAY_CAP.events + 1;
-    const state = await this.readRoom(room, { after, limit, newest: true }, epoch);
-    const [first] = state.entries;
-    const isWhole = first === undefined || state.entries.length < limit;
-    return { ...state, after: isWhole ? after : first.previous, upTo };
-  }
-
-  /** Not all at once: each answer may be large. */
-  private async limited<T>(read: (deadline: number) => Promise<T>): Promise<T> {
-    const deadline = performance.now() + CALL_TIMEOUT_MS;
-    if (this.reads >= MAX_READS) {
-      await within(CALL_TIMEOUT_MS, (go) => {
-        this.waitingReads.add(go);
-        return () => this.waitingReads.delete(go);
-      }).catch(() => Promise.reject(unavailable('too many reads before it')));
-    }
-    this.reads++;
-    try {
-      return await read(deadline);
-    } finally {
-      this.reads--;
-      const [next] = this.waitingReads;
-      next?.();
-    }
+  private tellingArgs(): string[] {
+    return [newEpoch(), this.durable, this.channel, this.link.publishCommand];
   }
 }
 
-function viewOf({ last, entries }: State): RoomView {
-  return { last, length: entries.length, at: (index) => entries[index] };
-}
-
-type StreamEntry = [id: string, fields: [p: string, previous: string, e: string, event: string]];
-
-function entryOf(epoch: string, [id, [, previous, , event]]: StreamEntry): RoomEntry {
-  const position = Number.parseInt(id, 10);
-  return { event: new StoredEvent(epoch, position, event), previous: Number(previous) };
+function headOf(reply: unknown): Head {
+  const [epoch, position] = reply as [string, string];
+  return { epoch, position: Number(position) };
 }
 
 /** 48 random bits: two lifetimes of a log never share a name. */

@@ -3,15 +3,18 @@ import type { LoggedEvent } from '../event.js';
 import type { NewEvent } from '../event-log.js';
 import type { FrameParts, SseMessage } from '../frame.js';
 
-/** How the data became its text, so that another process gets it back. */
-type DataForm = 'none' | 'text' | 'bytes' | 'json' | 'given';
+const FORMS = ['none', 'text', 'bytes', 'json', 'given'] as const;
 
-/** What precedes the wire text: rooms, form, how long the part before the id is, and data that the text does not tell. */
-type Head = readonly [
+/** How the data became its text, so that another process gets it back. */
+type DataForm = (typeof FORMS)[number];
+
+/** What precedes the wire text. The data and the comment are there where the wire text does not tell them. */
+type Header = readonly [
   rooms: readonly string[],
   form: DataForm,
   beforeIdLength: number,
   data?: unknown,
+  comment?: SseMessage['comment'],
 ];
 
 /** An event as Redis keeps and carries it: one line of JSON, then its wire text, which no process has to make again. */
@@ -21,39 +24,47 @@ export function encodeEvent(
 ): string {
   const { beforeId, afterId } = parts;
   const form = formOf(message.data, hasOwnSerializer);
-  const head: Head =
-    form === 'given'
-      ? [rooms, form, beforeId.length, message.data]
-      : [rooms, form, beforeId.length];
-  return `${headLine(head)}\n${beforeId}${afterId}`;
+  const data = form === 'given' ? message.data : undefined;
+  const comment = isListOfLines(message.comment) ? undefined : message.comment;
+  const line = headerLine([rooms, form, beforeId.length], data, comment);
+  return `${line}\n${beforeId}${afterId}`;
 }
 
-/** As it was published. What is in it is looked at when somebody reads it: most events are for nobody in this process. */
+/**
+ * The event in `text` from `from` on; `undefined` if it is not one. Its data is looked at when somebody reads it: most events
+ * are for nobody in this process.
+ */
+export function decodeEvent<At extends Position | undefined>(
+  epoch: string,
+  position: At,
+  text: string,
+  from = 0,
+): StoredEvent<At> | undefined {
+  const end = text.indexOf('\n', from);
+  const header = end === -1 ? undefined : headerOf(text.slice(from, end));
+  if (header === undefined || !isFrame(text, end + 1, header[2])) return undefined;
+  return new StoredEvent(epoch, position, text, header, end + 1);
+}
+
+/** A published event, as it was published. */
 export class StoredEvent<At extends Position | undefined = Position> implements LoggedEvent {
-  readonly rooms: readonly string[];
-  private readonly form: DataForm;
-  private readonly given: unknown;
-  private readonly beforeIdAt: number;
-  private readonly afterIdAt: number;
   private decoded: SseMessage | undefined;
 
   constructor(
     readonly epoch: string,
     readonly position: At,
-    private readonly text: string,
-    from = 0,
-  ) {
-    const end = text.indexOf('\n', from);
-    const [rooms, form, length, data] = JSON.parse(text.slice(from, end)) as Head;
-    this.rooms = rooms;
-    this.form = form;
-    this.given = data;
-    this.beforeIdAt = end + 1;
-    this.afterIdAt = end + 1 + length;
+    readonly text: string,
+    private readonly header: Header,
+    private readonly beforeIdAt: number,
+  ) {}
+
+  get rooms(): readonly string[] {
+    return this.header[0];
   }
 
   get parts(): FrameParts {
-    const { text, beforeIdAt, afterIdAt } = this;
+    const { text, beforeIdAt } = this;
+    const afterIdAt = beforeIdAt + this.header[2];
     return { beforeId: text.slice(beforeIdAt, afterIdAt), afterId: text.slice(afterIdAt) };
   }
 
@@ -63,15 +74,16 @@ export class StoredEvent<At extends Position | undefined = Position> implements 
 
   private decode(): SseMessage {
     const { beforeId, afterId } = this.parts;
+    const [, form, , data, comment] = this.header;
     const message: SseMessage = {};
     const [type] = valuesOf('event: ', beforeId);
     if (type !== undefined) message.type = type;
-    const comment = valuesOf(': ', beforeId);
-    if (comment.length > 0) message.comment = comment;
+    const lines = valuesOf(': ', beforeId);
+    if (comment !== undefined || lines.length > 0) message.comment = comment ?? lines;
     const retry = /^retry: (\d+)\n/.exec(afterId)?.[1];
     if (retry !== undefined) message.retry = Number(retry);
-    if (this.form === 'given') message.data = this.given;
-    else if (this.form !== 'none') message.data = dataOf(this.form, afterId);
+    if (form === 'given') message.data = data;
+    else if (form !== 'none') message.data = dataOf(form, afterId);
     return message;
   }
 }
@@ -86,8 +98,21 @@ function formOf(data: unknown, hasOwnSerializer: boolean): DataForm {
 
 function dataOf(form: DataForm, afterId: string): unknown {
   const text = valuesOf('data: ', afterId).join('\n');
-  if (form === 'json') return JSON.parse(text);
-  return form === 'bytes' ? Buffer.from(text, 'base64') : text;
+  if (form === 'bytes') return Buffer.from(text, 'base64');
+  if (form === 'text') return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // Damaged, or from a program that is not ours. Clients get the text too.
+    return text;
+  }
+}
+
+/** A list with one line in each item is on the wire as it was published. */
+function isListOfLines(comment: SseMessage['comment']): boolean {
+  if (comment === undefined) return true;
+  if (typeof comment === 'string') return false;
+  return comment.length > 0 && comment.every((line) => !/[\r\n]/.test(line));
 }
 
 function valuesOf(prefix: string, fields: string): string[] {
@@ -101,11 +126,53 @@ function valuesOf(prefix: string, fields: string): string[] {
     .map((line) => line.slice(prefix.length));
 }
 
-/** Data that only the hub's own serializer understands stays here: other processes read the event without it. */
-function headLine(head: Head): string {
+function headerLine(
+  start: readonly [readonly string[], DataForm, number],
+  data: unknown,
+  comment: SseMessage['comment'],
+): string {
+  const own = comment !== undefined ? [data, comment] : data !== undefined ? [data] : [];
   try {
-    return JSON.stringify(head);
+    return JSON.stringify([...start, ...own]);
   } catch {
-    return JSON.stringify(head.slice(0, 3));
+    // Data that only the hub's own serializer understands stays here: other processes read the event without it.
+    return JSON.stringify(comment === undefined ? start : [...start, null, comment]);
   }
+}
+
+function headerOf(line: string): Header | undefined {
+  try {
+    const header: unknown = JSON.parse(line);
+    return Array.isArray(header) && isHeader(header) ? header : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isHeader(header: readonly unknown[]): header is Header {
+  const [rooms, form, length, , comment] = header;
+  return (
+    Array.isArray(rooms) &&
+    rooms.length > 0 &&
+    rooms.every((room) => typeof room === 'string' && room !== '') &&
+    FORMS.some((known) => known === form) &&
+    Number.isSafeInteger(length) &&
+    (length as number) >= 0 &&
+    (comment === undefined || isComment(comment))
+  );
+}
+
+function isComment(comment: unknown): boolean {
+  if (typeof comment === 'string') return true;
+  return Array.isArray(comment) && comment.every((line) => typeof line === 'string');
+}
+
+/** Whether the wire text is one block, and the id goes between two of its lines: anything else would break streams. */
+function isFrame(text: string, from: number, beforeIdLength: number): boolean {
+  return (
+    from + beforeIdLength < text.length &&
+    text[from + beforeIdLength - 1] === '\n' &&
+    text.indexOf('\n\n', from - 1) === text.length - 2 &&
+    text.indexOf('\r', from) === -1
+  );
 }

@@ -1,52 +1,49 @@
-import { Logger } from '@nestjs/common';
-import type { Position } from '../cursor.js';
-import { diagnostics } from '../diagnostics.js';
 import { describe } from '../errors.js';
 import type { Head, LogFollower } from '../event-log.js';
-import { inOrder, type Missed } from '../resume.js';
-import { StoredEvent } from './event-text.js';
+import { Hearing } from './hearing.js';
+import { parseNotice, type Notice } from './notice.js';
+import { RareCheck } from './rare-check.js';
+import { delayMsFor, hasHad, Repair, type ReadChunk, type TakenEvent } from './repair.js';
 import { Tail } from './tail.js';
+import { UnreadableNotices } from './unreadable-notices.js';
+import { WaitingNotices } from './waiting-notices.js';
 
-/** Where a follower gets what no notification told it. */
+/** Where a follower gets what no notice told it. */
 export interface FollowerSource {
   head(): Promise<Head>;
-  /** What a client of these rooms would have missed. */
-  missed(rooms: readonly string[], after: Head, upTo: Head): Promise<Missed>;
-  /** Whether the log has, or had, this event. */
-  had(event: { readonly room: string; readonly position: Position }): Promise<boolean>;
+  /** Ends the epoch of `seen` for all processes, unless it has ended already; positions go on above `seen`. */
+  end(seen: Head): Promise<Head>;
+  readonly read: ReadChunk;
   /** Lets everybody who follows hear where the log stands, on the way that events take. */
   probe(): Promise<void>;
   listenAnew(): void;
 }
 
-/** Beyond it notifications are let go of: what they told is read when the log answers again. */
-const MAX_WAITING = 10_000;
 const MAX_RETRY_MS = 2_000;
-/** So many probes in a row are sent and not heard before the subscription is made anew. */
-const MAX_MISSES = 2;
 
 /**
- * One process on its way along the log. Each notification names the position of the event before it, so that a missing one
- * shows; what is missing is then read, as a client that returns would, and handed on in its place.
+ * One process on its way along the log. Each notice names the position of the event before it, so that a missing one shows;
+ * what is missing is then read and handed on first.
  */
 export class Follower {
   tail: Tail;
   private at: Head | undefined;
-  private lastTaken: { readonly room: string; readonly position: Position } | undefined;
+  /** An event that the log had. */
+  private lastTaken: TakenEvent | undefined;
+  /** Whether `at` is the position of a notice: notices of before cannot come any more. */
+  private isAtNotice = false;
   private readonly formerEpochs = new Set<string>();
-  /** Notifications that wait until what was before them is known. */
-  private readonly waiting: string[] = [];
+  private readonly waiting = new WaitingNotices();
+  private repairing: Repair | undefined;
   private isBehind = true;
   private mustRepair = false;
-  private isListening = true;
+  /** A notice has shown that the log goes on from before where it was. */
+  private hasGoneBack = false;
   private isClosed = false;
-  private awayBecause: string | undefined;
-  private unansweredBecause: string | undefined;
-  private heardAt = performance.now();
-  private misses = 0;
-  private isProbing = false;
-  private timer: NodeJS.Timeout | undefined;
   private wake: (() => void) | undefined;
+  private readonly hearing: Hearing;
+  private readonly unreadable: UnreadableNotices;
+  private readonly headCheck = new RareCheck(() => this.repairSoon());
 
   constructor(
     private readonly hub: LogFollower,
@@ -58,6 +55,8 @@ export class Follower {
     },
   ) {
     this.tail = new Tail(0, options.tailBytes);
+    this.hearing = new Hearing(source, options);
+    this.unreadable = new UnreadableNotices(options.hub);
   }
 
   /** Where this process has come to; `undefined` before it began. */
@@ -66,16 +65,15 @@ export class Follower {
   }
 
   get trouble(): string | undefined {
-    return this.awayBecause ?? this.unansweredBecause;
+    return this.hearing.trouble ?? this.unreadable.trouble;
   }
 
-  /** To be called when notifications come, so that none is missing between the head and the first of them. */
+  /** To be called when notices come, so that none is missing between the head and the first of them. */
   async begin(): Promise<Head> {
     const head = await this.source.head();
     this.startAt(head);
     this.mustRepair = false;
-    this.timer = setInterval(this.check, this.options.probeIntervalMs);
-    this.timer.unref();
+    this.hearing.start();
     // Not before the caller knows the head.
     setImmediate(() => void this.catchUp());
     return head;
@@ -83,37 +81,37 @@ export class Follower {
 
   close(): void {
     this.isClosed = true;
-    clearInterval(this.timer);
+    this.hearing.close();
+    this.headCheck.close();
     this.wake?.();
   }
 
   message(text: string): void {
-    this.heardAt = performance.now();
-    this.isProbing = false;
-    this.misses = 0;
-    this.unansweredBecause = undefined;
-    this.waiting.push(text);
-    if (this.waiting.length > MAX_WAITING) this.waiting.length = 0;
-    if (!this.isBehind && !this.takeWaiting()) void this.catchUp();
+    this.hearing.heard();
+    const notice = parseNotice(text);
+    if (notice === undefined) {
+      // It may have been an event.
+      this.unreadable.add();
+      return this.headCheck.soon();
+    }
+    const isTaken = !this.isBehind && this.take(notice);
+    if (!isTaken && !(this.waiting.push(notice) && this.isBehind)) this.mustRepair = true;
+    if (this.mustRepair && !this.isBehind) void this.catchUp();
   }
 
-  /** Notifications come again; those of meanwhile did not. */
+  /** Notices come again; those of meanwhile did not. */
   subscribed(): void {
-    this.isListening = true;
-    this.heardAt = performance.now();
-    this.mustRepair = true;
-    if (!this.isBehind) void this.catchUp();
+    this.hearing.subscribed();
+    this.repairSoon();
   }
 
   away(why: string): void {
-    if (this.isListening) this.heardAt = performance.now();
-    this.isListening = false;
-    if (this.isClosed) return;
-    if (this.awayBecause === undefined) {
-      logger.warn(`Events do not arrive: ${why}. Streams stay open and get them later`);
-      diagnostics.log.publish({ hub: this.options.hub, trouble: why });
-    }
-    this.awayBecause = why;
+    this.hearing.away(why);
+  }
+
+  private repairSoon(): void {
+    this.mustRepair = true;
+    if (!this.isBehind) void this.catchUp();
   }
 
   /** Until nothing is missing. While the log does not answer, the streams wait. */
@@ -125,130 +123,124 @@ export class Follower {
         this.mustRepair = false;
         await this.repair();
         failures = 0;
-      } catch {
+      } catch (error) {
         this.mustRepair = true;
+        if (!this.isClosed) this.hearing.behind(describe(error));
         await this.pause(Math.random() * Math.min(MAX_RETRY_MS, 50 * 2 ** failures++));
       }
     }
     this.isBehind = false;
-    if (!this.isListening || this.isClosed) return;
-    if (this.awayBecause === undefined) return;
-    this.awayBecause = undefined;
-    logger.log('Events arrive again');
-    diagnostics.log.publish({ hub: this.options.hub, trouble: undefined });
+    this.hearing.caughtUp();
   }
 
-  /** As a client's resume, of all rooms that are read here. */
   private async repair(): Promise<void> {
     const { at } = this;
     if (at === undefined) return;
-    const heardBefore = new Set(this.waiting.map((text) => noticeOf(text).epoch));
+    const heardBefore = this.waiting.epochs;
     const head = await this.source.head();
     // A log may come and go while nobody here listens: what was heard of it before the head was asked for is of the past.
     for (const epoch of heardBefore) if (epoch !== head.epoch) this.formerEpochs.add(epoch);
-    const { lastTaken } = this;
-    if (head.epoch === at.epoch && lastTaken?.position === at.position) {
-      // After a fail-over to a server without our last event, others may be there that we do not know of.
-      if (!(await this.source.had(lastTaken))) this.tellUnknown();
-      this.lastTaken = undefined;
+    if (await this.isBack(at, head)) {
+      // Somewhere events are lost that were acknowledged. Who else has them or lacks them, nobody can know.
+      const seen = { epoch: head.epoch, position: Math.max(at.position, head.position) };
+      this.goOnAt(await this.source.end(seen));
+      return;
     }
+    if (head.epoch !== at.epoch) return this.goOnAt(head);
     // What was handed on stays so.
-    if (head.epoch === at.epoch && head.position <= at.position) return;
-    const found = head.epoch === at.epoch ? await this.missed(at, head) : [];
+    if (head.position === at.position && this.repairing === undefined) return;
+    await this.readMissed(at, head);
+  }
+
+  private async readMissed(at: Head, head: Head): Promise<void> {
+    const { repairing } = this;
+    const isGoingOn = repairing !== undefined && repairing.upTo.epoch === head.epoch;
+    const repair = isGoingOn ? repairing : new Repair(at, head, this.source.read);
+    const rooms = (): readonly string[] => this.hub.rooms();
+    this.repairing = repair;
+    if (!isGoingOn) await this.pause(delayMsFor(rooms().length));
+    while (!this.isClosed && repair.isUnfinished(rooms)) await repair.readNext();
     if (this.isClosed) return;
-    for (const { gaps } of found) for (const gap of gaps) this.hub.lost(gap);
-    for (const event of inOrder(found.flatMap(({ events }) => events))) this.hub.event(event);
+    this.repairing = undefined;
+    for (const gap of repair.gaps) this.hub.lost(gap);
+    const { missed } = repair;
+    for (const event of missed) this.hub.event(event);
+    const newest = missed.at(-1);
+    if (newest !== undefined) {
+      this.lastTaken = { position: newest.position, room: newest.rooms[0] ?? '' };
+    }
+    this.goOnAt(repair.upTo);
+  }
+
+  /** Whether the log is one that lacks something which this process knows of. */
+  private async isBack(at: Head, head: Head): Promise<boolean> {
+    if (this.formerEpochs.has(head.epoch)) return true;
+    if (head.epoch !== at.epoch) return false;
+    if (this.hasGoneBack || head.position < at.position) return true;
+    if (this.lastTaken === undefined) return false;
+    return !(await hasHad(this.source.read, head.epoch, this.lastTaken));
+  }
+
+  private goOnAt(head: Head): void {
     this.startAt(head);
     this.hub.caughtUp(head);
   }
 
-  /** Also of rooms that somebody begins to read meanwhile: whoever resumes here is handed what comes after `at`. */
-  private async missed(at: Head, head: Head): Promise<Missed[]> {
-    const known = new Set<string>();
-    const found: Missed[] = [];
-    for (;;) {
-      const rooms = this.hub.rooms().filter((room) => !known.has(room));
-      if (rooms.length === 0) return found;
-      for (const room of rooms) known.add(room);
-      found.push(await this.source.missed(rooms, at, head));
-    }
-  }
-
   private startAt(head: Head): void {
-    if (this.at !== undefined) this.formerEpochs.add(this.at.epoch);
-    // After a fail-over it may be one that had ended.
-    this.formerEpochs.delete(head.epoch);
+    if (this.at?.epoch !== head.epoch) {
+      if (this.at !== undefined) this.formerEpochs.add(this.at.epoch);
+      this.formerEpochs.delete(head.epoch);
+      this.lastTaken = undefined;
+      this.repairing = undefined;
+    }
+    this.hasGoneBack = false;
+    this.isAtNotice = false;
     this.at = head;
     this.tail = new Tail(head.position, this.options.tailBytes);
   }
 
-  /** Answers false where something is missing before the next notification. */
+  /** Answers false where something is missing before the next notice. */
   private takeWaiting(): boolean {
-    let taken = 0;
-    while (taken < this.waiting.length && this.take(this.waiting[taken] ?? '')) taken++;
-    this.waiting.splice(0, taken);
-    this.mustRepair = this.waiting.length > 0;
+    this.waiting.drain((notice) => this.take(notice));
+    if (this.waiting.length > 0) this.mustRepair = true;
     return !this.mustRepair;
   }
 
-  private take(text: string): boolean {
+  private take(notice: Notice): boolean {
     const { at } = this;
     if (at === undefined) return false;
-    const { kind, epoch, place, before, inRooms, end } = noticeOf(text);
-    // Of a log that is no more: it was told as lost with all the others.
-    if (this.formerEpochs.has(epoch)) return true;
-    if (epoch !== at.epoch) return false;
-    if (kind === 'p') return Number(place) <= at.position;
-    if (kind === 'e') {
-      this.hub.event(new StoredEvent(epoch, undefined, text, end + 1));
+    if (this.formerEpochs.has(notice.epoch)) {
+      // Of a log that is no more: it was told as lost with all the others. Unless that log has come back.
+      this.headCheck.soon();
       return true;
     }
-    const position = Number(place);
-    // It was read from the log already.
-    if (position <= at.position) return true;
-    if (Number(before) > at.position) return false;
-    // After a fail-over the log goes on from an earlier point.
-    if (Number(before) < at.position) this.tellUnknown();
-    const event = new StoredEvent(epoch, position, text, end + 1);
-    const previous: Position[] = inRooms.split(',').map(Number);
-    this.tail.add(event, previous, text.length);
+    if (notice.epoch !== at.epoch) return false;
+    if (notice.kind === 'ephemeral') {
+      this.hub.event(notice.event);
+      return true;
+    }
+    if (notice.position <= at.position) {
+      // Mostly it was read from the log already. Where that cannot be, the log may have gone back.
+      const isLower = notice.position < at.position;
+      if (notice.kind === 'probe' ? isLower : this.isAtNotice) this.mustRepair = true;
+      return true;
+    }
+    if (notice.kind === 'probe' || notice.before > at.position) return false;
+    if (notice.before < at.position) {
+      this.hasGoneBack = true;
+      return false;
+    }
+    const { event, previous, epoch, position } = notice;
+    this.tail.add(event, previous);
     this.at = { epoch, position };
+    this.isAtNotice = true;
     this.lastTaken = { position, room: event.rooms[0] ?? '' };
     this.hub.event(event);
     return true;
   }
 
-  /** What the log had before it goes on is not known here. */
-  private tellUnknown(): void {
-    this.hub.lost({ rooms: this.hub.rooms(), reason: 'unknown' });
-  }
-
-  private readonly check = (): void => {
-    const { probeIntervalMs } = this.options;
-    if (performance.now() - this.heardAt < 2 * probeIntervalMs) return;
-    if (!this.isListening) {
-      // It may have been refused, or have died on the way, where nobody tells.
-      this.heardAt = performance.now();
-      this.source.listenAnew();
-      return;
-    }
-    if (this.isProbing && ++this.misses >= MAX_MISSES) {
-      this.isProbing = false;
-      this.misses = 0;
-      this.away('what is published does not come back');
-      this.source.listenAnew();
-      return;
-    }
-    this.isProbing = true;
-    this.source.probe().catch((error: unknown) => {
-      // That nothing can be published is not the subscription's fault.
-      this.isProbing = false;
-      this.misses = 0;
-      this.unansweredBecause = describe(error);
-    });
-  };
-
   private pause(ms: number): Promise<void> {
+    if (ms === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.wake = () => {
@@ -258,13 +250,3 @@ export class Follower {
     });
   }
 }
-
-/** The first line of a notification, and where it ends. */
-function noticeOf(text: string) {
-  const end = text.indexOf('\n');
-  const line = end === -1 ? text : text.slice(0, end);
-  const [kind = '', epoch = '', place = '', before = '', inRooms = ''] = line.split(' ');
-  return { kind, epoch, place, before, inRooms, end };
-}
-
-const logger = new Logger('Sse');

@@ -1,7 +1,7 @@
 import * as rules from '../option-rules.js';
 
 /**
- * An `ioredis` client, 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied, with `duplicate()`: each log makes two
+ * An `ioredis` client, 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied, with `duplicate()`: each log makes three
  * connections of its own and closes them.
  * @publicApi
  */
@@ -32,6 +32,14 @@ export interface RedisEventLogOptions {
    */
   minReplicas?: number;
   /**
+   * `true`: the store never loses what it acknowledged, so its history stays valid when a server restarts or a replica takes
+   * over. That needs `appendfsync always`, or `minReplicas` with a fail-over that never promotes a replica that lags.
+   * `false`: each restart and each fail-over ends the history, and clients are told of a gap with the reason `epoch`. All processes
+   * of a hub need the same value.
+   * @default false
+   */
+  durable?: boolean;
+  /**
    * How often it is checked that events arrive, in milliseconds. When nothing has come for twice as long, a probe goes through
    * the publish path; after two that do not arrive the subscription is made anew.
    * @default 4_000
@@ -45,5 +53,6 @@ export const checkRedisOptions = rules.object({
   url: rules.aUrlOf('redis:', 'rediss:'),
   prefix: rules.aText,
   minReplicas: rules.durationMsOrZero,
+  durable: rules.trueOrFalse,
   probeIntervalMs: rules.durationMs,
 });

@@ -1,62 +1,39 @@
-import { createHash } from 'node:crypto';
-
-/** A Lua script: sent by its hash, and once in full to a server that does not know it. */
-export interface Script {
-  readonly lua: string;
-  readonly sha: string;
-}
-
-const script = (lua: string): Script => ({
-  lua,
-  sha: createHash('sha1').update(lua).digest('hex'),
-});
+import { OPEN, script } from './script.js';
 
 /**
  * What a hub has in Redis, all in one slot:
- * - `meta`: hash. The epoch, the last position, the highest last position of forgotten rooms, the bytes of all events, and
- *   `rooms`, which names the hash of that name that goes with it.
- * - `rooms`: hash. Of each room with events its last position and its bytes; under the empty name what `meta` calls it, so
+ * - `meta`: hash. The format, the epoch, the identity of the server that began it, the last position, the highest last
+ *   position of forgotten rooms, the bytes of all events, and `rooms`, which names the hash of that name that goes with it.
+ * - `rooms`: hash. For each room with events its last position and its bytes; under the empty name what `meta` calls it, so
  *   that a hash which expired or was evicted is not taken for one without rooms.
  * - `oldest`: sorted set. The rooms by the position of their oldest event.
- * - `room:<name>`: stream. The events; an entry's id is its position.
+ * - `room:<name>`: stream. The events; an entry's id is its position. An entry has `p`, the position before it, and either
+ *   `e`, the event, or `w`: the event's text is in the wide stream, once for all of its rooms.
  * - `key:<key>`: text. What a publish with this key was answered.
  */
-const OPEN = `
-local function text(number) return string.format('%.0f', number) end
 
-local function clock()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
-
-local function open(meta, epoch)
-  local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms')
-  if known[1] then return known end
-  if redis.call('EXISTS', meta) == 1 then error(redis.error_reply('NOTOURS the key is of another program')) end
-  local now = text(clock())
-  redis.call('HSET', meta, 'format', '1', 'epoch', epoch, 'last', now, 'forgotten', now, 'bytes', '0', 'rooms', '')
-  return { epoch, now, now, '0', '' }
-end
-`;
+/** Beyond these bytes over all its rooms, an event's text is kept once instead of once per room. */
+const WIDE_BYTES = 65_536;
 
 /**
  * KEYS: meta, rooms, oldest, key, a stream per room.
- * ARGV: an epoch for a new log, the event, channel, the command to publish with, events per room, age in microseconds, bytes,
- * expiry in milliseconds, lifetime of the key (0: none), 1 for an ephemeral event, prefix of streams, a name per room.
- * Answers "<epoch> <position>", of an ephemeral event "<epoch> ".
+ * ARGV: an epoch for a new log, 1 for a durable store, the event, channel, the command to publish with, events per room, age in
+ * microseconds, bytes, expiry in milliseconds, lifetime of the key (0: none), 1 for an ephemeral event, prefix of streams, a
+ * name per room.
+ * Answers "<epoch> <position>", for an ephemeral event "<epoch> ".
  */
 export const PUBLISH = script(`${OPEN}
 local meta, rooms, oldest, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local event, channel, publish = ARGV[2], ARGV[3], ARGV[4]
-local maxEvents, maxAge, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local expiry, keyLifetime, prefix = ARGV[8], ARGV[9], ARGV[11]
+local event, channel, publish = ARGV[3], ARGV[4], ARGV[5]
+local maxEvents, maxAge, maxBytes = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local expiry, keyLifetime, prefix = ARGV[9], ARGV[10], ARGV[12]
 
 if keyLifetime ~= '0' then
   local answered = redis.call('GET', key)
   if answered then return answered end
 end
 
-local known = open(meta, ARGV[1])
+local known = open(meta, ARGV[1], ARGV[2])
 local epoch, last, forgotten, total, token = known[1], tonumber(known[2]), tonumber(known[3]), tonumber(known[4]), known[5]
 
 local function answer(position)
@@ -65,7 +42,7 @@ local function answer(position)
   return reply
 end
 
-if ARGV[10] == '1' then
+if ARGV[11] == '1' then
   -- The key first: where there is no memory for it, nothing is sent.
   local reply = answer('')
   redis.call(publish, channel, 'e ' .. epoch .. '\\n' .. event)
@@ -74,13 +51,16 @@ end
 
 local now = clock()
 local position = math.max(last + 1, now)
+local here = text(position)
 local names = {}
-for n = 12, #ARGV do names[#names + 1] = ARGV[n] end
+for n = 13, #ARGV do names[#names + 1] = ARGV[n] end
 
-local states = redis.call('HMGET', rooms, '', unpack(names))
-if states[1] ~= token then
+local states = {}
+if redis.call('HGET', rooms, '') == token then
+  states = statesOf(rooms, names)
+else
   redis.call('DEL', rooms, oldest)
-  token, forgotten, total, states = text(position), last, 0, {}
+  token, forgotten, total = here, last, 0
   redis.call('HSET', rooms, '', token)
 end
 
@@ -107,25 +87,59 @@ local function trim(room, limit, goes)
     redis.call('DEL', stream)
     redis.call('ZREM', oldest, room)
     redis.call('HDEL', rooms, room)
-    forgotten = math.max(forgotten, tonumber(lastOf))
+    if room ~= WIDE then forgotten = math.max(forgotten, tonumber(lastOf)) end
   end
 end
 
 local function always() return true end
 
-local before = {}
+-- What is written to the hash of rooms and to the set of the oldest, in slices as it is read.
+local changes, additions = {}, {}
+local function writeChanges()
+  if #changes > 0 then redis.call('HSET', rooms, unpack(changes)) end
+  if #additions > 0 then redis.call('ZADD', oldest, unpack(additions)) end
+  changes, additions = {}, {}
+end
+
+-- A stream's expiry is put off when half an age has passed, not with each event.
+local half = maxAge / 2
+local function add(room, stream, state, field, value)
+  local lastOf, bytes = string.match(state or '', '^(%d+) (%d+)$')
+  local previous = lastOf or text(forgotten)
+  if not lastOf then
+    -- Entries that an earlier epoch has left.
+    redis.call('DEL', stream)
+    additions[#additions + 1] = here
+    additions[#additions + 1] = room
+  end
+  redis.call('XADD', stream, here .. '-0', 'p', previous, field, value)
+  if not lastOf or math.floor(tonumber(lastOf) / half) ~= math.floor(position / half) then
+    redis.call('PEXPIRE', stream, expiry)
+  end
+  total = total + #value
+  changes[#changes + 1] = room
+  changes[#changes + 1] = here .. ' ' .. text(tonumber(bytes or '0') + #value)
+  if #changes >= 1000 then writeChanges() end
+  return previous
+end
+
+local field, value = 'e', event
+if #names > 1 and #names * #event > ${WIDE_BYTES} then
+  field, value = 'w', here
+  add(WIDE, prefix .. WIDE, redis.call('HGET', rooms, WIDE), 'e', event)
+end
+
+local before, full = {}, {}
 for n, room in ipairs(names) do
   local stream = KEYS[4 + n]
-  local lastOf, bytes = string.match(states[n + 1] or '', '^(%d+) (%d+)$')
-  before[n] = lastOf or text(forgotten)
-  redis.call('XADD', stream, text(position) .. '-0', 'p', before[n], 'e', event)
-  redis.call('PEXPIRE', stream, expiry)
-  if not lastOf then redis.call('ZADD', oldest, text(position), room) end
-  total = total + #event
-  redis.call('HSET', rooms, room, text(position) .. ' ' .. text(tonumber(bytes or '0') + #event))
-  local excess = redis.call('XLEN', stream) - maxEvents
-  if excess > 0 then trim(room, excess, always) end
+  before[n] = add(room, stream, states[n], field, value)
+  if states[n] then
+    local excess = redis.call('XLEN', stream) - maxEvents
+    if excess > 0 then full[room] = excess end
+  end
 end
+writeChanges()
+for room, excess in pairs(full) do trim(room, excess, always) end
 
 local tooOld = now - maxAge
 local function goes(candidate) return candidate <= tooOld or total > maxBytes end
@@ -137,43 +151,37 @@ end
 
 redis.call('PEXPIRE', rooms, expiry)
 redis.call('PEXPIRE', oldest, expiry)
-redis.call('HSET', meta, 'last', text(position), 'forgotten', text(forgotten), 'bytes', text(math.max(0, total)), 'rooms', token)
+redis.call('HSET', meta, 'last', here, 'forgotten', text(forgotten), 'bytes', text(math.max(0, total)), 'rooms', token)
 redis.call(publish, channel,
-  'n ' .. epoch .. ' ' .. text(position) .. ' ' .. text(last) .. ' ' .. table.concat(before, ',') .. '\\n' .. event)
-return answer(text(position))
+  'n ' .. epoch .. ' ' .. here .. ' ' .. text(last) .. ' ' .. table.concat(before, ',') .. '\\n' .. event)
+return answer(here)
 `);
 
-/** KEYS: meta. ARGV: an epoch for a new log. Answers { epoch, last position }. */
+/** KEYS: meta. ARGV: an epoch for a new log, 1 for a durable store. Answers { epoch, last position }. */
 export const HEAD = script(`${OPEN}
-local known = open(KEYS[1], ARGV[1])
+local known = open(KEYS[1], ARGV[1], ARGV[2])
 return { known[1], known[2] }
 `);
 
-/** As a publish, but of nothing: everybody who follows hears where the log stands. Arguments as HEAD, channel, command. */
+/** Like a publish, without an event: every follower hears where the log stands. Arguments as HEAD, then channel, command. */
 export const PROBE = script(`${OPEN}
-local known = open(KEYS[1], ARGV[1])
-redis.call(ARGV[3], ARGV[2], 'p ' .. known[1] .. ' ' .. known[2])
+local known = open(KEYS[1], ARGV[1], ARGV[2])
+redis.call(ARGV[4], ARGV[3], 'p ' .. known[1] .. ' ' .. known[2])
 return 1
 `);
 
 /**
- * KEYS: meta, rooms, stream. ARGV: room, after, limit, 1 for the newest first.
- * Answers { epoch, last position, entries }, all of one moment; the epoch is empty where there is no log any more.
+ * Ends an epoch, unless it has ended already: the log went back behind what a process has seen of it. Positions go on above
+ * that. Every follower hears of the new epoch.
+ * Arguments as PROBE, then the epoch that ends and the highest position that was seen. Answers as HEAD.
  */
-export const READ = script(`
-local known = redis.call('HMGET', KEYS[1], 'last', 'forgotten', 'rooms', 'epoch')
-if not known[1] then return { '', '0', {} } end
-local states = redis.call('HMGET', KEYS[2], '', ARGV[1])
-local last = known[2]
-if states[1] ~= known[3] then
-  last = known[1]
-elseif states[2] then
-  last = string.match(states[2], '^%d+')
+export const END = script(`${OPEN}
+local meta = KEYS[1]
+local known = open(meta, ARGV[1], ARGV[2])
+if known[1] == ARGV[5] then
+  local server = redis.call('HGET', meta, 'server') or ''
+  known = begin(meta, ARGV[1], server, math.max(tonumber(known[2]), tonumber(ARGV[6])))
+  redis.call(ARGV[4], ARGV[3], 'p ' .. known[1] .. ' ' .. known[2])
 end
-if ARGV[3] == '0' then return { known[4], last, {} } end
-local from = '(' .. ARGV[2]
-if ARGV[4] == '1' then
-  return { known[4], last, redis.call('XREVRANGE', KEYS[3], '+', from, 'COUNT', ARGV[3]) }
-end
-return { known[4], last, redis.call('XRANGE', KEYS[3], from, '+', 'COUNT', ARGV[3]) }
+return { known[1], known[2] }
 `);

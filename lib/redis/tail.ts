@@ -1,23 +1,31 @@
 import type { Position } from '../cursor.js';
-import type { RoomEntry } from '../event-log.js';
+import type { RoomEntry, RoomState } from '../event-log.js';
 import { Ring } from '../ring.js';
+import type { StoredEvent } from './event-text.js';
 
-/** The last position of a room, and what it has kept. */
-export interface RoomState {
-  readonly last: Position;
-  readonly entries: readonly RoomEntry[];
+/** An entry as it was read from Redis, or followed. */
+export interface StoredEntry extends RoomEntry {
+  readonly event: StoredEvent;
 }
 
 /** What a room had when it was read: everything after `after` up to `upTo`. */
-export interface RoomPage extends RoomState {
+export interface RoomPage {
+  readonly last: Position;
+  readonly entries: readonly StoredEntry[];
   readonly after: Position;
   readonly upTo: Position;
+  /** Where entries before `after` did not fit: the rooms that shared the limits of the read. */
+  readonly cutWith?: readonly string[] | undefined;
 }
 
 interface Followed {
-  readonly entry: RoomEntry['event'];
+  readonly entry: StoredEvent;
   readonly bytes: number;
 }
+
+/** What an event, and an entry for it in a room, take beside the text. */
+const EVENT_BYTES = 400;
+const ENTRY_BYTES = 150;
 
 /**
  * The end of a log as one process has followed it: all events after `start`, of all rooms. Behind it, pages of rooms that were read
@@ -25,8 +33,8 @@ interface Followed {
  */
 export class Tail {
   private readonly events = new Ring<Followed>();
-  private readonly rooms = new Map<string, Ring<RoomEntry>>();
-  /** The latest last. */
+  private readonly rooms = new Map<string, Ring<StoredEntry>>();
+  /** The most recently read page last. */
   private readonly pages = new Map<string, RoomPage>();
   private bytes = 0;
   private pageBytes = 0;
@@ -42,7 +50,8 @@ export class Tail {
   }
 
   /** The next event. `previous`: the positions of the events before it in its rooms. */
-  add(event: RoomEntry['event'], previous: readonly Position[], bytes: number): void {
+  add(event: StoredEvent, previous: readonly Position[]): void {
+    const bytes = bytesOf(event) + event.rooms.length * ENTRY_BYTES;
     this.events.push({ entry: event, bytes });
     this.bytes += bytes;
     for (const [n, room] of event.rooms.entries()) {
@@ -53,43 +62,49 @@ export class Tail {
     while (this.bytes > this.maxBytes) this.drop();
   }
 
-  /** What a room has after `after`, where all of it is here. */
+  /** What a room has after `after`, where this process knows it. */
   read(room: string, after: Position): RoomState | undefined {
     const followed = this.rooms.get(room);
     const from = followed?.firstIndex(({ event }) => event.position > after) ?? 0;
     const newer = followed?.slice(from, followed.length) ?? [];
     // Without an event after it there was none: its last one is not later.
-    if (after >= this.start) return { last: newer.at(-1)?.event.position ?? after, entries: newer };
+    const last = newer.at(-1)?.event.position ?? after;
+    if (after >= this.start) return { last, entries: newer, isWhole: true };
     const page = this.page(room);
     if (page === undefined || after < page.after) return undefined;
     const older = page.entries.filter(({ event }) => event.position > after);
     const newest = newer.at(-1)?.event.position ?? 0;
-    return { last: Math.max(newest, page.last), entries: joined(older, newer) };
+    return {
+      last: Math.max(newest, page.last),
+      entries: joined(older, newer),
+      isWhole: true,
+    };
   }
 
-  /** What was read of a room, for the next client that asks for it. */
-  keep(room: string, page: RoomPage): void {
-    this.forget(room);
-    this.pages.set(room, page);
-    this.pageBytes += bytesOf(page);
-    for (const oldest of this.pages.keys()) {
-      if (this.pageBytes <= this.maxBytes) break;
-      this.forget(oldest);
-    }
-  }
-
-  private page(room: string): RoomPage | undefined {
+  /** The page of a room, if it reaches the beginning of the tail. */
+  page(room: string): RoomPage | undefined {
     const page = this.pages.get(room);
     // Between its end and the beginning of the tail something is missing.
     if (page !== undefined && page.upTo < this.start) this.forget(room);
     return this.pages.get(room);
   }
 
+  /** What was read of a room, for the next client that asks for it. */
+  keep(room: string, page: RoomPage): void {
+    this.forget(room);
+    this.pages.set(room, page);
+    this.pageBytes += bytesOfPage(page);
+    for (const oldest of this.pages.keys()) {
+      if (this.pageBytes <= this.maxBytes) break;
+      this.forget(oldest);
+    }
+  }
+
   private forget(room: string): void {
     const page = this.pages.get(room);
     if (page === undefined) return;
     this.pages.delete(room);
-    this.pageBytes -= bytesOf(page);
+    this.pageBytes -= bytesOfPage(page);
   }
 
   private drop(): void {
@@ -117,10 +132,19 @@ function joined(page: readonly RoomEntry[], followed: readonly RoomEntry[]): Roo
   ];
 }
 
-/** With what a page without events takes. */
-function bytesOf({ entries }: RoomPage): number {
+/** What an event takes in memory. */
+export function bytesOf({ text }: Pick<StoredEvent, 'text'>): number {
+  return EVENT_BYTES + bytesOfText(text);
+}
+
+/** One byte per character, or two as soon as one of them is not ASCII: rather too many than too few. */
+export function bytesOfText(text: string): number {
+  return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
+}
+
+/** With what a page without events takes. An event on several pages counts on each. */
+function bytesOfPage({ entries }: RoomPage): number {
   let bytes = 200;
-  for (const { event } of entries)
-    bytes += event.parts.beforeId.length + event.parts.afterId.length;
+  for (const { event } of entries) bytes += ENTRY_BYTES + bytesOf(event);
   return bytes;
 }

@@ -3,7 +3,7 @@ import { Controller, Query } from '@nestjs/common';
 import { Cluster, Redis } from 'ioredis';
 import { readFileSync } from 'node:fs';
 import { Broadcaster, InjectBroadcaster, SseModule, SseStream } from 'nestjs-eventstream';
-import { redisEventLog } from 'nestjs-eventstream/redis';
+import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
 import { EXACT, FAULT_SEED, FlappingWorld } from '../support/flapping.js';
 import {
   describeRedis,
@@ -68,8 +68,13 @@ describeRedis('a log on a Redis Cluster', () => {
     cluster = await startRedisCluster();
   });
 
-  const log = (prefix: string) =>
-    redisEventLog({ client: client(new Cluster(toNodes(cluster))), prefix, probeIntervalMs: 200 });
+  const log = (prefix: string, more: RedisEventLogOptions = {}) =>
+    redisEventLog({
+      client: client(new Cluster(toNodes(cluster))),
+      prefix,
+      probeIntervalMs: 200,
+      ...more,
+    });
 
   it('gives each event to clients that go from app to app', async () => {
     const world = await FlappingWorld.start([log('flap'), log('flap')]);
@@ -110,7 +115,8 @@ describeRedis('a log on a Redis Cluster', () => {
   });
 
   it('loses nothing when its slot moves to another node, again and again', async () => {
-    const world = await FlappingWorld.start([log('move'), log('move')]);
+    const durable = { durable: true };
+    const world = await FlappingWorld.start([log('move', durable), log('move', durable)]);
     const slot = await slotOf(cluster, '');
     const home = ownerOf(slot);
     for (const to of [(home + 1) % 3, (home + 2) % 3, home]) {

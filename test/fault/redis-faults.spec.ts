@@ -182,8 +182,8 @@ describeRedis('streams on Redis', () => {
     expect(await world.finish()).toEqual(EXACT);
   });
 
-  it('get each event when Redis is killed and comes back with its data', async () => {
-    const { redis, world } = await start({ persist: true });
+  it('get each event when a durable Redis is killed and comes back with its data', async () => {
+    const { redis, world } = await start({ persist: true, log: { durable: true } });
     for (let n = 0; n < 2; n++) {
       await redis.kill();
       world.drop();
@@ -192,6 +192,14 @@ describeRedis('streams on Redis', () => {
       await world.more(30);
     }
     expect(await world.finish()).toEqual(EXACT);
+  });
+
+  it('are told of a gap when Redis restarts, with all its data too, where nobody vouches for it', async () => {
+    const { redis, world } = await start({ persist: true });
+    await redis.restart();
+    world.drop();
+    await world.more(30);
+    expect(await world.finish()).toEqual({ ...EXACT, gaps: ['epoch'] });
   });
 
   it('are told that all is lost when Redis comes back empty, once, and go on', async () => {
@@ -285,7 +293,7 @@ describeRedis('streams on Redis', () => {
   });
 
   it('go on when the master becomes a replica, as soon as the way leads to the new one', async () => {
-    const { redis, ways, world } = await start();
+    const { redis, ways, world } = await start({ log: { durable: true } });
     const other = await startRedis({ replicaOf: redis });
     await world.pause();
     await untilReplicated(redis);
@@ -306,7 +314,11 @@ describeRedis('streams on Redis', () => {
   it(
     'get each event over faults at random',
     async () => {
-      const { redis, ways, world } = await start({ persist: true, apps: 3 });
+      const { redis, ways, world } = await start({
+        persist: true,
+        apps: 3,
+        log: { durable: true },
+      });
       const each = (what: (way: TcpProxy) => void): void => {
         for (const way of ways) if (world.random.below(2) === 0) what(way);
       };

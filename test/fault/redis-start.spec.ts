@@ -185,6 +185,16 @@ const CASES: [string, () => RedisEventLogOptions, RegExp][] = [
     /^SSE_OPTIONS: redisEventLog\.prefix: expected a text that is not empty/,
   ],
   [
+    'a url that ioredis does not take',
+    () => ({ url: `redis://:%E0%A4%A@127.0.0.1:${at.plain.port}` }),
+    /^SSE_OPTIONS: redisEventLog\.url: ioredis does not take it \(URI malformed\); .*percent-encoded$/,
+  ],
+  [
+    'a durable that is no yes or no',
+    () => wrong({ url: at.plain.url, durable: 'yes' }),
+    /^SSE_OPTIONS: redisEventLog\.durable: expected true or false, got "yes"$/,
+  ],
+  [
     'a negative interval',
     () => ({ url: at.plain.url, probeIntervalMs: -1 }),
     /^SSE_OPTIONS: redisEventLog\.probeIntervalMs: expected a positive integer/,

@@ -11,7 +11,8 @@ export interface ModelOptions {
   /** How many events a room keeps: with few, gaps are right. */
   readonly maxEvents: number;
   /** How often each thing happens, beside the others. */
-  readonly often: Readonly<Record<Action, number>>;
+  readonly often: Readonly<Record<Exclude<Action, StoreAction>, number>> &
+    Partial<Readonly<Record<StoreAction, number>>>;
 }
 
 type Action =
@@ -27,7 +28,19 @@ type Action =
   | 'failOver'
   | 'cut'
   | 'loseNotification'
-  | 'loseEverything';
+  | 'loseEverything'
+  | 'backUp'
+  | 'goBack'
+  | 'goBackInPlace';
+
+/** What only a log in a store of its own can do. */
+type StoreAction = 'backUp' | 'goBack' | 'goBackInPlace';
+
+/** What may go wrong on the way, or with the store. */
+export type Disturbance = Extract<
+  Action,
+  'cut' | 'loseNotification' | 'loseEverything' | 'backUp' | 'goBack' | 'goBackInPlace'
+>;
 
 /** One log that several processes share, as the model needs it. */
 export interface ModelLog {
@@ -38,8 +51,8 @@ export interface ModelLog {
   pass(microseconds: number): void;
   /** The events of the last `count` writes never were. */
   failOver(count: number): void;
-  /** Something that may go wrong on the way. */
-  disturb(what: 'cut' | 'loseNotification' | 'loseEverything'): Promise<void>;
+  /** The store may go back to where `backUp` was, under another server or in place. */
+  disturb(what: Disturbance): Promise<void>;
   /** Resolves when the log has answered all that it was asked, and has told all processes of all there is. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -164,9 +177,7 @@ export async function runModel(
     if (action === 'drop' && client.isConnected) client.drop();
     if (action === 'return' && !client.isConnected && !client.hasEnded) connect(reader);
     if (action === 'failOver') await failOver();
-    if (action === 'cut' || action === 'loseNotification' || action === 'loseEverything') {
-      await shared.disturb(action);
-    }
+    if (DISTURBANCES.has(action)) await shared.disturb(action as Disturbance);
   };
   const actions = Object.entries(options.often) as [Action, number][];
 
@@ -199,6 +210,15 @@ export async function runModel(
   if (failures.length > 0) throw failures[0];
   return findings;
 }
+
+const DISTURBANCES = new Set<Action>([
+  'cut',
+  'loseNotification',
+  'loseEverything',
+  'backUp',
+  'goBack',
+  'goBackInPlace',
+]);
 
 const isEnd = ({ type, isLost }: Published): boolean => type === 'end' && !isLost;
 
@@ -240,8 +260,9 @@ function judge(
   published: readonly Published[],
   { maxEvents, often }: ModelOptions,
 ): Findings {
-  const isAllKept =
-    maxEvents > published.length && often.failOver === 0 && often.loseEverything === 0;
+  const { goBack = 0, goBackInPlace = 0 } = often;
+  const keepsEnds = often.loseEverything + goBack + goBackInPlace === 0;
+  const isAllKept = maxEvents > published.length && often.failOver === 0 && keepsEnds;
   const needless: string[] = [];
   const missed: string[] = [];
   const doubled: string[] = [];
@@ -267,7 +288,7 @@ function judge(
     for (const event of owed) {
       if (got.has(event.uid)) continue;
       for (const room of event.rooms) {
-        if (rooms.includes(room) && !wasTold(items, published, event, room)) {
+        if (rooms.includes(room) && !wasTold(items, published, event, room, goBackInPlace > 0)) {
           missed.push(`client ${n} was not told that ${room} lost event ${event.uid}`);
         }
       }
@@ -278,7 +299,7 @@ function judge(
       if (!isOver) endless.push(`client ${n} was told of an end before there was one`);
     } else {
       if (endedAt < Infinity) endless.push(`client ${n} got something after the end`);
-      const isOver = rooms.includes(JOB) && published.some(isEnd) && often.loseEverything === 0;
+      const isOver = rooms.includes(JOB) && published.some(isEnd) && keepsEnds;
       if (isOver) endless.push(`client ${n} was not told that the job is over`);
     }
     for (const item of items) {
@@ -290,15 +311,20 @@ function judge(
   return { missed, doubled, inverted, needless, endless, gaps, ends, events: published.length };
 }
 
-/** Before the room's next event, and not before the event was there. */
+/**
+ * Before the room's next event, and not before the event was there. `mayBeLate`: a store that was put back in place is known only
+ * to a process that has seen more of it, so others may hand on what came after.
+ */
 function wasTold(
   items: readonly Item[],
   published: readonly Published[],
   event: Published,
   room: string,
+  mayBeLate: boolean,
 ): boolean {
   for (const item of items) {
     if (item.kind === 'event') {
+      if (mayBeLate) continue;
       const isLater = item.uid > event.uid && published[item.uid]!.rooms.includes(room);
       if (isLater) return false;
     } else if (item.kind === 'gap' && item.step >= event.step && item.rooms.includes(room)) {

@@ -11,8 +11,23 @@ import type {
 } from '../../lib/event-log.js';
 import { RedisEventLog } from '../../lib/redis/event-log-redis.js';
 import type { RedisServer } from '../support/redis-server.js';
-import type { ModelLog, ProcessLog } from './model.js';
+import type { Disturbance, ModelLog, ProcessLog } from './model.js';
 import type { Schedule } from './schedule.js';
+
+/** Copies all keys of a prefix, under another one. */
+const BACK_UP = `
+for _, key in ipairs(redis.call('KEYS', 'copy:' .. ARGV[1] .. '*')) do redis.call('DEL', key) end
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('COPY', key, 'copy:' .. key) end
+return 1`;
+
+/** At one moment, as a server that was restarted with these keys; with a name for it, another server. */
+const GO_BACK = `
+local copies = redis.call('KEYS', 'copy:' .. ARGV[1] .. '*')
+if #copies == 0 then return 0 end
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('DEL', key) end
+for _, key in ipairs(copies) do redis.call('COPY', key, string.sub(key, 6)) end
+if ARGV[2] ~= '' then redis.call('HSET', ARGV[1] .. ':{hub:}:meta', 'server', ARGV[2]) end
+return 1`;
 
 /** The real log on a real server; what it answers and hands on is as slow as the schedule wants. */
 export class RedisModelLog implements ModelLog {
@@ -20,6 +35,7 @@ export class RedisModelLog implements ModelLog {
   private readonly publisher: RedisEventLog;
   private readonly processes: SlowRedisLog[] = [];
   private readonly underWay = new Set<Promise<unknown>>();
+  private readonly appending = new Set<Promise<unknown>>();
   /** For a mutant: what a process cannot know without asking. */
   position = 0;
 
@@ -32,7 +48,9 @@ export class RedisModelLog implements ModelLog {
   }
 
   async append(event: NewEvent): Promise<Appended> {
-    const appended = await this.awaiting(this.publisher.append(event));
+    const appending = this.awaiting(this.publisher.append(event));
+    this.appending.add(appending);
+    const appended = await appending.finally(() => this.appending.delete(appending));
     this.position = Math.max(this.position, appended.position ?? 0);
     return appended;
   }
@@ -56,25 +74,45 @@ export class RedisModelLog implements ModelLog {
     throw new Error('a fail-over has a test of its own');
   }
 
-  async disturb(what: 'cut' | 'loseNotification' | 'loseEverything'): Promise<void> {
+  async disturb(what: Disturbance): Promise<void> {
     if (what === 'cut') await this.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
     if (what === 'loseEverything') await this.server.command('FLUSHALL');
     if (what === 'loseNotification') this.schedule.pick(this.processes)?.loseNext();
+    if (what === 'backUp') await this.server.command('EVAL', BACK_UP, '0', this.prefix);
+    if (what === 'goBack') await this.goBack('another server');
+    // Where no process has handed on what is lost then, nobody can know.
+    if (what === 'goBackInPlace' && (await this.isSeen())) {
+      await this.goBack('');
+      if (this.schedule.below(2) === 0) await this.disturb('cut');
+    }
+  }
+
+  private async goBack(server: string): Promise<void> {
+    await Promise.allSettled(this.appending);
+    await this.server.command('EVAL', GO_BACK, '0', this.prefix, server);
+  }
+
+  private async isSeen(): Promise<boolean> {
+    await Promise.allSettled(this.appending);
+    const head = await this.publisher.head();
+    return this.processes.some((process) => process.isAt(head) && process.handedOn(head));
   }
 
   async settled(): Promise<void> {
     await Promise.allSettled(this.underWay);
-    const head = await this.publisher.head();
+    let head = await this.publisher.head();
     const deadline = Date.now() + 30_000;
-    for (const process of this.processes) {
-      for (let n = 0; !process.hasReached(head); n++) {
-        if (Date.now() > deadline)
-          throw new Error(`${process.where} never got to ${inspect(head)}`);
-        // A process that hears nothing would send one by itself, some seconds later.
-        if (n % 50 === 0) await this.publisher.probe();
-        process.arrive();
-        await new Promise(setImmediate);
+    for (let n = 0; !this.processes.every((process) => process.isAt(head)); n++) {
+      if (Date.now() > deadline) {
+        const where = this.processes.map((process) => process.where).join('\n');
+        throw new Error(`not everybody got to ${inspect(head)}:\n${where}`);
       }
+      // A process that hears nothing would send one by itself, some seconds later.
+      if (n % 50 === 0) await this.publisher.probe();
+      for (const process of this.processes) process.arrive();
+      await new Promise(setImmediate);
+      // A process may have begun a new epoch for all.
+      if (n % 50 === 49) head = await this.publisher.head();
     }
   }
 
@@ -131,9 +169,13 @@ class SlowRedisLog implements ProcessLog {
     this.isDeaf = true;
   }
 
-  hasReached({ epoch, position }: Head): boolean {
+  isAt({ epoch, position }: Head): boolean {
     const { head } = this.following;
-    return head?.epoch === epoch && head.position >= position;
+    return head?.epoch === epoch && head.position === position;
+  }
+
+  handedOn({ position }: Head): boolean {
+    return this.following.lastTaken?.position === position;
   }
 
   get where(): string {
@@ -168,5 +210,9 @@ class SlowRedisLog implements ProcessLog {
 }
 
 interface Follows {
-  readonly following?: { message: (text: string) => void; readonly head: Head | undefined };
+  readonly following?: {
+    message: (text: string) => void;
+    readonly head: Head | undefined;
+    readonly lastTaken: { readonly position: number } | undefined;
+  };
 }

@@ -42,6 +42,22 @@ const WORLDS: [string, ModelOptions][] = [
       often: { ...CALM, loseNotification: 1, loseEverything: 0.3 },
     },
   ],
+  [
+    'the store goes back, and another server answers',
+    {
+      steps: 600,
+      maxEvents: 1_000,
+      often: { ...CALM, loseNotification: 1, cut: 0.2, backUp: 2, goBack: 0.6 },
+    },
+  ],
+  [
+    'the store is put back in place',
+    {
+      steps: 800,
+      maxEvents: 1_000,
+      often: { ...CALM, loseNotification: 1, cut: 0.2, return: 3, backUp: 0.4, goBackInPlace: 1.5 },
+    },
+  ],
 ];
 
 describeRedis(

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { encodeParts, type SseMessage } from '../../lib/frame.js';
-import { encodeEvent, StoredEvent } from '../../lib/redis/event-text.js';
+import { decodeEvent as decode, encodeEvent } from '../../lib/redis/event-text.js';
 
 const decodeEvent = (text: string) => {
-  const { rooms, message, parts } = new StoredEvent('epoch', 1, text);
+  const { rooms, message, parts } = decode('epoch', 1, text)!;
   return { rooms, message, parts };
 };
 const roundTrip = (message: SseMessage, rooms: readonly string[] = ['a']) =>
@@ -19,7 +19,7 @@ describe('an event as Redis keeps it', () => {
           data: fc.oneof(fc.string({ unit: 'grapheme' }), fc.jsonValue({ noUnicodeString: false })),
           type: line,
           retry: fc.nat(),
-          comment: fc.array(line, { minLength: 1 }),
+          comment: fc.oneof(line, fc.array(line, { minLength: 1 })),
         },
         { requiredKeys: ['data'] },
       )
@@ -42,6 +42,9 @@ describe('an event as Redis keeps it', () => {
     ['bytes', { data: Buffer.from([0, 255, 10]) }],
     ['no data', { comment: ['c'], retry: 5 }],
     ['fields in the data', { data: 'x\nretry: 7\ndata: y\n\nevent: z' }],
+    ['a comment of several lines', { comment: 'a\nb\r\nc', data: 1 }],
+    ['comments of several lines', { comment: ['a\nb', 'c'], data: 'x\ry' }],
+    ['an empty list of comments', { comment: [], data: 1 }],
     ['a comment like a field', { comment: ['event: x', 'data: y'], data: 1 }],
   ])('keeps %s', (_what, message) => {
     expect(roundTrip(message).message).toEqual(message);

@@ -1,0 +1,66 @@
+import type { Position } from '../cursor.js';
+import { decodeEvent, type StoredEvent } from './event-text.js';
+
+/** What a process is told over the hub's channel. Other formats use other letters. */
+export type Notice =
+  | {
+      readonly kind: 'event';
+      readonly epoch: string;
+      readonly position: Position;
+      /** The position of the event before it in the hub. */
+      readonly before: Position;
+      /** The position of the event before it in each of its rooms. */
+      readonly previous: readonly Position[];
+      readonly event: StoredEvent;
+    }
+  | {
+      readonly kind: 'ephemeral';
+      readonly epoch: string;
+      readonly event: StoredEvent<undefined>;
+    }
+  /** Nothing new: where the log stands. */
+  | { readonly kind: 'probe'; readonly epoch: string; readonly position: Position };
+
+/**
+ * Reads the text of a notice; `undefined` where it is none, whatever the text is:
+ * - `n <epoch> <position> <before> <previous>,<previous>…`, a line break, an event
+ * - `e <epoch>`, a line break, an event
+ * - `p <epoch> <position>`
+ */
+export function parseNotice(text: string): Notice | undefined {
+  const end = text.indexOf('\n');
+  const parts = (end === -1 ? text : text.slice(0, end)).split(' ');
+  const [kind, epoch = ''] = parts;
+  if (!/^[\w-]{1,11}$/.test(epoch)) return undefined;
+  if (kind === 'n' && end !== -1 && parts.length === 5) return eventNotice(parts, text, end + 1);
+  if (kind === 'e' && end !== -1 && parts.length === 2) {
+    const event = decodeEvent(epoch, undefined, text, end + 1);
+    return event && { kind: 'ephemeral', epoch, event };
+  }
+  if (kind !== 'p' || end !== -1 || parts.length !== 3) return undefined;
+  const position = positionOf(parts[2]);
+  return position === undefined ? undefined : { kind: 'probe', epoch, position };
+}
+
+function eventNotice(parts: readonly string[], text: string, from: number): Notice | undefined {
+  const [, epoch = '', at, beforeIt, inRooms = ''] = parts;
+  const position = positionOf(at);
+  const before = positionOf(beforeIt);
+  if (position === undefined || before === undefined || before >= position) return undefined;
+  const previous: Position[] = [];
+  for (const each of inRooms.split(',')) {
+    const known = positionOf(each);
+    if (known === undefined || known > before) return undefined;
+    previous.push(known);
+  }
+  const event = decodeEvent(epoch, position, text, from);
+  if (event === undefined || event.rooms.length !== previous.length) return undefined;
+  return { kind: 'event', epoch, position, before, previous, event };
+}
+
+/** A position as a text; `undefined` where it is none. */
+export function positionOf(text: string | undefined): Position | undefined {
+  if (text === undefined || !/^\d{1,16}$/.test(text)) return undefined;
+  const position = Number(text);
+  return Number.isSafeInteger(position) ? position : undefined;
+}

@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+
+/** A Lua script: sent by its hash, and once in full to a server that does not know it. */
+export interface Script {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+export const script = (lua: string): Script => ({
+  lua,
+  sha: createHash('sha1').update(lua).digest('hex'),
+});
+
+/** How the keys of a hub are laid out. A process leaves a log of another format alone. */
+export const FORMAT = '1';
+
+/** What all scripts share. Redis numbers are texts: Lua would write a position as `1.7e+15`. */
+export const COMMON = `
+local function text(number) return string.format('%.0f', number) end
+
+local function checkFormat(format)
+  if format ~= '${FORMAT}' then error(redis.error_reply('FORMAT ' .. (format or 'none') .. ' is that of the log, and ${FORMAT} that of this process')) end
+end
+
+-- In slices, because Lua's unpack takes at most 8 000.
+local function statesOf(rooms, names)
+  local states = {}
+  for from = 1, #names, 1000 do
+    local slice = redis.call('HMGET', rooms, unpack(names, from, math.min(from + 999, #names)))
+    for n = 1, #slice do states[from + n - 1] = slice[n] end
+  end
+  return states
+end
+
+-- Where the text of an event is that many rooms have. No room's name is this: it is not UTF-8.
+local WIDE = '\\255'
+`;
+
+/**
+ * Reads `meta`, and begins a new epoch where there is none, or where another server answers than the one that acknowledged:
+ * a restarted server may have come back from an old snapshot, and a promoted replica may lack the newest events.
+ */
+export const OPEN = `${COMMON}
+local function clock()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+-- Changes with each start of a server and with each promotion.
+local function identity()
+  local info = redis.pcall('INFO', 'replication')
+  local id = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
+  if id then return id end
+  error(redis.error_reply('NOIDENTITY ' .. (type(info) == 'table' and info.err or 'INFO has no master_replid')))
+end
+
+-- Without a token that the hash of rooms has: rooms of an earlier epoch count as forgotten.
+local function begin(meta, epoch, server, last)
+  last = text(math.max(last, clock()))
+  redis.call('HSET', meta, 'format', '${FORMAT}', 'epoch', epoch, 'server', server,
+    'last', last, 'forgotten', last, 'bytes', '0', 'rooms', '')
+  return { epoch, last, last, '0', '' }
+end
+
+local function open(meta, epoch, isDurable)
+  local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms', 'format', 'server')
+  local server = known[7]
+  if isDurable ~= '1' then server = identity() end
+  if not known[1] then
+    if redis.call('EXISTS', meta) == 1 then error(redis.error_reply('NOTOURS the key is of another program')) end
+    return begin(meta, epoch, server or '', 0)
+  end
+  checkFormat(known[6])
+  if server ~= known[7] then return begin(meta, epoch, server, tonumber(known[2])) end
+  return known
+end
+`;

@@ -1,0 +1,30 @@
+import { Logger } from '@nestjs/common';
+import { RareLine } from '../warnings.js';
+
+/** Long enough for one readiness check to see it, and too short for a platform to replace all processes of a hub. */
+const TROUBLE_MS = 5_000;
+
+/** Notices from another program, from another version, or damaged on their way: how they are told. */
+export class UnreadableNotices {
+  private cameAt = -Infinity;
+  private readonly line = new RareLine();
+
+  constructor(private readonly hub: string) {}
+
+  get trouble(): string | undefined {
+    if (performance.now() >= this.cameAt + TROUBLE_MS) return undefined;
+    return 'notices come that cannot be read';
+  }
+
+  add(): void {
+    this.cameAt = performance.now();
+    const times = this.line.again();
+    if (times === 0) return;
+    const remedy = 'find out which other program or version publishes there';
+    logger.warn(
+      `Notices on the channel of hub "${this.hub}" cannot be read (${times} of them); ${remedy}`,
+    );
+  }
+}
+
+const logger = new Logger('Sse');

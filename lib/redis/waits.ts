@@ -1,0 +1,37 @@
+import { SseError } from '../errors.js';
+
+export function unavailable(why = 'no connection', cause?: unknown): SseError {
+  return new SseError(
+    'SSE_LOG_UNAVAILABLE',
+    `Redis did not take or answer it (${why}); try again, for a publish with the same \`key\``,
+    { cause },
+  );
+}
+
+/** Rejects when the call takes longer; the call itself goes on. */
+export function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('timed out')), timeoutMs);
+  });
+  return Promise.race([call, late]).finally(() => clearTimeout(timer));
+}
+
+/** Calls `begin` with what settles the promise; what `begin` returns is called at the end. */
+export function within(
+  timeoutMs: number,
+  begin: (resolve: () => void, reject: (error: Error) => void) => () => void,
+): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => settle(() => reject(new Error('timed out'))), timeoutMs);
+    const end = begin(
+      () => settle(resolve),
+      (error) => settle(() => reject(error)),
+    );
+    function settle(how: () => void): void {
+      clearTimeout(timer);
+      end();
+      how();
+    }
+  });
+}
