@@ -90,6 +90,7 @@ export class Broadcaster<Events extends object = EventMap> {
       serialize: options.serialize,
       keepsHistory: this.keepsHistory,
       maxBytes: limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes,
+      maxRooms: limits.maxRoomsPerEvent ?? SSE_DEFAULTS.limits.maxRoomsPerEvent,
     };
   }
 
@@ -115,7 +116,7 @@ export class Broadcaster<Events extends object = EventMap> {
    * accepted it; never waits for a reader. What is published is what the message holds at this moment: changing its
    * objects afterwards changes nothing. A rejection that nobody awaits does not end the process. Every failure is published on the
    * `error` channel of `SSE_CHANNELS` and told by the log, at most once per 10 s.
-   * @throws SseInvalidFieldError, SseSerializeError, SseClosedError; SseLimitError for more than `limits.maxEventBytes`; or what
+   * @throws SseInvalidFieldError, SseSerializeError, SseClosedError; SseLimitError for more than `limits.maxEventBytes` or `limits.maxRoomsPerEvent`; or what
    * the log rejects with
    */
   publish(

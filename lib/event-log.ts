@@ -94,9 +94,9 @@ export interface RoomsRead {
 }
 
 /**
- * Why events of a room cannot be replayed: the log has let go of them (`trimmed`), it is not the log they were in any more
- * (`epoch`), the client's last event ID or, after a fail-over, what the process knew says nothing (`unknown`), or they are too
- * many at once (`overflow`).
+ * Why events of a room cannot be replayed. `trimmed`: the log has let go of them. `epoch`: the log is a new one, or its store may
+ * have lost some. `unknown`: the client's last event ID says nothing to the log, or an event cannot be read. `overflow`:
+ * they are too many at once.
  * @publicApi
  */
 export type GapReason = 'trimmed' | 'epoch' | 'unknown' | 'overflow';

@@ -13,6 +13,8 @@ interface HubFacts {
   readonly keepsHistory: boolean;
   /** Of wire text; `false`: as many as there are. */
   readonly maxBytes: number | false;
+  /** `false`: as many as there are. */
+  readonly maxRooms: number | false;
 }
 
 /**
@@ -23,7 +25,7 @@ export function newEvent(
   rooms: string | readonly string[],
   message: SseMessage,
   { retry = message.retry, key, ephemeral = false }: EmitOptions,
-  { serialize, keepsHistory, maxBytes }: HubFacts,
+  { serialize, keepsHistory, maxBytes, maxRooms }: HubFacts,
 ): NewEvent {
   if (message.id !== undefined) {
     const remedy = 'the hub gives its events their ids; put an id of your own into `data`';
@@ -36,8 +38,13 @@ export function newEvent(
   const parts = encodeParts(complete, serialize);
   if (maxBytes !== false) checkSize(parts, maxBytes);
   warnOfReservedType(message.type);
+  const list = roomList(rooms);
+  if (maxRooms !== false && list.length > maxRooms) {
+    const remedy = `an event for ${list.length} rooms is not published; publish it in parts, or give its readers a room in common`;
+    throw new SseLimitError('maxRoomsPerEvent', maxRooms, remedy);
+  }
   return {
-    rooms: roomList(rooms),
+    rooms: list,
     message: new PublishedMessage(complete, parts, serialize !== undefined),
     parts,
     key: checkedKey(key),

@@ -14,6 +14,7 @@ export class PublishedMessage implements SseMessage {
   /** What the data is read from. */
   readonly #text: string = '';
   readonly #form: 'text' | 'bytes' | 'json' = 'json';
+  readonly #isGiven: boolean = false;
 
   constructor(
     { type, data, retry, comment }: SseMessage,
@@ -27,15 +28,23 @@ export class PublishedMessage implements SseMessage {
     if (typeof data === 'string' && data.includes('\r')) {
       // On the wire every line break is the same.
       this.data = toWellFormed(data);
+      this.#isGiven = true;
       return;
     }
     if (typeof data === 'string') this.#form = 'text';
     else if (data instanceof Uint8Array) this.#form = 'bytes';
     // Nobody can read back what an own serializer has written.
-    const text = hasOwnSerializer && this.#form === 'json' ? jsonOf(data) : afterId;
+    this.#isGiven = hasOwnSerializer && this.#form === 'json';
+    const text = this.#isGiven ? jsonOf(data) : afterId;
     if (text === undefined) return;
     this.#text = text;
     Object.defineProperty(this, 'data', DATA);
+  }
+
+  /** @internal How its data became the wire text; `given`: the wire text does not tell all of it. */
+  static formOf(message: PublishedMessage): 'none' | 'text' | 'bytes' | 'json' | 'given' {
+    if (!('data' in message)) return 'none';
+    return message.#isGiven ? 'given' : message.#form;
   }
 
   /** @internal */

@@ -125,7 +125,7 @@ export interface SseStreamOptions extends StreamOptions {
 
 /**
  * How much one process takes on. Newcomers are refused; open streams stay. Each limit counts for this process alone, and none
- * is set by default but that of an event's size.
+ * is set by default but those of one event.
  * @publicApi
  */
 export interface LimitsOptions {
@@ -152,6 +152,12 @@ export interface LimitsOptions {
    * @default 1_048_576
    */
   maxEventBytes?: number | false;
+  /**
+   * Rooms of one event. An event for more is not published: `emit()` rejects with `SSE_LIMIT`. On Redis one script writes to all of
+   * them, in about half a second for the default. `false`: no limit.
+   * @default 20_000
+   */
+  maxRoomsPerEvent?: number | false;
 }
 
 /**
@@ -222,7 +228,7 @@ export const SSE_DEFAULTS = Object.freeze({
   maxDurationMs: false,
   rejectWith: 'retry',
   shutdown: Object.freeze({ timeoutMs: 5_000 }),
-  limits: Object.freeze({ maxEventBytes: 1_048_576 }),
+  limits: Object.freeze({ maxEventBytes: 1_048_576, maxRoomsPerEvent: 20_000 }),
   history: Object.freeze({ maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 }),
 }) satisfies SseModuleOptions;
 
@@ -277,6 +283,7 @@ export const checkModuleOptions = rules.required(
       }),
       maxRoomsPerConnection: rules.positiveInteger,
       maxEventBytes: rules.orFalse(rules.positiveInteger),
+      maxRoomsPerEvent: rules.orFalse(rules.positiveInteger),
     }),
   }),
 );

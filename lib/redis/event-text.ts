@@ -2,6 +2,7 @@ import type { Position } from '../cursor.js';
 import type { LoggedEvent } from '../event.js';
 import type { NewEvent } from '../event-log.js';
 import type { FrameParts, SseMessage } from '../frame.js';
+import { PublishedMessage } from '../published-message.js';
 
 const FORMS = ['none', 'text', 'bytes', 'json', 'given'] as const;
 
@@ -23,7 +24,10 @@ export function encodeEvent(
   hasOwnSerializer: boolean,
 ): string {
   const { beforeId, afterId } = parts;
-  const form = formOf(message.data, hasOwnSerializer);
+  const form =
+    message instanceof PublishedMessage
+      ? PublishedMessage.formOf(message)
+      : formOf(message.data, hasOwnSerializer);
   const data = form === 'given' ? message.data : undefined;
   const comment = isListOfLines(message.comment) ? undefined : message.comment;
   const line = headerLine([rooms, form, beforeId.length], data, comment);

@@ -11,7 +11,6 @@ const SHORT = {
   CHAOS_RATE: '60',
   CHAOS_WIDE: '400',
   CHAOS_SOURCES: '1',
-  CHAOS_WITHOUT: 'snapshot,replica,garbage',
 };
 
 describe('a short run of the adversary', () => {

@@ -236,6 +236,21 @@ describe('a limit', () => {
     expect((await stream!.next()).data).toBe('ok');
   });
 
+  it('of the rooms of an event rejects the publish and nothing else', async () => {
+    const app = await start({ maxRoomsPerEvent: 2 });
+    const [stream] = await open(app, '/room/a');
+    const hub = app.nest.get(Broadcaster);
+    await expect(hub.to('a', 'b', 'c').emit('many', 1)).rejects.toMatchObject({
+      code: 'SSE_LIMIT',
+      limit: 'maxRoomsPerEvent',
+      max: 2,
+      message: expect.stringContaining('an event for 3 rooms is not published'),
+    });
+    // The same room twice is one room.
+    await hub.to('a', 'b', 'a').emit('two', 'ok');
+    expect((await stream!.next()).data).toBe('ok');
+  });
+
   it('is told on its channel, and in the log once for many', async () => {
     const refusals: SseDiagnostics['refuse'][] = [];
     const hear = (message: unknown): void => {
