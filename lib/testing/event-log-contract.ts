@@ -241,6 +241,25 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
       }),
     ],
     [
+      'an event may be for 20 000 rooms, and is one event',
+      withLog(async (log) => {
+        const rooms = Array.from({ length: 20_000 }, (_, n) => `room ${n}`);
+        const before = await log.append(event(['room 7', 'room 19999']));
+        const wide = await log.append({ ...event(rooms), key: 'wide' });
+        for (const room of ['room 0', 'room 7', 'room 19999']) {
+          const { entries, last } = await stateOf(log, room);
+          const expected = room === 'room 0' ? [wide.position] : [before.position, wide.position];
+          assert.deepEqual(positionsOf(entries), expected);
+          assert.equal(last, wide.position);
+        }
+        const two = await log.read(['room 7', 'room 8'], { ...ALL, maxEvents: 2 });
+        assert.ok(
+          two.rooms.every(({ isWhole }) => isWhole),
+          'it counts once',
+        );
+      }),
+    ],
+    [
       'an ephemeral event is handed on in its place, without a position, and not kept',
       withLog(async (log) => {
         const seen: LoggedEvent[] = [];

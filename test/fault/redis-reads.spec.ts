@@ -28,6 +28,9 @@ class Streams {
   @SseStream('rooms') rooms(@Query('rooms') rooms: string) {
     return this.hub.stream(rooms.split(','));
   }
+  @SseStream('newest') newest(@Query('rooms') rooms: string) {
+    return this.hub.stream(rooms.split(','), { rewind: 3 });
+  }
 }
 
 async function startApp(redis: RedisServer) {
@@ -122,6 +125,31 @@ describeRedis('a room of 36 MB', () => {
           () => false,
         );
     });
+  });
+});
+
+describeRedis('the last events of a hundred rooms', () => {
+  it('cost a newcomer one script', async () => {
+    const redis = await startRedis();
+    const { app, hub } = await startApp(redis);
+    const rooms = Array.from({ length: 100 }, (_, n) => `room ${n}`);
+    for (const [n, room] of rooms.entries()) await hub.to(room).emit('n', n);
+    const reads = async (): Promise<number> => {
+      const stats = await redis.command('INFO', 'commandstats');
+      return Number(/cmdstat_xrevrange:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+    };
+    const scripts = async (): Promise<number> => {
+      const stats = await redis.command('INFO', 'commandstats');
+      return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+    };
+    const arrive = () => app.open(`/newest?rooms=${rooms.map(encodeURIComponent).join()}`);
+    // Sent in full once.
+    await arrive().take(3);
+    const before = [await scripts(), await reads()] as const;
+    expect((await arrive().take(3)).map(({ data }) => data)).toEqual(['97', '98', '99']);
+    // The head, and all rooms at once.
+    expect((await scripts()) - before[0]).toBe(2);
+    expect((await reads()) - before[1]).toBeLessThanOrEqual(rooms.length);
   });
 });
 
