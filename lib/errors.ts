@@ -139,8 +139,11 @@ function nameOf(value: unknown): string {
 /** What somebody threw, as a text for a message. */
 export function describe(thrown: unknown): string {
   // Not `instanceof`: an error may come from another realm. One of several failures has no text of its own.
-  const { message, errors, code } = Object(thrown) as Record<string, unknown>;
-  if (typeof message === 'string' && message !== '') return shorten(message);
+  const { name, message, errors, code } = Object(thrown) as Record<string, unknown>;
+  if (typeof message === 'string' && message !== '') {
+    // Our own messages end with the remedy.
+    return name === 'SseError' ? message : shorten(message);
+  }
   if (Array.isArray(errors) && errors.length > 0) return describe(errors[0]);
   return typeof code === 'string' ? code : preview(thrown);
 }

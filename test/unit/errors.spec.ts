@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  describe as describeError,
   preview,
   SseClosedError,
   SseError,
@@ -113,6 +114,14 @@ describe('the preview of a value', () => {
     const shown = preview(value);
     expect(shown).toMatch(/^.{1,110}$/);
     expect(shown).toBe(text ?? shown);
+  });
+
+  it('of the errors of others is cut in a message, and of this library never', () => {
+    const [own, remedy] = [`it failed (${'x'.repeat(100)})`, 'try again'];
+    const error = new SseError('SSE_LOG_UNAVAILABLE', `${own}; ${remedy}`);
+    expect(describeError(error)).toBe(`${own}; ${remedy}`);
+    expect(describeError(new AggregateError([error]))).toBe(`${own}; ${remedy}`);
+    expect(describeError(new Error(own))).toContain('characters');
   });
 
   it('of a long text is cut and tells its length', () => {
