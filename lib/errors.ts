@@ -107,8 +107,10 @@ export class SseOptionsError extends SseError {
     readonly path: string,
     readonly expected: string,
     readonly value: unknown,
+    /** What to say instead of the value. */
+    problem = `expected ${expected}, got ${preview(value)}`,
   ) {
-    super('SSE_OPTIONS', `${path}: expected ${expected}, got ${preview(value)}`);
+    super('SSE_OPTIONS', `${path}: ${problem}`);
   }
 }
 
