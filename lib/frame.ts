@@ -84,13 +84,16 @@ export function commentLines(comment: string | readonly string[]): string {
 }
 
 const FIELDS = new Set(['data', 'type', 'id', 'retry', 'comment']);
+const NO_FIELD = 'not a field of a message; put the object into `data`, or map it with `map`';
+/** The wire calls it `event`, so this is the most common mistake. */
+const NAME_IS_TYPE =
+  'not a field of a message; the name of an event is `type`, and an object of your own goes into `data`';
 
 function refuseUnknownFields(message: SseMessage): void {
   let known = false;
   for (const field in message) {
     if (!FIELDS.has(field)) {
-      const remedy = 'not a field of a message; put the object into `data`, or map it with `map`';
-      throw new SseInvalidFieldError(field, message, remedy);
+      throw new SseInvalidFieldError(field, message, field === 'event' ? NAME_IS_TYPE : NO_FIELD);
     }
     const value = message[field as keyof SseMessage];
     known ||=

@@ -5,6 +5,7 @@ import {
   HttpStatus,
   Inject,
   Injectable,
+  Optional,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
@@ -58,10 +59,24 @@ export function connectionOf(request: object): SseConnection {
 export class SseInterceptor implements NestInterceptor {
   private readonly settings = new WeakMap<object, StreamSettings>();
 
+  private readonly connections: SseConnections;
+  private readonly options: SseModuleOptions;
+
+  /** Nest makes it when the app starts. Its own message for what is missing does not name the module to import. */
   constructor(
-    private readonly connections: SseConnections,
-    @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
-  ) {}
+    @Optional() connections?: SseConnections,
+    @Optional() @Inject(SSE_OPTIONS) options?: SseModuleOptions,
+  ) {
+    if (connections === undefined || options === undefined) {
+      throw new SseError(
+        'SSE_OPTIONS',
+        'SseModule is missing where @SseStream() is used; add SseModule.forRoot() to the imports of the root module, ' +
+          'or where it is isGlobal: false, to those of the module that has the controller',
+      );
+    }
+    this.connections = connections;
+    this.options = options;
+  }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') {

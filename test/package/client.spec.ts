@@ -48,9 +48,10 @@ describe('the client', () => {
 
   it('loads nothing but its own files and the parser', () => {
     const loaded = [...modulesOf('index.ts').keys()];
+    const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
     const onlyTypes = ['connect.options.ts', 'stream-event.ts', 'stream-state.ts'];
     expect([...loaded, ...onlyTypes].sort()).toEqual(
-      ['../parser.ts', '../protocol.ts', ...readdirSync(folder)].sort(),
+      ['../parser.ts', '../protocol.ts', ...files].sort(),
     );
   });
 
