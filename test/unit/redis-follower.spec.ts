@@ -23,12 +23,13 @@ describe('Follower', () => {
       caughtUp: ({ epoch }: Head) => seen.push(`caught up ${epoch}`),
     };
     let asked = 0;
-    const headNow = (): Head => heads[Math.min(asked, heads.length) - 1]!;
+    let begun: Head | undefined;
+    const headNow = (): Head => begun ?? heads[Math.min(asked, heads.length) - 1]!;
     const source: FollowerSource = {
       head: async () => (asked++, headNow()),
       end: async ({ epoch, position }) => {
         seen.push(`end ${epoch} after ${position}`);
-        return { epoch: `after ${epoch}`, position: position + 1 };
+        return (begun = { epoch: `after ${epoch}`, position: position + 1 });
       },
       read: async (asks) => ({
         epoch: headNow().epoch,
