@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Res } from '@nestjs/common';
-import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { RESPONSE_PASSTHROUGH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 
 /** Runs a handler's method for a connection, and resolves when its stream has begun. */
 export type HandlerRunner = (call: () => unknown) => Promise<void>;
@@ -34,6 +34,8 @@ export function wrapHandler(
   );
   const index = Math.max(method.length, Array.isArray(types) ? types.length : 0, ...indexes);
   Res()(target, key, index);
+  // An own `Res({ passthrough: true })` of the method asks Nest to answer with what the handler returns.
+  Reflect.defineMetadata(RESPONSE_PASSTHROUGH_METADATA, false, target.constructor, key);
   const wrapper: Method = function (...args) {
     const response = args[index];
     const runner =

@@ -6,6 +6,7 @@ import {
   RequestMapping,
   RequestMethod,
   SetMetadata,
+  UseFilters,
   UseInterceptors,
   type ExecutionContext,
   type PipeTransform,
@@ -14,6 +15,7 @@ import {
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { getBroadcasterToken } from './broadcaster.js';
 import { SSE_MAP, type SseMap } from './message.js';
+import { LateErrors } from './late-answers.js';
 import { wrapHandler } from './handler.js';
 import { lastEventIdOf, type HttpRequest } from './response.js';
 import type { SseSource } from './source.js';
@@ -41,6 +43,7 @@ export function SseStream(path: string | string[] = '/', options: SseStreamOptio
     RequestMapping({ path, method: options.method ?? RequestMethod.GET })(target, key, descriptor);
     SetMetadata(SSE_STREAM, options)(target, key, descriptor);
     UseInterceptors(SseInterceptor)(target, key, descriptor);
+    UseFilters(LateErrors)(target, key, descriptor);
     // Nest answers a POST with 201 otherwise, which an EventSource refuses.
     if (!Reflect.hasMetadata(HTTP_CODE_METADATA, value as object))
       HttpCode(200)(target, key, descriptor);

@@ -72,7 +72,7 @@ export class SseInterceptor implements NestInterceptor {
     const http = context.switchToHttp();
     const request = http.getRequest<HttpRequest>();
     const platformResponse = http.getResponse<HttpResponse>();
-    const response = new StreamResponse(request, platformResponse);
+    const response = new StreamResponse(request, platformResponse, setImmediate);
     const handler = context.getHandler();
     const settings = this.settingsOf(handler);
 

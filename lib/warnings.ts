@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { preview } from './errors.js';
+import { describe, preview } from './errors.js';
 import { HELD_BACK } from './protocol.js';
 import type { HttpRequest } from './response.js';
 
@@ -109,4 +109,33 @@ function browserOf(request: HttpRequest, address: string): string | undefined {
   if (httpVersionMajor !== 1 || !isDirect || headers['sec-fetch-mode'] === undefined)
     return undefined;
   return `${address} ${program}`;
+}
+
+/** What would have ended a stream that had begun, or set a header on it. `caught`: the error that a filter was to answer. */
+export function warnOfLateAnswer(
+  route: string,
+  call: string,
+  caught: unknown,
+  stack: string | undefined,
+): void {
+  const thrown = caught instanceof Error ? caught : undefined;
+  const name = thrown?.name ?? preview(caught);
+  const who = caught === undefined ? `response.${call}` : `${name}: ${describe(caught)}`;
+  const frame = frameOfApp(thrown?.stack) ?? frameOfApp(stack);
+  const where = frame === undefined ? '' : ` (${frame})`;
+  const remedy =
+    'an interceptor may set headers or refuse until one turn after the handler has returned';
+  warnOnce(
+    `late ${route} ${who}`,
+    `The stream ${route} had begun, so this came too late and is ignored: ${who}${where}; ${remedy}`,
+  );
+}
+
+/** The first line of a stack that is neither Node's, nor a package's, nor this library's. */
+function frameOfApp(stack = ''): string | undefined {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  const isForeign = /node_modules|node:|<anonymous>/;
+  const own = import.meta.dirname;
+  const frame = frames.find((line) => !isForeign.test(line) && !line.includes(own));
+  return frame?.trim();
 }

@@ -24,6 +24,8 @@ const LAYERS = [
   ['client-cursor', 'authorization', 'upkeep'],
   ['stream-logs'],
   ['outbox', 'response', 'event-log-memory'],
+  ['fastify-hooks', 'pipelined', 'idle-timeouts', 'late-answers'],
+  ['stream-headers'],
   ['backlog', 'batch'],
   ['room-range'],
   ['event', 'event-log', 'ring', 'control-frames'],
