@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { Authorization } from './authorization.js';
 import type { Waiting } from './backlog.js';
@@ -63,6 +63,8 @@ export class SseConnection implements OutboxOwner {
   private reason: CloseReason | undefined;
   /** It was closed before its head was written, and ends with it. */
   private ending: CloseReason | undefined;
+  /** The app's stores, for what it runs when the client leaves or a timer ends the stream. */
+  private readonly context = new AsyncResource('SseConnection', { requireManualDestroy: true });
   private readonly outbox: Outbox;
   private readonly arrivedAt = Math.floor(performance.now());
   /** As `performance.now()`. */
@@ -211,6 +213,12 @@ export class SseConnection implements OutboxOwner {
   /** @internal Until this settles the stream does not begin by itself, only with a message: it may still be refused. */
   beginAfter(what: Promise<unknown>): void {
     if (this.phase === 'opening') this.awaited = Promise.all([this.awaited, what]);
+  }
+
+  /** @internal For what may refuse it, and must not hold a quiet stream back for long. */
+  async patience(): Promise<void> {
+    const { openWithinMs } = this.settings;
+    if (openWithinMs > 0) await new Promise((resolve) => setTimeout(resolve, openWithinMs).unref());
   }
 
   /** @internal What it does not begin before; once that has settled there may be more. */
@@ -444,7 +452,7 @@ export class SseConnection implements OutboxOwner {
     this.endSource();
     finish();
     this.begun?.();
-    this.abort?.abort(reason);
+    this.context.runInAsyncScope(() => this.abort?.abort(reason));
     this.ended?.resolve(reason);
     if (wasOpen && diagnostics.close.hasSubscribers) {
       const durationMs = Date.now() - (this.begunAt ?? 0);
@@ -455,7 +463,7 @@ export class SseConnection implements OutboxOwner {
 
   private endSource(): void {
     try {
-      this.subscription?.unsubscribe();
+      this.context.runInAsyncScope(() => this.subscription?.unsubscribe());
     } catch (error) {
       // It runs the app's own `finalize()`; the connection still ends.
       logError(error, this);

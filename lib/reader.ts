@@ -48,6 +48,8 @@ export class Reader<Events extends object> implements CursorSource {
   /** The log that this reader's positions are of. It may know of a new one before its hub does. */
   private epoch = '';
   private pipeline = new Pipeline();
+  /** Until it is called, or the client has caught up, the stream does not begin by itself. */
+  private stopHolding: (() => void) | undefined;
   /** Events are delivered from wherever they are published: the app's stores are those of the subscription. */
   private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
 
@@ -82,7 +84,8 @@ export class Reader<Events extends object> implements CursorSource {
     this.collect();
     const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
     // A client that needs a log which is away is refused, and comes back.
-    this.connection?.beginAfter(caughtUp);
+    const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
+    this.connection?.beginAfter(Promise.race([caughtUp, held]));
   }
 
   /** With the subscription it serves. */
@@ -233,9 +236,11 @@ export class Reader<Events extends object> implements CursorSource {
   private async giveSnapshot(reason: 'fresh' | 'gap', rooms: readonly string[]): Promise<void> {
     const { snapshot } = this.options;
     if (snapshot === undefined) return;
-    // A snapshot may take its time, and what it throws is no response status any more.
-    this.connection?.open();
-    const messages: unknown = await snapshot(reason, [...rooms]);
+    // It may refuse with its own status, as long as it does not take its time.
+    void this.connection?.patience().then(this.stopHolding);
+    const messages: unknown = await this.context.runInAsyncScope(() =>
+      snapshot(reason, [...rooms]),
+    );
     if (!isList(messages)) {
       throw new SseOptionsError('stream().snapshot', 'a promise of a list of messages', messages);
     }

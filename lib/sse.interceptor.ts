@@ -26,7 +26,7 @@ import { runHandlerWith } from './handler.js';
 import { END_ID } from './protocol.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
 import { toObservable } from './source.js';
-import { writeStream } from './stream-writer.js';
+import { failLate, writeStream } from './stream-writer.js';
 import {
   SSE_DEFAULTS,
   SSE_OPTIONS,
@@ -77,7 +77,7 @@ export class SseInterceptor implements NestInterceptor {
     const settings = this.settingsOf(handler);
 
     if (response.isGone) return of(undefined);
-    if (settings.onComplete === 'close' && lastEventIdOf(request) === END_ID) {
+    if (lastEventIdOf(request) === END_ID) {
       response.answer(204, settings.headers);
       return of(undefined);
     }
@@ -128,8 +128,10 @@ export class SseInterceptor implements NestInterceptor {
         if (response.isHead) connection.close('complete');
         else await writeStream(source, connection);
       } catch (error) {
+        // The handler has sent something itself, and then failed.
+        if (connection.openedAt !== undefined) return failLate(toHttpError(error), connection);
         const reason = reasonOf(error);
-        if (reason === undefined || connection.openedAt !== undefined) throw toHttpError(error);
+        if (reason === undefined) throw toHttpError(error);
         connection.abandon();
         const trouble = reason === 'log' ? describe(error) : undefined;
         this.refuse(reason, connection.request, response, settings, 0, trouble);

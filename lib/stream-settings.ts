@@ -19,6 +19,9 @@ export interface StreamSettings {
   readonly map: SseMap | undefined;
   readonly onError: StreamOptions['onError'];
   readonly onComplete: 'end' | 'close';
+  readonly openWithinMs: number;
+  /** Whether an Observable is waited for, too. */
+  readonly holdsOpening: boolean;
   readonly maxBufferedBytes: number;
   readonly overflow: Overflow;
   readonly conflateKey: (message: SseMessage) => string;
@@ -59,6 +62,8 @@ export function streamSettings(
     map: stream.map,
     onError: merged.onError,
     onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
+    openWithinMs: (merged.openWithinMs ?? SSE_DEFAULTS.openWithinMs) || 0,
+    holdsOpening: typeof merged.openWithinMs === 'number',
     maxBufferedBytes: backpressure.maxBufferedBytes,
     overflow: backpressure.overflow,
     conflateKey: backpressure.key ?? typeOf,
