@@ -6,7 +6,7 @@ import { describe, SseInvalidFieldError, SseSerializeError } from './errors.js';
  * @publicApi
  */
 export interface SseMessage<Data = unknown> {
-  /** Text as it is, bytes as base64, everything else as JSON. Line breaks are kept. `undefined`: no data field. */
+  /** Text as it is, bytes of any kind as base64, everything else as JSON. Line breaks are kept. `undefined`: empty where there is a type, else no data field. */
   data?: Data;
   /** The event type, `event` on the wire; without one the client fires `message`. */
   type?: string;
@@ -55,6 +55,8 @@ export function encodeParts(message: SseMessage, serialize: Serialize = toJson):
   if (type !== undefined) beforeId += `event: ${singleLine('type', type)}\n`;
   let afterId = retry === undefined ? '' : `retry: ${milliseconds(retry)}\n`;
   if (data !== undefined) afterId += dataFields(toText(data, type, serialize));
+  // Without a data field a client fires no event, whatever its type.
+  else if (type !== undefined) afterId += dataFields('');
   return { beforeId, afterId: `${afterId}\n` };
 }
 
@@ -119,8 +121,10 @@ function milliseconds(retry: unknown): number {
 
 function toText(data: unknown, type: string | undefined, serialize: Serialize): string {
   if (typeof data === 'string') return data;
-  if (data instanceof Uint8Array) {
-    return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+  if (isBytes(data)) return toBase64(data);
+  if (data instanceof Blob) {
+    const remedy = 'a Blob can only be read asynchronously: send `await blob.arrayBuffer()`';
+    throw new SseSerializeError(type, remedy);
   }
   let text: unknown;
   try {
@@ -132,6 +136,22 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
     throw new SseSerializeError(type, `${typeof data} has no text form`);
   }
   return text;
+}
+
+type Bytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+
+/** Of any kind: all are sent as base64. */
+export function isBytes(value: unknown): value is Bytes {
+  return (
+    ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
+  );
+}
+
+function toBase64(bytes: Bytes): string {
+  const buffer = ArrayBuffer.isView(bytes)
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : Buffer.from(bytes);
+  return buffer.toString('base64');
 }
 
 const toJson: Serialize = (data) => JSON.stringify(data);

@@ -10,6 +10,8 @@ import type { EventLog, Gap, Head } from './event-log.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { SseMessage } from './frame.js';
 import { SSE_DEFAULTS } from './sse.options.js';
+import { pathOf } from './response.js';
+import { warnOfUnusedOption } from './warnings.js';
 import { Pipeline } from './pipeline.js';
 import { readMissed, readRewind, type Missed } from './resume.js';
 
@@ -74,6 +76,10 @@ export class Reader<Events extends object> implements CursorSource {
     this.epoch = this.hub.delivered.epoch;
     this.pipeline.left = cursor === undefined ? undefined : this.positionOf(cursor);
     this.connection?.cursor.track(this);
+    const { unusedByHubs } = this.connection?.settings ?? {};
+    if (this.connection && unusedByHubs !== undefined) {
+      warnOfUnusedOption(unusedByHubs, pathOf(this.connection.request));
+    }
     const mayBeOver = this.until !== undefined && this.hub.keepsHistory;
     if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
       const { position } = this.hub.delivered;

@@ -16,7 +16,7 @@ import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { getBroadcasterToken } from './broadcaster.js';
 import { SSE_MAP, type SseMap } from './message.js';
 import { LateErrors } from './late-answers.js';
-import { wrapHandler } from './handler.js';
+import { markConnectionParameter, wrapHandler } from './handler.js';
 import { lastEventIdOf, type HttpRequest } from './response.js';
 import type { SseSource } from './source.js';
 import { connectionOf, SSE_STREAM, SseInterceptor } from './sse.interceptor.js';
@@ -65,16 +65,23 @@ export function LastEventId(...pipes: ParameterPipe[]): ParameterDecorator {
   return LastEventIdParameter(undefined, ...pipes);
 }
 
+/** Only looks whether there is one: the handler gets it past the pipes. */
+const ConnectionParameter = createParamDecorator((_data: undefined, context: ExecutionContext) => {
+  connectionOf(context.switchToHttp().getRequest<object>());
+});
+
 /**
  * The `SseConnection` of a handler of `@SseStream()`.
  * @throws SseNotStreamableError on any other handler
  * @example `@SseStream() time(@Connection() connection: SseConnection) { ... }`
  * @publicApi
  */
-export const Connection: () => ParameterDecorator = createParamDecorator(
-  (_data: undefined, context: ExecutionContext) =>
-    connectionOf(context.switchToHttp().getRequest<object>()),
-);
+export function Connection(): ParameterDecorator {
+  return (target, key, index) => {
+    ConnectionParameter()(target, key, index);
+    if (key !== undefined) markConnectionParameter(target, key, index);
+  };
+}
 
 /**
  * Injects the hub of this name; without one the default hub, for which the type `Broadcaster` suffices.

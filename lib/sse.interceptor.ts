@@ -116,14 +116,14 @@ export class SseInterceptor implements NestInterceptor {
 
   /** Within the connection's context, so that what the handler calls and subscribes to can find it. */
   private run(
-    call: () => unknown,
+    call: (connection: SseConnection) => unknown,
     connection: SseConnection,
     response: StreamResponse,
     settings: StreamSettings,
   ): Promise<void> {
     return currentConnection.run(connection, async () => {
       try {
-        const source = toObservable(await call(), connection);
+        const source = toObservable(await call(connection), connection);
         if (connection.state === 'closed') return;
         if (response.isHead) connection.close('complete');
         else await writeStream(source, connection);

@@ -17,6 +17,8 @@ export interface StreamSettings {
   readonly headers: Readonly<Record<string, string>>;
   readonly serialize: Serialize | undefined;
   readonly map: SseMap | undefined;
+  /** Of the stream's own options, what a hub's events do not heed. */
+  readonly unusedByHubs: 'map' | 'serialize' | undefined;
   readonly onError: StreamOptions['onError'];
   readonly onComplete: 'end' | 'close';
   readonly openWithinMs: number;
@@ -60,6 +62,7 @@ export function streamSettings(
     headers: { ...module.headers, ...stream.headers },
     serialize: merged.serialize,
     map: stream.map,
+    unusedByHubs: stream.map ? 'map' : stream.serialize && 'serialize',
     onError: merged.onError,
     onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
     openWithinMs: (merged.openWithinMs ?? SSE_DEFAULTS.openWithinMs) || 0,

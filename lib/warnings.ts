@@ -46,6 +46,31 @@ export function warnOfReservedType(type: string | undefined): void {
   );
 }
 
+/** A process that was started as one of several, and whose hubs know nothing of the others. */
+export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean): void {
+  const isManaged = env['NODE_APP_INSTANCE'] !== undefined || env['pm_id'] !== undefined;
+  if (!isWorker && (!isManaged || env['instances'] === '1')) return;
+  const who = isWorker ? 'a worker of node:cluster' : 'run by PM2';
+  const effect = 'an event reaches only the clients of the process that emits it';
+  const remedy = 'set `log: redisEventLog({ url })` in SseModule.forRoot()';
+  warnOnce(
+    'several processes',
+    `This process is ${who}, and its events are kept in its own memory: with several processes ${effect}; ${remedy}`,
+  );
+}
+
+/** Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's stream. */
+export function warnOfUnusedOption(option: 'map' | 'serialize', path: string): void {
+  const remedy =
+    option === 'map'
+      ? 'map them with operators behind stream(): `map((event) => ({ ...event, data: … }))`'
+      : 'set `serialize` for the hub, in SseModule.forRoot() or forFeature()';
+  warnOnce(
+    `unused ${option} ${path}`,
+    `The option \`${option}\` of the stream ${path} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
+  );
+}
+
 /** The idle timeout that most proxies and load balancers have. */
 const USUAL_IDLE_TIMEOUT_MS = 60_000;
 
