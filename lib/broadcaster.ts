@@ -81,6 +81,8 @@ export interface HistoryPage<Events extends object> {
 export class Broadcaster<Events extends object = EventMap> {
   /** @internal */
   readonly delivery = new Delivery<Events>();
+  /** @internal What a `ClassSerializerInterceptor` of the app does to data. */
+  toPlain: ((data: unknown) => unknown) | undefined;
   private isClosed = false;
   private readonly failures = new RareLine();
 
@@ -146,6 +148,7 @@ export class Broadcaster<Events extends object = EventMap> {
     if (retry !== undefined) complete.retry = retry;
     // Without a data field a client fires no event, whatever its type.
     if (complete.type !== undefined && complete.data === undefined) complete.data = '';
+    if (this.toPlain !== undefined) complete.data = this.toPlain(complete.data);
     const parts = encodeParts(complete, this.options.serialize);
     this.checkSize(parts);
     warnOfReservedType(message.type);

@@ -154,7 +154,8 @@ function toBase64(bytes: Bytes): string {
   return buffer.toString('base64');
 }
 
-const toJson: Serialize = (data) => JSON.stringify(data);
+/** What `serialize` is where nobody sets it. */
+export const toJson: Serialize = (data) => JSON.stringify(data);
 
 function dataFields(text: string): string {
   return prefixLines('data: ', text);

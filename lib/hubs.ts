@@ -45,6 +45,11 @@ export class Hubs {
     return broadcaster;
   }
 
+  /** What is published from now on is made plain before: nothing of its class reaches a log or a reader. */
+  makePlain(toPlain: ((data: unknown) => unknown) | undefined): void {
+    for (const broadcaster of this.running.keys()) broadcaster.toPlain = toPlain;
+  }
+
   /** Why events do not reach this process, for the first hub that has trouble. */
   async trouble(): Promise<string | undefined> {
     for (const [name, { broadcaster }] of this.hubs) {

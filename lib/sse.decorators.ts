@@ -19,7 +19,8 @@ import { LateErrors } from './late-answers.js';
 import { markConnectionParameter, wrapHandler } from './handler.js';
 import { lastEventIdOf, type HttpRequest } from './response.js';
 import type { SseSource } from './source.js';
-import { connectionOf, SSE_STREAM, SseInterceptor } from './sse.interceptor.js';
+import { SSE_STREAM } from './route-interceptors.js';
+import { connectionOf, SseInterceptor } from './sse.interceptor.js';
 import { checkStreamOptions, type SseStreamOptions } from './sse.options.js';
 
 type SseHandler = (...args: never[]) => SseSource | Promise<SseSource>;

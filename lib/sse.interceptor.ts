@@ -21,10 +21,11 @@ import {
   SseLimitError,
   SseNotStreamableError,
 } from './errors.js';
-import { encodeFrame } from './frame.js';
+import { encodeFrame, toJson } from './frame.js';
 import { runHandlerWith } from './handler.js';
 import { END_ID } from './protocol.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
+import { RouteInterceptors, SSE_STREAM, type ToPlain } from './route-interceptors.js';
 import { toObservable } from './source.js';
 import { failLate, writeStream } from './stream-writer.js';
 import {
@@ -35,9 +36,6 @@ import {
 } from './sse.options.js';
 import { streamSettings, type StreamSettings } from './stream-settings.js';
 import { warnOfLongKeepAlive } from './warnings.js';
-
-/** Where `@SseStream()` leaves its options. */
-export const SSE_STREAM = 'nestjs-eventstream:stream';
 
 /** On a handler whose streams take no place: who looks what is wrong has to get in when all places are taken. */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
@@ -57,10 +55,13 @@ export function connectionOf(request: object): SseConnection {
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
   private readonly settings = new WeakMap<object, StreamSettings>();
+  /** Of handlers whose values a `ClassSerializerInterceptor` makes plain: when it can. */
+  private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
 
   constructor(
     private readonly connections: SseConnections,
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
+    private readonly routes: RouteInterceptors,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -74,7 +75,7 @@ export class SseInterceptor implements NestInterceptor {
     const platformResponse = http.getResponse<HttpResponse>();
     const response = new StreamResponse(request, platformResponse, setImmediate);
     const handler = context.getHandler();
-    const settings = this.settingsOf(handler);
+    const settings = this.settingsOf(context);
 
     if (response.isGone) return of(undefined);
     if (lastEventIdOf(request) === END_ID) {
@@ -103,15 +104,34 @@ export class SseInterceptor implements NestInterceptor {
     return isUncounted ? this.connections.admitUncounted(request) : this.connections.admit(request);
   }
 
-  private settingsOf(handler: object): StreamSettings {
+  private settingsOf(context: ExecutionContext): StreamSettings {
+    const handler = context.getHandler();
     let settings = this.settings.get(handler);
     if (settings === undefined) {
       const own = Reflect.getMetadata(SSE_STREAM, handler) as SseStreamOptions | undefined;
-      settings = streamSettings(this.options, own);
+      settings = this.withSerializers(streamSettings(this.options, own), context);
       warnOfLongKeepAlive(settings.keepAliveMs);
       this.settings.set(handler, settings);
     }
     return settings;
+  }
+
+  private withSerializers(settings: StreamSettings, context: ExecutionContext): StreamSettings {
+    const serializers = this.routes.toPlain(context);
+    if (serializers === undefined) return settings;
+    let toPlain: ToPlain = (data) => data;
+    const { serialize = toJson, unusedByHubs } = settings;
+    const hasOptions = this.routes.hasSerializeOptions(context);
+    const all: StreamSettings = {
+      ...settings,
+      serialize: (data, type) => serialize(toPlain(data), type),
+      unusedByHubs: unusedByHubs ?? (hasOptions ? '@SerializeOptions()' : undefined),
+    };
+    this.ready.set(
+      all,
+      serializers.then((found) => void (toPlain = found)),
+    );
+    return all;
   }
 
   /** Within the connection's context, so that what the handler calls and subscribes to can find it. */
@@ -123,6 +143,7 @@ export class SseInterceptor implements NestInterceptor {
   ): Promise<void> {
     return currentConnection.run(connection, async () => {
       try {
+        await this.ready.get(settings);
         const source = toObservable(await call(connection), connection);
         if (connection.state === 'closed') return;
         if (response.isHead) connection.close('complete');

@@ -10,6 +10,9 @@ import {
   type StreamOptions,
 } from './sse.options.js';
 
+/** What does nothing to events that a hub has encoded for all their readers. */
+export type OptionForOwnValues = 'map' | 'serialize' | '@SerializeOptions()';
+
 /** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
 export interface StreamSettings {
   readonly keepAliveMs: number | undefined;
@@ -18,7 +21,7 @@ export interface StreamSettings {
   readonly serialize: Serialize | undefined;
   readonly map: SseMap | undefined;
   /** Of the stream's own options, what a hub's events do not heed. */
-  readonly unusedByHubs: 'map' | 'serialize' | undefined;
+  readonly unusedByHubs: OptionForOwnValues | undefined;
   readonly onError: StreamOptions['onError'];
   readonly onComplete: 'end' | 'close';
   readonly openWithinMs: number;

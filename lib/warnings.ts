@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { describe, preview } from './errors.js';
 import { HELD_BACK } from './protocol.js';
 import type { HttpRequest } from './response.js';
+import type { OptionForOwnValues } from './stream-settings.js';
 
 const logger = new Logger('Sse');
 const warned = new Set<string>();
@@ -59,15 +60,18 @@ export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean
   );
 }
 
+const REMEDIES: Record<OptionForOwnValues, string> = {
+  map: 'map them with operators behind stream(): `map((event) => ({ ...event, data: … }))`',
+  serialize: 'set `serialize` for the hub, in SseModule.forRoot() or forFeature()',
+  '@SerializeOptions()': 'a global ClassSerializerInterceptor has options for them',
+};
+
 /** Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's stream. */
-export function warnOfUnusedOption(option: 'map' | 'serialize', path: string): void {
-  const remedy =
-    option === 'map'
-      ? 'map them with operators behind stream(): `map((event) => ({ ...event, data: … }))`'
-      : 'set `serialize` for the hub, in SseModule.forRoot() or forFeature()';
+export function warnOfUnusedOption(option: OptionForOwnValues, path: string): void {
+  const remedy = REMEDIES[option];
   warnOnce(
     `unused ${option} ${path}`,
-    `The option \`${option}\` of the stream ${path} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
+    `\`${option}\` of the stream ${path} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
   );
 }
 
@@ -163,4 +167,12 @@ function frameOfApp(stack = ''): string | undefined {
   const own = import.meta.dirname;
   const frame = frames.find((line) => !isForeign.test(line) && !line.includes(own));
   return frame?.trim();
+}
+
+/** At start-up: with `@Sse()` these see each event, here the set-up alone. */
+export function tellOfInterceptors(names: readonly string[]): void {
+  if (names.length === 0) return;
+  const what = 'Interceptors see the set-up of a stream, and none of its events';
+  const remedy = 'what they do to values belongs into a pipe() in the handler';
+  logger.log(`${what}: ${names.join(', ')}; ${remedy}`);
 }

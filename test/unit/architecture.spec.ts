@@ -13,7 +13,7 @@ const LAYERS = [
   ['sse.module'],
   ['sse.decorators'],
   ['sse.interceptor'],
-  ['stream-writer', 'health'],
+  ['route-interceptors', 'stream-writer', 'health'],
   ['hubs'],
   ['handler', 'source', 'poll', 'message', 'connections'],
   ['admission', 'revocation', 'drain'],
