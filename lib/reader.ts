@@ -10,6 +10,8 @@ import type { EventLog, Gap, Head } from './event-log.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { SseMessage } from './frame.js';
 import { SSE_DEFAULTS } from './sse.options.js';
+import { pathOf } from './response.js';
+import { warnOfUnusedOption } from './warnings.js';
 import { Pipeline } from './pipeline.js';
 import { readMissed, readRewind, type Missed } from './resume.js';
 
@@ -48,6 +50,8 @@ export class Reader<Events extends object> implements CursorSource {
   /** The log that this reader's positions are of. It may know of a new one before its hub does. */
   private epoch = '';
   private pipeline = new Pipeline();
+  /** Until it is called, or the client has caught up, the stream does not begin by itself. */
+  private stopHolding: (() => void) | undefined;
   /** Events are delivered from wherever they are published: the app's stores are those of the subscription. */
   private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
 
@@ -72,6 +76,10 @@ export class Reader<Events extends object> implements CursorSource {
     this.epoch = this.hub.delivered.epoch;
     this.pipeline.left = cursor === undefined ? undefined : this.positionOf(cursor);
     this.connection?.cursor.track(this);
+    const { unusedByHubs } = this.connection?.settings ?? {};
+    if (this.connection && unusedByHubs !== undefined) {
+      warnOfUnusedOption(unusedByHubs, pathOf(this.connection.request));
+    }
     const mayBeOver = this.until !== undefined && this.hub.keepsHistory;
     if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
       const { position } = this.hub.delivered;
@@ -82,7 +90,8 @@ export class Reader<Events extends object> implements CursorSource {
     this.collect();
     const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
     // A client that needs a log which is away is refused, and comes back.
-    this.connection?.beginAfter(caughtUp);
+    const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
+    this.connection?.beginAfter(Promise.race([caughtUp, held]));
   }
 
   /** With the subscription it serves. */
@@ -233,9 +242,11 @@ export class Reader<Events extends object> implements CursorSource {
   private async giveSnapshot(reason: 'fresh' | 'gap', rooms: readonly string[]): Promise<void> {
     const { snapshot } = this.options;
     if (snapshot === undefined) return;
-    // A snapshot may take its time, and what it throws is no response status any more.
-    this.connection?.open();
-    const messages: unknown = await snapshot(reason, [...rooms]);
+    // It may refuse with its own status, as long as it does not take its time.
+    void this.connection?.patience().then(this.stopHolding);
+    const messages: unknown = await this.context.runInAsyncScope(() =>
+      snapshot(reason, [...rooms]),
+    );
     if (!isList(messages)) {
       throw new SseOptionsError('stream().snapshot', 'a promise of a list of messages', messages);
     }

@@ -35,8 +35,12 @@ function pulled(iterable: AsyncIterable<unknown>, connection: SseConnection): Ob
     const iterator = iterable[Symbol.asyncIterator]();
     const pull = async (): Promise<void> => {
       let until = performance.now() + PULL_SLICE.ms;
+      let asked: Promise<IteratorResult<unknown>> | undefined = Promise.resolve(iterator.next());
+      // A handler that looks something up before its first value may find that it has to refuse.
+      connection.beginAfter(Promise.race([asked.catch(() => {}), connection.patience()]));
       while (!subscriber.closed) {
-        const { done, value } = await iterator.next();
+        const { done, value } = await (asked ?? iterator.next());
+        asked = undefined;
         if (done === true) return;
         subscriber.next(value);
         if (performance.now() < until && connection.bufferedBytes < PULL_SLICE.bytes) continue;

@@ -22,12 +22,13 @@ import {
   SseLimitError,
   SseNotStreamableError,
 } from './errors.js';
-import { encodeFrame } from './frame.js';
+import { encodeFrame, toJson } from './frame.js';
 import { runHandlerWith } from './handler.js';
 import { END_ID } from './protocol.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
+import { RouteInterceptors, SSE_STREAM, type ToPlain } from './route-interceptors.js';
 import { toObservable } from './source.js';
-import { writeStream } from './stream-writer.js';
+import { failLate, writeStream } from './stream-writer.js';
 import {
   SSE_DEFAULTS,
   SSE_OPTIONS,
@@ -36,9 +37,6 @@ import {
 } from './sse.options.js';
 import { streamSettings, type StreamSettings } from './stream-settings.js';
 import { warnOfLongKeepAlive } from './warnings.js';
-
-/** Where `@SseStream()` leaves its options. */
-export const SSE_STREAM = 'nestjs-eventstream:stream';
 
 /** On a handler whose streams take no place: who looks what is wrong has to get in when all places are taken. */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
@@ -58,16 +56,20 @@ export function connectionOf(request: object): SseConnection {
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
   private readonly settings = new WeakMap<object, StreamSettings>();
+  /** Of handlers whose values a `ClassSerializerInterceptor` makes plain: when it can. */
+  private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
 
   private readonly connections: SseConnections;
   private readonly options: SseModuleOptions;
+  private readonly routes: RouteInterceptors;
 
   /** Nest makes it when the app starts. Its own message for what is missing does not name the module to import. */
   constructor(
     @Optional() connections?: SseConnections,
     @Optional() @Inject(SSE_OPTIONS) options?: SseModuleOptions,
+    @Optional() routes?: RouteInterceptors,
   ) {
-    if (connections === undefined || options === undefined) {
+    if (connections === undefined || options === undefined || routes === undefined) {
       throw new SseError(
         'SSE_OPTIONS',
         'SseModule is missing where @SseStream() is used; add SseModule.forRoot() to the imports of the root module, ' +
@@ -76,6 +78,7 @@ export class SseInterceptor implements NestInterceptor {
     }
     this.connections = connections;
     this.options = options;
+    this.routes = routes;
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -87,12 +90,12 @@ export class SseInterceptor implements NestInterceptor {
     const http = context.switchToHttp();
     const request = http.getRequest<HttpRequest>();
     const platformResponse = http.getResponse<HttpResponse>();
-    const response = new StreamResponse(request, platformResponse);
+    const response = new StreamResponse(request, platformResponse, setImmediate);
     const handler = context.getHandler();
-    const settings = this.settingsOf(handler);
+    const settings = this.settingsOf(context);
 
     if (response.isGone) return of(undefined);
-    if (settings.onComplete === 'close' && lastEventIdOf(request) === END_ID) {
+    if (lastEventIdOf(request) === END_ID) {
       response.answer(204, settings.headers);
       return of(undefined);
     }
@@ -118,33 +121,55 @@ export class SseInterceptor implements NestInterceptor {
     return isUncounted ? this.connections.admitUncounted(request) : this.connections.admit(request);
   }
 
-  private settingsOf(handler: object): StreamSettings {
+  private settingsOf(context: ExecutionContext): StreamSettings {
+    const handler = context.getHandler();
     let settings = this.settings.get(handler);
     if (settings === undefined) {
       const own = Reflect.getMetadata(SSE_STREAM, handler) as SseStreamOptions | undefined;
-      settings = streamSettings(this.options, own);
+      settings = this.withSerializers(streamSettings(this.options, own), context);
       warnOfLongKeepAlive(settings.keepAliveMs);
       this.settings.set(handler, settings);
     }
     return settings;
   }
 
+  private withSerializers(settings: StreamSettings, context: ExecutionContext): StreamSettings {
+    const serializers = this.routes.toPlain(context);
+    if (serializers === undefined) return settings;
+    let toPlain: ToPlain = (data) => data;
+    const { serialize = toJson, unusedByHubs } = settings;
+    const hasOptions = this.routes.hasSerializeOptions(context);
+    const all: StreamSettings = {
+      ...settings,
+      serialize: (data, type) => serialize(toPlain(data), type),
+      unusedByHubs: unusedByHubs ?? (hasOptions ? '@SerializeOptions()' : undefined),
+    };
+    this.ready.set(
+      all,
+      serializers.then((found) => void (toPlain = found)),
+    );
+    return all;
+  }
+
   /** Within the connection's context, so that what the handler calls and subscribes to can find it. */
   private run(
-    call: () => unknown,
+    call: (connection: SseConnection) => unknown,
     connection: SseConnection,
     response: StreamResponse,
     settings: StreamSettings,
   ): Promise<void> {
     return currentConnection.run(connection, async () => {
       try {
-        const source = toObservable(await call(), connection);
+        await this.ready.get(settings);
+        const source = toObservable(await call(connection), connection);
         if (connection.state === 'closed') return;
         if (response.isHead) connection.close('complete');
         else await writeStream(source, connection);
       } catch (error) {
+        // The handler has sent something itself, and then failed.
+        if (connection.openedAt !== undefined) return failLate(toHttpError(error), connection);
         const reason = reasonOf(error);
-        if (reason === undefined || connection.openedAt !== undefined) throw toHttpError(error);
+        if (reason === undefined) throw toHttpError(error);
         connection.abandon();
         const trouble = reason === 'log' ? describe(error) : undefined;
         this.refuse(reason, connection.request, response, settings, 0, trouble);

@@ -92,6 +92,13 @@ export interface StreamOptions {
    * @default 'end'
    */
   onComplete?: 'end' | 'close';
+  /**
+   * How long the head of a stream may wait for the source's first value or error, so that a refusal that is found late still has its
+   * own status. Counts from the handler's return. Where it is not set, the first value of an AsyncIterable and a `snapshot` are
+   * waited for; where it is, every source is. Milliseconds. `false`: the stream opens at once.
+   * @default 50
+   */
+  openWithinMs?: number | false;
   /** What happens to a client that reads too slowly. */
   backpressure?: BackpressureOptions;
   /**
@@ -220,6 +227,7 @@ export const SSE_DEFAULTS = Object.freeze({
   keepAlive: Object.freeze({ intervalMs: KEEP_ALIVE_MS }),
   retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
   onComplete: 'end',
+  openWithinMs: 50,
   backpressure: Object.freeze({
     maxBufferedBytes: 1_048_576,
     overflow: 'disconnect',
@@ -239,6 +247,7 @@ const STREAM_RULES = {
   serialize: rules.aFunction,
   onError: rules.aFunction,
   onComplete: rules.oneOf('end', 'close'),
+  openWithinMs: rules.orFalse(rules.durationMs),
   backpressure: rules.object({
     maxBufferedBytes: rules.positiveInteger,
     overflow: rules.oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate'),

@@ -2,10 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
 import { of } from 'rxjs';
 import { SseConnections } from '../../lib/connections.js';
+import type { RouteInterceptors } from '../../lib/route-interceptors.js';
 import { SseInterceptor } from '../../lib/sse.interceptor.js';
 
+const noneAround = { toPlain: () => undefined } as unknown as RouteInterceptors;
 const intercept = (context: object): unknown => {
-  const interceptor = new SseInterceptor(new SseConnections(), {});
+  const interceptor = new SseInterceptor(new SseConnections(), {}, noneAround);
   return interceptor.intercept(context as ExecutionContext, { handle: () => of(undefined) });
 };
 const http = (response: object) => ({
