@@ -260,6 +260,8 @@ export class SseConnection implements OutboxOwner {
       () => this.headWritten(opening),
       (error) => this.headRefused(error),
     );
+    // Its opening could not be written.
+    if (this.isOver) return;
     this.phase = 'open';
     this.begunAt = Date.now();
     const { maxDurationMs } = this.settings;
@@ -493,7 +495,7 @@ export class SseConnection implements OutboxOwner {
 
   /** It runs the app's own `finalize()`; the connection ends even if that throws. */
   private endSource(): void {
-    this.quietly(() => this.subscription?.unsubscribe());
+    this.quietly(() => this.context.runInAsyncScope(() => this.subscription?.unsubscribe()));
   }
 
   private readonly onResponseClosed = (): void => {

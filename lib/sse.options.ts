@@ -77,7 +77,10 @@ export interface StreamOptions {
    * @default { minMs: 2_000, maxMs: 5_000 }
    */
   retry?: number | RetryRange | false;
-  /** Further response headers; they win over the library's own, except for `Content-Type` and what frames the body. */
+  /**
+   * Further response headers; they win over the library's own and the app's, except for what frames the body. A `Content-Type` counts
+   * if it is `text/event-stream`, with a `charset` or without.
+   */
   headers?: Record<string, string>;
   /** Text for data that is neither text nor bytes, in place of JSON. A hub's events keep the hub's own. */
   serialize?: Serialize;

@@ -166,7 +166,7 @@ describe('the preview of a value', () => {
   });
 
   it('of the errors of others is cut in a message, and of this library never', () => {
-    const [own, remedy] = [`it failed (${'x'.repeat(100)})`, 'try again'];
+    const [own, remedy] = [`it failed (${'x'.repeat(400)})`, 'try again'];
     const error = new SseError('SSE_LOG_UNAVAILABLE', `${own}; ${remedy}`);
     expect(describeThrown(error)).toBe(`${own}; ${remedy}`);
     expect(describeThrown(new AggregateError([error]))).toBe(`${own}; ${remedy}`);
