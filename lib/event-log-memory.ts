@@ -35,6 +35,7 @@ interface Room {
 export class MemoryEventLog implements EventLog {
   private readonly clock: () => number;
   private readonly epoch: string;
+  private readonly begin: Position;
   private position: Position;
   private follower: LogFollower | undefined;
   private isClosed = false;
@@ -55,7 +56,7 @@ export class MemoryEventLog implements EventLog {
   ) {
     this.clock = clock;
     this.epoch = epoch;
-    this.position = nextPosition(0, clock());
+    this.begin = this.position = nextPosition(0, clock());
   }
 
   async append({ key, ephemeral, ...event }: NewEvent): Promise<Appended> {
@@ -80,7 +81,8 @@ export class MemoryEventLog implements EventLog {
 
   async head(): Promise<Head> {
     this.refuseIfClosed();
-    return { epoch: this.epoch, position: this.position };
+    const { epoch, position, begin } = this;
+    return { epoch, position, begin };
   }
 
   async read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
