@@ -43,13 +43,16 @@ const STREAM_HEADERS = {
  */
 export class StreamResponse {
   readonly raw: ServerResponse;
+  /** Nest's own, or that of `@HttpCode()`: the handler may set another one. */
+  readonly declaredStatus: number;
   private readonly request: IncomingMessage;
 
   /** @throws SseNotStreamableError when something has answered already */
   constructor(
     private readonly platformRequest: HttpRequest,
-    private readonly response: HttpResponse,
+    readonly response: HttpResponse,
   ) {
+    this.declaredStatus = response.statusCode;
     // HTTP/2's classes have the same methods as far as we use them.
     this.raw = (response.raw ?? response) as ServerResponse;
     this.request = (platformRequest.raw ?? platformRequest) as IncomingMessage;

@@ -27,7 +27,7 @@ const LAYERS = [
   ['backlog', 'batch'],
   ['room-range'],
   ['event', 'event-log', 'ring', 'control-frames'],
-  ['wire', 'deferred', 'frame', 'cursor', 'parser'],
+  ['wire', 'deferred', 'frame', 'cursor', 'parser', 'negotiation'],
   ['stream-settings'],
   ['sse.options'],
   ['option-rules'],

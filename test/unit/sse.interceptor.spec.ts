@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { of } from 'rxjs';
 import { SseConnections } from '../../lib/connections.js';
 import { SseInterceptor } from '../../lib/sse.interceptor.js';
 
 const intercept = (context: object): unknown => {
-  const interceptor = new SseInterceptor(new SseConnections(), {});
+  const interceptor = new SseInterceptor(new SseConnections(), {}, new HttpAdapterHost());
   return interceptor.intercept(context as ExecutionContext, { handle: () => of(undefined) });
 };
 const http = (response: object) => ({
