@@ -18,6 +18,7 @@ const SERVICES = [
   { names: ['varnishd'], package: 'varnish', suites: 'the suites with Varnish' },
   { names: ['go'], package: 'golang-go', suites: 'the client in Go' },
   { names: ['python3'], package: 'python3', suites: 'the client in Python' },
+  { names: ['firefox-esr', 'firefox'], package: 'firefox-esr', suites: 'the client Firefox' },
   { names: ['curl'], package: 'curl', suites: 'the client curl' },
 ];
 
