@@ -13,36 +13,36 @@ type AnyBody = Partial<ReadableStream<Uint8Array> & AsyncIterable<Uint8Array>> &
 
 /** The parts of a body; `undefined` where `fetch` gave none, or nothing that can be read in parts. */
 export function partsOf({ body }: Response): Parts | undefined {
-  const given = (body ?? {}) as AnyBody;
+  const given = body as AnyBody | null | undefined;
   // First: not every browser can iterate its streams.
-  if (given.getReader) return given.getReader();
-  const iterator = given[Symbol.asyncIterator]?.();
+  if (given?.getReader) return given.getReader();
+  const iterator = given?.[Symbol.asyncIterator]?.();
   return iterator && { read: () => iterator.next() };
 }
 
 /** Whether it can be read only once, and so sent only once. */
 export function isStream(body: unknown): boolean {
-  const given = (body ?? {}) as AnyBody;
-  return given.getReader !== undefined || given[Symbol.asyncIterator] !== undefined;
+  const given = body as AnyBody | null | undefined;
+  return !!(given?.getReader ?? given?.[Symbol.asyncIterator]);
 }
 
 /** A body that nobody reads would hold its socket. */
 export async function letGo({ body }: Response): Promise<void> {
-  const given = (body ?? {}) as AnyBody;
-  if (given.cancel) await given.cancel();
+  const given = body as AnyBody | null | undefined;
   // Node's streams let go of the socket at their end, which they reach by themselves from here.
-  else given.resume?.();
+  await (given?.cancel ? given.cancel() : given?.resume?.());
 }
 
 /** The beginning of what a refusal says. The socket is let go of with the attempt. */
 export async function textOf(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  const parts = partsOf(response);
   let text = '';
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const read = async (): Promise<void> => {
-    if (parts === undefined) {
-      // React Native's responses have a text and no body.
-      text = response.body === null ? '' : await response.text();
+    const decoder = new TextDecoder();
+    const parts = partsOf(response);
+    // React Native's responses have a text and no body.
+    if (!parts) {
+      if (response.body !== null) text = await response.text();
       return;
     }
     while (text.length < MAX_REFUSAL.length) {
@@ -51,7 +51,6 @@ export async function textOf(response: Response): Promise<string> {
       text += decoder.decode(value, { stream: true });
     }
   };
-  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, MAX_REFUSAL.ms);
   });

@@ -106,6 +106,14 @@ it('a fetch without bodies is refused for good, with the remedy', async () => {
 describe('a stream as body', () => {
   const streams: [string, () => unknown][] = [
     ['a ReadableStream', () => new Blob(['a']).stream()],
+    [
+      'one that is read already',
+      () => {
+        const stream = new Blob(['a']).stream();
+        stream.getReader();
+        return stream;
+      },
+    ],
     ['a function that gives one', () => () => new Blob(['a']).stream()],
     ['an async iterable', () => (async function* () {})()],
   ];

@@ -30,6 +30,7 @@ describe('the package', () => {
       'SseSerializeError',
       'SseStream',
       'SseType',
+      'acceptsEventStream',
       'getBroadcasterToken',
       'poll',
     ]);
