@@ -87,6 +87,8 @@ export const oneOf = (...values: readonly string[]): Rule =>
     values.includes(value as string),
   );
 
+export const aBoolean: Rule = rule('true or false', (value) => typeof value === 'boolean');
+
 /** Without it `undefined` passes. */
 export const required =
   (inner: Rule): Rule =>

@@ -13,7 +13,7 @@ import { SSE_DEFAULTS } from './sse.options.js';
 import { pathOf } from './response.js';
 import { warnOfUnusedOption } from './warnings.js';
 import { Pipeline } from './pipeline.js';
-import { readMissed, readRewind, type Missed } from './resume.js';
+import { readMissed, readRewind, REPLAY_CAP, type Missed } from './resume.js';
 
 /** What a reader needs of its hub. */
 export interface ReaderHub<Events extends object> {
@@ -260,7 +260,10 @@ export class Reader<Events extends object> implements CursorSource {
     const { log, keepsHistory } = this.hub;
     const { rewind } = this.options;
     if (lastEventId !== undefined) {
-      const missed = readMissed(log.readsFor?.(lastEventId) ?? log, this.rooms, lastEventId);
+      const reads = log.readsFor?.(lastEventId) ?? log;
+      // From the log itself: what this process knows of a room need not reach up to the newest of many events.
+      const rest = this.options.onGap === 'rest' ? log : undefined;
+      const missed = readMissed(reads, this.rooms, lastEventId, REPLAY_CAP, rest);
       return this.connection?.isOftenCut
         ? missed.then((all) => withoutReplay(all, this.rooms))
         : missed;
@@ -386,7 +389,11 @@ function withGap(gaps: readonly Gap[], { rooms, reason }: Gap): Gap[] {
 /** For a client that was cut again and again while its backlog was replayed. */
 function withoutReplay(missed: Missed, own: readonly string[]): Missed {
   if (missed.events.length === 0) return missed;
-  const rooms = own.filter((room) => missed.events.some((event) => event.rooms.includes(room)));
+  const told = new Set(missed.gaps.flatMap(({ rooms }) => rooms));
+  const rooms = own.filter(
+    (room) => !told.has(room) && missed.events.some((event) => event.rooms.includes(room)),
+  );
+  if (rooms.length === 0) return { ...missed, events: [] };
   return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
 }
 

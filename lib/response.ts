@@ -40,6 +40,8 @@ const FRAMING_HEADERS = ['content-length', 'transfer-encoding'];
  */
 export class StreamResponse implements ResponseOwner {
   readonly raw: ServerResponse;
+  /** Nest's own, or that of `@HttpCode()`: the handler may set another one. */
+  readonly declaredStatus: number;
   private readonly request: IncomingMessage;
   isEnding = false;
   realEnd: ResponseOwner['realEnd'];
@@ -47,9 +49,10 @@ export class StreamResponse implements ResponseOwner {
   /** @throws SseNotStreamableError when something has answered already */
   constructor(
     private readonly platformRequest: HttpRequest,
-    private readonly response: HttpResponse,
+    readonly response: HttpResponse,
     private readonly later: (write: () => void) => void = (write) => write(),
   ) {
+    this.declaredStatus = response.statusCode;
     // HTTP/2's classes have the same methods as far as we use them.
     this.raw = (response.raw ?? response) as ServerResponse;
     this.request = (platformRequest.raw ?? platformRequest) as IncomingMessage;

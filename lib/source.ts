@@ -11,9 +11,13 @@ export type SseSource = Observable<unknown> | AsyncIterable<unknown>;
 /** A source that never waits is left alone after this much, so that what it made is written and others have their turn. */
 const PULL_SLICE = { ms: 2, bytes: 16_384 };
 
+/** Also an Observable of another copy of rxjs, which `instanceof` would not know. */
+export function isSource(value: unknown): value is SseSource {
+  return isObservable(value) || isAsyncIterable(value);
+}
+
 /** @throws SseNotStreamableError */
 export function toObservable(source: unknown, connection: SseConnection): Observable<unknown> {
-  // Also an Observable of another copy of rxjs, which `instanceof` would not know.
   if (isObservable(source)) return source;
   if (isAsyncIterable(source)) return pulled(source, connection);
   throw new SseNotStreamableError(

@@ -23,7 +23,10 @@ import { SSE_STREAM } from './route-interceptors.js';
 import { connectionOf, SseInterceptor } from './sse.interceptor.js';
 import { checkStreamOptions, type SseStreamOptions } from './sse.options.js';
 
-type SseHandler = (...args: never[]) => SseSource | Promise<SseSource>;
+/** What a handler may return: with `negotiate` anything. */
+type SseHandler<Negotiates extends boolean> = (
+  ...args: never[]
+) => Negotiates extends true ? unknown : SseSource | Promise<SseSource>;
 
 /**
  * A route whose result is written as an event stream: an Observable or AsyncIterable of messages or plain values,
@@ -32,9 +35,12 @@ type SseHandler = (...args: never[]) => SseSource | Promise<SseSource>;
  * @example `@SseStream('prices') prices() { return this.broadcaster.stream('prices'); }`
  * @publicApi
  */
-export function SseStream(path: string | string[] = '/', options: SseStreamOptions = {}) {
+export function SseStream<Negotiates extends boolean = false>(
+  path: string | string[] = '/',
+  options: SseStreamOptions & { negotiate?: Negotiates } = {},
+) {
   checkStreamOptions('', options);
-  return <Handler extends SseHandler>(
+  return <Handler extends SseHandler<Negotiates>>(
     target: object,
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<Handler>,

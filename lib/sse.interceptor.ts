@@ -5,11 +5,13 @@ import {
   HttpStatus,
   Inject,
   Injectable,
+  NotAcceptableException,
   Optional,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { finalize, of, tap, type Observable } from 'rxjs';
 import { currentConnection, SseConnection } from './connection.js';
 import { drawRetry } from './control-frames.js';
@@ -24,10 +26,11 @@ import {
 } from './errors.js';
 import { encodeFrame, toJson } from './frame.js';
 import { runHandlerWith } from './handler.js';
+import { acceptsEventStream, isWithoutBody } from './negotiation.js';
 import { END_ID } from './protocol.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
 import { RouteInterceptors, SSE_STREAM, type ToPlain } from './route-interceptors.js';
-import { toObservable } from './source.js';
+import { isSource, toObservable } from './source.js';
 import { failLate, writeStream } from './stream-writer.js';
 import {
   SSE_DEFAULTS,
@@ -40,6 +43,9 @@ import { warnOfLongKeepAlive } from './warnings.js';
 
 /** On a handler whose streams take no place: who looks what is wrong has to get in when all places are taken. */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
+
+/** How much of a header is shown. */
+const MAX_SHOWN = 200;
 
 const connectionsOfRequests = new WeakMap<object, SseConnection>();
 
@@ -65,6 +71,7 @@ export class SseInterceptor implements NestInterceptor {
 
   /** Nest makes it when the app starts. Its own message for what is missing does not name the module to import. */
   constructor(
+    private readonly adapterHost: HttpAdapterHost,
     @Optional() connections?: SseConnections,
     @Optional() @Inject(SSE_OPTIONS) options?: SseModuleOptions,
     @Optional() routes?: RouteInterceptors,
@@ -95,6 +102,7 @@ export class SseInterceptor implements NestInterceptor {
     const settings = this.settingsOf(context);
 
     if (response.isGone) return of(undefined);
+    if (!settings.negotiate) requireAccepted(request);
     if (lastEventIdOf(request) === END_ID) {
       response.answer(204, settings.headers);
       return of(undefined);
@@ -161,8 +169,11 @@ export class SseInterceptor implements NestInterceptor {
     return currentConnection.run(connection, async () => {
       try {
         await this.ready.get(settings);
-        const source = toObservable(await call(connection), connection);
+        const result = await call(connection);
         if (connection.state === 'closed') return;
+        if (this.answersInstead(result, connection.request, response, settings))
+          return connection.abandon();
+        const source = toObservable(result, connection);
         if (response.isHead) connection.close('complete');
         else await writeStream(source, connection);
       } catch (error) {
@@ -177,6 +188,29 @@ export class SseInterceptor implements NestInterceptor {
     });
   }
 
+  /** Nest takes the response of a handler of ours for answered, so an answer that is no stream is sent here. */
+  private answersInstead(
+    result: unknown,
+    request: HttpRequest,
+    stream: StreamResponse,
+    { negotiate, headers }: StreamSettings,
+  ): boolean {
+    const { response, declaredStatus } = stream;
+    if (isWithoutBody(response.statusCode, declaredStatus)) {
+      stream.answer(response.statusCode, headers);
+      return true;
+    }
+    if (!negotiate) return false;
+    if (!isSource(result)) {
+      const { httpAdapter } = this.adapterHost;
+      httpAdapter.appendHeader(response, 'Vary', 'Accept');
+      httpAdapter.reply(response, result);
+      return true;
+    }
+    requireAccepted(request);
+    return false;
+  }
+
   /** Not now. Any other status than 200 stops a browser for good; a client that uses `fetch` may ask for one. */
   private refuse(
     reason: RefusalReason,
@@ -189,7 +223,7 @@ export class SseInterceptor implements NestInterceptor {
     this.connections.refused(reason, request, trouble);
     if (reason === 'shutdown') response.endSession();
     const retryMs = Math.ceil(waitMs) + drawRetry(retry);
-    if (rejectWith === 'retry')
+    if (rejectWith === 'retry' && acceptsEventStream(request.headers.accept))
       return response.answer(200, headers, encodeFrame({ retry: retryMs }));
     const seconds = Math.ceil(retryMs / 1_000);
     response.retryAfter = seconds;
@@ -198,6 +232,14 @@ export class SseInterceptor implements NestInterceptor {
     const message = `${WHY_NOT[reason]}; try again in ${seconds} s`;
     throw new HttpException({ statusCode, message, reason }, statusCode);
   }
+}
+
+/** @throws NotAcceptableException for a client that takes no event streams */
+function requireAccepted({ headers: { accept } }: HttpRequest): void {
+  if (acceptsEventStream(accept)) return;
+  throw new NotAcceptableException(
+    `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" does not allow`,
+  );
 }
 
 /** Nest does not answer for a handler of ours, so what another interceptor answers in its place would never be sent. */

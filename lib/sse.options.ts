@@ -131,6 +131,13 @@ export interface SseStreamOptions extends StreamOptions {
   method?: RequestMethod;
   /** Which properties of an emitted object are which fields. */
   map?: SseMap;
+  /**
+   * Whether the handler may also answer without a stream: what it returns that is no Observable and no AsyncIterable is sent as Nest
+   * sends it, as JSON, with the status that the handler has set. Interceptors do not see it. A stream is still only for clients that accept
+   * one: the others get 406. `acceptsEventStream()` tells a handler which of the two a client takes.
+   * @default false: the handler only streams, and is not called for a client whose `Accept` header leaves out `text/event-stream`: 406
+   */
+  negotiate?: boolean;
 }
 
 /**
@@ -265,6 +272,7 @@ const STREAM_RULES = {
 export const checkStreamOptions = rules.object({
   ...STREAM_RULES,
   method: rules.anyValue,
+  negotiate: rules.aBoolean,
   map: rules.object({ data: rules.aText, type: rules.aText, id: rules.aText, retry: rules.aText }),
 });
 

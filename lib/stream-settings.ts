@@ -33,6 +33,7 @@ export interface StreamSettings {
   readonly stallTimeoutMs: number | undefined;
   readonly maxDurationMs: number | undefined;
   readonly rejectWith: 'retry' | 'status';
+  readonly negotiate: boolean;
 }
 
 /** The one place where defaults, the module's options and a stream's options meet. */
@@ -76,6 +77,7 @@ export function streamSettings(
     stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
     maxDurationMs: merged.maxDurationMs || undefined,
     rejectWith: merged.rejectWith ?? SSE_DEFAULTS.rejectWith,
+    negotiate: stream.negotiate ?? false,
   };
 }
 

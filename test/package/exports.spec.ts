@@ -31,6 +31,7 @@ describe('the package', () => {
       'SseSerializeError',
       'SseStream',
       'SseType',
+      'acceptsEventStream',
       'getBroadcasterToken',
       'poll',
     ]);

@@ -31,7 +31,7 @@ const LAYERS = [
   ['room-range'],
   ['event', 'event-log', 'ring', 'heap-size', 'control-frames'],
   ['published-message'],
-  ['wire', 'deferred', 'frame', 'cursor', 'parser'],
+  ['wire', 'deferred', 'frame', 'cursor', 'parser', 'negotiation'],
   ['stream-settings'],
   ['sse.options'],
   ['option-rules'],

@@ -165,7 +165,9 @@ describe('a turn in which much is pushed', () => {
       expect(outbox.takesMore()).toBe(true);
       outbox.push(frame);
     }
-    expect(raw.chunks.map((chunk) => chunk.length / frame.length)).toEqual(Array.from({ length: 9 }, () => 1));
+    expect(raw.chunks.map((chunk) => chunk.length / frame.length)).toEqual(
+      Array.from({ length: 9 }, () => 1),
+    );
     await nextTurn();
     expect(raw.chunks).toHaveLength(10);
   });
