@@ -7,7 +7,8 @@ import type { SseMessage } from './frame.js';
 import { toMessage } from './message.js';
 import { END_ID } from './protocol.js';
 import { logError } from './stream-logs.js';
-import { warnOfReservedType } from './warnings.js';
+import { pathOf } from './response.js';
+import { warnOfFrozenEvent, warnOfReservedType } from './warnings.js';
 
 /**
  * Writes what a source emits to a connection. Resolves when the stream has begun: with the first message, or without one
@@ -100,6 +101,7 @@ const FINAL = new Set([400, 401, 403, 404, 410]);
 export function failLate(error: unknown, connection: SseConnection): void {
   if (connection.state === 'closed') return;
   diagnostics.error.publish({ error, connection, broadcaster: undefined });
+  if (connection.cursor.roomCount > 0) warnOfFrozenEvent(error, pathOf(connection.request));
   try {
     tellError(error, connection);
   } catch (hookError) {

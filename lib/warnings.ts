@@ -169,6 +169,18 @@ export function warnOfLateAnswer(
   );
 }
 
+const CHANGES_FROZEN =
+  /^Cannot (delete property|add property|assign to read only property|redefine property)/;
+
+/** An operator that changes an event of a hub in place fails with an error of the language, which names no remedy. */
+export function warnOfFrozenEvent(error: unknown, route: string): void {
+  if (!(error instanceof TypeError) || !CHANGES_FROZEN.test(error.message)) return;
+  const what = 'an event of a hub is shared by all its readers, so nobody can change it';
+  const remedy = 'send a copy: `map((event) => ({ ...event, data: changed(event.data) }))`';
+  const text = `The stream ${route} failed: ${error.message}; ${what}; ${remedy}`;
+  warnOnce(`frozen ${route}`, text);
+}
+
 /** The first line of a stack that is neither Node's, nor a package's, nor this library's. */
 function frameOfApp(stack = ''): string | undefined {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));

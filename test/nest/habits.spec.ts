@@ -13,7 +13,8 @@ type Source = (typeof SOURCES)[number];
 const DECORATORS = { Sse, SseStream };
 type Name = keyof typeof DECORATORS;
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
+const wait = (ms: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, ms).unref());
 
 function messages(habit: Habit): Observable<MessageEvent> {
   return interval(habit.everyMs ?? 5).pipe(map((n) => ({ data: dataOf(habit, n) as string })));
