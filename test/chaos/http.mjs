@@ -62,6 +62,8 @@ export class StreamRequest {
   }
 
   #take(chunk) {
+    // Node hands on what it has buffered even after destroy(): to a client that was cut, it never came.
+    if (this.#received >= this.maxBytes || this.socket.destroyed) return;
     const left = this.maxBytes - this.#received;
     this.#received += chunk.length;
     this.#parse(chunk.length > left ? chunk.subarray(0, left) : chunk);
