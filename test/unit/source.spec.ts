@@ -21,6 +21,8 @@ class Gate {
   open(): void {
     for (const resolve of this.resolvers.splice(0)) resolve();
   }
+  beginAfter(): void {}
+  async patience(): Promise<void> {}
   get asConnection(): SseConnection {
     return this as unknown as SseConnection;
   }
