@@ -38,7 +38,8 @@ export function collectMessages() {
       }
     });
   }
-  return new Map([...sections].sort().map(([name, texts]) => [name, [...texts].sort()]));
+  const inOrder = (one, other) => (one < other ? -1 : 1);
+  return new Map([...sections].map(([name, texts]) => [name, [...texts].sort(inOrder)]));
 }
 
 function messagesOf(node, path) {
@@ -63,21 +64,26 @@ function messagesOfError(node, path) {
     return message === undefined ? [] : of(sectionOf(path) ?? 'cause', textsOf(message));
   }
   if (!classes.has(name) || ts.isClassDeclaration(node.parent)) return [];
-  const [[code], texts] = constructed(
-    name,
-    node.arguments.map((argument) => textsOf(argument)),
-  );
+  const [[code], texts] = constructed(name, node.arguments);
   return of(sectionOf(path) ?? code, texts);
 }
 
 const sectionOf = (path) => /^(client|testing)\//.exec(path)?.[1];
 
 /** Code and message of an error, from the constructor of its class. */
-function constructed(name, given) {
+function constructed(name, passed) {
+  const given = passed.map((argument) => textsOf(argument));
   if (name === 'SseError') return given;
   const maker = classes.get(name).members.find(ts.isConstructorDeclaration);
   const known = new Map();
   for (const [index, { name: parameter, initializer }] of maker.parameters.entries()) {
+    if (ts.isObjectBindingPattern(parameter)) {
+      for (const { name: flag, initializer: otherwise } of parameter.elements) {
+        const value = passed[index] && valueOf(passed[index], flag.text);
+        known.set(flag.text, [(value ?? otherwise)?.getText()]);
+      }
+      continue;
+    }
     const texts = given[index] ?? (initializer ? textsOf(initializer, known) : [UNKNOWN]);
     known.set(parameter.text, texts);
   }
@@ -93,8 +99,13 @@ function constructed(name, given) {
 function textsOf(node, known = new Map()) {
   if (ts.isStringLiteralLike(node)) return [node.text];
   if (ts.isParenthesizedExpression(node) || ts.isAsExpression(node)) return textsOf(node.expression, known); // prettier-ignore
-  if (ts.isConditionalExpression(node))
+  if (ts.isConditionalExpression(node)) {
+    // A flag that is known decides.
+    const [flag] = known.get(node.condition.getText()) ?? [];
+    if (flag === 'true') return textsOf(node.whenTrue, known);
+    if (flag === 'false') return textsOf(node.whenFalse, known);
     return [...textsOf(node.whenTrue, known), ...textsOf(node.whenFalse, known)];
+  }
   if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken)
     return joined([textsOf(node.left, known), textsOf(node.right, known)]);
   if (ts.isTemplateExpression(node)) {
@@ -133,7 +144,7 @@ function declarationOf(identifier) {
 }
 
 function valueOf(object, name) {
-  const property = object.properties.find((one) => one.name?.getText() === name);
+  const property = object.properties?.find((one) => one.name?.getText() === name);
   return property && (property.initializer ?? property.name);
 }
 
