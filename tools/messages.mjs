@@ -38,7 +38,8 @@ export function collectMessages() {
       }
     });
   }
-  return new Map([...sections].sort().map(([name, texts]) => [name, [...texts].sort()]));
+  const inOrder = (one, other) => (one < other ? -1 : 1);
+  return new Map([...sections].map(([name, texts]) => [name, [...texts].sort(inOrder)]));
 }
 
 function messagesOf(node, path) {

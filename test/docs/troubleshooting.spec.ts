@@ -41,8 +41,8 @@ describe('the page of messages', () => {
     const codes = [...textOf('lib/errors.ts').matchAll(/^ {2}\| '(SSE_\w+)'/gm)].map(
       ([, code]) => code,
     );
-    expect(places.toSorted()).toEqual(
-      [...codes, 'cause', 'client', 'http', 'log', 'testing'].toSorted(),
+    expect(new Set(places)).toEqual(
+      new Set([...codes, 'cause', 'client', 'http', 'log', 'testing']),
     );
   });
 
