@@ -1,5 +1,6 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { Authorization } from './authorization.js';
 import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
@@ -225,7 +226,7 @@ export class SseConnection implements OutboxOwner {
   /** @internal For what may refuse it, and must not hold a quiet stream back for long. */
   async patience(): Promise<void> {
     const { openWithinMs } = this.settings;
-    if (openWithinMs > 0) await new Promise((resolve) => setTimeout(resolve, openWithinMs).unref());
+    if (openWithinMs > 0) await setTimeout(openWithinMs, undefined, { ref: false });
   }
 
   /** @internal What it does not begin before; once that has settled there may be more. */

@@ -28,6 +28,7 @@ import {
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { Deferred } from '../../lib/deferred.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 
@@ -364,21 +365,31 @@ describe.each(ADAPTERS)('a client that connects for the first time (%s)', (adapt
     expect(stream.events).toHaveLength(1);
   });
 
-  it('a snapshot that throws refuses the stream', async () => {
+  it('a snapshot that fails at once refuses with a status', async () => {
     options = { snapshot: () => Promise.reject(new Error('the database is away')) };
     const { app, open } = await start(adapter);
-    const stream = open('/stream');
-    expect((await stream.response).status).toBe(500);
-    expect(await stream.ended).not.toContain('database');
+    expect((await open('/stream').response).status).toBe(500);
     expect(app.logged).toEqual(['the database is away']);
   });
 
-  it('a snapshot that is no list refuses the stream, and the log says so', async () => {
-    options = { snapshot: (async () => 7) as unknown as (typeof options)['snapshot'] };
+  it.each([
+    ['fails', () => Promise.reject(new Error('the database is away')), 'the database is away'],
+    [
+      'is no list',
+      () => Promise.resolve(7),
+      'stream().snapshot: expected a promise of a list of messages, got 7',
+    ],
+  ])('a snapshot that %s after the stream has begun is a late error', async (_title, end, told) => {
+    const gate = new Deferred<void>();
+    options = {
+      snapshot: (() => gate.promise.then(end)) as unknown as (typeof options)['snapshot'],
+    };
     const { app, open } = await start(adapter);
-    expect((await open('/stream').response).status).toBe(500);
-    const expected = 'stream().snapshot: expected a promise of a list of messages, got 7';
-    expect(app.logged).toEqual([expected]);
+    const stream = open('/stream');
+    expect((await stream.response).status).toBe(200);
+    gate.resolve();
+    expect(await stream.ended).toContain('event: sse-error');
+    expect(app.logged).toEqual([told]);
   });
 });
 

@@ -518,7 +518,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     const back = app.open('/counter', { headers });
     expect((await back.response).status).toBe(204);
     expect(await back.ended).toBe('');
-    // Another stream may have ended so for an error with a final status.
+    // Every stream may have ended so, after a final status.
     expect((await app.open('/again', { headers }).response).status).toBe(204);
   });
 });
