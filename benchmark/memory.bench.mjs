@@ -106,6 +106,7 @@ report(
     ...goalsOf,
     goal('resident after 1 000 events of 1 MB, MB', whole.defaults['resident MB'], 300),
     goal('resident peak, on a heap of 256 MB', whole['a heap of 256 MB']['at the peak'], 300),
+    goal('resident peak, with the default heap', whole.defaults['at the peak'], 300),
   ],
 );
 const rows = (figure) =>
