@@ -3,7 +3,7 @@ import { SseModule } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { ClusterService } from './cluster.service.js';
 import { KillController } from './kill.controller.js';
-import { PREFIX, REDIS_URL } from './redis.js';
+import { IS_DURABLE, PREFIX, REDIS_URL } from './redis.js';
 import { SharedOrdersController } from './shared-orders.controller.js';
 import { SharedOrdersService } from './shared-orders.service.js';
 import { SharedSimulatorService } from './shared-simulator.service.js';
@@ -12,7 +12,7 @@ import { ShopStore } from './shop-store.js';
 @Module({
   imports: [
     SseModule.forRoot({
-      log: redisEventLog({ url: REDIS_URL, prefix: PREFIX }),
+      log: redisEventLog({ url: REDIS_URL, prefix: PREFIX, durable: IS_DURABLE }),
       // Sooner than by default, for those who watch it.
       retry: { minMs: 500, maxMs: 1_500 },
     }),

@@ -23,7 +23,11 @@ async function start(): Promise<void> {
   const url = REDIS_URL ?? own?.url ?? '';
   const port = await choosePort(HOST, COMMAND);
 
-  const processes = new Processes({ PORT: String(port), REDIS_URL: url });
+  const processes = new Processes({
+    PORT: String(port),
+    REDIS_URL: url,
+    REDIS_IS_DURABLE: own === undefined ? '' : '1',
+  });
   processes.redis.canBeKilled = own !== undefined;
   processes.onKillRedis = () => own?.kill();
   await watchRedis(url, (isUp) => processes.setRedis(isUp));
