@@ -74,6 +74,8 @@ export interface HistoryPage<Events extends object> {
 export class Broadcaster<Events extends object = EventMap> {
   /** @internal */
   readonly delivery = new Delivery<Events>();
+  /** @internal What a `ClassSerializerInterceptor` of the app does to data. */
+  toPlain: ((data: unknown) => unknown) | undefined;
   private isClosed = false;
   private readonly failures = new RareLine();
   private readonly facts: Parameters<typeof newEvent>[3];
@@ -124,7 +126,9 @@ export class Broadcaster<Events extends object = EventMap> {
     message: SseMessage,
     options: EmitOptions = {},
   ): Promise<string> {
-    const published = this.append(() => newEvent(rooms, message, options, this.facts));
+    const published = this.append(() =>
+      newEvent(rooms, message, options, { ...this.facts, toPlain: this.toPlain }),
+    );
     // What only a client has caused, such as the name of a room, and a log that is away must not end the process.
     published.catch((error: unknown) => this.logFailure(error));
     return published;

@@ -1,5 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { Authorization } from './authorization.js';
 import type { Waiting } from './backlog.js';
 import type { Turn } from './batch.js';
@@ -32,7 +33,8 @@ export const CLOSE_REASONS = [
 ] as const;
 
 /**
- * Why a connection ended: the client left, the source completed or failed, `close()` was called, the client took
+ * Why a connection ended: the client left, the source completed or failed, `close()` was called or something else in this process cut it
+ * (`server`), the client took
  * nothing (`stall`) or too little (`overflow`), the app shut down, it was open for
  * `maxDurationMs` (`duration`), its client may not read it any more (`auth`); or the text that was given to `close()`.
  * @publicApi
@@ -58,7 +60,13 @@ export interface ConnectionHost {
 export class SseConnection implements OutboxOwner {
   private phase: 'opening' | 'open' | 'closed' = 'opening';
   private begunAt: number | undefined;
+  /** A turn after the stream has begun, or later where Fastify's hooks take their time; until then its frames wait. */
+  private isHeadWritten = false;
   private reason: CloseReason | undefined;
+  /** It was closed before its head was written, and ends with it. */
+  private ending: CloseReason | undefined;
+  /** The app's stores, for what it runs when the client leaves or a timer ends the stream. */
+  private readonly context = new AsyncResource('SseConnection', { requireManualDestroy: true });
   private readonly outbox: Outbox;
   private readonly arrivedAt = Math.floor(performance.now());
   /** As `performance.now()`. */
@@ -116,7 +124,11 @@ export class SseConnection implements OutboxOwner {
 
   /** `opening` until the first byte, then `open`, then `closed` for good. */
   get state(): 'opening' | 'open' | 'closed' {
-    return this.phase;
+    return this.ending === undefined ? this.phase : 'closed';
+  }
+
+  private get isOver(): boolean {
+    return this.state === 'closed';
   }
 
   /** Aborts when the connection ends, for `fetch`, timers and the like. Its `reason` is the `CloseReason`. */
@@ -179,17 +191,20 @@ export class SseConnection implements OutboxOwner {
 
   /** Ends the stream after what was sent so far. A second call does nothing. */
   close(reason: CloseReason = 'server'): void {
-    if (this.phase === 'closed') return;
+    if (this.state === 'closed') return;
     this.open();
     // Unless it was closed by somebody who heard that it opens.
-    if (this.phase === 'open') this.end(reason, () => this.outbox.end());
+    if (this.state !== 'open') return;
+    if (this.isHeadWritten) return this.end(reason, () => this.endResponse());
+    this.ending = reason;
+    this.endSource();
   }
 
   /** @internal Ends the stream, and tells the client that it may not have it any more. */
   expel(): void {
     // What has not begun has nothing to end, and whoever hears of its opening must not keep others from being expelled.
     if (this.phase === 'opening') return this.destroy('auth');
-    if (this.phase === 'open') this.tellEnd('sse-end', { reason: 'auth' });
+    if (this.state === 'open') this.tellEnd('sse-end', { reason: 'auth' });
     this.close('auth');
   }
 
@@ -208,6 +223,12 @@ export class SseConnection implements OutboxOwner {
     if (this.phase === 'opening') this.awaited = Promise.all([this.awaited, what]);
   }
 
+  /** @internal For what may refuse it, and must not hold a quiet stream back for long. */
+  async patience(): Promise<void> {
+    const { openWithinMs } = this.settings;
+    if (openWithinMs > 0) await setTimeout(openWithinMs, undefined, { ref: false });
+  }
+
   /** @internal What it does not begin before; once that has settled there may be more. */
   takeAwaited(): Promise<unknown> | undefined {
     const { awaited } = this;
@@ -222,7 +243,7 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
   leave(reason: CloseReason): void {
-    if (this.phase === 'closed') return;
+    if (this.state === 'closed') return;
     const { retry } = this.settings;
     if (retry !== undefined && !this.response.isHead) {
       this.pushLast(encodeFrame({ retry: drawRetry(retry) }));
@@ -233,7 +254,15 @@ export class SseConnection implements OutboxOwner {
   /** @internal Sends the headers and the opening frame. A second call does nothing. */
   open(): void {
     if (this.phase !== 'opening') return;
-    this.response.begin(this.settings.headers);
+    // What waits behind it carries later cursors.
+    const opening = this.response.isHead ? '' : openingFrame(this.settings, this.cursor.text);
+    this.response.begin(
+      this.settings.headers,
+      () => this.headWritten(opening),
+      (error) => this.headRefused(error),
+    );
+    // Its opening could not be written.
+    if (this.isOver) return;
     this.phase = 'open';
     this.begunAt = Date.now();
     const { maxDurationMs } = this.settings;
@@ -241,7 +270,6 @@ export class SseConnection implements OutboxOwner {
     if (maxDurationMs !== undefined) {
       this.endsAt = performance.now() + maxDurationMs * (0.8 + 0.15 * Math.random());
     }
-    this.outbox.open(this.response.isHead ? '' : openingFrame(this.settings, this.cursor.text));
     this.begun?.();
     this.begun = undefined;
     if (diagnostics.open.hasSubscribers) {
@@ -250,6 +278,26 @@ export class SseConnection implements OutboxOwner {
     }
     // Unless its opening could not be written, or somebody who heard of it has closed it.
     if (this.state === 'open') this.host.opened(this);
+  }
+
+  private headWritten(opening: string): void {
+    this.isHeadWritten = true;
+    this.outbox.open(opening);
+    const { ending } = this;
+    if (ending !== undefined) this.end(ending, () => this.endResponse());
+  }
+
+  /** Somebody else has answered, such as the exception filter for an interceptor that refuses. */
+  private headRefused(error: unknown): void {
+    if (this.phase !== 'closed') this.end('error', () => this.outbox.discard());
+    if (error === undefined) return;
+    logError(error, this);
+    this.response.raw.destroy();
+  }
+
+  private endResponse(): void {
+    this.response.allowEnd();
+    this.outbox.end();
   }
 
   /** @internal */
@@ -317,15 +365,15 @@ export class SseConnection implements OutboxOwner {
   /** @internal Tells the client where it stands, between events. */
   tellCursor(): void {
     const cursor = this.cursor.text;
-    if (this.phase === 'open' && cursor !== undefined) this.push(cursorFrame(cursor));
+    if (this.state === 'open' && cursor !== undefined) this.push(cursorFrame(cursor));
   }
 
   private push(frame: string, message?: SseMessage, id?: string | number): void {
-    if (this.phase === 'closed') throw new SseClosedError('the connection');
+    if (this.isOver) throw new SseClosedError('the connection');
     const { outbox } = this;
     if (outbox.takesMore()) return outbox.push(frame, message !== undefined);
     // What was collected before could not be written.
-    if (this.state === 'closed') return;
+    if (this.isOver) return;
     const { dropped } = outbox;
     if (!outbox.wait(this.waitingOf(frame, message, id))) return this.destroy('overflow');
     const events = outbox.dropped - dropped;
@@ -360,7 +408,7 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal What the connection ends with. */
   onEnd(subscription: { unsubscribe(): void }): void {
-    if (this.phase === 'closed') subscription.unsubscribe();
+    if (this.state === 'closed') subscription.unsubscribe();
     else this.subscription = subscription;
   }
 
@@ -383,10 +431,12 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal Does what is due now, and answers when to look again; as `performance.now()`. */
   check(now: number): number {
-    const { activeAt, blockedAt } = this.outbox;
+    const { blockedAt } = this.outbox;
+    // Its first byte is still to come.
+    const activeAt = this.isHeadWritten ? this.outbox.activeAt : now;
     const { keepAliveMs, stallTimeoutMs } = this.settings;
     const { endsAt, allowed: authorization } = this;
-    const isOpen = this.phase === 'open';
+    const isOpen = this.state === 'open';
     const { task, next } = whatIsDue(
       { isOpen, activeAt, blockedAt, endsAt, authorization, keepAliveMs, stallTimeoutMs },
       now,
@@ -420,7 +470,7 @@ export class SseConnection implements OutboxOwner {
   /** Before the keep-alive is written: it would tell a client where it stands that may not read on. */
   private async askAgain(): Promise<void> {
     const isAllowed = await this.authorization.askAgain();
-    if (this.phase !== 'open') return;
+    if (this.state !== 'open') return;
     if (!isAllowed) return this.expel();
     const { keepAliveMs = Infinity } = this.settings;
     const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
@@ -432,11 +482,10 @@ export class SseConnection implements OutboxOwner {
     this.phase = 'closed';
     this.reason = reason;
     this.allowed?.end();
-    // It runs the app's own `finalize()`; the connection has ended even if that throws.
-    this.quietly(() => this.subscription?.unsubscribe());
+    this.endSource();
     if (!this.quietly(finish)) this.quietly(() => this.response.raw.destroy());
     this.begun?.();
-    this.abort?.abort(reason);
+    this.context.runInAsyncScope(() => this.abort?.abort(reason));
     this.ended?.resolve(reason);
     if (wasOpen && diagnostics.close.hasSubscribers) {
       const durationMs = Date.now() - (this.begunAt ?? 0);
@@ -445,8 +494,13 @@ export class SseConnection implements OutboxOwner {
     this.host.closed(this, reason);
   }
 
+  /** It runs the app's own `finalize()`; the connection ends even if that throws. */
+  private endSource(): void {
+    this.quietly(() => this.context.runInAsyncScope(() => this.subscription?.unsubscribe()));
+  }
+
   private readonly onResponseClosed = (): void => {
-    if (this.phase !== 'closed') this.end('client', () => this.outbox.discard());
+    if (this.phase !== 'closed') this.end(this.whyClosed(), () => this.outbox.discard());
     // Not at once: HTTP/2 tells it in the midst of `end()`, before the host knows that the connection has ended.
     queueMicrotask(() => this.host.gone(this));
   };
@@ -460,6 +514,11 @@ export class SseConnection implements OutboxOwner {
       logError(error, this);
       return false;
     }
+  }
+
+  private whyClosed(): CloseReason {
+    if (!this.isHeadWritten && this.response.raw.headersSent) return 'error';
+    return this.response.isCutHere ? 'server' : 'client';
   }
 
   private frameOf(message: SseMessage, id: string | number | undefined): string {

@@ -138,7 +138,7 @@ export class SseConnections implements ConnectionHost {
     await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) =>
       guarded(connection, () => connection.leave('shutdown')),
     );
-    if (this.opening.size + this.leaving.size > 0) {
+    if (this.left > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, deadline - performance.now());
         draining.onEmpty = () => {
@@ -147,12 +147,17 @@ export class SseConnections implements ConnectionHost {
         };
       });
     }
-    for (const connection of [...this.opening, ...this.leaving]) {
+    for (const connection of [...this.opening, ...this.open, ...this.leaving]) {
       guarded(connection, () => connection.destroy('shutdown'));
     }
     clearTimeout(this.pulse?.timer);
     this.opens.complete();
     this.closes.complete();
+  }
+
+  /** Some of those that are open were closed before their head was written. */
+  private get left(): number {
+    return this.opening.size + this.open.size + this.leaving.size;
   }
 
   /** @internal Takes a place for a request, which the end of its connection gives back; or says why there is none. */
@@ -218,7 +223,7 @@ export class SseConnections implements ConnectionHost {
   /** @internal */
   gone(connection: SseConnection): void {
     this.leaving.delete(connection);
-    if (this.opening.size + this.leaving.size === 0) this.draining?.onEmpty?.();
+    if (this.left === 0) this.draining?.onEmpty?.();
   }
 
   /** @internal One timer for the keep-alives and stall checks of all connections. */

@@ -108,8 +108,10 @@ export class SseOptionsError extends SseError {
     readonly path: string,
     readonly expected: string,
     readonly value: unknown,
+    /** What to say instead of the value. */
+    problem = `expected ${expected}, got ${preview(value)}`,
   ) {
-    super('SSE_OPTIONS', `${path}: expected ${expected}, got ${preview(value)}`);
+    super('SSE_OPTIONS', `${path}: ${problem}`);
   }
 }
 
@@ -154,8 +156,11 @@ const MAX_NESTED_ERRORS = 5;
 
 function messageOf(thrown: unknown, depth: number): string | undefined {
   // Not `instanceof`: an error may come from another realm.
-  const { message, errors, code } = Object(thrown) as Record<string, unknown>;
-  if (typeof message === 'string' && message !== '') return shorten(message, MAX_MESSAGE_LENGTH);
+  const { name, message, errors, code } = Object(thrown) as Record<string, unknown>;
+  if (typeof message === 'string' && message !== '') {
+    // Our own messages end with the remedy.
+    return name === 'SseError' ? message : shorten(message, MAX_MESSAGE_LENGTH);
+  }
   if (depth > 0 && Array.isArray(errors) && errors.length > 0) {
     return messageOf(errors[0], depth - 1) ?? preview(errors[0]);
   }

@@ -48,6 +48,7 @@ export class MemoryEventLog implements EventLog {
   private readonly wallClock: () => number;
   private readonly clock: () => number;
   private readonly epoch: string;
+  private readonly begin: Position;
   private position: Position;
   private follower: LogFollower | undefined;
   private isClosed = false;
@@ -71,7 +72,7 @@ export class MemoryEventLog implements EventLog {
     this.wallClock = wallClock;
     this.clock = clock;
     this.epoch = epoch;
-    this.position = nextPosition(0, wallClock());
+    this.begin = this.position = nextPosition(0, wallClock());
     this.keys = new RecentKeys(history.maxBytes);
   }
 
@@ -107,7 +108,8 @@ export class MemoryEventLog implements EventLog {
 
   async head(): Promise<Head> {
     this.refuseIfClosed();
-    return { epoch: this.epoch, position: this.position };
+    const { epoch, position, begin } = this;
+    return { epoch, position, begin };
   }
 
   async read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {

@@ -8,8 +8,8 @@ import { isWellFormed, toWellFormed } from './well-formed.js';
  */
 export interface SseMessage<Data = unknown> {
   /**
-   * Text as it is, bytes as base64, everything else as JSON. Line breaks are kept; a lone surrogate becomes U+FFFD, as UTF-8
-   * has none. `undefined`: no data field.
+   * Text as it is, bytes of any kind as base64, everything else as JSON. Line breaks are kept; a lone surrogate becomes U+FFFD, as
+   * UTF-8 has none. `undefined`: empty where there is a type, else no data field.
    */
   data?: Data;
   /** The event type, `event` on the wire; without one the client fires `message`. */
@@ -59,6 +59,8 @@ export function encodeParts(message: SseMessage, serialize: Serialize = toJson):
   if (type !== undefined) beforeId += `event: ${singleLine('type', type)}\n`;
   let afterId = retry === undefined ? '' : `retry: ${milliseconds(retry)}\n`;
   if (data !== undefined) afterId += dataFields(toText(data, type, serialize));
+  // Without a data field a client fires no event, whatever its type.
+  else if (type !== undefined) afterId += dataFields('');
   return { beforeId, afterId: `${afterId}\n` };
 }
 
@@ -84,13 +86,16 @@ export function commentLines(comment: string | readonly string[]): string {
 }
 
 const FIELDS = new Set(['data', 'type', 'id', 'retry', 'comment']);
+const NO_FIELD = 'not a field of a message; put the object into `data`, or map it with `map`';
+/** The wire calls it `event`, so this is the most common mistake. */
+const NAME_IS_TYPE =
+  'not a field of a message; the name of an event is `type`, and an object of your own goes into `data`';
 
 function refuseUnknownFields(message: SseMessage): void {
   let known = false;
   for (const field in message) {
     if (!FIELDS.has(field)) {
-      const remedy = 'not a field of a message; put the object into `data`, or map it with `map`';
-      throw new SseInvalidFieldError(field, message, remedy);
+      throw new SseInvalidFieldError(field, message, field === 'event' ? NAME_IS_TYPE : NO_FIELD);
     }
     const value = message[field as keyof SseMessage];
     known ||=
@@ -128,8 +133,10 @@ function milliseconds(retry: unknown): number {
 
 function toText(data: unknown, type: string | undefined, serialize: Serialize): string {
   if (typeof data === 'string') return toWellFormed(data);
-  if (data instanceof Uint8Array) {
-    return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+  if (isBytes(data)) return toBase64(data);
+  if (data instanceof Blob) {
+    const remedy = 'a Blob can only be read asynchronously: send `await blob.arrayBuffer()`';
+    throw new SseSerializeError(type, remedy);
   }
   let text: unknown;
   try {
@@ -143,8 +150,24 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
   return serialize === toJson ? text : toWellFormed(text);
 }
 
-/** Its text is well-formed: JSON escapes lone surrogates. */
-const toJson: Serialize = (data) => JSON.stringify(data);
+type Bytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+
+/** Of any kind: all are sent as base64. */
+export function isBytes(value: unknown): value is Bytes {
+  return (
+    ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
+  );
+}
+
+function toBase64(bytes: Bytes): string {
+  const buffer = ArrayBuffer.isView(bytes)
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : Buffer.from(bytes);
+  return buffer.toString('base64');
+}
+
+/** What `serialize` is where nobody sets it. Its text is well-formed: JSON escapes lone surrogates. */
+export const toJson: Serialize = (data) => JSON.stringify(data);
 
 function dataFields(text: string): string {
   return prefixLines('data: ', text);

@@ -1,15 +1,35 @@
 import 'reflect-metadata';
 import { Res } from '@nestjs/common';
-import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { RESPONSE_PASSTHROUGH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 
-/** Runs a handler's method for a connection, and resolves when its stream has begun. */
-export type HandlerRunner = (call: () => unknown) => Promise<void>;
+/** Runs a handler's method, given what `@Connection()` stands for, and resolves when its stream has begun. */
+export type HandlerRunner = (call: (connection?: unknown) => unknown) => Promise<void>;
 
 const runners = new WeakMap<object, HandlerRunner>();
 
 /** The handler that is called next with `response` is run by `runner`. */
 export function runHandlerWith(response: object, runner: HandlerRunner): void {
   runners.set(response, runner);
+}
+
+/** Where `@Connection()` leaves the indexes of its parameters. */
+const CONNECTION_PARAMETERS = 'nestjs-eventstream:connection-parameters';
+
+/**
+ * The parameter gets the connection past Nest's pipes. A global pipe would make a new one of its class, as `ValidationPipe` does with
+ * `validateCustomDecorators`, or walk through it to its socket.
+ */
+export function markConnectionParameter(target: object, key: string | symbol, index: number): void {
+  const known = connectionParameters(target, key);
+  const types = Reflect.getMetadata('design:paramtypes', target, key) as unknown[] | undefined;
+  const withoutClass = types?.map((type, at) => (at === index ? Object : type));
+  if (withoutClass) Reflect.defineMetadata('design:paramtypes', withoutClass, target, key);
+  Reflect.defineMetadata(CONNECTION_PARAMETERS, [...known, index], target.constructor, key);
+}
+
+function connectionParameters(target: object, key: string | symbol): number[] {
+  const known: unknown = Reflect.getMetadata(CONNECTION_PARAMETERS, target.constructor, key);
+  return (known as number[] | undefined) ?? [];
 }
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
@@ -34,13 +54,20 @@ export function wrapHandler(
   );
   const index = Math.max(method.length, Array.isArray(types) ? types.length : 0, ...indexes);
   Res()(target, key, index);
+  // An own `Res({ passthrough: true })` of the method asks Nest to answer with what the handler returns.
+  Reflect.defineMetadata(RESPONSE_PASSTHROUGH_METADATA, false, target.constructor, key);
+  const parameters = connectionParameters(target, key);
   const wrapper: Method = function (...args) {
     const response = args[index];
     const runner =
       typeof response === 'object' && response !== null ? runners.get(response) : undefined;
     if (runner === undefined) return method.apply(this, args);
     runners.delete(response as object);
-    return runner(() => method.apply(this, args.slice(0, index)));
+    const own = args.slice(0, index);
+    return runner((connection) => {
+      for (const parameter of parameters) own[parameter] = connection;
+      return method.apply(this, own);
+    });
   };
   Object.defineProperty(wrapper, 'name', { value: method.name, configurable: true });
   for (const metadataKey of Reflect.getMetadataKeys(method) as unknown[]) {

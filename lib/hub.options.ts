@@ -82,11 +82,14 @@ export interface HubStreamOptions<Events extends object> {
    */
   connection?: SseConnection | false;
   /**
-   * After a client was told of a gap: `tail` replays what it missed in the other rooms and goes live, `skip` goes live,
-   * `end` completes the stream.
+   * After a client was told of a gap: `tail` replays what it missed in the other rooms and goes live, `rest` also replays what is still
+   * kept of the rooms with the gap, `skip` goes live, `end` completes the stream.
+   *
+   * `rest` is for lists of what happened, such as a feed or a chat. It needs to know where the client stood, so it replays nothing of a
+   * gap whose reason is `unknown`. It replays the newest events that fit one resume, behind the messages of a `snapshot`.
    * @default 'tail'
    */
-  onGap?: 'tail' | 'skip' | 'end';
+  onGap?: 'tail' | 'rest' | 'skip' | 'end';
 }
 
 /** @throws SseOptionsError */
@@ -99,5 +102,5 @@ export const checkHubStreamOptions = rules.object({
   snapshot: rules.aFunction,
   authorize: rules.aFunction,
   connection: rules.anyValue,
-  onGap: rules.oneOf('tail', 'skip', 'end'),
+  onGap: rules.oneOf('tail', 'rest', 'skip', 'end'),
 });

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { isDeepStrictEqual } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import { Broadcaster } from './broadcaster.js';
@@ -7,6 +8,7 @@ import type { HubOptions } from './hub.options.js';
 import { MemoryEventLog } from './event-log-memory.js';
 import { SSE_DEFAULTS, SSE_OPTIONS, type SseModuleOptions } from './sse.options.js';
 import { defined } from './stream-settings.js';
+import { warnOfSeveralProcesses } from './warnings.js';
 
 interface Hub {
   readonly options: HubOptions;
@@ -43,6 +45,11 @@ export class Hubs {
     return broadcaster;
   }
 
+  /** What is published from now on is made plain before: nothing of its class reaches a log or a reader. */
+  makePlain(toPlain: ((data: unknown) => unknown) | undefined): void {
+    for (const broadcaster of this.running.keys()) broadcaster.toPlain = toPlain;
+  }
+
   /** Why events do not reach this process, for the first hub that has trouble. */
   async trouble(): Promise<string | undefined> {
     for (const [name, { broadcaster }] of this.hubs) {
@@ -59,7 +66,10 @@ export class Hubs {
   }
 }
 
-const inMemory: EventLogFactory = ({ history }) => new MemoryEventLog(history);
+const inMemory: EventLogFactory = ({ history }) => {
+  warnOfSeveralProcesses(process.env, cluster.isWorker);
+  return new MemoryEventLog(history);
+};
 
 async function started(
   name: string,

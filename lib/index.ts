@@ -31,6 +31,7 @@ export {
   SseType,
 } from './sse.decorators.js';
 export { poll } from './poll.js';
+export { acceptsEventStream } from './negotiation.js';
 export type { SseSource } from './source.js';
 export type { SseMap } from './message.js';
 export type { Serialize, SseMessage } from './frame.js';

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { SseInvalidFieldError } from './errors.js';
-import type { SseMessage } from './frame.js';
+import { isBytes, type SseMessage } from './frame.js';
 
 /**
  * Which properties of an emitted object are which fields. Without `data` the whole object is the data.
@@ -22,7 +22,7 @@ export const SSE_MAP = 'nestjs-eventstream:map';
  * `data`, and every other object has to be a message already.
  */
 export function toMessage(value: unknown, map?: SseMap): SseMessage {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
+  if (typeof value !== 'object' || value === null || isBytes(value) || value instanceof Blob) {
     if (value !== undefined) return { data: value };
     throw new SseInvalidFieldError('message', value, 'expected a message or a value');
   }

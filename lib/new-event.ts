@@ -15,6 +15,8 @@ interface HubFacts {
   readonly maxBytes: number | false;
   /** `false`: as many as there are. */
   readonly maxRooms: number | false;
+  /** What a `ClassSerializerInterceptor` of the app does to data. */
+  readonly toPlain?: ((data: unknown) => unknown) | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export function newEvent(
   rooms: string | readonly string[],
   message: SseMessage,
   { retry = message.retry, key, ephemeral = false }: EmitOptions,
-  { serialize, keepsHistory, maxBytes, maxRooms }: HubFacts,
+  { serialize, keepsHistory, maxBytes, maxRooms, toPlain }: HubFacts,
 ): NewEvent {
   if (message.id !== undefined) {
     const remedy = 'the hub gives its events their ids; put an id of your own into `data`';
@@ -35,6 +37,7 @@ export function newEvent(
   if (retry !== undefined) complete.retry = retry;
   // Without a data field a client fires no event, whatever its type.
   if (complete.type !== undefined && complete.data === undefined) complete.data = '';
+  if (toPlain !== undefined) complete.data = toPlain(complete.data);
   const parts = encodeParts(complete, serialize);
   if (maxBytes !== false) checkSize(parts, maxBytes);
   warnOfReservedType(message.type);

@@ -87,6 +87,8 @@ export const oneOf = (...values: readonly string[]): Rule =>
     values.includes(value as string),
   );
 
+export const aBoolean: Rule = rule('true or false', (value) => typeof value === 'boolean');
+
 /** Without it `undefined` passes. */
 export const required =
   (inner: Rule): Rule =>
@@ -118,13 +120,43 @@ export const object =
     const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
     for (const key of Object.keys(value)) {
       if (!Object.hasOwn(rules, key)) {
-        throw new SseOptionsError(at(key), `one of ${Object.keys(rules).join(', ')}`, 'this name');
+        throw noSuchOption(at(key), key, Object.keys(rules));
       }
     }
     for (const [key, check] of Object.entries(rules)) {
       check(at(key), (value as Record<string, unknown>)[key]);
     }
   };
+
+function noSuchOption(path: string, name: string, known: readonly string[]): SseOptionsError {
+  const expected = `one of ${known.join(', ')}`;
+  const [meant] = known
+    .filter((option) => isAlike(name.toLowerCase(), option.toLowerCase()))
+    .sort((one, other) => distance(name, one) - distance(name, other));
+  const hint = meant === undefined ? `expected ${expected}` : `did you mean ${meant}?`;
+  return new SseOptionsError(path, expected, name, `no such option; ${hint}`);
+}
+
+/** One holds the other, as `interval` and `intervalMs`, or they differ in a few letters. */
+function isAlike(one: string, other: string): boolean {
+  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+  if (short.length > 2 && long.includes(short)) return true;
+  return distance(one, other) <= Math.max(1, Math.floor(short.length / 3));
+}
+
+/** How many letters to insert, delete or change: https://en.wikipedia.org/wiki/Levenshtein_distance */
+function distance(one: string, other: string): number {
+  let above = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let row = 0; row < one.length; row++) {
+    const line = [row + 1];
+    for (let column = 0; column < other.length; column++) {
+      const changed = above[column]! + (one[row] === other[column] ? 0 : 1);
+      line.push(Math.min(changed, above[column + 1]! + 1, line[column]! + 1));
+    }
+    above = line;
+  }
+  return above[other.length]!;
+}
 
 /** An object with any keys whose values all pass. */
 export const recordOf =

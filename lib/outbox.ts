@@ -46,16 +46,13 @@ export class Outbox implements TurnWriter {
   /** Since when the client takes nothing: from a write that found no room to its drain. */
   blockedAt: number | undefined;
   private droppedBefore = 0;
-  private readonly partBytes: number;
 
   constructor(
     private readonly raw: ServerResponse,
     private readonly turn: Turn,
     private readonly settings: BacklogSettings,
     private readonly owner: OutboxOwner,
-  ) {
-    this.partBytes = Math.min(TURN_PART_BYTES, settings.maxBufferedBytes);
-  }
+  ) {}
 
   /** How many events the backlog has left out. */
   get dropped(): number {
@@ -161,6 +158,10 @@ export class Outbox implements TurnWriter {
   private get isBroken(): boolean {
     const { socket } = this.raw;
     return socket !== null && (socket.destroyed || Boolean(socket.errored));
+  }
+
+  private get partBytes(): number {
+    return Math.min(TURN_PART_BYTES, this.settings.maxBufferedBytes);
   }
 
   private get isWritable(): boolean {

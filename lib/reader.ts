@@ -10,8 +10,10 @@ import type { EventLog, Gap, Head } from './event-log.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { SseMessage } from './frame.js';
 import { SSE_DEFAULTS } from './sse.options.js';
+import { pathOf } from './response.js';
+import { warnOfUnusedOption } from './warnings.js';
 import { Pipeline } from './pipeline.js';
-import { readMissed, readRewind, type Missed } from './resume.js';
+import { readMissed, readRewind, REPLAY_CAP, type Missed } from './resume.js';
 
 /** What a reader needs of its hub. */
 export interface ReaderHub<Events extends object> {
@@ -48,6 +50,8 @@ export class Reader<Events extends object> implements CursorSource {
   /** The log that this reader's positions are of. It may know of a new one before its hub does. */
   private epoch = '';
   private pipeline = new Pipeline();
+  /** Until it is called, or the client has caught up, the stream does not begin by itself. */
+  private stopHolding: (() => void) | undefined;
   /** Events are delivered from wherever they are published: the app's stores are those of the subscription. */
   private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
 
@@ -72,6 +76,10 @@ export class Reader<Events extends object> implements CursorSource {
     this.epoch = this.hub.delivered.epoch;
     this.pipeline.left = cursor === undefined ? undefined : this.positionOf(cursor);
     this.connection?.cursor.track(this);
+    const { unusedByHubs } = this.connection?.settings ?? {};
+    if (this.connection && unusedByHubs !== undefined) {
+      warnOfUnusedOption(unusedByHubs, pathOf(this.connection.request));
+    }
     const mayBeOver = this.until !== undefined && this.hub.keepsHistory;
     if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
       const { position } = this.hub.delivered;
@@ -82,7 +90,8 @@ export class Reader<Events extends object> implements CursorSource {
     this.collect();
     const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
     // A client that needs a log which is away is refused, and comes back.
-    this.connection?.beginAfter(caughtUp);
+    const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
+    this.connection?.beginAfter(Promise.race([caughtUp, held]));
   }
 
   /** With the subscription it serves. */
@@ -233,9 +242,11 @@ export class Reader<Events extends object> implements CursorSource {
   private async giveSnapshot(reason: 'fresh' | 'gap', rooms: readonly string[]): Promise<void> {
     const { snapshot } = this.options;
     if (snapshot === undefined) return;
-    // A snapshot may take its time, and what it throws is no response status any more.
-    this.connection?.open();
-    const messages: unknown = await snapshot(reason, [...rooms]);
+    // It may refuse with its own status, as long as it does not take its time.
+    void this.connection?.patience().then(this.stopHolding);
+    const messages: unknown = await this.context.runInAsyncScope(() =>
+      snapshot(reason, [...rooms]),
+    );
     if (!isList(messages)) {
       throw new SseOptionsError('stream().snapshot', 'a promise of a list of messages', messages);
     }
@@ -249,7 +260,10 @@ export class Reader<Events extends object> implements CursorSource {
     const { log, keepsHistory } = this.hub;
     const { rewind } = this.options;
     if (lastEventId !== undefined) {
-      const missed = readMissed(log.readsFor?.(lastEventId) ?? log, this.rooms, lastEventId);
+      const reads = log.readsFor?.(lastEventId) ?? log;
+      // From the log itself: what this process knows of a room need not reach up to the newest of many events.
+      const rest = this.options.onGap === 'rest' ? log : undefined;
+      const missed = readMissed(reads, this.rooms, lastEventId, REPLAY_CAP, rest);
       return this.connection?.isOftenCut
         ? missed.then((all) => withoutReplay(all, this.rooms))
         : missed;
@@ -375,7 +389,11 @@ function withGap(gaps: readonly Gap[], { rooms, reason }: Gap): Gap[] {
 /** For a client that was cut again and again while its backlog was replayed. */
 function withoutReplay(missed: Missed, own: readonly string[]): Missed {
   if (missed.events.length === 0) return missed;
-  const rooms = own.filter((room) => missed.events.some((event) => event.rooms.includes(room)));
+  const told = new Set(missed.gaps.flatMap(({ rooms }) => rooms));
+  const rooms = own.filter(
+    (room) => !told.has(room) && missed.events.some((event) => event.rooms.includes(room)),
+  );
+  if (rooms.length === 0) return { ...missed, events: [] };
   return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
 }
 

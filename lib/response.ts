@@ -1,6 +1,16 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  validateHeaderName,
+  validateHeaderValue,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { SseNotStreamableError } from './errors.js';
+import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
+import { onSocketClosed } from './pipelined.js';
+import { pauseIdleTimeout, type Timed } from './idle-timeouts.js';
+import { allowEnd, ignoreLateAnswers, type ResponseOwner } from './late-answers.js';
+import { EVENT_STREAM, mergeHeaders, STREAM_HEADERS, streamHeaders } from './stream-headers.js';
 
 /**
  * The request as Express or Fastify hand it to a handler.
@@ -22,35 +32,31 @@ export interface HttpResponse {
   hijack?(): void;
 }
 
-type HeaderValue = number | string | string[] | undefined;
-
-const CONTENT_TYPE = 'text/event-stream';
-
 /** Node frames the body: with a length of somebody else's, what follows it would be read as another response. */
 const FRAMING_HEADERS = ['content-length', 'transfer-encoding'];
-
-/** Proxies must neither keep, change nor hold back what is written. */
-const STREAM_HEADERS = {
-  'Cache-Control': 'no-cache, no-transform',
-  'X-Accel-Buffering': 'no',
-};
 
 /**
  * The response of one stream: what Express and Fastify, HTTP/1.1 and HTTP/2 do differently ends here.
  */
-export class StreamResponse {
+export class StreamResponse implements ResponseOwner {
   readonly raw: ServerResponse;
+  /** Nest's own, or that of `@HttpCode()`: the handler may set another one. */
+  readonly declaredStatus: number;
   private readonly request: IncomingMessage;
+  isEnding = false;
+  realEnd: ResponseOwner['realEnd'];
 
   /** @throws SseNotStreamableError when something has answered already */
   constructor(
-    platformRequest: HttpRequest,
-    private readonly response: HttpResponse,
+    private readonly platformRequest: HttpRequest,
+    readonly response: HttpResponse,
+    private readonly later: (write: () => void) => void = (write) => write(),
   ) {
+    this.declaredStatus = response.statusCode;
     // HTTP/2's classes have the same methods as far as we use them.
     this.raw = (response.raw ?? response) as ServerResponse;
     this.request = (platformRequest.raw ?? platformRequest) as IncomingMessage;
-    if (this.raw.headersSent || this.raw.writableEnded) {
+    if (this.isAnswered) {
       throw new SseNotStreamableError(
         'the response has already begun; let the handler of `@SseStream()` be the only one that answers',
       );
@@ -66,25 +72,61 @@ export class StreamResponse {
     return this.raw.destroyed || this.request.socket.destroyed;
   }
 
+  /** Somebody else has answered. */
+  private get isAnswered(): boolean {
+    return this.raw.headersSent || this.raw.writableEnded;
+  }
+
   /**
-   * Writes the headers, which go out with the first write: the stream's, what the handler and middleware set, and
-   * `headers`, which win. Throws, with nothing sent, for a header that Node refuses.
+   * Checks what the stream begins with, and writes the head when `later` says so: until then, interceptors that see the handler's
+   * result may still set headers or refuse. Fastify runs its `onSend` hooks before. Then calls `written`; or `refused`, when somebody
+   * else has answered, or with an error.
+   * @throws SseNotStreamableError for a status without a body; what Node throws for a header
    */
-  begin(headers: Readonly<Record<string, string>> = {}): void {
-    const { statusCode } = this.response;
-    if (statusCode < 200 || statusCode === 204 || statusCode === 304) {
-      throw new SseNotStreamableError(
-        `a response with status ${statusCode} has no body to stream; leave out @HttpCode(${statusCode})`,
-      );
+  begin(
+    headers: Readonly<Record<string, string>>,
+    written: () => void,
+    refused: (error?: unknown) => void,
+  ): void {
+    this.checkStatus();
+    for (const [name, value] of Object.entries(headers)) {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
     }
-    const sources = [
-      STREAM_HEADERS,
-      this.keepsConnection ? { Connection: 'keep-alive' } : {},
-      this.response.getHeaders(),
-      headers,
-      { 'Content-Type': CONTENT_TYPE },
-    ];
-    this.writeHead(statusCode, sources);
+    const write = (): void => {
+      if (this.isGone) return;
+      if (this.isAnswered) return refused();
+      try {
+        this.writeStreamHead(headers);
+      } catch (error) {
+        return refused(error);
+      }
+      written();
+    };
+    // Fastify answers a HEAD by itself if it is given a payload.
+    if (isFastifyReply(this.response) && !this.isHead)
+      writeAfterHooks(this.response, this.later, write, refused);
+    else this.later(write);
+  }
+
+  private checkStatus(): void {
+    const { statusCode } = this.response;
+    if (statusCode >= 200 && statusCode !== 204 && statusCode !== 304) return;
+    throw new SseNotStreamableError(
+      `a response with status ${statusCode} has no body to stream; leave out @HttpCode(${statusCode})`,
+    );
+  }
+
+  private writeStreamHead(headers: Readonly<Record<string, string>>): void {
+    this.checkStatus();
+    const connection = this.keepsConnection ? { Connection: 'keep-alive' } : {};
+    const all = streamHeaders(connection, this.response.getHeaders(), headers);
+    this.writeHead(this.response.statusCode, all);
+    ignoreLateAnswers(this.raw, this.response, this);
+    for (const timed of this.isHttp2 ? http2Of(this.raw) : [this.request.socket]) {
+      const resume = pauseIdleTimeout(timed);
+      if (resume !== undefined) this.raw.once('close', resume);
+    }
   }
 
   /** Not what the request says of itself: on a socket of HTTP/1.1 it may say anything. */
@@ -98,6 +140,23 @@ export class StreamResponse {
     return httpVersion === '1.1' && !/\bclose\b/i.test(headers.connection ?? '');
   }
 
+  /** For the log. */
+  get route(): string {
+    return `${this.request.method} ${pathOf(this.platformRequest)}`;
+  }
+
+  /** Whether the response was cut from inside this process: its client has neither ended nor broken the connection. */
+  get isCutHere(): boolean {
+    const { socket } = this.request;
+    if (this.isHttp2 || socket.readableEnded) return false;
+    return socket.destroyed && socket.errored === null;
+  }
+
+  /** The response ends now, with what follows it; for others it still does not. */
+  allowEnd(): void {
+    allowEnd(this.raw, this);
+  }
+
   /** For an exception filter's answer: when a client may come back. Seconds. */
   set retryAfter(seconds: number) {
     this.raw.setHeader('Retry-After', seconds);
@@ -105,10 +164,11 @@ export class StreamResponse {
 
   /** Answers without opening a stream: the client should not come back (204), or come back later. */
   answer(status: number, headers: Readonly<Record<string, string>>, body?: string): void {
-    const type = body === undefined ? {} : { 'Content-Type': CONTENT_TYPE };
+    const type = body === undefined ? {} : { 'Content-Type': EVENT_STREAM };
     // Or the client would come back on the same socket, and a server that closes would wait for it.
     const close = this.request.httpVersionMajor === 1 ? { Connection: 'close' } : {};
-    this.writeHead(status, [STREAM_HEADERS, this.response.getHeaders(), headers, type, close]);
+    const sources = [STREAM_HEADERS, this.response.getHeaders(), headers, type, close];
+    this.writeHead(status, mergeHeaders(sources));
     this.raw.end(this.isHead ? undefined : body);
   }
 
@@ -119,19 +179,13 @@ export class StreamResponse {
     stream?.session?.close();
   }
 
-  /** Later sources win; a name counts in any case. */
-  private writeHead(status: number, sources: readonly Record<string, HeaderValue>[]): void {
-    const byName = new Map<string, [string, HeaderValue]>();
-    for (const source of sources) {
-      for (const [name, value] of Object.entries(source)) {
-        if (value !== undefined) byName.set(name.toLowerCase(), [name, value]);
-      }
-    }
+  private writeHead(status: number, headers: ReturnType<typeof mergeHeaders>): void {
+    const framed = new Map(Object.entries(headers));
     for (const name of FRAMING_HEADERS) {
-      byName.delete(name);
+      for (const known of framed.keys()) if (known.toLowerCase() === name) framed.delete(known);
       if (this.raw.hasHeader(name)) this.raw.removeHeader(name);
     }
-    this.raw.writeHead(status, Object.fromEntries(byName.values()));
+    this.raw.writeHead(status, Object.fromEntries(framed));
     // Only now: until the head is written, an exception filter may still answer.
     this.response.hijack?.();
   }
@@ -153,20 +207,10 @@ export class StreamResponse {
 
 function ignore(): void {}
 
-/** One listener per socket, however many responses wait on it. */
-const waiting = new WeakMap<object, Set<() => void>>();
-
-function onSocketClosed({ socket }: IncomingMessage, listener: () => void): () => void {
-  let listeners = waiting.get(socket);
-  if (listeners === undefined) {
-    const waiters = (listeners = new Set());
-    waiting.set(socket, waiters);
-    socket.once('close', () => {
-      for (const call of waiters) call();
-    });
-  }
-  const all = listeners.add(listener);
-  return () => void all.delete(listener);
+/** What has a timeout of its own under a response of HTTP/2. */
+function http2Of(raw: ServerResponse): Timed[] {
+  const { stream } = raw as unknown as Partial<Http2ServerResponse>;
+  return stream === undefined ? [] : [stream, ...(stream.session ? [stream.session] : [])];
 }
 
 /** The client's address, also behind a proxy that the platform was told to trust. */

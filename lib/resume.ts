@@ -4,7 +4,7 @@ import type { EventLogReads, Gap, GapReason, Head, RoomEntry } from './event-log
 /** What a client that returns has missed. */
 export interface Missed {
   readonly gaps: readonly Gap[];
-  /** Of the rooms without a gap, in the order of positions, each once. */
+  /** Of the rooms without a gap, and where it was asked for what the others still keep; in the order of positions, each once. */
   readonly events: readonly RoomEntry['event'][];
   /** Everything up to here is in `events` or told by `gaps`; what comes after it comes live. */
   readonly barrier: Position;
@@ -24,13 +24,16 @@ interface ReadCap {
 export const REPLAY_CAP: ReadCap = { events: 1_000, bytes: 1_048_576 };
 
 /** What a text that a client brought says to the log: where it stood there, or why it says nothing. */
-export function positionIn({ epoch, position }: Head, lastEventId: string): Position | GapReason {
+export function positionIn(
+  { epoch, position, begin = 0 }: Head,
+  lastEventId: string,
+): Position | GapReason {
   const cursors = parseCursors(lastEventId);
   if (cursors === undefined) return 'unknown';
   const own = cursors.find((cursor) => cursor.epoch === epoch);
   if (own === undefined) return 'epoch';
-  // Ahead of the head: from a write that the log has lost, or made up.
-  return own.position <= position ? own.position : 'unknown';
+  // Ahead of the head: from a write that the log has lost, or made up. Before the beginning: a client cut it off.
+  return own.position >= begin && own.position <= position ? own.position : 'unknown';
 }
 
 /**
@@ -44,18 +47,24 @@ export function isCovered(after: Position, last: Position, first: RoomEntry | un
 /**
  * What was missed in `rooms` since `lastEventId`. Live events have to be collected from before this call: those up to the
  * barrier are in the answer, those after it are not.
+ * @param rest where to read what is still kept of the rooms with a gap, if that is wanted too
  */
 export async function readMissed(
   log: EventLogReads,
   rooms: readonly string[],
   lastEventId: string,
   cap = REPLAY_CAP,
+  rest?: EventLogReads,
 ): Promise<Missed> {
   const head = await log.head();
   const { epoch, position: barrier } = head;
   const after = positionIn(head, lastEventId);
   if (typeof after === 'string') {
-    return { gaps: [{ rooms, reason: after }], events: [], barrier, epoch, stood: barrier };
+    const gaps = [{ rooms, reason: after }];
+    // Of an unknown place nobody can say what the client has got, so it would get some of it twice.
+    const events = rest && after === 'epoch' ? await readRest(rest, head, rooms, 0, cap) : NOTHING;
+    // Until one of these events has reached the client, only what it brought leads to them.
+    return { gaps, events, barrier, epoch, stood: events.length > 0 ? undefined : barrier };
   }
 
   const range = { after, maxEvents: cap.events, maxBytes: cap.bytes };
@@ -73,6 +82,10 @@ export async function readMissed(
     else if (!isWhole) overflow.push(room);
     else missed.push(...upTo(barrier, entries));
   }
+  const withGap = [...trimmed, ...overflow];
+  if (rest && withGap.length > 0) {
+    missed.push(...(await readRest(rest, head, withGap, after, leftOf(cap, inOrder(missed)))));
+  }
   return {
     gaps: gapsOf({ trimmed, overflow }),
     events: inOrder(missed),
@@ -80,6 +93,34 @@ export async function readMissed(
     epoch,
     stood: after,
   };
+}
+
+const NOTHING: RoomEntry['event'][] = [];
+
+/** The newest events of the rooms, as many as fit: no event is missing between them and what comes live. */
+async function readRest(
+  reads: EventLogReads,
+  { epoch, position: barrier }: Head,
+  rooms: readonly string[],
+  after: Position,
+  cap: ReadCap,
+): Promise<RoomEntry['event'][]> {
+  if (cap.events <= 0 || cap.bytes <= 0) return NOTHING;
+  const range = { after, maxEvents: cap.events, maxBytes: cap.bytes, newest: true };
+  const read = await reads.read(rooms, range);
+  if (read.epoch !== epoch) return NOTHING;
+  const entries = read.rooms.flatMap((room) => room.entries);
+  return inOrder(upTo(barrier, entries));
+}
+
+/** Events of rooms without a gap come first. */
+function leftOf(cap: ReadCap, events: readonly RoomEntry['event'][]): ReadCap {
+  const bytes = events.reduce((sum, { parts }) => sum + wireLength(parts), 0);
+  return { events: cap.events - events.length, bytes: cap.bytes - bytes };
+}
+
+function wireLength({ beforeId, afterId }: RoomEntry['event']['parts']): number {
+  return beforeId.length + afterId.length;
 }
 
 /** The last `count` events of the rooms, or those since a position; for a client that connects for the first time. */

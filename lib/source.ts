@@ -11,9 +11,13 @@ export type SseSource = Observable<unknown> | AsyncIterable<unknown>;
 /** A source that never waits is left alone after this much, so that what it made is written and others have their turn. */
 const PULL_SLICE = { ms: 2, bytes: 16_384 };
 
+/** Also an Observable of another copy of rxjs, which `instanceof` would not know. */
+export function isSource(value: unknown): value is SseSource {
+  return isObservable(value) || isAsyncIterable(value);
+}
+
 /** @throws SseNotStreamableError */
 export function toObservable(source: unknown, connection: SseConnection): Observable<unknown> {
-  // Also an Observable of another copy of rxjs, which `instanceof` would not know.
   if (isObservable(source)) return source;
   if (isAsyncIterable(source)) return pulled(source, connection);
   throw new SseNotStreamableError(
@@ -35,8 +39,12 @@ function pulled(iterable: AsyncIterable<unknown>, connection: SseConnection): Ob
     const iterator = iterable[Symbol.asyncIterator]();
     const pull = async (): Promise<void> => {
       let until = performance.now() + PULL_SLICE.ms;
+      let asked: Promise<IteratorResult<unknown>> | undefined = Promise.resolve(iterator.next());
+      // A handler that looks something up before its first value may find that it has to refuse.
+      connection.beginAfter(Promise.race([asked.catch(() => {}), connection.patience()]));
       while (!subscriber.closed) {
-        const { done, value } = await iterator.next();
+        const { done, value } = await (asked ?? iterator.next());
+        asked = undefined;
         if (done === true) return;
         subscriber.next(value);
         if (performance.now() < until && connection.bufferedBytes < PULL_SLICE.bytes) continue;

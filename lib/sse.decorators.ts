@@ -6,6 +6,7 @@ import {
   RequestMapping,
   RequestMethod,
   SetMetadata,
+  UseFilters,
   UseInterceptors,
   type ExecutionContext,
   type PipeTransform,
@@ -14,13 +15,18 @@ import {
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { getBroadcasterToken } from './broadcaster.js';
 import { SSE_MAP, type SseMap } from './message.js';
-import { wrapHandler } from './handler.js';
+import { LateErrors } from './late-answers.js';
+import { markConnectionParameter, wrapHandler } from './handler.js';
 import { lastEventIdOf, type HttpRequest } from './response.js';
 import type { SseSource } from './source.js';
-import { connectionOf, SSE_STREAM, SseInterceptor } from './sse.interceptor.js';
+import { SSE_STREAM } from './route-interceptors.js';
+import { connectionOf, SseInterceptor } from './sse.interceptor.js';
 import { checkStreamOptions, type SseStreamOptions } from './sse.options.js';
 
-type SseHandler = (...args: never[]) => SseSource | Promise<SseSource>;
+/** What a handler may return: with `negotiate` anything. */
+type SseHandler<Negotiates extends boolean> = (
+  ...args: never[]
+) => Negotiates extends true ? unknown : SseSource | Promise<SseSource>;
 
 /**
  * A route whose result is written as an event stream: an Observable or AsyncIterable of messages or plain values,
@@ -29,9 +35,12 @@ type SseHandler = (...args: never[]) => SseSource | Promise<SseSource>;
  * @example `@SseStream('prices') prices() { return this.broadcaster.stream('prices'); }`
  * @publicApi
  */
-export function SseStream(path: string | string[] = '/', options: SseStreamOptions = {}) {
+export function SseStream<Negotiates extends boolean = false>(
+  path: string | string[] = '/',
+  options: SseStreamOptions & { negotiate?: Negotiates } = {},
+) {
   checkStreamOptions('', options);
-  return <Handler extends SseHandler>(
+  return <Handler extends SseHandler<Negotiates>>(
     target: object,
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<Handler>,
@@ -41,6 +50,7 @@ export function SseStream(path: string | string[] = '/', options: SseStreamOptio
     RequestMapping({ path, method: options.method ?? RequestMethod.GET })(target, key, descriptor);
     SetMetadata(SSE_STREAM, options)(target, key, descriptor);
     UseInterceptors(SseInterceptor)(target, key, descriptor);
+    UseFilters(LateErrors)(target, key, descriptor);
     // Nest answers a POST with 201 otherwise, which an EventSource refuses.
     if (!Reflect.hasMetadata(HTTP_CODE_METADATA, value as object))
       HttpCode(200)(target, key, descriptor);
@@ -62,16 +72,23 @@ export function LastEventId(...pipes: ParameterPipe[]): ParameterDecorator {
   return LastEventIdParameter(undefined, ...pipes);
 }
 
+/** Only looks whether there is one: the handler gets it past the pipes. */
+const ConnectionParameter = createParamDecorator((_data: undefined, context: ExecutionContext) => {
+  connectionOf(context.switchToHttp().getRequest<object>());
+});
+
 /**
  * The `SseConnection` of a handler of `@SseStream()`.
  * @throws SseNotStreamableError on any other handler
  * @example `@SseStream() time(@Connection() connection: SseConnection) { ... }`
  * @publicApi
  */
-export const Connection: () => ParameterDecorator = createParamDecorator(
-  (_data: undefined, context: ExecutionContext) =>
-    connectionOf(context.switchToHttp().getRequest<object>()),
-);
+export function Connection(): ParameterDecorator {
+  return (target, key, index) => {
+    ConnectionParameter()(target, key, index);
+    if (key !== undefined) markConnectionParameter(target, key, index);
+  };
+}
 
 /**
  * Injects the hub of this name; without one the default hub, for which the type `Broadcaster` suffices.

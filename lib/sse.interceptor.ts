@@ -5,10 +5,13 @@ import {
   HttpStatus,
   Inject,
   Injectable,
+  NotAcceptableException,
+  Optional,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { finalize, of, tap, type Observable } from 'rxjs';
 import { currentConnection, SseConnection } from './connection.js';
 import { drawRetry } from './control-frames.js';
@@ -21,12 +24,14 @@ import {
   SseLimitError,
   SseNotStreamableError,
 } from './errors.js';
-import { encodeFrame } from './frame.js';
+import { encodeFrame, toJson } from './frame.js';
 import { runHandlerWith } from './handler.js';
+import { acceptsEventStream, isWithoutBody } from './negotiation.js';
 import { END_ID } from './protocol.js';
 import { lastEventIdOf, StreamResponse, type HttpRequest, type HttpResponse } from './response.js';
-import { toObservable } from './source.js';
-import { writeStream } from './stream-writer.js';
+import { RouteInterceptors, SSE_STREAM, type ToPlain } from './route-interceptors.js';
+import { isSource, toObservable } from './source.js';
+import { failLate, writeStream } from './stream-writer.js';
 import {
   SSE_DEFAULTS,
   SSE_OPTIONS,
@@ -36,11 +41,11 @@ import {
 import { streamSettings, type StreamSettings } from './stream-settings.js';
 import { warnOfLongKeepAlive } from './warnings.js';
 
-/** Where `@SseStream()` leaves its options. */
-export const SSE_STREAM = 'nestjs-eventstream:stream';
-
 /** On a handler whose streams take no place: who looks what is wrong has to get in when all places are taken. */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
+
+/** How much of a header is shown. */
+const MAX_SHOWN = 200;
 
 const connectionsOfRequests = new WeakMap<object, SseConnection>();
 
@@ -57,11 +62,31 @@ export function connectionOf(request: object): SseConnection {
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
   private readonly settings = new WeakMap<object, StreamSettings>();
+  /** Of handlers whose values a `ClassSerializerInterceptor` makes plain: when it can. */
+  private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
 
+  private readonly connections: SseConnections;
+  private readonly options: SseModuleOptions;
+  private readonly routes: RouteInterceptors;
+
+  /** Nest makes it when the app starts. Its own message for what is missing does not name the module to import. */
   constructor(
-    private readonly connections: SseConnections,
-    @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
-  ) {}
+    private readonly adapterHost: HttpAdapterHost,
+    @Optional() connections?: SseConnections,
+    @Optional() @Inject(SSE_OPTIONS) options?: SseModuleOptions,
+    @Optional() routes?: RouteInterceptors,
+  ) {
+    if (connections === undefined || options === undefined || routes === undefined) {
+      throw new SseError(
+        'SSE_OPTIONS',
+        'SseModule is missing where @SseStream() is used; add SseModule.forRoot() to the imports of the root module, ' +
+          'or where it is isGlobal: false, to those of the module that has the controller',
+      );
+    }
+    this.connections = connections;
+    this.options = options;
+    this.routes = routes;
+  }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') {
@@ -72,12 +97,13 @@ export class SseInterceptor implements NestInterceptor {
     const http = context.switchToHttp();
     const request = http.getRequest<HttpRequest>();
     const platformResponse = http.getResponse<HttpResponse>();
-    const response = new StreamResponse(request, platformResponse);
+    const response = new StreamResponse(request, platformResponse, setImmediate);
     const handler = context.getHandler();
-    const settings = this.settingsOf(handler);
+    const settings = this.settingsOf(context);
 
     if (response.isGone) return of(undefined);
-    if (settings.onComplete === 'close' && lastEventIdOf(request) === END_ID) {
+    if (!settings.negotiate) requireAccepted(request);
+    if (lastEventIdOf(request) === END_ID) {
       response.answer(204, settings.headers);
       return of(undefined);
     }
@@ -103,38 +129,86 @@ export class SseInterceptor implements NestInterceptor {
     return isUncounted ? this.connections.admitUncounted(request) : this.connections.admit(request);
   }
 
-  private settingsOf(handler: object): StreamSettings {
+  private settingsOf(context: ExecutionContext): StreamSettings {
+    const handler = context.getHandler();
     let settings = this.settings.get(handler);
     if (settings === undefined) {
       const own = Reflect.getMetadata(SSE_STREAM, handler) as SseStreamOptions | undefined;
-      settings = streamSettings(this.options, own);
+      settings = this.withSerializers(streamSettings(this.options, own), context);
       warnOfLongKeepAlive(settings.keepAliveMs);
       this.settings.set(handler, settings);
     }
     return settings;
   }
 
+  private withSerializers(settings: StreamSettings, context: ExecutionContext): StreamSettings {
+    const serializers = this.routes.toPlain(context);
+    if (serializers === undefined) return settings;
+    let toPlain: ToPlain = (data) => data;
+    const { serialize = toJson, unusedByHubs } = settings;
+    const hasOptions = this.routes.hasSerializeOptions(context);
+    const all: StreamSettings = {
+      ...settings,
+      serialize: (data, type) => serialize(toPlain(data), type),
+      unusedByHubs: unusedByHubs ?? (hasOptions ? '@SerializeOptions()' : undefined),
+    };
+    this.ready.set(
+      all,
+      serializers.then((found) => void (toPlain = found)),
+    );
+    return all;
+  }
+
   /** Within the connection's context, so that what the handler calls and subscribes to can find it. */
   private run(
-    call: () => unknown,
+    call: (connection: SseConnection) => unknown,
     connection: SseConnection,
     response: StreamResponse,
     settings: StreamSettings,
   ): Promise<void> {
     return currentConnection.run(connection, async () => {
       try {
-        const source = toObservable(await call(), connection);
+        await this.ready.get(settings);
+        const result = await call(connection);
         if (connection.state === 'closed') return;
+        if (this.answersInstead(result, connection.request, response, settings))
+          return connection.abandon();
+        const source = toObservable(result, connection);
         if (response.isHead) connection.close('complete');
         else await writeStream(source, connection);
       } catch (error) {
+        // The handler has sent something itself, and then failed.
+        if (connection.openedAt !== undefined) return failLate(toHttpError(error), connection);
         const reason = reasonOf(error);
-        if (reason === undefined || connection.openedAt !== undefined) throw toHttpError(error);
+        if (reason === undefined) throw toHttpError(error);
         connection.abandon();
         const trouble = reason === 'log' ? describe(error) : undefined;
         this.refuse(reason, connection.request, response, settings, 0, trouble);
       }
     });
+  }
+
+  /** Nest takes the response of a handler of ours for answered, so an answer that is no stream is sent here. */
+  private answersInstead(
+    result: unknown,
+    request: HttpRequest,
+    stream: StreamResponse,
+    { negotiate, headers }: StreamSettings,
+  ): boolean {
+    const { response, declaredStatus } = stream;
+    if (isWithoutBody(response.statusCode, declaredStatus)) {
+      stream.answer(response.statusCode, headers);
+      return true;
+    }
+    if (!negotiate) return false;
+    if (!isSource(result)) {
+      const { httpAdapter } = this.adapterHost;
+      httpAdapter.appendHeader(response, 'Vary', 'Accept');
+      httpAdapter.reply(response, result);
+      return true;
+    }
+    requireAccepted(request);
+    return false;
   }
 
   /** Not now. Any other status than 200 stops a browser for good; a client that uses `fetch` may ask for one. */
@@ -149,7 +223,7 @@ export class SseInterceptor implements NestInterceptor {
     this.connections.refused(reason, request, trouble);
     if (reason === 'shutdown') response.endSession();
     const retryMs = Math.ceil(waitMs) + drawRetry(retry);
-    if (rejectWith === 'retry')
+    if (rejectWith === 'retry' && acceptsEventStream(request.headers.accept))
       return response.answer(200, headers, encodeFrame({ retry: retryMs }));
     const seconds = Math.ceil(retryMs / 1_000);
     response.retryAfter = seconds;
@@ -158,6 +232,14 @@ export class SseInterceptor implements NestInterceptor {
     const message = `${WHY_NOT[reason]}; try again in ${seconds} s`;
     throw new HttpException({ statusCode, message, reason }, statusCode);
   }
+}
+
+/** @throws NotAcceptableException for a client that takes no event streams */
+function requireAccepted({ headers: { accept } }: HttpRequest): void {
+  if (acceptsEventStream(accept)) return;
+  throw new NotAcceptableException(
+    `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" does not allow`,
+  );
 }
 
 /** Nest does not answer for a handler of ours, so what another interceptor answers in its place would never be sent. */

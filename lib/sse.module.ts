@@ -12,6 +12,8 @@ import { Broadcaster, getBroadcasterToken } from './broadcaster.js';
 import { SseConnections } from './connections.js';
 import { SseOptionsError } from './errors.js';
 import { SseHealth } from './health.js';
+import { SseInterceptor } from './sse.interceptor.js';
+import { RouteInterceptors } from './route-interceptors.js';
 import { Hubs } from './hubs.js';
 import {
   checkFeatures,
@@ -24,6 +26,7 @@ import {
   type SseFeature,
   type SseModuleOptions,
 } from './sse.options.js';
+import { tellOfInterceptors } from './warnings.js';
 
 /** The name of the default hub; no `forFeature()` can ask for it. */
 const DEFAULT_HUB = '';
@@ -43,6 +46,7 @@ class SseFeatureModule {}
     SseConnections,
     SseHealth,
     Hubs,
+    RouteInterceptors,
     {
       provide: SSE_OPTIONS,
       inject: [MODULE_OPTIONS_TOKEN],
@@ -58,7 +62,7 @@ class SseFeatureModule {}
         hubs.open(DEFAULT_HUB, { authorize }),
     },
   ],
-  exports: [SseConnections, SseHealth, Broadcaster, Hubs, SSE_OPTIONS],
+  exports: [SseConnections, SseHealth, Broadcaster, Hubs, RouteInterceptors, SSE_OPTIONS],
 })
 export class SseModule
   extends ConfigurableModuleClass
@@ -70,6 +74,7 @@ export class SseModule
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
     broadcaster: Broadcaster,
     private readonly modules: ModulesContainer,
+    private readonly routes: RouteInterceptors,
   ) {
     super();
     connections.connect(broadcaster);
@@ -103,8 +108,15 @@ export class SseModule
     return { module: SseFeatureModule, providers, exports };
   }
 
+  /** The app has bound its global interceptors by now. */
+  async onModuleInit(): Promise<void> {
+    this.warnOfSecondModule();
+    tellOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
+    this.hubs.makePlain(await this.routes.hubToPlain());
+  }
+
   /** Two `forRoot()` are two modules to Nest, and an event sent to one is not seen by the other. */
-  onModuleInit(): void {
+  private warnOfSecondModule(): void {
     const all = [...this.modules.values()].filter(({ metatype }) => metatype === SseModule);
     if (all.length === 1 || (all[0]?.instance as unknown) !== this) return;
     const effect =

@@ -77,7 +77,10 @@ export interface StreamOptions {
    * @default { minMs: 2_000, maxMs: 5_000 }
    */
   retry?: number | RetryRange | false;
-  /** Further response headers; they win over the library's own, except for `Content-Type` and what frames the body. */
+  /**
+   * Further response headers; they win over the library's own and the app's, except for what frames the body. A `Content-Type` counts
+   * if it is `text/event-stream`, with a `charset` or without.
+   */
   headers?: Record<string, string>;
   /** Text for data that is neither text nor bytes, in place of JSON. A hub's events keep the hub's own. */
   serialize?: Serialize;
@@ -92,6 +95,13 @@ export interface StreamOptions {
    * @default 'end'
    */
   onComplete?: 'end' | 'close';
+  /**
+   * How long the head of a stream may wait for the source's first value or error, so that a refusal that is found late still has its
+   * own status. Counts from the handler's return. Where it is not set, the first value of an AsyncIterable and a `snapshot` are
+   * waited for; where it is, every source is. Milliseconds. `false`: the stream opens at once.
+   * @default 50
+   */
+  openWithinMs?: number | false;
   /** What happens to a client that reads too slowly. */
   backpressure?: BackpressureOptions;
   /**
@@ -121,6 +131,13 @@ export interface SseStreamOptions extends StreamOptions {
   method?: RequestMethod;
   /** Which properties of an emitted object are which fields. */
   map?: SseMap;
+  /**
+   * Whether the handler may also answer without a stream: what it returns that is no Observable and no AsyncIterable is sent as Nest
+   * sends it, as JSON, with the status that the handler has set. Interceptors do not see it. A stream is still only for clients that accept
+   * one: the others get 406. `acceptsEventStream()` tells a handler which of the two a client takes.
+   * @default false: the handler only streams, and is not called for a client whose `Accept` header leaves out `text/event-stream`: 406
+   */
+  negotiate?: boolean;
 }
 
 /**
@@ -220,6 +237,7 @@ export const SSE_DEFAULTS = Object.freeze({
   keepAlive: Object.freeze({ intervalMs: KEEP_ALIVE_MS }),
   retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
   onComplete: 'end',
+  openWithinMs: 50,
   backpressure: Object.freeze({
     maxBufferedBytes: 1_048_576,
     overflow: 'disconnect',
@@ -239,6 +257,7 @@ const STREAM_RULES = {
   serialize: rules.aFunction,
   onError: rules.aFunction,
   onComplete: rules.oneOf('end', 'close'),
+  openWithinMs: rules.orFalse(rules.durationMs),
   backpressure: rules.object({
     maxBufferedBytes: rules.positiveInteger,
     overflow: rules.oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate'),
@@ -253,6 +272,7 @@ const STREAM_RULES = {
 export const checkStreamOptions = rules.object({
   ...STREAM_RULES,
   method: rules.anyValue,
+  negotiate: rules.aBoolean,
   map: rules.object({ data: rules.aText, type: rules.aText, id: rules.aText, retry: rules.aText }),
 });
 

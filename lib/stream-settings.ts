@@ -10,6 +10,9 @@ import {
   type StreamOptions,
 } from './sse.options.js';
 
+/** What does nothing to events that a hub has encoded for all their readers. */
+export type OptionForOwnValues = 'map' | 'serialize' | '@SerializeOptions()';
+
 /** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
 export interface StreamSettings {
   readonly keepAliveMs: number | undefined;
@@ -17,14 +20,20 @@ export interface StreamSettings {
   readonly headers: Readonly<Record<string, string>>;
   readonly serialize: Serialize | undefined;
   readonly map: SseMap | undefined;
+  /** Of the stream's own options, what a hub's events do not heed. */
+  readonly unusedByHubs: OptionForOwnValues | undefined;
   readonly onError: StreamOptions['onError'];
   readonly onComplete: 'end' | 'close';
+  readonly openWithinMs: number;
+  /** Whether an Observable is waited for, too. */
+  readonly holdsOpening: boolean;
   readonly maxBufferedBytes: number;
   readonly overflow: Overflow;
   readonly conflateKey: (message: SseMessage) => string;
   readonly stallTimeoutMs: number | undefined;
   readonly maxDurationMs: number | undefined;
   readonly rejectWith: 'retry' | 'status';
+  readonly negotiate: boolean;
 }
 
 /** The one place where defaults, the module's options and a stream's options meet. */
@@ -57,14 +66,18 @@ export function streamSettings(
     headers: { ...module.headers, ...stream.headers },
     serialize: merged.serialize,
     map: stream.map,
+    unusedByHubs: stream.map ? 'map' : stream.serialize && 'serialize',
     onError: merged.onError,
     onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
+    openWithinMs: (merged.openWithinMs ?? SSE_DEFAULTS.openWithinMs) || 0,
+    holdsOpening: typeof merged.openWithinMs === 'number',
     maxBufferedBytes: backpressure.maxBufferedBytes,
     overflow: backpressure.overflow,
     conflateKey: backpressure.key ?? typeOf,
     stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
     maxDurationMs: merged.maxDurationMs || undefined,
     rejectWith: merged.rejectWith ?? SSE_DEFAULTS.rejectWith,
+    negotiate: stream.negotiate ?? false,
   };
 }
 

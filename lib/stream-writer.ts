@@ -7,11 +7,12 @@ import type { SseMessage } from './frame.js';
 import { toMessage } from './message.js';
 import { END_ID } from './protocol.js';
 import { logError } from './stream-logs.js';
-import { warnOfReservedType } from './warnings.js';
+import { pathOf } from './response.js';
+import { warnOfFrozenEvent, warnOfReservedType } from './warnings.js';
 
 /**
  * Writes what a source emits to a connection. Resolves when the stream has begun: with the first message, or without one
- * in the next turn of the event loop, or when what may still refuse it is done. An error before that rejects, and somebody else
+ * in the next turn of the event loop, or when what may still refuse it is done. An error before that rejects, so that an exception filter
  * answers; a later one is told in the stream and ends it.
  */
 export function writeStream(source: Observable<unknown>, connection: SseConnection): Promise<void> {
@@ -20,10 +21,12 @@ export function writeStream(source: Observable<unknown>, connection: SseConnecti
     connection.onBegun(resolve);
     connection.onEnd(writer);
     source.subscribe(writer);
+    if (connection.settings.holdsOpening) connection.beginAfter(connection.patience());
     const begin = (): void => {
       const awaited = connection.takeAwaited();
       if (awaited === undefined) writer.begin();
-      else void awaited.then(begin);
+      // A turn later, so that the source hears of an error before.
+      else void awaited.then(() => setImmediate(begin));
     };
     setImmediate(begin);
   });
@@ -91,13 +94,22 @@ function complete(connection: SseConnection): void {
   connection.close('complete');
 }
 
-function failLate(error: unknown, connection: SseConnection): void {
+/** Statuses after which a client has nothing to come back for. */
+const FINAL = new Set([400, 401, 403, 404, 410]);
+
+/** Tells an error in the stream, and ends it. After a final status browsers stay away, as they would from the status itself. */
+export function failLate(error: unknown, connection: SseConnection): void {
   if (connection.state === 'closed') return;
   diagnostics.error.publish({ error, connection, broadcaster: undefined });
+  if (connection.cursor.roomCount > 0) warnOfFrozenEvent(error, pathOf(connection.request));
   try {
     tellError(error, connection);
   } catch (hookError) {
     logError(hookError, connection);
+  }
+  const isFinal = error instanceof HttpException && FINAL.has(error.getStatus());
+  if (isFinal && connection.state === 'open') {
+    connection.tellEnd('sse-end', { reason: 'error' }, END_ID);
   }
   connection.close('error');
 }

@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
-import { preview } from './errors.js';
+import { describe, preview } from './errors.js';
 import { HELD_BACK } from './protocol.js';
 import type { HttpRequest } from './response.js';
+import type { OptionForOwnValues } from './stream-settings.js';
 
 const logger = new Logger('Sse');
 const warned = new Set<string>();
@@ -43,6 +44,34 @@ export function warnOfReservedType(type: string | undefined): void {
     type.startsWith('sse-')
       ? `The event type ${preview(type)} is kept for this library's own events; choose a name without "sse-"`
       : `The event type "${type}" also runs on${type} of an EventSource; choose another name`,
+  );
+}
+
+/** A process that was started as one of several, and whose hubs know nothing of the others. */
+export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean): void {
+  const isManaged = env['NODE_APP_INSTANCE'] !== undefined || env['pm_id'] !== undefined;
+  if (!isWorker && (!isManaged || env['instances'] === '1')) return;
+  const who = isWorker ? 'a worker of node:cluster' : 'run by PM2';
+  const effect = 'an event reaches only the clients of the process that emits it';
+  const remedy = 'set `log: redisEventLog({ url })` in SseModule.forRoot()';
+  warnOnce(
+    'several processes',
+    `This process is ${who}, and its events are kept in its own memory: with several processes ${effect}; ${remedy}`,
+  );
+}
+
+const REMEDIES: Record<OptionForOwnValues, string> = {
+  map: 'map them with operators behind stream(): `map((event) => ({ ...event, data: … }))`',
+  serialize: 'set `serialize` for the hub, in SseModule.forRoot() or forFeature()',
+  '@SerializeOptions()': 'a global ClassSerializerInterceptor has options for them',
+};
+
+/** Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's stream. */
+export function warnOfUnusedOption(option: OptionForOwnValues, path: string): void {
+  const remedy = REMEDIES[option];
+  warnOnce(
+    `unused ${option} ${path}`,
+    `\`${option}\` of the stream ${path} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
   );
 }
 
@@ -118,4 +147,53 @@ function browserOf(request: HttpRequest, address: string): string | undefined {
   if (httpVersionMajor !== 1 || !isDirect || headers['sec-fetch-mode'] === undefined)
     return undefined;
   return `${address} ${program}`;
+}
+
+/** What would have ended a stream that had begun, or set a header on it. `caught`: the error that a filter was to answer. */
+export function warnOfLateAnswer(
+  route: string,
+  call: string,
+  caught: unknown,
+  stack: string | undefined,
+): void {
+  const thrown = caught instanceof Error ? caught : undefined;
+  const name = thrown?.name ?? preview(caught);
+  const who = caught === undefined ? `response.${call}` : `${name}: ${describe(caught)}`;
+  const frame = frameOfApp(thrown?.stack) ?? frameOfApp(stack);
+  const where = frame === undefined ? '' : ` (${frame})`;
+  const remedy =
+    'an interceptor may set headers or refuse until one turn after the handler has returned';
+  warnOnce(
+    `late ${route} ${who}`,
+    `The stream ${route} had begun, so this came too late and is ignored: ${who}${where}; ${remedy}`,
+  );
+}
+
+const CHANGES_FROZEN =
+  /^Cannot (delete property|add property|assign to read only property|redefine property)/;
+
+/** An operator that changes an event of a hub in place fails with an error of the language, which names no remedy. */
+export function warnOfFrozenEvent(error: unknown, route: string): void {
+  if (!(error instanceof TypeError) || !CHANGES_FROZEN.test(error.message)) return;
+  const what = 'an event of a hub is shared by all its readers, so nobody can change it';
+  const remedy = 'send a copy: `map((event) => ({ ...event, data: changed(event.data) }))`';
+  const text = `The stream ${route} failed: ${error.message}; ${what}; ${remedy}`;
+  warnOnce(`frozen ${route}`, text);
+}
+
+/** The first line of a stack that is neither Node's, nor a package's, nor this library's. */
+function frameOfApp(stack = ''): string | undefined {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  const isForeign = /node_modules|node:|<anonymous>/;
+  const own = import.meta.dirname;
+  const frame = frames.find((line) => !isForeign.test(line) && !line.includes(own));
+  return frame?.trim();
+}
+
+/** At start-up: with `@Sse()` these see each event, here the set-up alone. */
+export function tellOfInterceptors(names: readonly string[]): void {
+  if (names.length === 0) return;
+  const what = 'Interceptors see the set-up of a stream, and none of its events';
+  const remedy = 'what they do to values belongs into a pipe() in the handler';
+  logger.log(`${what}: ${names.join(', ')}; ${remedy}`);
 }

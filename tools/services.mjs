@@ -15,8 +15,10 @@ const SERVICES = [
   // Without what would make a service of it.
   { names: ['apache2', 'httpd'], package: 'apache2-bin', suites: 'the suites with httpd' },
   { names: ['haproxy'], package: 'haproxy', suites: 'the suites with HAProxy' },
+  { names: ['varnishd'], package: 'varnish', suites: 'the suites with Varnish' },
   { names: ['go'], package: 'golang-go', suites: 'the client in Go' },
   { names: ['python3'], package: 'python3', suites: 'the client in Python' },
+  { names: ['firefox-esr', 'firefox'], package: 'firefox-esr', suites: 'the client Firefox' },
   { names: ['curl'], package: 'curl', suites: 'the client curl' },
 ];
 

@@ -24,9 +24,11 @@ for (const file of known.split('\n').filter(Boolean)) {
   cpSync(join(root, file), join(copy, file));
 }
 const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-// The command line of Nest builds: it is not there when an app runs, and has its own versions of TypeScript.
+// The command line of Nest builds: it is not there when an app runs, and has its own versions of TypeScript. The cache runs on
+// several majors of Nest.
+const others = ['@nestjs/cli', '@nestjs/cache-manager'];
 const nest = Object.keys(devDependencies)
-  .filter((name) => name.startsWith('@nestjs/') && name !== '@nestjs/cli')
+  .filter((name) => name.startsWith('@nestjs/') && !others.includes(name))
   .map((name) => `${name}@${version}`);
 
 for (const args of [

@@ -15,7 +15,7 @@ const docs = join(import.meta.dirname, '..');
 const GUIDE: Record<string, string[]> = {
   'First steps': ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure'],
   Clients: ['clients', 'front-ends', 'other-languages', 'limits-and-browsers'],
-  'In an app': ['authentication', 'jobs', 'openapi', 'testing'],
+  'In an app': ['authentication', 'jobs', 'openapi', 'testing', 'troubleshooting'],
   'In production': [
     'deploying',
     'many-processes',

@@ -1,4 +1,5 @@
 import { MAX_TIMER_MS, parseRetryAfter } from './back-off.js';
+import { isStream, partsOf, textOf, type Parts } from './body.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { send, type Init } from './redirect.js';
@@ -7,8 +8,8 @@ import { HELD_BACK } from '../protocol.js';
 
 /** Less is the network's own delay. */
 const MIN_STALL_MS = 1_000;
-/** What a refusal says is read so far and for so long: its status counts without it. */
-const MAX_REFUSAL = { length: 65_536, ms: 2_000 };
+/** There is no stream, and there will be none. */
+const NO_CONTENT = [204, 205];
 const DEFAULT_MAX_EVENT_BYTES = 8_388_608;
 
 /** One request and its response. */
@@ -44,34 +45,34 @@ export class Attempt {
    * Sends the request. Resolves with the body of the stream; with nothing when there is none and the client should not come back.
    * @throws SseClientError
    */
-  async open(lastEventId: string | undefined): Promise<ReadableStream<Uint8Array> | undefined> {
+  async open(lastEventId: string | undefined): Promise<Parts | undefined> {
     this.watch();
     const init = await this.unlessGivenUp(this.request(lastEventId));
     this.stage = 'first byte';
     this.watch();
     const response = await send(this.url, init, this.options);
-    if (response.status === 204) return undefined;
+    if (NO_CONTENT.includes(response.status)) return undefined;
+    // `EventSource` takes 200 alone. Here the method and the status are the app's, and Nest answers a POST with 201.
     if (!response.ok) throw await statusError(response);
     const type = response.headers.get('content-type') ?? 'none';
     if (!/^text\/event-stream\s*(;|$)/i.test(type)) {
       const message = `expected text/event-stream, got ${type}; check the URL, and what is between here and the server`;
       throw new SseClientError('SSE_CONTENT_TYPE', message, { isFinal: true });
     }
-    // A `fetch` of the app's own may know no body, or another kind of stream.
-    if (typeof response.body?.getReader !== 'function') {
-      const message = 'fetch() gave no body that can be read as a ReadableStream';
+    const parts = partsOf(response);
+    if (parts === undefined) {
+      const message = `fetch() gave no body that can be read in parts; give connect() a fetch that streams, such as expo/fetch in React Native`;
       throw new SseClientError('SSE_CONTENT_TYPE', message, { isFinal: true });
     }
-    return response.body;
+    return parts;
   }
 
   /** The blocks as they come. The next is only read when it is asked for; a slow reader holds back the server. */
-  async *read(body: ReadableStream<Uint8Array>): AsyncGenerator<Block, void, undefined> {
-    const reader = body.getReader();
+  async *read(parts: Parts): AsyncGenerator<Block, void, undefined> {
     const decoder = new TextDecoder();
     for (;;) {
       this.watch();
-      const { done, value } = await reader.read();
+      const { done, value } = await parts.read();
       clearTimeout(this.timer);
       if (done) return;
       this.stage = 'next byte';
@@ -127,6 +128,7 @@ export class Attempt {
 
   private async request(lastEventId: string | undefined): Promise<Init> {
     const [given, body] = await this.prepared();
+    if (isStream(body)) throw unsendable(STREAM_AS_BODY);
     const { method = body === undefined ? 'GET' : 'POST', credentials } = this.options;
     try {
       const headers = new Headers(given);
@@ -138,8 +140,7 @@ export class Attempt {
       const request = new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
       return { ...init, method: request.method, body, signal: this.abortion.signal };
     } catch (cause) {
-      const message = `the request cannot be sent: ${describe(cause)}`;
-      throw new SseClientError('SSE_REQUEST', message, { isFinal: true, cause });
+      throw unsendable(describe(cause), cause);
     }
   }
 
@@ -161,6 +162,14 @@ function stallAfter(keepAliveMs: number): number {
   return Math.min(Math.max(3 * keepAliveMs, MIN_STALL_MS), MAX_TIMER_MS);
 }
 
+const STREAM_AS_BODY =
+  'body is a stream, which can be sent only once; give a text, bytes, a Blob or FormData';
+
+function unsendable(why: string, cause?: unknown): SseClientError {
+  const message = `the request cannot be sent: ${why}`;
+  return new SseClientError('SSE_REQUEST', message, { isFinal: true, cause });
+}
+
 function tooLong(maxBytes: number): SseClientError {
   const message = `a line or an event is longer than maxEventBytes of ${maxBytes}: raise it, or check what is between here and the server`;
   // Trying again would bring the same.
@@ -179,23 +188,4 @@ async function statusError(response: Response): Promise<SseClientError> {
   const body = await textOf(response);
   const message = `the server answered ${status}${body === '' ? '' : `: ${body.slice(0, 200)}`}`;
   return new SseClientError('SSE_STATUS', message, { isFinal, status, body, retryAfterMs });
-}
-
-async function textOf({ body }: Response): Promise<string> {
-  if (body === null) return '';
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let text = '';
-  const timer = setTimeout(() => void reader.cancel().catch(() => {}), MAX_REFUSAL.ms);
-  try {
-    while (text.length < MAX_REFUSAL.length) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      text += decoder.decode(value, { stream: true });
-    }
-  } catch {
-    // The rest was cut.
-  }
-  clearTimeout(timer);
-  return text.slice(0, MAX_REFUSAL.length);
 }

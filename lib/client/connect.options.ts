@@ -27,7 +27,7 @@ export interface ConnectOptions {
    * @default 'GET', with a `body` 'POST'
    */
   method?: string;
-  /** The request's body, or a function that is called for each attempt. Not a stream, which can be sent only once. */
+  /** The request's body, or a function that is called for each attempt. Not a stream, which can be sent only once: it closes with `SSE_REQUEST`. */
   body?: Body | (() => Body | Promise<Body>);
   /** Closes the stream when it aborts. */
   signal?: AbortSignal;
@@ -47,7 +47,8 @@ export interface ConnectOptions {
    */
   redirect?: 'same-origin' | 'follow' | 'error';
   /**
-   * Used instead of the global `fetch`. It has to honour `signal` and `redirect: 'manual'`, and give a `body` that can be read.
+   * Used instead of the global `fetch`. It has to honour `signal` and `redirect: 'manual'`, and give a `body` that can be read in
+   * parts: a web stream, or Node's as in `node-fetch`. React Native's own gives none; `expo/fetch` does.
    * @default globalThis.fetch
    */
   fetch?: (url: string | URL, init: RequestInit) => Promise<Response>;

@@ -177,13 +177,13 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     const isHeldBack = this.silentAttempts >= 2;
     const attempt = (this.attempt = new Attempt(this.url, this.options, isHeldBack));
     try {
-      const body = await attempt.open(this.cursor);
+      const parts = await attempt.open(this.cursor);
       if (this.isClosed) return undefined;
-      if (body === undefined) this.end({ reason: 'server' });
+      if (parts === undefined) this.end({ reason: 'server' });
       else {
         this.openedAt = performance.now();
         this.enter('open');
-        for await (const block of attempt.read(body)) {
+        for await (const block of attempt.read(parts)) {
           await this.take(block);
           if (this.isClosed) break;
         }

@@ -1,3 +1,4 @@
+import { letGo } from './body.js';
 import { SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 
@@ -31,8 +32,7 @@ export async function send(
     if (redirect === 'error') throw refused(", and redirect is 'error'");
     if (count === MAX_REDIRECTS) throw refused(` more than ${MAX_REDIRECTS} times`);
     if (location) {
-      // A body that nobody reads would hold its socket.
-      await response.body?.cancel();
+      await letGo(response);
       url = within(url, location);
       if (becomesGet(init.method, status)) init = asGet(init);
     } else {

@@ -139,7 +139,8 @@ describe('a fetch of the app', () => {
       reason: 'error',
       error: {
         isFinal: true,
-        message: 'fetch() gave no body that can be read as a ReadableStream',
+        message:
+          'fetch() gave no body that can be read in parts; give connect() a fetch that streams, such as expo/fetch in React Native',
       },
     });
   });
@@ -187,6 +188,24 @@ describe('an option', () => {
 });
 
 describe('an answer', () => {
+  it.each([200, 201, 202, 203, 206, 210, 299])('of %d with events is a stream', async (code) => {
+    const { url } = await answer((response) => {
+      response.writeHead(code, { 'content-type': 'text/event-stream' }).end('data: a\n\n');
+    }, status(204));
+    const stream = open(url);
+    const got = collect(stream);
+    expect(await stream.closed).toEqual({ reason: 'server' });
+    expect(got).toMatchObject([{ data: 'a' }]);
+  });
+
+  it.each([204, 205])('of %d is the end, whatever its content type is', async (code) => {
+    for (const type of ['text/plain', 'text/event-stream']) {
+      const { url, requests } = await answer(status(code, { 'content-type': type }));
+      expect(await open(url).closed).toEqual({ reason: 'server' });
+      expect(requests.length).toBe(1);
+    }
+  });
+
   it('of 204 is the end', async () => {
     const { url, requests } = await answer(endOf(`${FAST}data: a\n\n`), status(204));
     const stream = open(url);

@@ -5,6 +5,7 @@ import {
   Controller,
   Injectable,
   RequestMethod,
+  ServiceUnavailableException,
   UnauthorizedException,
   UseGuards,
   type CanActivate,
@@ -53,6 +54,12 @@ class Streams {
   @SseStream('failing') failing() {
     return concat(
       of('one'),
+      throwError(() => new ServiceUnavailableException('not now')),
+    );
+  }
+  @SseStream('refusing') refusing() {
+    return concat(
+      of('one'),
       throwError(() => new UnauthorizedException('no longer')),
     );
   }
@@ -79,12 +86,13 @@ const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
 
 describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
   it('gets each event once and in order while its sockets are cut and its streams are ended', async () => {
-    const { url, emit, connections, isOpen } = await start({ adapter });
+    const { url, emit, connections } = await start({ adapter });
     const stream = open<Events>(url);
     const gaps: unknown[] = [];
     stream.on('sse-gap', ({ data }) => gaps.push(data));
     const got = collect(stream);
-    await isOpen();
+    // From here on it has a cursor.
+    await until('it is open', () => stream.state === 'open');
     for (const n of range(60)) {
       await emit(n);
       // Before the client has read it, after, and while it is away.
@@ -195,7 +203,16 @@ describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
     const errors: StreamEvent<object, 'sse-error'>['data'][] = [];
     stream.on('sse-error', ({ data }) => errors.push(data));
     await until('two attempts', () => errors.length === 2);
-    expect(errors[0]).toMatchObject({ statusCode: 401, message: 'no longer' });
+    expect(errors[0]).toMatchObject({ statusCode: 503, message: 'not now' });
+  });
+
+  it('is told of a late error that is final, and stays away', async () => {
+    const { app } = await start({ adapter });
+    const stream = open(`${app.url}/refusing`);
+    const errors: StreamEvent<object, 'sse-error'>['data'][] = [];
+    stream.on('sse-error', ({ data }) => errors.push(data));
+    expect(await stream.closed).toMatchObject({ reason: 'server' });
+    expect(errors).toMatchObject([{ statusCode: 401, message: 'no longer' }]);
   });
 
   it('stays at a quiet server that sends keep-alives', async () => {

@@ -84,6 +84,9 @@ class Texts {
   }
 }
 
+/** After a final status. */
+const STAY_AWAY = { event: 'sse-end', id: 'sse-end', data: '{"reason":"error"}' };
+
 /** The events of a body; whatever is no event stream is an error. */
 function eventsOf(body: string): EventSourceMessage[] {
   const events: EventSourceMessage[] = [];
@@ -118,9 +121,13 @@ describe.each(ADAPTERS)('text from anywhere (%s)', (adapter) => {
       [
         { data: 'first' },
         { event: 'sse-error', data: `{"statusCode":400,"message":${JSON_READ}}` },
+        STAY_AWAY,
       ],
     ],
-    ['body', [{ data: 'first' }, { event: 'sse-error', data: `{${JSON_READ}:${JSON_READ}}` }]],
+    [
+      'body',
+      [{ data: 'first' }, { event: 'sse-error', data: `{${JSON_READ}:${JSON_READ}}` }, STAY_AWAY],
+    ],
     ['hook', [{ data: 'first' }, { data: READ }]],
     [
       'complete',

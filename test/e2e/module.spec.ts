@@ -137,7 +137,7 @@ describe('a wrong option', () => {
     ],
     [
       { keepAlive: { interval: 5 } },
-      'keepAlive.interval: expected one of intervalMs, got "this name"',
+      'keepAlive.interval: no such option; did you mean intervalMs?',
     ],
     [{ shutdown: { timeoutMs: '5s' } }, 'shutdown.timeoutMs: expected an integer from 0, got "5s"'],
     [

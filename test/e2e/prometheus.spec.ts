@@ -225,7 +225,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     await until('the server has seen it', () => connections.count === 0);
     expect(await scrape()).toMatchObject({
       sse_events_sent_total: 0,
-      'sse_connections_closed_total{reason="client"}': 1,
+      'sse_connections_closed_total{reason="server"}': 1,
     });
   });
 

@@ -162,7 +162,7 @@ const CASES: [string, () => RedisEventLogOptions, RegExp][] = [
   [
     'an option that does not exist',
     () => wrong({ url: at.plain.url, replicas: 1 }),
-    /^SSE_OPTIONS: redisEventLog\.replicas: expected one of client, url, prefix/,
+    /^SSE_OPTIONS: redisEventLog\.replicas: no such option; did you mean minReplicas\?/,
   ],
   [
     'a url that is none',

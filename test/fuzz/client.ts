@@ -5,7 +5,9 @@ import { ResponseReader, type Response } from './responses.js';
 import { SECRET } from './world.js';
 
 /** What the app, its platform and Node may answer. */
-const STATUSES = new Set([200, 204, 400, 404, 405, 408, 411, 413, 414, 415, 417, 426, 431, 505]);
+const STATUSES = new Set([
+  200, 204, 400, 404, 405, 406, 408, 411, 413, 414, 415, 417, 426, 431, 505,
+]);
 const TYPES = new Set(['message', 'tick', 'state', 'echo', 'text', 'sse-gap', 'sse-end']);
 const ID = /^(1\.[\w-]+\.[0-9a-z]+(~1\.[\w-]+\.[0-9a-z]+)*|sse-end)$/;
 

@@ -127,12 +127,13 @@ class RequestMaker {
     const rooms = this.someRooms();
     const isGood = rooms.length > 0 && rooms.every((room) => room !== '' && room.length <= 256);
     const query = rooms.map((room) => `room=${encodeURIComponent(room)}`).join('&');
-    const lastEventId =
-      random.below(3) === 0 ? `&lastEventId=${encodeURIComponent(this.lastEventId())}` : '';
+    const id = random.below(3) === 0 ? this.lastEventId() : undefined;
+    const lastEventId = id === undefined ? '' : `&lastEventId=${encodeURIComponent(id)}`;
+    const status = id === 'sse-end' ? 204 : isGood ? 200 : 400;
     return this.get(`${path}?${query}${lastEventId}`, {
       rooms,
       // What is too long for Node is not looked at.
-      status: query.length + lastEventId.length > 8_000 ? undefined : isGood ? 200 : 400,
+      status: query.length + lastEventId.length > 8_000 ? undefined : status,
     });
   }
 

@@ -7,10 +7,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Controller } from '@nestjs/common';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { answer, endOf, status, streamOf } from '../client/support.js';
+import { encodeFrame } from '../../lib/frame.js';
 import { serve } from '../support/serve.js';
 import { startProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
-import { startPrograms, type Client, type Program } from './clients.js';
+import { startPrograms } from './clients.js';
+import type { Client, Program } from './program.js';
 
 const EVENTS = 1_000;
 /** A cut after so many. */
@@ -64,6 +66,9 @@ async function comesBack(client: Client): Promise<void> {
   client.again();
 }
 
+/** The table says so too: they take an id before its event is there. */
+const LOSE_CUT_EVENTS = ['`eventsource` 2.0', '`fetch-event-source` 2.0'];
+
 /** Some of several lines. */
 const dataOf = (n: number): string => (n % 10 === 0 ? `${n}\nof several\n\nlines` : `${n} ✓`);
 
@@ -91,7 +96,7 @@ describe('a client that is not ours', () => {
       expect(returned.length).toBeGreaterThanOrEqual(EVENTS / PART - 1);
       expect(returned).not.toContain(undefined);
     };
-    await Promise.all(programs.map(read));
+    await Promise.all(programs.filter(({ name }) => !LOSE_CUT_EVENTS.includes(name)).map(read));
   }, 60_000);
 });
 
@@ -237,17 +242,47 @@ const ROWS: Record<string, (program: Program) => Promise<string>> = {
   },
   async 'an event that the cut hits'(program) {
     const text = `${RETRY}id: 1\ndata: a\n\nid: 2\ndata: b\n`;
-    const { client, hears, cut, asks, requests } = await visit(
+    const { client, hears, cut, requests } = await visit(
       program,
       streamOf(text),
-      streamOf(RETRY),
+      streamOf(`${RETRY}id: 3\ndata: c\n\n`),
     );
     if (client.again !== undefined) return PRINTS;
+    const heard = () => eventsOf(client).map(({ data }) => data);
     await hears(1);
     cut();
-    await asks(2);
-    expect(eventsOf(client).map(({ data }) => data)).toEqual(['a']);
+    await until(`${program.name} hears the next`, () => heard().some((data) => data.includes('c')));
+    if (heard().join() !== 'a,c') return 'is taken as it is';
     return requests[1]?.lastEventId === '1' ? 'comes again' : 'is lost';
+  },
+  async 'events that are cut at every byte'(program) {
+    const events = Array.from({ length: 100 }, (_none, n) => `${n + 1} ✓`);
+    const blocks = events.map((data, n) =>
+      Buffer.from(encodeFrame({ id: `${n + 1}`, type: 'n', data })),
+    );
+    const longest = Math.max(...blocks.map(({ length }) => length));
+    let cuts = 0;
+    const { url } = await answer((response, { url: path, headers }) => {
+      if (path !== '/stream') return status(404)(response);
+      const next = Number(headers['last-event-id'] ?? 0);
+      streamOf('retry: 5\n\n')(response);
+      if (cuts === longest) return void response.write(Buffer.concat(blocks.slice(next)));
+      const part = blocks[next + 1]!.subarray(0, cuts++);
+      response.write(Buffer.concat([blocks[next]!, part]), () => response.socket?.destroySoon());
+    });
+    const client = await open(program, `${url}stream`);
+    if (client.again !== undefined) return PRINTS;
+    const heard = () => eventsOf(client).map(({ data }) => data);
+    await until(`${program.name}: the last one`, () => heard().includes(events.at(-1)!));
+    const isMissing = events.some((data) => !heard().includes(data));
+    const areOthers = heard().some((data) => !events.includes(data));
+    const areTwice = new Set(heard()).size < heard().length;
+    const faults = [
+      isMissing && 'some lost',
+      areTwice && 'some twice',
+      areOthers && 'some mixed up',
+    ];
+    return faults.filter(Boolean).join(', ') || 'each once';
   },
   async '`sse-gap`'(program) {
     const { app, proxy, client } = await openApp(program);

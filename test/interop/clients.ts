@@ -4,46 +4,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
+import { createRequire } from 'node:module';
 import { EventSource } from 'eventsource';
+import { EventSource as EventSource5 } from 'eventsource-5';
+import { EventSource as UndiciEventSource } from 'undici';
 import { createEventSource } from 'eventsource-client';
 import { createParser } from 'eventsource-parser';
 import type { Browser } from 'playwright-core';
 import { CHROMIUM, launchChromium } from '../browser/chromium.js';
 import { findProgram, isAlive } from '../support/processes.js';
-
-export interface Heard {
-  readonly type: string;
-  readonly data: string;
-  readonly id: string;
-}
-
-/** Somebody else's client that reads a stream. */
-export interface Client {
-  /** All that it has handed over. */
-  readonly heard: readonly Heard[];
-  /** It has given up, or is content: it will not ask again. */
-  isOver(): boolean;
-  /** Of a client that does not come back by itself: a second request, with its last event ID. */
-  again?(): void;
-  close(): Promise<void> | void;
-}
-
-export interface Program {
-  /** As the docs call it. */
-  readonly name: string;
-  open(url: string): Promise<Client> | Client;
-  close(): Promise<void> | void;
-}
-
-/** The types that the tests send, for clients which want each by its name. */
-const TYPES = ['message', 'n', 'sse-gap'];
+import { startFirefox } from './firefox.js';
+import {
+  CLOSED,
+  eventSourceScript,
+  TYPES,
+  type Client,
+  type Heard,
+  type Program,
+} from './program.js';
 
 /** The clients of this machine; says which are missing. In CI that is a failure. */
 export async function startPrograms(): Promise<Program[]> {
   const programs = [
-    eventsource,
+    ...NODE_PROGRAMS,
     eventsourceClient,
-    CHROMIUM === undefined ? undefined : await fetchEventSource(),
+    ...(CHROMIUM === undefined ? [] : await startBrowserPrograms()),
+    await withProgram(findProgram('firefox-esr') ? 'firefox-esr' : 'firefox', startFirefox),
     await withProgram('go', startGo),
     await withProgram('python3', startPython),
     await withProgram('curl', startCurl),
@@ -51,21 +37,43 @@ export async function startPrograms(): Promise<Program[]> {
   return programs.filter((program) => program !== undefined);
 }
 
-const eventsource: Program = {
-  name: '`eventsource` 4.1',
+/** What the packages that are an `EventSource` have of one. */
+type SourceClass = new (url: string) => {
+  readonly readyState: number;
+  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void;
+  close(): void;
+};
+
+const require = createRequire(import.meta.url);
+const launchDarkly = require('launchdarkly-eventsource') as { EventSource: SourceClass };
+
+const sourceProgram = (name: string, Source: SourceClass): Program => ({
+  name,
   open(url) {
     const heard: Heard[] = [];
-    const source = new EventSource(url);
+    const source = new Source(url);
     for (const type of TYPES) {
-      source.addEventListener(type, ({ data, lastEventId }: MessageEvent<string>) =>
-        heard.push({ type, data, id: lastEventId }),
-      );
+      source.addEventListener(type, ({ data, lastEventId }) => {
+        heard.push({ type, data, id: lastEventId });
+      });
     }
-    const isOver = () => source.readyState === EventSource.CLOSED;
-    return { heard, isOver, close: () => source.close() };
+    source.addEventListener('error', () => {});
+    return { heard, isOver: () => source.readyState === CLOSED, close: () => source.close() };
   },
   close() {},
-};
+});
+
+const NODE_PROGRAMS = [
+  sourceProgram('`eventsource` 2.0', require('eventsource-2') as SourceClass),
+  sourceProgram(
+    '`eventsource` 3.0',
+    (require('eventsource-3') as { EventSource: SourceClass }).EventSource,
+  ),
+  sourceProgram('`eventsource` 4.1', EventSource),
+  sourceProgram('`eventsource` 5.1', EventSource5),
+  sourceProgram('`undici` 7.30', UndiciEventSource),
+  sourceProgram('`launchdarkly-eventsource` 2.2', launchDarkly.EventSource),
+];
 
 const eventsourceClient: Program = {
   name: '`eventsource-client` 1.2',
@@ -85,8 +93,8 @@ interface MessageOfPackage {
   readonly id?: string | undefined;
 }
 
-/** It needs a `window`: so, in a real one. */
-async function fetchEventSource(): Promise<Program> {
+/** Chromium's own client, and one that needs a `window`. */
+async function startBrowserPrograms(): Promise<Program[]> {
   const { outputFiles } = await build({
     entryPoints: ['@microsoft/fetch-event-source'],
     bundle: true,
@@ -94,9 +102,26 @@ async function fetchEventSource(): Promise<Program> {
     globalName: 'fetchEventSourcePackage',
     write: false,
   });
-  const browser: Browser = await launchChromium();
+  const browser = await launchChromium();
+  return [
+    pageProgram(browser, 'Chromium', eventSourceScript),
+    {
+      ...pageProgram(
+        browser,
+        '`fetch-event-source` 2.0',
+        (url) => `${outputFiles[0]!.text};
+        fetchEventSourcePackage.fetchEventSource('${url}', {
+          onmessage: ({ event, data, id }) => hear({ type: event || 'message', data, id }),
+        }).then(end, end);`,
+      ),
+      close: () => browser.close(),
+    },
+  ];
+}
+
+function pageProgram(browser: Browser, name: string, script: (url: string) => string): Program {
   return {
-    name: '`fetch-event-source` 2.0',
+    name,
     async open(url) {
       const heard: Heard[] = [];
       let over = false;
@@ -110,14 +135,10 @@ async function fetchEventSource(): Promise<Program> {
       await page.unrouteAll();
       await page.exposeFunction('hear', (event: Heard) => void heard.push(event));
       await page.exposeFunction('end', () => void (over = true));
-      await page.addScriptTag({ content: outputFiles[0]!.text });
-      await page.evaluate(`
-        fetchEventSourcePackage.fetchEventSource('${url}', {
-          onmessage: ({ event, data, id }) => hear({ type: event || 'message', data, id }),
-        }).then(end, end); 0`);
+      await page.addScriptTag({ content: script(url) });
       return { heard, isOver: () => over, close: () => page.close() };
     },
-    close: () => browser.close(),
+    close() {},
   };
 }
 

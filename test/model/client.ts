@@ -10,7 +10,12 @@ import { RecordingResponse, streamResponse } from '../support/recording-response
 /** What a client was told, in order. */
 export type Item =
   | { readonly kind: 'event'; readonly uid: number; readonly step: number }
-  | { readonly kind: 'gap'; readonly rooms: readonly string[]; readonly step: number }
+  | {
+      readonly kind: 'gap';
+      readonly rooms: readonly string[];
+      readonly reason: string;
+      readonly step: number;
+    }
   | { readonly kind: 'end'; readonly step: number };
 
 const settings = streamSettings({
@@ -90,8 +95,8 @@ export class ModelClient {
         if (event === 'sse-end') {
           this.items.push({ kind: 'end', step });
         } else if (event === 'sse-gap') {
-          const { rooms } = JSON.parse(data) as { rooms: string[] };
-          this.items.push({ kind: 'gap', rooms, step });
+          const gap = JSON.parse(data) as { rooms: string[]; reason: string };
+          this.items.push({ kind: 'gap', ...gap, step });
         } else {
           this.items.push({ kind: 'event', uid: Number(data), step });
         }

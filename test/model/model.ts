@@ -72,6 +72,8 @@ export interface Findings {
   readonly needless: string[];
   /** Streams of a job that went on after its last event, or ended before it. */
   readonly endless: string[];
+  /** Events that a room still kept when its gap was told, and that a client which asked for the rest did not get. */
+  readonly withheld: string[];
   readonly gaps: number;
   readonly events: number;
   /** Streams that ended with their job. */
@@ -97,6 +99,8 @@ interface Reader {
   readonly rooms: readonly string[];
   readonly open: (hub: Broadcaster) => Observable<unknown>;
   readonly wants: (uid: number) => boolean;
+  /** It asks for what is kept of a room with a gap. */
+  readonly wantsRest?: boolean;
   /** Owed is what is published after the step in which it connected without a last event ID. */
   since: number;
 }
@@ -148,7 +152,7 @@ export async function runModel(
     shared.append({ rooms, message, parts }).catch((error: unknown) => failures.push(error));
   };
 
-  const readers = Array.from({ length: 6 }, (_, n) => makeReader(n, schedule, currentStep));
+  const readers = Array.from({ length: 7 }, (_, n) => makeReader(n, schedule, currentStep));
   const connect = (reader: Reader): void => {
     if (reader.client.lastEventId === undefined) reader.since = schedule.step;
     reader.client.connect(reader.open(schedule.pick(processes)!.hub));
@@ -249,6 +253,7 @@ function makeReader(n: number, schedule: Schedule, step: () => number): Reader {
         hub.stream(rooms).pipe(concatMap(async (event) => (await schedule.pause(), event))),
       wants: all,
     },
+    { open: (hub) => hub.stream(rooms, { onGap: 'rest' }), wants: all, wantsRest: true },
     { rooms: [JOB], open: (hub) => hub.stream(JOB, { until: ['end'] }), wants: all },
   ];
   return { client, rooms, since: 0, ...kinds[n % kinds.length]! };
@@ -268,9 +273,12 @@ function judge(
   const doubled: string[] = [];
   const inverted: string[] = [];
   const endless: string[] = [];
+  const withheld: string[] = [];
+  // Where streams are told of gaps while they are open, nothing is replayed.
+  const onlyOnReturn = often.cut + often.loseNotification + often.loseEverything === 0;
   let gaps = 0;
   let ends = 0;
-  for (const [n, { client, rooms, wants, since }] of readers.entries()) {
+  for (const [n, { client, rooms, wants, since, wantsRest = false }] of readers.entries()) {
     const { items } = client;
     const { step: endedAt = Infinity } = items.find(({ kind }) => kind === 'end') ?? {};
     const got = new Map<number, number>();
@@ -291,6 +299,14 @@ function judge(
         if (rooms.includes(room) && !wasTold(items, published, event, room, goBackInPlace > 0)) {
           missed.push(`client ${n} was not told that ${room} lost event ${event.uid}`);
         }
+        if (
+          wantsRest &&
+          onlyOnReturn &&
+          rooms.includes(room) &&
+          isStillKept(items, published, event, room, maxEvents)
+        ) {
+          withheld.push(`client ${n} did not get event ${event.uid}, which ${room} kept`);
+        }
       }
     }
     if (client.hasEnded) {
@@ -308,7 +324,17 @@ function judge(
       if (isAllKept) needless.push(`client ${n}: ${item.rooms.join()}`);
     }
   }
-  return { missed, doubled, inverted, needless, endless, gaps, ends, events: published.length };
+  return {
+    missed,
+    doubled,
+    inverted,
+    needless,
+    endless,
+    withheld,
+    gaps,
+    ends,
+    events: published.length,
+  };
 }
 
 /**
@@ -332,6 +358,24 @@ function wasTold(
     }
   }
   return false;
+}
+
+/** Whether fewer events came to the room behind it than it keeps, whenever a gap was told because it had let go of some. */
+function isStillKept(
+  items: readonly Item[],
+  published: readonly Published[],
+  event: Published,
+  room: string,
+  maxEvents: number,
+): boolean {
+  const after = published.filter(({ uid, rooms }) => uid > event.uid && rooms.includes(room));
+  return items
+    .filter((item) => item.kind === 'gap')
+    .filter((gap) => gap.step >= event.step && gap.rooms.includes(room))
+    .every(
+      ({ step, reason }) =>
+        reason === 'trimmed' && after.filter((later) => later.step <= step).length < maxEvents,
+    );
 }
 
 function turn(): Promise<void> {

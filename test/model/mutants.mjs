@@ -56,6 +56,20 @@ export const MUTANTS = [
     replace: '    this.pass(event);',
   },
   {
+    name: 'the rest of a room with a gap is left out',
+    spec: 'resume',
+    file: 'lib/resume.ts',
+    find: '  if (rest && withGap.length > 0) {',
+    replace: '  if (rest && withGap.length > 99) {',
+  },
+  {
+    name: 'the rest of a room with a gap is the oldest',
+    spec: 'resume',
+    file: 'lib/resume.ts',
+    find: 'maxEvents: cap.events, maxBytes: cap.bytes, newest: true };',
+    replace: 'maxEvents: 2, maxBytes: cap.bytes, newest: false };',
+  },
+  {
     name: 'the chain is not looked at',
     spec: 'resume-redis',
     file: 'lib/redis/follower.ts',

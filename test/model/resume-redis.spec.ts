@@ -86,7 +86,14 @@ describeRedis(
             options,
             (schedule, maxEvents) => new RedisModelLog(server, schedule, maxEvents),
           );
-          const nothing = { missed: [], doubled: [], inverted: [], needless: [], endless: [] };
+          const nothing = {
+            missed: [],
+            doubled: [],
+            inverted: [],
+            needless: [],
+            endless: [],
+            withheld: [],
+          };
           expect({ seed, ...wrong }).toEqual({ seed, ...nothing });
           events += published;
           ended += ends;

@@ -48,7 +48,14 @@ describe('a client that drops at any step and returns to any process', () => {
       let told = 0;
       for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
         const { events: published, gaps, ends, ...wrong } = await runModel(seed, options);
-        const nothing = { missed: [], doubled: [], inverted: [], needless: [], endless: [] };
+        const nothing = {
+          missed: [],
+          doubled: [],
+          inverted: [],
+          needless: [],
+          endless: [],
+          withheld: [],
+        };
         expect({ seed, ...wrong }).toEqual({ seed, ...nothing });
         events += published;
         ended += ends;

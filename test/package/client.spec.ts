@@ -48,9 +48,10 @@ describe('the client', () => {
 
   it('loads nothing but its own files and the parser', () => {
     const loaded = [...modulesOf('index.ts').keys()];
+    const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
     const onlyTypes = ['connect.options.ts', 'stream-event.ts', 'stream-state.ts'];
     expect([...loaded, ...onlyTypes].sort()).toEqual(
-      ['../parser.ts', '../protocol.ts', ...readdirSync(folder)].sort(),
+      ['../parser.ts', '../protocol.ts', ...files].sort(),
     );
   });
 
@@ -96,7 +97,7 @@ describe('the client', () => {
     expect(printed.split('\n')).toEqual(['nestjs-eventstream', '1', '2']);
   }, 30_000);
 
-  it('is at most 5.2 kB, minified and zipped', async () => {
+  it('is at most 5.4 kB, minified and zipped', async () => {
     const { code } = minifySync(bundle(), { module: true, compress: true, mangle: true });
     // The bundle is whole: it loads, and exports what the entry point exports.
     const url = `data:text/javascript,${encodeURIComponent(code)}`;
@@ -106,6 +107,6 @@ describe('the client', () => {
     ]);
     const { length } = gzipSync(code);
     process.stdout.write(`the client: ${code.length} B minified, ${length} B zipped\n`);
-    expect(length).toBeLessThanOrEqual(5_200);
+    expect(length).toBeLessThanOrEqual(5_400);
   });
 });

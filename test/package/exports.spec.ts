@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as root from 'nestjs-eventstream';
 
 const folder = join(import.meta.dirname, '../..');
+const textOf = (path: string): string => readFileSync(join(folder, path), 'utf8');
 
 describe('the package', () => {
   it('exports these names, and no others', () => {
@@ -30,6 +31,7 @@ describe('the package', () => {
       'SseSerializeError',
       'SseStream',
       'SseType',
+      'acceptsEventStream',
       'getBroadcasterToken',
       'poll',
     ]);
@@ -41,25 +43,45 @@ describe('the package', () => {
     }
   });
 
+  const folders = readdirSync(join(folder, 'lib'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+  const manifest = JSON.parse(textOf('package.json')) as {
+    main: string;
+    types: string;
+    typesVersions: Record<string, Record<string, string[]>>;
+    exports: object;
+  };
+
   it('has an entry point for each folder in lib/, and for the root', () => {
-    const lib = join(folder, 'lib');
-    const folders = readdirSync(lib, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => name);
     const expected = ['', ...folders].map((name) => {
-      const built = `./dist/lib/${name === '' ? '' : `${name}/`}index`;
-      expect(existsSync(join(lib, name, 'index.ts'))).toBe(true);
+      const path = `lib/${name === '' ? '' : `${name}/`}index`;
+      expect(existsSync(join(folder, `${path}.ts`))).toBe(true);
+      // It must not have code of its own: there would be two of each class.
+      const required = textOf(`${path}.cts`).replace(/^\/.*\n/gm, '');
+      expect(required).toBe("export * from './index.js';\n");
+      const built = `./dist/${path}`;
       return [
         name === '' ? '.' : `./${name}`,
-        { types: `${built}.d.ts`, default: `${built}.js` },
+        {
+          require: { types: `${built}.d.cts`, default: `${built}.cjs` },
+          default: { types: `${built}.d.ts`, default: `${built}.js` },
+        },
       ] as const;
     });
-    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-      exports: object;
-    };
     expect(manifest.exports).toEqual({
       ...Object.fromEntries(expected),
       './package.json': './package.json',
     });
+  });
+
+  it('has the same entry points for compilers that do not read `exports`', () => {
+    const { main, types, typesVersions } = manifest;
+    expect({ main, types }).toEqual({
+      main: './dist/lib/index.js',
+      types: './dist/lib/index.d.ts',
+    });
+    const expected = folders.map((name) => [name, [`dist/lib/${name}/index.d.ts`]] as const);
+    expect(typesVersions).toEqual({ '*': Object.fromEntries(expected) });
   });
 });

@@ -15,7 +15,6 @@ import {
   PROXIES,
   startProxyServer,
   stopAllProxies,
-  type ProxyName,
   type ProxyOptions,
 } from '../support/proxy-servers.js';
 import { ADAPTERS, serve, type ServeOptions, type TestApp } from '../support/serve.js';
@@ -25,6 +24,8 @@ import { until } from '../support/until.js';
 /** A real silence of so many seconds, by command: longer than both proxies wait by default. */
 const IDLE_S = Number(process.env['PROXY_IDLE'] ?? 0);
 const describeIdle: typeof describe.skip = IDLE_S > 0 ? describe : describe.skip;
+
+type ProxyName = (typeof PROXIES)[number];
 
 const SETTINGS = {
   nginx: {

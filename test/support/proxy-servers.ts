@@ -22,30 +22,48 @@ const SERVERS = {
   nginx: {
     file: 'nginx.conf',
     program: findProgram('nginx'),
-    args: ['-c'],
+    args: ({ config }: Run) => ['-c', config],
     around: aroundNginx,
   },
   httpd: {
     file: 'httpd.conf',
     program: HTTPD_ROOT === undefined ? undefined : findProgram('apache2', 'httpd'),
-    args: ['-D', 'FOREGROUND', '-f'],
+    args: ({ config }: Run) => ['-D', 'FOREGROUND', '-f', config],
     around: aroundHttpd,
   },
   haproxy: {
     file: 'haproxy.cfg',
     program: findProgram('haproxy'),
-    args: ['-db', '-f'],
+    args: ({ config }: Run) => ['-db', '-f', config],
     around: ({ global, site }: Around) => `${global}\n${site}`,
+  },
+  varnish: {
+    file: 'varnish.vcl',
+    program: findProgram('varnishd'),
+    args: ({ config, folder, port }: Run) => [
+      '-F',
+      '-j',
+      'none',
+      '-n',
+      join(folder, 'work'),
+      '-a',
+      `127.0.0.1:${port}`,
+      '-f',
+      config,
+    ],
+    // The version comes first, and of several subroutines with one name all run, in their order.
+    around: ({ global, site }: Around) => site.replace('vcl 4.1;', `vcl 4.1;\n${global}`),
   },
 };
 
 export type ProxyName = keyof typeof SERVERS;
-export const PROXIES = Object.keys(SERVERS) as ProxyName[];
+/** Without Varnish, which knows no TLS: it has tests of its own. */
+export const PROXIES = ['nginx', 'httpd', 'haproxy'] as const satisfies ProxyName[];
 
 /** Without one its suites are skipped, in CI they fail. */
 const isSkipped = (name: ProxyName): boolean =>
   SERVERS[name].program === undefined && process.env.CI !== 'true';
-for (const name of PROXIES.filter(isSkipped)) {
+for (const name of (Object.keys(SERVERS) as ProxyName[]).filter(isSkipped)) {
   process.stdout.write(`${name} is missing: what needs it is skipped\n`);
 }
 
@@ -125,11 +143,15 @@ export class ProxyServer {
   /** Resolves when it takes connections. */
   async start(): Promise<void> {
     const { program = this.name, args } = SERVERS[this.name];
-    const child = spawn(program, [...args, this.config], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      // A group of its own, so that its workers end with it.
-      detached: true,
-    });
+    const child = spawn(
+      program,
+      args({ config: this.config, folder: this.folder, port: this.port }),
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        // A group of its own, so that its workers end with it.
+        detached: true,
+      },
+    );
     this.child = child;
     let failure: Error | undefined;
     let output = '';
@@ -161,6 +183,12 @@ export class ProxyServer {
     this.keeper.kill('SIGKILL');
     await rm(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+interface Run {
+  readonly config: string;
+  readonly folder: string;
+  readonly port: number;
 }
 
 interface Around {

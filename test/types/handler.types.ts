@@ -45,6 +45,14 @@ export class Handlers {
     return of(after, row, optional, both, connection.id);
   }
 
+  @SseStream('json', { negotiate: true }) json(): { no: number } | Observable<number> {
+    return { no: 1 };
+  }
+  // @ts-expect-error without it a handler has to stream
+  @SseStream('no-json', { negotiate: false }) noJson(): { no: number } {
+    return { no: 1 };
+  }
+
   // @ts-expect-error a number is no stream
   @SseStream('number') number(): number {
     return 1;

@@ -450,7 +450,11 @@ describe('the head of a stream', () => {
 
   it.each(['1.0', '2.0'])('has no Connection header on HTTP/%s', (httpVersion) => {
     const raw = new RecordingResponse();
-    streamResponse(raw, { httpVersion }).begin();
+    streamResponse(raw, { httpVersion }).begin(
+      {},
+      () => {},
+      () => {},
+    );
     expect(raw.head?.headers).not.toHaveProperty('Connection');
     expect(raw.head?.headers).toHaveProperty('Content-Type', 'text/event-stream');
   });

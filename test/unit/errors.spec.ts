@@ -165,6 +165,14 @@ describe('the preview of a value', () => {
     expect(shown).toBe(text ?? shown);
   });
 
+  it('of the errors of others is cut in a message, and of this library never', () => {
+    const [own, remedy] = [`it failed (${'x'.repeat(400)})`, 'try again'];
+    const error = new SseError('SSE_LOG_UNAVAILABLE', `${own}; ${remedy}`);
+    expect(describeThrown(error)).toBe(`${own}; ${remedy}`);
+    expect(describeThrown(new AggregateError([error]))).toBe(`${own}; ${remedy}`);
+    expect(describeThrown(new Error(own))).toContain('characters');
+  });
+
   it('of a long text is cut and tells its length', () => {
     const text = preview('x'.repeat(1000));
     expect(text.length).toBeLessThan(120);

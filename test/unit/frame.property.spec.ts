@@ -67,7 +67,8 @@ function expected(message: SseMessage): Received | 'refused' {
   }
   if (typeof id === 'number' && !Number.isFinite(id)) return 'refused';
   if (retry !== undefined && !(Number.isSafeInteger(retry) && retry >= 0)) return 'refused';
-  const text = textOf(data);
+  // A type alone is an event, too.
+  const text = data === undefined && type !== undefined ? '' : textOf(data);
   if (text === undefined && data !== undefined) return 'refused';
   return {
     events:
@@ -172,7 +173,7 @@ describe('a random message', () => {
         expect(event).toEqual({
           type: message.type || 'message',
           id: message.id === undefined ? undefined : String(message.id),
-          data: 'probe',
+          data: message.type === undefined ? 'probe' : '\nprobe',
         });
       });
       fc.assert(property, { ...parameters, numRuns: Math.ceil(runs / 5) });

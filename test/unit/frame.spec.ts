@@ -21,6 +21,12 @@ const cycle: Record<string, unknown> = {};
 cycle['self'] = cycle;
 
 const png = [0x89, 0x50, 0x4e, 0x47];
+const shared = (bytes: Iterable<number>): SharedArrayBuffer => {
+  const all = [...bytes];
+  const buffer = new SharedArrayBuffer(all.length);
+  new Uint8Array(buffer).set(all);
+  return buffer;
+};
 
 describe('the frame of a message', () => {
   it.each<[string, SseMessage, string]>([
@@ -82,6 +88,11 @@ describe('the frame of a message', () => {
       'data: iVBORw==\n\n',
     ],
     ['no bytes', { data: new Uint8Array(0) }, 'data: \n\n'],
+    ['an ArrayBuffer', { data: new Uint8Array(png).buffer }, 'data: iVBORw==\n\n'],
+    ['a SharedArrayBuffer', { data: shared(png) }, 'data: iVBORw==\n\n'],
+    ['a DataView', { data: new DataView(new Uint8Array(png).buffer) }, 'data: iVBORw==\n\n'],
+    ['other views', { data: new Uint16Array(new Uint8Array(png).buffer) }, 'data: iVBORw==\n\n'],
+    ['a type alone', { type: 'ping' }, 'event: ping\ndata: \n\n'],
     ['fields set to undefined', { data: 'x', id: undefined, type: undefined }, 'data: x\n\n'],
   ])('is byte-exact for %s', (_title, message, bytes) => {
     expect(encodeFrame(message)).toBe(bytes);
@@ -146,6 +157,10 @@ describe('a message that cannot be carried', () => {
     expect(() => encodeFrame({ retry: -1 })).toThrow(
       'retry: expected whole milliseconds from 0, got -1',
     );
+  });
+
+  it('refuses a Blob, which JSON would make an empty object of', () => {
+    expect(() => encodeFrame({ data: new Blob(['x']) })).toThrow(/await blob\.arrayBuffer\(\)/);
   });
 
   it.each<[string, unknown]>([

@@ -55,6 +55,12 @@ describe('what a handler emits', () => {
       'name: not a field of a message; put the object into `data`, or map it with `map`',
     );
   });
+
+  it('is told that the name of an event is `type`, where it has `event`', () => {
+    expect(() => encodeFrame(toMessage({ event: 'x', data: 1 }))).toThrow(
+      'event: not a field of a message; the name of an event is `type`',
+    );
+  });
 });
 
 describe('a map', () => {

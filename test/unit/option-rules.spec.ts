@@ -83,9 +83,9 @@ describe('object()', () => {
     [{ one: 0 }, '', 'one: expected a positive integer, got 0'],
     [{ one: 0 }, 'top', 'top.one: expected a positive integer, got 0'],
     [{ two: { on: 1 } }, 'top', 'top.two.on: expected a function, got 1'],
-    [{ on: 1 }, 'top', 'top.on: expected one of one, two, got "this name"'],
-    [{ two: { onn: true } }, '', 'two.onn: expected one of on, got "this name"'],
-    [{ toString: 1 }, '', 'toString: expected one of one, two, got "this name"'],
+    [{ on: 1 }, 'top', 'top.on: no such option; did you mean one?'],
+    [{ two: { onn: true } }, '', 'two.onn: no such option; did you mean on?'],
+    [{ toString: 1 }, '', 'toString: no such option; expected one of one, two'],
   ])('refuses %j at "%s": %s', (value, path, message) => {
     expect(() => rule(path, value)).toThrow(SseOptionsError);
     expect(() => rule(path, value)).toThrow(message);

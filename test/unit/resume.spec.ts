@@ -30,6 +30,25 @@ describe('what a last event ID says to a log', () => {
   });
 });
 
+describe('what a last event ID says to a log that knows where its epoch began', () => {
+  it.each([
+    ['1.now.1d', 'unknown'],
+    ['1.now.1e', 50],
+    ['1.now.1f', 51],
+    ['1.now.2s', 100],
+  ])('%s: %p', (text, says) => {
+    expect(positionIn({ ...HEAD, begin: 50 }, text)).toBe(says);
+  });
+
+  it('takes what an empty log gave out', async () => {
+    const log = new MemoryEventLog(SSE_DEFAULTS.history);
+    const head = await log.head();
+    const message = { data: 'x' };
+    await log.append({ rooms: ['a'], message, parts: encodeParts(message) });
+    expect(positionIn(await log.head(), formatCursor(head))).toBe(head.position);
+  });
+});
+
 describe('a room is covered', () => {
   const entry = (previous: number) => ({ previous }) as RoomEntry;
   it.each([

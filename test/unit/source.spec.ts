@@ -13,6 +13,10 @@ class Gate {
 
   constructor(private readonly isOpen = false) {}
 
+  beginAfter(): void {}
+  patience(): Promise<void> {
+    return Promise.resolve();
+  }
   room(): Promise<void> {
     this.asked++;
     if (this.isOpen) return nextTurn();

@@ -1,11 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { of } from 'rxjs';
 import { SseConnections } from '../../lib/connections.js';
+import type { RouteInterceptors } from '../../lib/route-interceptors.js';
 import { SseInterceptor } from '../../lib/sse.interceptor.js';
 
+const noneAround = { toPlain: () => undefined } as unknown as RouteInterceptors;
 const intercept = (context: object): unknown => {
-  const interceptor = new SseInterceptor(new SseConnections(), {});
+  const interceptor = new SseInterceptor(
+    new HttpAdapterHost(),
+    new SseConnections(),
+    {},
+    noneAround,
+  );
   return interceptor.intercept(context as ExecutionContext, { handle: () => of(undefined) });
 };
 const http = (response: object) => ({

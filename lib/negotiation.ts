@@ -1,0 +1,33 @@
+/** They have no body by definition. https://www.rfc-editor.org/rfc/rfc9110#name-status-codes */
+const NO_BODY: readonly number[] = [204, 205, 304];
+
+/** What a media range says of event streams, by how exact it is: the most exact one counts. */
+const RANGES = ['*/*', 'text/*', 'text/event-stream'];
+
+/**
+ * Whether an `Accept` header allows `text/event-stream`. Without one, and where it says nothing that can be understood, it does.
+ * https://www.rfc-editor.org/rfc/rfc9110#name-accept
+ * @publicApi
+ */
+export function acceptsEventStream(accept: string | undefined): boolean {
+  let exactness = -1;
+  let quality = 0;
+  let isEmpty = true;
+  for (const part of (accept ?? '').split(',')) {
+    const [range = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase());
+    if (!range.includes('/')) continue;
+    isEmpty = false;
+    const exact = RANGES.indexOf(range);
+    const q = Number(parameters.find((text) => text.startsWith('q='))?.slice(2) || 1);
+    if (exact > exactness || (exact === exactness && q > quality)) {
+      exactness = exact;
+      quality = q;
+    }
+  }
+  return isEmpty || (exactness >= 0 && quality > 0);
+}
+
+/** Whether a handler has answered with its status alone: `declared` is that of `@HttpCode()`, under which no stream could ever begin. */
+export function isWithoutBody(status: number, declared: number): boolean {
+  return status !== declared && NO_BODY.includes(status);
+}

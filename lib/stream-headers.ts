@@ -1,0 +1,62 @@
+/** A header as Node takes it; `undefined`: none. */
+export type HeaderValue = number | string | string[] | undefined;
+type Headers = Readonly<Record<string, HeaderValue>>;
+
+export const EVENT_STREAM = 'text/event-stream';
+
+/** Proxies must neither keep, change nor hold back what is written. */
+export const STREAM_HEADERS = {
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+};
+
+/**
+ * The headers of a stream: the library's, then what the app has set on the response, then the option `headers`. An
+ * app that sets `Cache-Control` for its own reasons seldom knows of proxies that compress and hold back, so
+ * `no-transform` stays, unless the option leaves it out.
+ */
+export function streamHeaders(connection: Headers, app: Headers, own: Headers): Headers {
+  const type = contentTypeIn(own) ?? contentTypeIn(app) ?? EVENT_STREAM;
+  const cacheControl = valueOf(app, 'cache-control');
+  const sources = [
+    STREAM_HEADERS,
+    connection,
+    app,
+    cacheControl === undefined ? {} : { 'Cache-Control': withNoTransform(cacheControl) },
+    own,
+    { 'Content-Type': type },
+  ];
+  return mergeHeaders(sources);
+}
+
+/** Later sources win; a name counts in any case. */
+export function mergeHeaders(sources: readonly Headers[]): Headers {
+  const byName = new Map<string, [string, HeaderValue]>();
+  for (const source of sources) {
+    for (const [name, value] of Object.entries(source)) {
+      if (value !== undefined) byName.set(name.toLowerCase(), [name, value]);
+    }
+  }
+  return Object.fromEntries(byName.values());
+}
+
+/** Whether this is the type of an event stream, whatever its parameters, such as `charset`, are. */
+export function isEventStreamType(type: string): boolean {
+  return type.split(';', 1)[0]?.trim().toLowerCase() === EVENT_STREAM;
+}
+
+/** Any other type would keep every client from reading the stream. */
+function contentTypeIn(headers: Headers): string | undefined {
+  const type = String(valueOf(headers, 'content-type') ?? '');
+  return isEventStreamType(type) ? type : undefined;
+}
+
+function withNoTransform(cacheControl: HeaderValue): string {
+  const text = String(cacheControl);
+  return /\bno-transform\b/i.test(text) ? text : `${text}, no-transform`;
+}
+
+function valueOf(headers: Headers, name: string): HeaderValue {
+  const entry = Object.entries(headers).find(([known]) => known.toLowerCase() === name);
+  return entry?.[1];
+}

@@ -1,0 +1,152 @@
+// Clients that take no event streams, and handlers that answer without one.
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Body, Controller, Headers, HttpCode, RequestMethod, Res } from '@nestjs/common';
+import { acceptsEventStream, SseConnections, SseStream } from 'nestjs-eventstream';
+import { EMPTY, NEVER, of } from 'rxjs';
+import { ADAPTERS, serve } from '../support/serve.js';
+
+/** What both platforms' responses can do. */
+interface Response {
+  status(code: number): Response;
+  header(name: string, value: string): Response;
+}
+
+let calls = 0;
+
+@Controller()
+class Routes {
+  @SseStream('stream') stream() {
+    calls++;
+    return of('a');
+  }
+  @SseStream('held') held() {
+    return NEVER;
+  }
+  @SseStream('either', { negotiate: true }) either(@Headers('accept') accept?: string) {
+    calls++;
+    return acceptsEventStream(accept) ? of('a') : { list: ['a'] };
+  }
+  @SseStream('always', { negotiate: true }) always() {
+    return of('a');
+  }
+  @SseStream('rpc', { method: RequestMethod.POST, negotiate: true })
+  async rpc(@Body() body: { ask: string }, @Res({ passthrough: true }) response: Response) {
+    if (body.ask === 'nothing') response.status(202);
+    if (body.ask === 'list') response.header('x-session', '7');
+    if (body.ask === 'text') return 'text';
+    return body.ask === 'nothing' ? undefined : body.ask === 'list' ? ['a'] : of('a');
+  }
+  @SseStream('over') over(@Res({ passthrough: true }) response: Response) {
+    response.status(204).header('x-why', 'over');
+    return EMPTY;
+  }
+  @SseStream('over-later') async overLater(@Res({ passthrough: true }) response: Response) {
+    response.status(204).header('x-why', 'over');
+    return NEVER;
+  }
+  @SseStream('accepted') @HttpCode(202) accepted() {
+    return of('a');
+  }
+}
+
+afterEach(() => {
+  calls = 0;
+});
+
+describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
+  const start = async () => {
+    const app = await serve(Routes, { adapter });
+    const ask = async (path: string, accept?: string, init: RequestInit = {}) => {
+      const headers = { ...(init.headers as object), ...(accept === undefined ? {} : { accept }) };
+      const response = await fetch(`${app.url}${path}`, { ...init, headers });
+      return { response, type: response.headers.get('content-type'), text: await response.text() };
+    };
+    const post = (body: object, accept = 'application/json, text/event-stream') =>
+      ask('/rpc', accept, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      });
+    return { app, ask, post };
+  };
+
+  it.each([undefined, '*/*', 'text/*', 'text/event-stream', 'application/json, */*;q=0.1'])(
+    'of %p gets the stream',
+    async (accept) => {
+      const { ask } = await start();
+      for (const path of ['/stream', '/either', '/always']) {
+        const { response, text } = await ask(path, accept);
+        expect([response.status, text]).toEqual([200, expect.stringContaining('data: a\n\n')]);
+      }
+    },
+  );
+
+  it.each(['application/json', 'text/html', 'text/event-stream;q=0', '*/*, text/event-stream;q=0'])(
+    'of %p gets 406, and the handler is not called',
+    async (accept) => {
+      const { app, ask } = await start();
+      const { response, text } = await ask('/stream', accept);
+      expect(response.status).toBe(406);
+      expect(JSON.parse(text)).toMatchObject({
+        statusCode: 406,
+        message: `this route answers with text/event-stream, which the header "Accept: ${accept}" does not allow`,
+      });
+      expect([calls, app.nest.get(SseConnections).count]).toEqual([0, 0]);
+    },
+  );
+
+  it('gets JSON from a route that has both', async () => {
+    const { app, ask } = await start();
+    const { response, type, text } = await ask('/either', 'application/json');
+    expect([response.status, type]).toEqual([200, expect.stringContaining('application/json')]);
+    expect(JSON.parse(text)).toEqual({ list: ['a'] });
+    expect(response.headers.get('vary')).toMatch(/Accept/i);
+    expect([calls, app.nest.get(SseConnections).count]).toEqual([1, 0]);
+  });
+
+  it('gets 406 where the handler has only a stream for it', async () => {
+    const { app, ask } = await start();
+    expect((await ask('/always', 'application/json')).response.status).toBe(406);
+    expect(app.nest.get(SseConnections).count).toBe(0);
+  });
+
+  it('gets JSON, text, a stream, or a status alone from one POST route', async () => {
+    const { app, post } = await start();
+    const list = await post({ ask: 'list' });
+    expect([list.response.status, list.text]).toEqual([200, '["a"]']);
+    expect(list.response.headers.get('x-session')).toBe('7');
+    expect((await post({ ask: 'text' })).text).toBe('text');
+    const nothing = await post({ ask: 'nothing' });
+    expect([nothing.response.status, nothing.text]).toEqual([202, '']);
+    expect((await post({ ask: 'stream' })).text).toContain('data: a\n\n');
+    expect(app.nest.get(SseConnections).count).toBe(0);
+    expect(app.logged).toEqual([]);
+  });
+
+  it.each(['/over', '/over-later'])(
+    'is told by 204 of %s that there is no stream',
+    async (path) => {
+      const { app, ask } = await start();
+      const { response, text } = await ask(path, 'text/event-stream');
+      expect([response.status, text]).toEqual([204, '']);
+      expect(response.headers.get('x-why')).toBe('over');
+      expect(app.nest.get(SseConnections).count).toBe(0);
+    },
+  );
+
+  it('gets a stream with the status of @HttpCode()', async () => {
+    const { ask } = await start();
+    const { response, text } = await ask('/accepted');
+    expect([response.status, text]).toEqual([202, expect.stringContaining('data: a\n\n')]);
+  });
+
+  it('that takes only JSON is told by a status that all places are taken', async () => {
+    const app = await serve(Routes, { adapter, sse: { limits: { maxConnections: 1 } } });
+    const held = app.open('/held');
+    await held.response;
+    const ask = (accept: string) => fetch(`${app.url}/either`, { headers: { accept } });
+    expect((await ask('application/json')).status).toBe(503);
+    expect((await ask('text/event-stream')).status).toBe(200);
+    held.abort();
+  });
+});
