@@ -66,7 +66,7 @@ const LATE: Record<string, Method> = {
 };
 
 /** Fastify's reply would keep a header for nobody, and log a line that names no stream. */
-const LATE_OF_REPLY = { send: ignored('send'), header: ignored('header') };
+const LATE_OF_REPLY: Record<string, Method> = { send: ignored('send'), header: ignored('header') };
 
 /** The error that is on its way to an exception filter. */
 let caught: unknown;
@@ -75,7 +75,10 @@ function tell(raw: Owned, method: string, name?: unknown): void {
   const owner = raw[OWNER];
   if (owner === undefined || owner.isEnding) return;
   const call = typeof name === 'string' ? `${method}(${JSON.stringify(name)})` : `${method}()`;
-  warnOfLateAnswer(owner.route, call, caught, new Error().stack);
+  // From the caller of the method.
+  const caller: { stack?: string } = {};
+  Error.captureStackTrace(caller, LATE[method] ?? LATE_OF_REPLY[method]);
+  warnOfLateAnswer(owner.route, call, caught, caller.stack);
 }
 
 /** Nest asks of each error whether it is one of these. It never is; the question shows which error a filter is about to answer. */

@@ -181,13 +181,11 @@ export function warnOfFrozenEvent(error: unknown, route: string): void {
   warnOnce(`frozen ${route}`, text);
 }
 
-/** The first line of a stack that is neither Node's, nor a package's, nor this library's. */
+/** The first line of a stack that is neither Node's nor a package's. */
 function frameOfApp(stack = ''): string | undefined {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
   const isForeign = /node_modules|node:|<anonymous>/;
-  const own = import.meta.dirname;
-  const frame = frames.find((line) => !isForeign.test(line) && !line.includes(own));
-  return frame?.trim();
+  return frames.find((line) => !isForeign.test(line))?.trim();
 }
 
 /** At start-up: with `@Sse()` these see each event, here the set-up alone. */

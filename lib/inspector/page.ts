@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 interface Page {
   readonly html: string;
@@ -43,7 +44,16 @@ export function readPage(): Page {
 }
 
 function read(name: string): string {
-  return readFileSync(join(import.meta.dirname, 'page', name), 'utf8');
+  return readFileSync(join(ownFolder(), 'page', name), 'utf8');
+}
+
+/** Not `import.meta`, which does not compile where a test runner makes CommonJS of this file. */
+function ownFolder(): string {
+  const { prepareStackTrace } = Error;
+  Error.prepareStackTrace = (_error, [site]) => site?.getFileName();
+  const file = new Error().stack ?? '';
+  Error.prepareStackTrace = prepareStackTrace;
+  return dirname(file.startsWith('file:') ? fileURLToPath(file) : file);
 }
 
 function hashOf(text: string): string {

@@ -58,6 +58,7 @@ export async function moveStream(app: NestApp): Promise<void> {
 export const STREAM_TEST = `import { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { Broadcaster } from 'nestjs-eventstream';
+import { SseInspectorModule } from 'nestjs-eventstream/inspector';
 import { openStream } from 'nestjs-eventstream/testing';
 import { AppModule } from './../src/app.module';
 
@@ -65,7 +66,8 @@ describe('the stream', () => {
   let app: INestApplication;
 
   beforeEach(async () => {
-    const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
+    const inspector = SseInspectorModule.forRoot({ guard: { canActivate: () => true } });
+    const module = await Test.createTestingModule({ imports: [AppModule, inspector] }).compile();
     app = module.createNestApplication();
   });
 
