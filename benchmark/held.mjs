@@ -1,6 +1,6 @@
 // What one thing of a hub holds when it is filled: a process for each, so that none begins with the leavings of another.
-import { Broadcaster } from '../dist/lib/broadcaster.js';
-import { MemoryEventLog } from '../dist/lib/event-log-memory.js';
+import { Broadcaster } from '../dist/lib/hub/broadcaster.js';
+import { MemoryEventLog } from '../dist/lib/log/event-log-memory.js';
 import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { map } from 'rxjs';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';

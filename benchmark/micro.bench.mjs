@@ -3,10 +3,10 @@
 // Measured with tinybench: how long a call takes in a loop that does nothing else, on the built files.
 // Not shown: what they cost in an app, where caches are cold; for that there are the races.
 import { Bench } from 'tinybench';
-import { Batch } from '../dist/lib/batch.js';
-import { formatCursor, parseCursors } from '../dist/lib/cursor.js';
-import { encodeFrame } from '../dist/lib/frame.js';
-import { Rooms } from '../dist/lib/rooms.js';
+import { Batch } from '../dist/lib/output/batch.js';
+import { formatCursor, parseCursors } from '../dist/lib/wire/cursor.js';
+import { encodeFrame } from '../dist/lib/wire/frame.js';
+import { Rooms } from '../dist/lib/hub/rooms.js';
 import { report } from './race.mjs';
 
 const message = { type: 'n', id: '1.abcdefgh.hgfedcba', data: { n: 1, note: 'x'.repeat(86) } };

@@ -6,10 +6,10 @@
 // The ratio between the two sizes is what matters: it says whether a resume depends on how much is kept. In the same run
 // and turn by turn, so that a machine that changes its speed changes both.
 // Not shown: writing the missed events to sockets (see the fan-out benchmark), a log on another machine.
-import { MemoryEventLog } from '../dist/lib/event-log-memory.js';
-import { encodeParts } from '../dist/lib/frame.js';
-import { formatCursor } from '../dist/lib/cursor.js';
-import { readMissed } from '../dist/lib/resume.js';
+import { MemoryEventLog } from '../dist/lib/log/event-log-memory.js';
+import { encodeParts } from '../dist/lib/wire/frame.js';
+import { formatCursor } from '../dist/lib/wire/cursor.js';
+import { readMissed } from '../dist/lib/log/resume.js';
 
 const ROOMS = 1_000;
 const MISSED = 50;

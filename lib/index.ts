@@ -4,20 +4,18 @@
  */
 
 // the module
-export { SseModule } from './sse.module.js';
-export { SSE_DEFAULTS } from './sse.options.js';
+export { SseModule } from './nest/sse.module.js';
+export { SSE_DEFAULTS } from './options/defaults.js';
 export type {
   BackpressureOptions,
   KeepAliveOptions,
-  LimitsOptions,
-  RetryRange,
-  ShutdownOptions,
-  SseFeature,
-  SseModuleOptions,
-  SseOptionsFactory,
   SseStreamOptions,
   StreamOptions,
-} from './sse.options.js';
+} from './connection/stream.options.js';
+export type { LimitsOptions, ShutdownOptions } from './connection/connections.options.js';
+export type { RetryRange } from './options/retry.js';
+export type { SseFeature } from './hub/hub.options.js';
+export type { SseModuleOptions, SseOptionsFactory } from './nest/module.options.js';
 
 // what a controller author types
 export {
@@ -29,37 +27,38 @@ export {
   SseRetry,
   SseStream,
   SseType,
-} from './sse.decorators.js';
-export { poll } from './poll.js';
-export { acceptsEventStream } from './negotiation.js';
-export type { SseSource } from './source.js';
-export type { SseMap } from './message.js';
-export type { Serialize, SseMessage } from './frame.js';
+} from './nest/sse.decorators.js';
+export { poll } from './nest/poll.js';
+export { acceptsEventStream } from './wire/negotiation.js';
+export type { SseSource } from './nest/handler-result.js';
+export type { SseMap } from './connection/stream.options.js';
+export type { Serialize, SseMessage } from './wire/frame.js';
 
 // open streams
-export { SseConnection } from './connection.js';
-export type { CloseReason } from './connection.js';
-export type { HttpRequest } from './response.js';
-export { SseConnections } from './connections.js';
-export type { ClosedConnection } from './connections.js';
-export type { Overflow } from './backlog.js';
+export { SseConnection } from './connection/connection.js';
+export type { CloseReason } from './connection/connection.js';
+export type { HttpRequest } from './output/response.js';
+export { SseConnections } from './connection/connections.js';
+export type { ClosedConnection } from './connection/connections.js';
+export type { Overflow } from './output/backlog.js';
 
 // who may read
-export type { Authorize, Authorized } from './authorization.js';
+export type { Authorize, Authorized } from './connection/authorization.js';
 
 // what a service injects
-export { Broadcaster, getBroadcasterToken } from './broadcaster.js';
-export type { Emitter, HistoryPage } from './broadcaster.js';
-export type { EmitOptions, HubOptions, HubStreamOptions } from './hub.options.js';
-export type { EventData, EventMap, EventType, PublishedEvent, SseEvent } from './event.js';
+export { Broadcaster, getBroadcasterToken } from './hub/broadcaster.js';
+export type { Emitter, HistoryPage } from './hub/broadcaster.js';
+export type { EmitOptions, HubOptions, HubStreamOptions } from './hub/hub.options.js';
+export type { EventData, EventMap, EventType, PublishedEvent, SseEvent } from './log/event.js';
 
 // whether events arrive
-export { SseHealth } from './health.js';
-export type { SseHealthResult } from './health.js';
+export { SseHealth } from './nest/health.js';
+export type { SseHealthResult } from './nest/health.js';
 
 // what goes on
-export { SSE_CHANNELS } from './diagnostics.js';
-export type { RefusalReason, SseDiagnostics } from './diagnostics.js';
+export { SSE_CHANNELS } from './ground/channels.js';
+export type { RefusalReason } from './connection/diagnostics.js';
+export type { SseDiagnostics } from './hub/diagnostics.js';
 
 // where events are kept
 export type {
@@ -70,16 +69,16 @@ export type {
   Gap,
   GapReason,
   Head,
-  HistoryOptions,
   LogFollower,
   NewEvent,
   RoomEntry,
   RoomsRange,
   RoomsRead,
   RoomState,
-} from './event-log.js';
-export type { LoggedEvent } from './event.js';
-export type { FrameParts } from './frame.js';
+} from './log/event-log.js';
+export type { HistoryOptions } from './log/history.options.js';
+export type { LoggedEvent } from './log/event.js';
+export type { FrameParts } from './wire/frame.js';
 
 // what goes wrong
 export {
@@ -90,5 +89,5 @@ export {
   SseNotStreamableError,
   SseOptionsError,
   SseSerializeError,
-} from './errors.js';
-export type { SseErrorCode } from './errors.js';
+} from './ground/errors.js';
+export type { SseErrorCode } from './ground/errors.js';

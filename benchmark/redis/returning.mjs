@@ -7,7 +7,7 @@
 // process keeps of its reads: each client asks for more than any before it.
 // The log of the latter two pretends to be older than it is; all events are those twenty. The apps are on core 0 with Redis,
 // the clients on core 1.
-import { formatCursor } from '../../dist/lib/cursor.js';
+import { formatCursor } from '../../dist/lib/wire/cursor.js';
 import { goal, median, race, readers } from '../race.mjs';
 import { withProcesses } from './processes.mjs';
 

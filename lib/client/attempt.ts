@@ -3,8 +3,8 @@ import { isStream, partsOf, textOf, type Parts } from './body.js';
 import { describe, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { send, type Init } from './redirect.js';
-import { Parser, type Block } from '../parser.js';
-import { HELD_BACK } from '../protocol.js';
+import { Parser, type Block } from '../wire/parser.js';
+import { HELD_BACK } from '../wire/protocol.js';
 
 /** Less is the network's own delay. */
 const MIN_STALL_MS = 1_000;

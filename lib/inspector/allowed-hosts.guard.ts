@@ -1,6 +1,6 @@
 import { ForbiddenException, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { preview } from '../errors.js';
-import type { HttpRequest } from '../response.js';
+import { preview } from '../ground/errors.js';
+import type { HttpRequest } from '../output/response.js';
 import { hostOf, isAllowed } from './hosts.js';
 
 /**

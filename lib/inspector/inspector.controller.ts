@@ -14,9 +14,9 @@ import {
   type Type,
 } from '@nestjs/common';
 import { map } from 'rxjs';
-import type { SseConnection } from '../connection.js';
-import { Connection, SseStream } from '../sse.decorators.js';
-import { SSE_UNCOUNTED } from '../sse.interceptor.js';
+import type { SseConnection } from '../connection/connection.js';
+import { Connection, SseStream } from '../nest/sse.decorators.js';
+import { SSE_UNCOUNTED } from '../nest/sse.interceptor.js';
 import { AllowedHostsGuard } from './allowed-hosts.guard.js';
 import { FromPageGuard } from './from-page.guard.js';
 import { Inspector } from './inspector.js';

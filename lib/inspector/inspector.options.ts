@@ -1,5 +1,5 @@
 import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
-import * as rules from '../option-rules.js';
+import * as rules from '../options/rules.js';
 
 /**
  * The options of `SseInspectorModule.forRoot()`.

@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
 import { Injectable } from '@nestjs/common';
 import { defer, finalize, shareReplay, type Observable } from 'rxjs';
-import type { Broadcaster } from '../broadcaster.js';
-import type { SseConnection } from '../connection.js';
-import { SseConnections } from '../connections.js';
-import { Hubs } from '../hubs.js';
-import { poll } from '../poll.js';
-import { addressOf, pathOf } from '../response.js';
+import type { Broadcaster } from '../hub/broadcaster.js';
+import type { SseConnection } from '../connection/connection.js';
+import { SseConnections } from '../connection/connections.js';
+import { Hubs } from '../hub/hubs.js';
+import { poll } from '../nest/poll.js';
+import { addressOf, pathOf } from '../output/response.js';
 import { shortened } from './notes.js';
 import {
   firstOf,

@@ -49,10 +49,10 @@ function read(name: string): string {
 
 /** Not `import.meta`, which does not compile where a test runner makes CommonJS of this file. */
 function ownFolder(): string {
-  const { prepareStackTrace } = Error;
+  const usual = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace') ?? { value: undefined };
   Error.prepareStackTrace = (_error, [site]) => site?.getFileName();
   const file = new Error().stack ?? '';
-  Error.prepareStackTrace = prepareStackTrace;
+  Object.defineProperty(Error, 'prepareStackTrace', usual);
   return dirname(file.startsWith('file:') ? fileURLToPath(file) : file);
 }
 

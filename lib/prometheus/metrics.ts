@@ -1,12 +1,12 @@
 import { Counter, Gauge, Histogram, register } from 'prom-client';
-import type { Overflow } from '../backlog.js';
-import { CLOSE_REASONS, type SseConnection } from '../connection.js';
-import type { SseConnections } from '../connections.js';
-import type { RefusalReason } from '../diagnostics.js';
-import type { SseErrorCode } from '../errors.js';
-import type { GapReason } from '../event-log.js';
-import type { Hubs } from '../hubs.js';
-import { listen, type DiagnosticsListeners } from '../listen.js';
+import type { Overflow } from '../output/backlog.js';
+import { CLOSE_REASONS, type SseConnection } from '../connection/connection.js';
+import type { SseConnections } from '../connection/connections.js';
+import type { RefusalReason } from '../connection/diagnostics.js';
+import type { SseErrorCode } from '../ground/errors.js';
+import type { GapReason } from '../log/event-log.js';
+import type { Hubs } from '../hub/hubs.js';
+import { listen, type DiagnosticsListeners } from '../hub/listen.js';
 import type { SsePrometheusOptions } from './prometheus.options.js';
 
 const MINUTE = 60;

@@ -5,8 +5,8 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { SseConnections } from '../connections.js';
-import { Hubs } from '../hubs.js';
+import { SseConnections } from '../connection/connections.js';
+import { Hubs } from '../hub/hubs.js';
 import { collectMetrics } from './metrics.js';
 import {
   ConfigurableModuleClass,

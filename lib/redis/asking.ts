@@ -1,4 +1,4 @@
-import { describe, SseClosedError, SseError } from '../errors.js';
+import { describe, SseClosedError, SseError } from '../ground/errors.js';
 import type { Connection } from './client.js';
 import type { Script } from './script.js';
 import { isFinal, startError } from './server.js';

@@ -1,4 +1,4 @@
-import { describe, SseError } from '../errors.js';
+import { describe, SseError } from '../ground/errors.js';
 import type { RedisClient, RedisEventLogOptions } from './redis.options.js';
 
 /** The part of `ioredis` that is used, the same in 5 and 6, for a server and for a Cluster. */

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { parseCursors } from '../cursor.js';
-import { describe, SseClosedError, SseOptionsError } from '../errors.js';
+import { parseCursors } from '../wire/cursor.js';
+import { describe, SseClosedError, SseOptionsError } from '../ground/errors.js';
 import type {
   Appended,
   EventLog,
   EventLogFactory,
   EventLogReads,
   Head,
-  HistoryOptions,
   LogFollower,
   NewEvent,
   RoomsRange,
   RoomsRead,
-} from '../event-log.js';
+} from '../log/event-log.js';
+import type { HistoryOptions } from '../log/history.options.js';
 import { REPAIR_TIMEOUT_MS } from './client.js';
 import { encodeEvent } from './event-text.js';
 import { Follower } from './follower.js';

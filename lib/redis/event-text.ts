@@ -1,8 +1,8 @@
-import type { Position } from '../cursor.js';
-import type { LoggedEvent } from '../event.js';
-import type { NewEvent } from '../event-log.js';
-import type { FrameParts, SseMessage } from '../frame.js';
-import { PublishedMessage } from '../published-message.js';
+import type { Position } from '../wire/cursor.js';
+import type { LoggedEvent } from '../log/event.js';
+import type { NewEvent } from '../log/event-log.js';
+import type { FrameParts, SseMessage } from '../wire/frame.js';
+import { PublishedMessage } from '../log/published-message.js';
 
 const FORMS = ['none', 'text', 'bytes', 'json', 'given'] as const;
 

@@ -1,5 +1,5 @@
-import { describe } from '../errors.js';
-import type { Head, LogFollower } from '../event-log.js';
+import { describe } from '../ground/errors.js';
+import type { Head, LogFollower } from '../log/event-log.js';
 import { Hearing } from './hearing.js';
 import { parseNotice, type Notice } from './notice.js';
 import { RareCheck } from './rare-check.js';

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
-import { diagnostics } from '../diagnostics.js';
-import { describe } from '../errors.js';
-import { RareLine } from '../warnings.js';
+import { diagnostics } from '../log/diagnostics.js';
+import { describe } from '../ground/errors.js';
+import { RareLine } from '../ground/warnings.js';
 
 /** After this many probes in a row that are not heard the subscription is made anew. */
 const MAX_MISSES = 2;

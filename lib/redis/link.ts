@@ -1,4 +1,4 @@
-import { SseClosedError } from '../errors.js';
+import { SseClosedError } from '../ground/errors.js';
 import { Asking, type RunOptions } from './asking.js';
 import { CALL_TIMEOUT_MS, copier, REPAIR_TIMEOUT_MS, type CopyClient } from './client.js';
 import { Listening, type LinkListener } from './listening.js';

@@ -1,4 +1,4 @@
-import { describe } from '../errors.js';
+import { describe } from '../ground/errors.js';
 import { START_TIMEOUT_MS } from './asking.js';
 import type { Connection } from './client.js';
 import { isFinal, startError } from './server.js';

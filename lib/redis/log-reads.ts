@@ -1,7 +1,7 @@
-import type { Cursor, Position } from '../cursor.js';
-import type { Head, RoomsRange, RoomsRead, RoomState } from '../event-log.js';
-import { REPLAY_CAP } from '../resume.js';
-import { fitting, type RoomView } from '../room-range.js';
+import type { Cursor, Position } from '../wire/cursor.js';
+import type { Head, RoomsRange, RoomsRead, RoomState } from '../log/event-log.js';
+import { REPLAY_CAP } from '../log/resume.js';
+import { fitting, type RoomView } from '../log/room-range.js';
 import { CALL_TIMEOUT_MS } from './client.js';
 import { readReply, type ReadRoom, type RoomAsk } from './read-reply.js';
 import { READ } from './read-script.js';

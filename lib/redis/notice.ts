@@ -1,4 +1,4 @@
-import type { Position } from '../cursor.js';
+import type { Position } from '../wire/cursor.js';
 import { decodeEvent, type StoredEvent } from './event-text.js';
 
 /** What a process is told over the hub's channel. Other formats use other letters. */

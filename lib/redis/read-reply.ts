@@ -1,5 +1,5 @@
-import type { Position } from '../cursor.js';
-import type { RoomState } from '../event-log.js';
+import type { Position } from '../wire/cursor.js';
+import type { RoomState } from '../log/event-log.js';
 import { decodeEvent, type StoredEvent } from './event-text.js';
 import { positionOf } from './notice.js';
 import type { StoredEntry } from './tail.js';

@@ -1,4 +1,4 @@
-import * as rules from '../option-rules.js';
+import * as rules from '../options/rules.js';
 
 /**
  * An `ioredis` client, 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied, with `duplicate()`: each log makes three

@@ -1,6 +1,6 @@
-import type { Position } from '../cursor.js';
-import type { Gap, GapReason, Head } from '../event-log.js';
-import { isCovered } from '../resume.js';
+import type { Position } from '../wire/cursor.js';
+import type { Gap, GapReason, Head } from '../log/event-log.js';
+import { isCovered } from '../log/resume.js';
 import type { StoredEvent } from './event-text.js';
 import type { ReadLimits } from './log-reads.js';
 import type { ReadReply, ReadRoom, RoomAsk } from './read-reply.js';

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { SseError, SseOptionsError } from '../errors.js';
+import { SseError, SseOptionsError } from '../ground/errors.js';
 import type { RedisEventLogOptions } from './redis.options.js';
 
 /** Whether what is wrong will still be wrong in five seconds. */

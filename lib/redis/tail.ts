@@ -1,6 +1,6 @@
-import type { Position } from '../cursor.js';
-import type { RoomEntry, RoomState } from '../event-log.js';
-import { Ring } from '../ring.js';
+import type { Position } from '../wire/cursor.js';
+import type { RoomEntry, RoomState } from '../log/event-log.js';
+import { Ring } from '../log/ring.js';
 import type { StoredEvent } from './event-text.js';
 
 /** An entry as it was read from Redis, or followed. */

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { RareLine } from '../warnings.js';
+import { RareLine } from '../ground/warnings.js';
 
 /** Long enough for one readiness check to see it, and too short for a platform to replace all processes of a hub. */
 const TROUBLE_MS = 5_000;

@@ -1,4 +1,4 @@
-import { SseError } from '../errors.js';
+import { SseError } from '../ground/errors.js';
 
 export function unavailable(why = 'no connection', cause?: unknown): SseError {
   return new SseError(

@@ -1,10 +1,10 @@
 import { applyDecorators } from '@nestjs/common';
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { ApiExtraModels, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
-import { SseError, SseOptionsError } from '../errors.js';
-import { SSE_STREAM } from '../route-interceptors.js';
-import type { SseStreamOptions } from '../sse.options.js';
-import { defined } from '../stream-settings.js';
+import { SseError, SseOptionsError } from '../ground/errors.js';
+import { SSE_STREAM } from '../nest/route-interceptors.js';
+import type { SseStreamOptions } from '../connection/stream.options.js';
+import { defined } from '../options/defined.js';
 import { eventSchema, modelsOf, type SsePayload } from './frame-schema.js';
 
 /**

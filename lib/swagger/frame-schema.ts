@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { getSchemaPath, type OpenAPIObject } from '@nestjs/swagger';
-import { SseOptionsError } from '../errors.js';
+import { SseOptionsError } from '../ground/errors.js';
 
 /**
  * What an event carries: a class whose properties are known to `@nestjs/swagger`, or `String`, `Number` or `Boolean`; or an array of

@@ -1,5 +1,5 @@
 import { from, mergeMap, take, type Observable } from 'rxjs';
-import { toObservable } from '../source.js';
+import { toObservable } from '../nest/handler-result.js';
 import { fakeConnection } from './fake-connection.js';
 import { shown } from './shown.js';
 import { DEFAULT_TIMEOUT_MS } from './watch.js';

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
-import type { LoggedEvent } from '../event.js';
+import type { LoggedEvent } from '../log/event.js';
 import type {
   Appended,
   EventLog,
-  HistoryOptions,
   LogFollower,
   NewEvent,
   RoomEntry,
   RoomsRange,
   RoomState,
-} from '../event-log.js';
-import { encodeParts } from '../frame.js';
+} from '../log/event-log.js';
+import type { HistoryOptions } from '../log/history.options.js';
+import { encodeParts } from '../wire/frame.js';
 
 /**
  * Makes an empty log that keeps what it is told. The suite closes it.

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import { Turn } from '../batch.js';
-import { SseConnection, type ConnectionHost } from '../connection.js';
-import type { SseMessage } from '../frame.js';
-import { StreamResponse, type HttpRequest } from '../response.js';
-import { SlowClients } from '../slow-clients.js';
-import { streamSettings } from '../stream-settings.js';
+import { Turn } from '../output/batch.js';
+import { SseConnection, type ConnectionHost } from '../connection/connection.js';
+import type { SseMessage } from '../wire/frame.js';
+import { StreamResponse, type HttpRequest } from '../output/response.js';
+import { SlowClients } from '../connection/slow-clients.js';
+import { streamSettings } from '../connection/stream-settings.js';
 import { lastEventIdHeader } from './last-event-id.js';
 
 /**

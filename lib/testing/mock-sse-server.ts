@@ -1,9 +1,9 @@
 import http, { type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SseOptionsError } from '../errors.js';
-import { encodeFrame, type SseMessage } from '../frame.js';
-import { lastEventIdOf } from '../response.js';
+import { SseOptionsError } from '../ground/errors.js';
+import { encodeFrame, type SseMessage } from '../wire/frame.js';
+import { lastEventIdOf } from '../output/response.js';
 
 /**
  * A message of `mockSseServer()`.

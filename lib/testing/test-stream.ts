@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Deferred } from '../deferred.js';
-import type { Gap } from '../event-log.js';
-import { Parser, type Block } from '../parser.js';
+import { Deferred } from '../ground/deferred.js';
+import type { Gap } from '../log/event-log.js';
+import { Parser, type Block } from '../wire/parser.js';
 import { exchange, type Exchange, type StreamRequest } from './exchange.js';
 import { lastEventIdHeader } from './last-event-id.js';
 import { shown } from './shown.js';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import type { ConnectOptions } from 'nestjs-eventstream/client';
-import { Parser } from '../../lib/parser.js';
+import { Parser } from '../../lib/wire/parser.js';
 import { until } from '../support/until.js';
 import { answer, collect, open, streamOf } from './support.js';
 

@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createParser } from 'eventsource-parser';
 import * as fc from 'fast-check';
-import { Parser, type Block } from '../../lib/parser.js';
+import { Parser, type Block } from '../../lib/wire/parser.js';
 
 const runs = Number(process.env['FC_RUNS'] ?? 5_000);
 const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
 import { eventLogContract, type OpenLog } from 'nestjs-eventstream/testing';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 
 describe('the log in memory', () => {

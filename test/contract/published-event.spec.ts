@@ -10,8 +10,8 @@ import {
 } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { firstValueFrom, take, toArray } from 'rxjs';
-import type { EventLogFactory } from '../../lib/event-log.js';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import type { EventLogFactory } from '../../lib/log/event-log.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 
 const hubs: Broadcaster[] = [];

@@ -38,7 +38,7 @@ describe('the page of messages', () => {
 
   it('has a place for each kind of message', async () => {
     const places = [...textOf(page).matchAll(/<!-- messages: (\w+) -->/g)].map(([, name]) => name);
-    const codes = [...textOf('lib/errors.ts').matchAll(/^ {2}\| '(SSE_\w+)'/gm)].map(
+    const codes = [...textOf('lib/ground/errors.ts').matchAll(/^ {2}\| '(SSE_\w+)'/gm)].map(
       ([, code]) => code,
     );
     expect(new Set(places)).toEqual(
@@ -47,7 +47,7 @@ describe('the page of messages', () => {
   });
 
   it('loses a message that the sources lose, and gets a new one without an explanation', async () => {
-    const [file, was] = ['lib/rooms.ts', 'expected at least one room'];
+    const [file, was] = ['lib/hub/rooms.ts', 'expected at least one room'];
     const path = join(copy, file);
     const source = await readFile(path, 'utf8');
     await writeFile(path, source.replace(was, 'expected a room or two'));

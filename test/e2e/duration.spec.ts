@@ -9,7 +9,7 @@ import {
   SseStream,
 } from 'nestjs-eventstream';
 import { NEVER, takeUntil, timer } from 'rxjs';
-import { streamSettings } from '../../lib/stream-settings.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 

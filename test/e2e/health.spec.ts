@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { SseHealth, type SseModuleOptions } from 'nestjs-eventstream';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 
 @Controller()

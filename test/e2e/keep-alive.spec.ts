@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Controller } from '@nestjs/common';
 import { NEVER, Subject } from 'rxjs';
 import { SseConnection, SseConnections, SseStream } from 'nestjs-eventstream';
-import { streamSettings } from '../../lib/stream-settings.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';

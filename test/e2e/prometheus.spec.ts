@@ -19,7 +19,7 @@ import {
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { SsePrometheusModule, type SsePrometheusOptions } from 'nestjs-eventstream/prometheus';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 import { until } from '../support/until.js';
@@ -215,7 +215,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     });
   });
 
-  // A write to a socket that is broken counts as sent until its 'close' is heard: lib/outbox.ts looks at no error.
+  // A write to a socket that is broken counts as sent until its 'close' is heard: lib/output/outbox.ts looks at no error.
   it('do not count what was for a socket that has broken', async () => {
     const { connections, hub, open, scrape } = await start(adapter);
     await open('/rooms/a');
@@ -259,7 +259,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     });
   });
 
-  // The channel `stall` tells it three times: lib/connection.ts looks again while the socket closes.
+  // The channel `stall` tells it three times: lib/connection/connection.ts looks again while the socket closes.
   it('tell of a stall once', async () => {
     const { connection, scrape } = await startStalled(adapter);
     await connection.closed;

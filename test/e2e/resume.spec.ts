@@ -27,8 +27,8 @@ import {
   type SseMessage,
   type SseModuleOptions,
 } from 'nestjs-eventstream';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { Deferred } from '../../lib/deferred.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { Deferred } from '../../lib/ground/deferred.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 

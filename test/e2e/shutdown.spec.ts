@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { NEVER } from 'rxjs';
 import { SseConnection, SseConnections, SseHealth, SseStream } from 'nestjs-eventstream';
-import { streamSettings } from '../../lib/stream-settings.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import type { EventLog, Gap, LogFollower, NewEvent } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
-import { encodeParts } from '../../lib/frame.js';
+import { encodeParts } from '../../lib/wire/frame.js';
 import {
   describeRedis,
   startRedis,

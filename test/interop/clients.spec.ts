@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Controller } from '@nestjs/common';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { answer, endOf, status, streamOf } from '../client/support.js';
-import { encodeFrame } from '../../lib/frame.js';
+import { encodeFrame } from '../../lib/wire/frame.js';
 import { serve } from '../support/serve.js';
 import { startProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';

@@ -1,10 +1,10 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Observable } from 'rxjs';
-import { currentConnection, SseConnection } from '../../lib/connection.js';
-import { SseConnections } from '../../lib/connections.js';
-import { END_ID } from '../../lib/protocol.js';
-import { streamSettings } from '../../lib/stream-settings.js';
-import { writeStream } from '../../lib/stream-writer.js';
+import { currentConnection, SseConnection } from '../../lib/connection/connection.js';
+import { SseConnections } from '../../lib/connection/connections.js';
+import { END_ID } from '../../lib/wire/protocol.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
+import { writeStream } from '../../lib/nest/stream-writer.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 
 /** What a client was told, in order. */

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { concatMap, filter, type Observable } from 'rxjs';
-import type { Appended, EventLog, NewEvent } from '../../lib/event-log.js';
-import { Broadcaster } from '../../lib/broadcaster.js';
+import type { Appended, EventLog, NewEvent } from '../../lib/log/event-log.js';
+import { Broadcaster } from '../../lib/hub/broadcaster.js';
 import { ModelClient, type Item } from './client.js';
 import { Schedule } from './schedule.js';
 import { SharedLog } from './shared-log.js';

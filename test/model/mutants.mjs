@@ -6,19 +6,19 @@
 export const MUTANTS = [
   {
     name: 'no barrier',
-    file: 'lib/resume.ts',
+    file: 'lib/log/resume.ts',
     find: 'filter(({ position }) => position <= barrier);',
     replace: 'filter(({ position }) => position <= barrier + 1e15);',
   },
   {
     name: 'counter in place of clock',
-    file: 'lib/cursor.ts',
+    file: 'lib/wire/cursor.ts',
     find: 'return Math.max(last + 1, Math.floor(clockMs * 1000));',
     replace: 'return last === 0 ? Math.floor(clockMs * 1000) : last + 1;',
   },
   {
     name: 'listener attached after history',
-    file: 'lib/broadcaster.ts',
+    file: 'lib/hub/broadcaster.ts',
     find: `        this.delivery.join(reader);
         subscriber.add(`,
     replace: `      const joinLater = (): void => {
@@ -31,41 +31,41 @@ export const MUTANTS = [
   },
   {
     name: 'keep-alive cursor from a fresh head read',
-    file: 'lib/broadcaster.ts',
+    file: 'lib/hub/broadcaster.ts',
     find: '    return this.delivery.head;',
     replace:
       '    return { ...this.delivery.head, position: (this.log as unknown as { fresh: number }).fresh };',
   },
   {
     name: 'two notifications for a two-room event',
-    file: 'lib/delivery.ts',
+    file: 'lib/hub/delivery.ts',
     find: 'for (const reader of readers) guarded(() => reader.deliver(published));',
     replace:
       'for (const room of next.rooms) for (const reader of this.byRoom.in([room])) guarded(() => reader.deliver(published));',
   },
   {
     name: 'cursor passes what an operator holds back',
-    file: 'lib/reader.ts',
+    file: 'lib/hub/reader.ts',
     find: 'const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;',
     replace: 'const isHeld = this.waiting !== undefined;',
   },
   {
     name: 'live events are not held while missed ones are replayed',
-    file: 'lib/reader.ts',
+    file: 'lib/hub/reader.ts',
     find: '    this.waiting.push(event);',
     replace: '    this.pass(event);',
   },
   {
     name: 'the rest of a room with a gap is left out',
     spec: 'resume',
-    file: 'lib/resume.ts',
+    file: 'lib/log/resume.ts',
     find: '  if (rest && withGap.length > 0) {',
     replace: '  if (rest && withGap.length > 99) {',
   },
   {
     name: 'the rest of a room with a gap is the oldest',
     spec: 'resume',
-    file: 'lib/resume.ts',
+    file: 'lib/log/resume.ts',
     find: 'maxEvents: cap.events, maxBytes: cap.bytes, newest: true };',
     replace: 'maxEvents: 2, maxBytes: cap.bytes, newest: false };',
   },
@@ -93,7 +93,7 @@ export const MUTANTS = [
   {
     name: 'a log that is another one is not noticed',
     spec: 'resume-redis',
-    file: 'lib/reader.ts',
+    file: 'lib/hub/reader.ts',
     find: '    this.begunAnewAt = delivered;',
     replace: '    this.after = delivered.position;\n    return;',
   },
@@ -127,25 +127,25 @@ export const MUTANTS = [
   },
   {
     name: 'an end that has not come here yet ends the stream',
-    file: 'lib/reader.ts',
+    file: 'lib/hub/reader.ts',
     find: '.filter(({ event }) => event.position <= passed && this.isLast(event.message))',
     replace: '.filter(({ event }) => passed >= 0 && this.isLast(event.message))',
   },
   {
     name: 'who has read the last event is not told that it was the last',
-    file: 'lib/reader.ts',
+    file: 'lib/hub/reader.ts',
     find: '    if (await this.isOver()) this.subscriber.complete();',
     replace: '',
   },
   {
     name: 'a new client of a job that is over waits',
-    file: 'lib/reader.ts',
+    file: 'lib/hub/reader.ts',
     find: 'this.until !== undefined && this.hub.keepsHistory;',
     replace: 'false;',
   },
   {
     name: 'a replay goes on after the last event',
-    file: 'lib/reader.ts',
+    file: 'lib/hub/reader.ts',
     find: '    if (this.isLast(hubEvent)) this.subscriber.complete();',
     replace: '',
   },

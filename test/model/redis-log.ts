@@ -8,7 +8,7 @@ import type {
   NewEvent,
   RoomsRange,
   RoomsRead,
-} from '../../lib/event-log.js';
+} from '../../lib/log/event-log.js';
 import { RedisEventLog } from '../../lib/redis/event-log-redis.js';
 import type { RedisServer } from '../support/redis-server.js';
 import type { Disturbance, ModelLog, ProcessLog } from './model.js';

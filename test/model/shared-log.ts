@@ -1,5 +1,5 @@
-import type { LoggedEvent } from '../../lib/event.js';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
+import type { LoggedEvent } from '../../lib/log/event.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import type {
   Appended,
   EventLog,
@@ -8,7 +8,7 @@ import type {
   NewEvent,
   RoomsRange,
   RoomsRead,
-} from '../../lib/event-log.js';
+} from '../../lib/log/event-log.js';
 import type { ModelLog, ProcessLog } from './model.js';
 import type { Schedule } from './schedule.js';
 

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { StreamResponse } from '../../lib/response.js';
+import { StreamResponse } from '../../lib/output/response.js';
 
 /** Remembers what was written. While `full`, `write` answers false, as for a slow client. */
 export class RecordingResponse extends EventEmitter {

@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { IncomingHttpHeaders } from 'node:http';
-import { Deferred } from '../../lib/deferred.js';
+import { Deferred } from '../../lib/ground/deferred.js';
 import { exchange, type StreamRequest } from '../../lib/testing/exchange.js';
 import { Watch } from '../../lib/testing/watch.js';
 

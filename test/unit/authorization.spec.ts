@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Authorization, type Authorize } from '../../lib/authorization.js';
-import type { SseConnection } from '../../lib/connection.js';
+import { Authorization, type Authorize } from '../../lib/connection/authorization.js';
+import type { SseConnection } from '../../lib/connection/connection.js';
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { Backlog, type Overflow } from '../../lib/backlog.js';
+import { Backlog, type Overflow } from '../../lib/output/backlog.js';
 
 /** Frames of ten bytes each, named by a digit. */
 const frame = (n: number): string => `data: ${n % 10}\n\n\n`.slice(0, 10);

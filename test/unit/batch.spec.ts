@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { Batch, Turn, type TurnWriter } from '../../lib/batch.js';
+import { Batch, Turn, type TurnWriter } from '../../lib/output/batch.js';
 import { nextTurn } from '../support/recording-response.js';
 
 afterEach(() => {

@@ -1,9 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { finalize, repeat, retry, Subscriber, take } from 'rxjs';
-import { Broadcaster } from '../../lib/broadcaster.js';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/sse.options.js';
+import { Broadcaster } from '../../lib/hub/broadcaster.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 
 async function openHub(): Promise<Broadcaster> {
   const hub = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));

@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Turn } from '../../lib/batch.js';
-import type { CursorSource } from '../../lib/client-cursor.js';
-import { SseConnection, type ConnectionHost } from '../../lib/connection.js';
-import { drawRetry } from '../../lib/control-frames.js';
-import { SSE_CHANNELS } from '../../lib/diagnostics.js';
-import type { SseMessage } from '../../lib/frame.js';
-import type { HttpRequest } from '../../lib/response.js';
-import { SlowClients } from '../../lib/slow-clients.js';
-import type { SseModuleOptions } from '../../lib/sse.options.js';
-import { streamSettings } from '../../lib/stream-settings.js';
+import { Turn } from '../../lib/output/batch.js';
+import type { CursorSource } from '../../lib/connection/client-cursor.js';
+import { SseConnection, type ConnectionHost } from '../../lib/connection/connection.js';
+import { drawRetry } from '../../lib/options/retry.js';
+import { SSE_CHANNELS } from '../../lib/ground/channels.js';
+import type { SseMessage } from '../../lib/wire/frame.js';
+import type { HttpRequest } from '../../lib/output/response.js';
+import { SlowClients } from '../../lib/connection/slow-clients.js';
+import type { SseModuleOptions } from '../../lib/nest/module.options.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 
 function openConnection(

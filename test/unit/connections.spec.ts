@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Subscriber } from 'rxjs';
-import { SseConnection } from '../../lib/connection.js';
-import { SseConnections } from '../../lib/connections.js';
-import { streamSettings } from '../../lib/stream-settings.js';
+import { SseConnection } from '../../lib/connection/connection.js';
+import { SseConnections } from '../../lib/connection/connections.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 
 const request = { headers: {} };

@@ -8,7 +8,7 @@ import {
   parseCursors,
   withMark,
   type Cursor,
-} from '../../lib/cursor.js';
+} from '../../lib/wire/cursor.js';
 
 describe('the text of a cursor', () => {
   it.each<[Cursor, string]>([

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Broadcaster } from '../../lib/broadcaster.js';
-import { formatCursor } from '../../lib/cursor.js';
-import type { LoggedEvent, PublishedEvent } from '../../lib/event.js';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/sse.options.js';
+import { Broadcaster } from '../../lib/hub/broadcaster.js';
+import { formatCursor } from '../../lib/wire/cursor.js';
+import type { LoggedEvent, PublishedEvent } from '../../lib/log/event.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { collector } from '../support/collector.js';
 
 async function openHub(history = SSE_DEFAULTS.history) {

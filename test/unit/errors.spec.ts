@@ -10,7 +10,7 @@ import {
   SseNotStreamableError,
   SseOptionsError,
   SseSerializeError,
-} from '../../lib/errors.js';
+} from '../../lib/ground/errors.js';
 
 describe('an error', () => {
   const cause = new Error('cycle');

@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { Ring } from '../../lib/ring.js';
-import type { LoggedEvent } from '../../lib/event.js';
-import type { NewEvent, RoomState } from '../../lib/event-log.js';
-import { SSE_DEFAULTS } from '../../lib/sse.options.js';
-import { encodeParts, type SseMessage } from '../../lib/frame.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { Ring } from '../../lib/log/ring.js';
+import type { LoggedEvent } from '../../lib/log/event.js';
+import type { NewEvent, RoomState } from '../../lib/log/event-log.js';
+import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
+import { encodeParts, type SseMessage } from '../../lib/wire/frame.js';
 import { collector, heapOf } from '../support/collector.js';
 
 const FOLLOWER = { event() {}, rooms: () => [], lost() {}, caughtUp() {} };

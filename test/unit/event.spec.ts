@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { HubEvent, type LoggedEvent, type PublishedEvent } from '../../lib/event.js';
-import { encodeFrame, encodeParts, type SseMessage } from '../../lib/frame.js';
+import { HubEvent, type LoggedEvent, type PublishedEvent } from '../../lib/log/event.js';
+import { encodeFrame, encodeParts, type SseMessage } from '../../lib/wire/frame.js';
 
 const logged = (message: SseMessage, position?: number): LoggedEvent => ({
   epoch: 'e',

@@ -3,9 +3,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createParser } from 'eventsource-parser';
 import * as fc from 'fast-check';
-import { Batch } from '../../lib/batch.js';
-import { SseError } from '../../lib/errors.js';
-import { encodeFrame, type SseMessage } from '../../lib/frame.js';
+import { Batch } from '../../lib/output/batch.js';
+import { SseError } from '../../lib/ground/errors.js';
+import { encodeFrame, type SseMessage } from '../../lib/wire/frame.js';
 
 const runs = Number(process.env['FC_RUNS'] ?? 20_000);
 const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { SseError, SseInvalidFieldError, SseSerializeError } from '../../lib/errors.js';
+import { SseError, SseInvalidFieldError, SseSerializeError } from '../../lib/ground/errors.js';
 import {
   commentLines,
   encodeFrame,
@@ -7,8 +7,8 @@ import {
   idField,
   type Serialize,
   type SseMessage,
-} from '../../lib/frame.js';
-import { toMessage } from '../../lib/message.js';
+} from '../../lib/wire/frame.js';
+import { toMessage } from '../../lib/nest/message.js';
 
 class Money {
   constructor(private readonly cents: number) {}

@@ -1,5 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { runHandlerWith, wrapHandler, type HandlerRunner } from '../../lib/handler.js';
+import {
+  runHandlerWith,
+  wrapHandler,
+  type HandlerRunner,
+} from '../../lib/nest/handler-takeover.js';
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 

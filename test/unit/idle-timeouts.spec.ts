@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { pauseIdleTimeout } from '../../lib/idle-timeouts.js';
+import { pauseIdleTimeout } from '../../lib/output/idle-timeouts.js';
 
 class Timed {
   destroyed = false;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Broadcaster, SSE_DEFAULTS, SseConnections } from 'nestjs-eventstream';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { Hubs } from '../../lib/hubs.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { Hubs } from '../../lib/hub/hubs.js';
 import { Inspector } from '../../lib/inspector/inspector.js';
 
 describe('the rooms that the inspector lists', () => {

@@ -7,12 +7,15 @@ import {
   SseConnections,
   type SseConnection,
 } from 'nestjs-eventstream';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { diagnostics } from '../../lib/diagnostics.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { diagnostics as ofConnections } from '../../lib/connection/diagnostics.js';
+import { diagnostics as ofHubs } from '../../lib/hub/diagnostics.js';
+import { diagnostics as ofLogs } from '../../lib/log/diagnostics.js';
 import { Traffic } from '../../lib/inspector/traffic.js';
 
 const connection = { id: 'one' } as SseConnection;
 const connections = new SseConnections();
+const diagnostics = { ...ofConnections, ...ofHubs, ...ofLogs };
 const broadcaster = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
 const own = { id: 'own' } as SseConnection;
 

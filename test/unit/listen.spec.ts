@@ -2,11 +2,11 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { Broadcaster, SSE_DEFAULTS, SseConnections, type SseConnection } from 'nestjs-eventstream';
-import { diagnostics } from '../../lib/diagnostics.js';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { Hubs } from '../../lib/hubs.js';
+import { diagnostics } from '../../lib/connection/diagnostics.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { Hubs } from '../../lib/hub/hubs.js';
 import { Traffic } from '../../lib/inspector/traffic.js';
-import { listen } from '../../lib/listen.js';
+import { listen } from '../../lib/hub/listen.js';
 import { collectMetrics } from '../../lib/prometheus/metrics.js';
 
 const connection = { id: 'one' } as SseConnection;

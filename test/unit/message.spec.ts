@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { SseData, SseId, SseRetry, SseType } from 'nestjs-eventstream';
-import { SseInvalidFieldError } from '../../lib/errors.js';
-import { encodeFrame } from '../../lib/frame.js';
-import { toMessage, type SseMap } from '../../lib/message.js';
+import { SseInvalidFieldError } from '../../lib/ground/errors.js';
+import { encodeFrame } from '../../lib/wire/frame.js';
+import { toMessage } from '../../lib/nest/message.js';
+import type { SseMap } from '../../lib/connection/stream.options.js';
 
 class Notice {
   @SseData() message: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { acceptsEventStream, isWithoutBody } from '../../lib/negotiation.js';
+import { acceptsEventStream, isWithoutBody } from '../../lib/wire/negotiation.js';
 
 describe('a client that sends Accept', () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { SseOptionsError } from '../../lib/errors.js';
-import * as rules from '../../lib/option-rules.js';
+import { SseOptionsError } from '../../lib/ground/errors.js';
+import * as rules from '../../lib/options/rules.js';
 
 const MAX_DELAY_MS = 2 ** 31 - 1;
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
-import { HubEvent } from '../../lib/event.js';
-import { encodeParts } from '../../lib/frame.js';
-import { Pipeline } from '../../lib/pipeline.js';
+import { HubEvent } from '../../lib/log/event.js';
+import { encodeParts } from '../../lib/wire/frame.js';
+import { Pipeline } from '../../lib/hub/in-flight.js';
 import { collector } from '../support/collector.js';
 
 function eventAt(position: number, epoch = 'e'): HubEvent {

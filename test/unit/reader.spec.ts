@@ -1,11 +1,11 @@
 // What a reader does with a log that knows more than its process.
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Broadcaster } from '../../lib/broadcaster.js';
-import type { LoggedEvent } from '../../lib/event.js';
-import type { Head, LogFollower } from '../../lib/event-log.js';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/sse.options.js';
+import { Broadcaster } from '../../lib/hub/broadcaster.js';
+import type { LoggedEvent } from '../../lib/log/event.js';
+import type { Head, LogFollower } from '../../lib/log/event-log.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 
 /** As a log elsewhere: what it keeps does not reach its follower before the test says so. */
 class RemoteLog extends MemoryEventLog {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { encodeParts, type SseMessage } from '../../lib/frame.js';
+import { encodeParts, type SseMessage } from '../../lib/wire/frame.js';
 import { decodeEvent as decode, encodeEvent } from '../../lib/redis/event-text.js';
 
 const decodeEvent = (text: string) => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { LoggedEvent } from '../../lib/event.js';
-import type { Gap, Head, LogFollower } from '../../lib/event-log.js';
+import type { LoggedEvent } from '../../lib/log/event.js';
+import type { Gap, Head, LogFollower } from '../../lib/log/event-log.js';
 import { Follower, type FollowerSource } from '../../lib/redis/follower.js';
 
 describe('Follower', () => {

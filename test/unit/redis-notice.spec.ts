@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { encodeParts, type SseMessage } from '../../lib/frame.js';
+import { encodeParts, type SseMessage } from '../../lib/wire/frame.js';
 import { encodeEvent } from '../../lib/redis/event-text.js';
 import { parseNotice } from '../../lib/redis/notice.js';
 

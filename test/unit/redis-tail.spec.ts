@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { RoomEntry } from '../../lib/event-log.js';
+import type { RoomEntry } from '../../lib/log/event-log.js';
 import { decodeEvent, type StoredEvent } from '../../lib/redis/event-text.js';
 import { Tail } from '../../lib/redis/tail.js';
 

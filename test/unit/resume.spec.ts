@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { formatCursor, joinStands, parseCursors, type Stand } from '../../lib/cursor.js';
-import { MemoryEventLog } from '../../lib/event-log-memory.js';
-import { encodeParts } from '../../lib/frame.js';
-import { SSE_DEFAULTS } from '../../lib/sse.options.js';
-import type { RoomEntry } from '../../lib/event-log.js';
-import { isCovered, positionIn, readMissed } from '../../lib/resume.js';
+import { formatCursor, joinStands, parseCursors, type Stand } from '../../lib/wire/cursor.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { encodeParts } from '../../lib/wire/frame.js';
+import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
+import type { RoomEntry } from '../../lib/log/event-log.js';
+import { isCovered, positionIn, readMissed } from '../../lib/log/resume.js';
 
 const HEAD = { epoch: 'now', position: 100 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { SseConnection } from '../../lib/connection.js';
-import { SseConnections } from '../../lib/connections.js';
-import { decodeRevocation, encodeRevocation } from '../../lib/revocation.js';
+import type { SseConnection } from '../../lib/connection/connection.js';
+import { SseConnections } from '../../lib/connection/connections.js';
+import { decodeRevocation, encodeRevocation } from '../../lib/connection/revocation.js';
 
 const connection = (data: object): SseConnection => ({ data }) as SseConnection;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Ring } from '../../lib/ring.js';
+import { Ring } from '../../lib/log/ring.js';
 import { collector } from '../support/collector.js';
 
 describe('a ring', () => {

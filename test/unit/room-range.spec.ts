@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { array, assert, boolean, integer, property, record, uniqueArray } from 'fast-check';
-import type { RoomEntry, RoomState } from '../../lib/event-log.js';
-import { fitting, type RoomView } from '../../lib/room-range.js';
+import type { RoomEntry, RoomState } from '../../lib/log/event-log.js';
+import { fitting, type RoomView } from '../../lib/log/room-range.js';
 
 // FC_RUNS sets how many ranges are tried; FC_SEED repeats a run, with the seed that it has printed.
 const runs = Number(process.env['FC_RUNS'] ?? 1_000);

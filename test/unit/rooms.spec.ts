@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { SseInvalidFieldError } from '../../lib/errors.js';
-import { MAX_ROOM_LENGTH, roomList, Rooms } from '../../lib/rooms.js';
+import { SseInvalidFieldError } from '../../lib/ground/errors.js';
+import { MAX_ROOM_LENGTH, roomList, Rooms } from '../../lib/hub/rooms.js';
 
 describe('the list of rooms of a call', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { SlowClients } from '../../lib/slow-clients.js';
+import { SlowClients } from '../../lib/connection/slow-clients.js';
 
 const MINUTE = 60_000;
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { of } from 'rxjs';
-import type { SseConnection } from '../../lib/connection.js';
-import { SseNotStreamableError } from '../../lib/errors.js';
-import { toObservable } from '../../lib/source.js';
+import type { SseConnection } from '../../lib/connection/connection.js';
+import { SseNotStreamableError } from '../../lib/ground/errors.js';
+import { toObservable } from '../../lib/nest/handler-result.js';
 import { nextTurn } from '../support/recording-response.js';
 
 /** A connection that has room: after the next turn, or when the test says so. */

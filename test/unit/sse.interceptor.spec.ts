@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { of } from 'rxjs';
-import { SseConnections } from '../../lib/connections.js';
-import type { RouteInterceptors } from '../../lib/route-interceptors.js';
-import { SseInterceptor } from '../../lib/sse.interceptor.js';
+import { SseConnections } from '../../lib/connection/connections.js';
+import type { RouteInterceptors } from '../../lib/nest/route-interceptors.js';
+import { SseInterceptor } from '../../lib/nest/sse.interceptor.js';
 
 const noneAround = { toPlain: () => undefined } as unknown as RouteInterceptors;
 const intercept = (context: object): unknown => {

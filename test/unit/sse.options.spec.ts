@@ -1,14 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { RequestMethod } from '@nestjs/common';
 import { SSE_DEFAULTS, SseModule, SseStream } from 'nestjs-eventstream';
-import {
-  checkFeatures,
-  checkModuleOptions,
-  checkStreamOptions,
-  type SseModuleOptions,
-  type SseStreamOptions,
-} from '../../lib/sse.options.js';
-import { streamSettings } from '../../lib/stream-settings.js';
+import { checkFeatures } from '../../lib/hub/hub.options.js';
+import { checkModuleOptions, type SseModuleOptions } from '../../lib/nest/module.options.js';
+import { checkStreamOptions, type SseStreamOptions } from '../../lib/connection/stream.options.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
 
 const anObject = 'expected an object';
 const aPositiveInteger = 'expected a positive integer';

@@ -1,6 +1,6 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { StreamLogs } from '../../lib/stream-logs.js';
+import { StreamLogs } from '../../lib/connection/connection-logger.js';
 
 afterEach(() => {
   jest.useRealTimers();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { whatIsDue, type Due, type Standing } from '../../lib/upkeep.js';
+import { whatIsDue, type Due, type Standing } from '../../lib/connection/upkeep.js';
 
 /** Open, written to at 0, with keep-alives every 100, and stalled after 40. */
 const standing = (some: Partial<Standing> = {}): Standing => ({

@@ -1,0 +1,37 @@
+import { warnOfManyStreams } from '../ground/warnings.js';
+import type { HttpRequest } from '../output/response.js';
+
+/** Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next request waits. */
+const CONNECTIONS_OF_A_BROWSER = 6;
+
+/** Looks for browsers that are about to block themselves. Behind a proxy it cannot be seen: the browser may speak HTTP/2 to it. */
+export class BrowserStreams {
+  private readonly counts = new Map<string, number>();
+
+  opened(request: HttpRequest, address: string): void {
+    const browser = browserOf(request, address);
+    if (browser === undefined) return;
+    const count = (this.counts.get(browser) ?? 0) + 1;
+    this.counts.set(browser, count);
+    if (count >= CONNECTIONS_OF_A_BROWSER) warnOfManyStreams(count);
+  }
+
+  closed(request: HttpRequest, address: string): void {
+    const browser = browserOf(request, address);
+    const count = browser === undefined ? 0 : (this.counts.get(browser) ?? 0);
+    if (browser === undefined || count === 0) return;
+    if (count === 1) this.counts.delete(browser);
+    else this.counts.set(browser, count - 1);
+  }
+}
+
+function browserOf(request: HttpRequest, address: string): string | undefined {
+  const { headers } = request;
+  const { httpVersionMajor } = (request.raw ?? request) as { httpVersionMajor?: number };
+  const isDirect = headers.via === undefined && headers['x-forwarded-for'] === undefined;
+  const program = headers['user-agent'];
+  // Each tab of the same browser says the same; `sec-fetch-mode` is what only browsers say.
+  if (httpVersionMajor !== 1 || !isDirect || headers['sec-fetch-mode'] === undefined)
+    return undefined;
+  return `${address} ${program}`;
+}

@@ -1,0 +1,66 @@
+import { Logger } from '@nestjs/common';
+import type { CloseReason, SseConnection } from './connection.js';
+import type { RefusalReason } from './diagnostics.js';
+import { describe } from '../ground/errors.js';
+import { addressOf, pathOf, type HttpRequest } from '../output/response.js';
+import { RareLine } from '../ground/warnings.js';
+
+const logger = new Logger('Sse');
+
+/**
+ * What the log tells of connections, as objects, for whoever reads logs by program: the beginning and the end of each at
+ * `debug`, refusals at `warn`. Never a line per event. The query is left out: it may be a ticket.
+ */
+export class StreamLogs {
+  private readonly refusals = new RareLine();
+  /** HTTP/2 does not tell the address of a client that has left. */
+  private readonly places = new WeakMap<SseConnection, ReturnType<typeof placeOf>>();
+
+  opened(connection: SseConnection, connections: number): void {
+    if (isDebugOff()) return;
+    const place = placeOf(connection);
+    this.places.set(connection, place);
+    logger.debug({ event: 'open', ...place, connections });
+  }
+
+  closed(connection: SseConnection, reason: CloseReason, connections: number): void {
+    if (isDebugOff()) return;
+    const { openedAt = 0, sentEvents: events, sentBytes: bytes } = connection;
+    const durationMs = Date.now() - openedAt;
+    const facts = { reason, durationMs, events, bytes, connections };
+    const place = this.places.get(connection) ?? placeOf(connection);
+    logger.debug({ event: 'close', ...place, ...facts });
+  }
+
+  /** `refused`: how many there were since the last line. `trouble`: what is wrong with the log that the stream needs. */
+  refusal(
+    reason: RefusalReason,
+    request: HttpRequest,
+    connections: number,
+    trouble?: string,
+  ): void {
+    const refused = this.refusals.again();
+    if (refused === 0) return;
+    const [route, remote] = [pathOf(request), addressOf(request)];
+    const facts = { event: 'refuse', reason, route, remote, refused, connections };
+    logger.warn(trouble === undefined ? facts : { ...facts, trouble });
+  }
+}
+
+/** The error itself, for whoever reports errors, and where it was. Never throws: the app's logger may. */
+export function logError(error: unknown, connection: SseConnection): void {
+  try {
+    logger.error(error, { event: 'error', ...placeOf(connection) });
+  } catch (loggerError) {
+    process.emitWarning(`the logger has thrown: ${describe(loggerError)}`, { type: 'Sse' });
+  }
+}
+
+/** Nest 11 takes no level for enabled, not even `fatal`, where none were chosen. */
+function isDebugOff(): boolean {
+  return Logger.isLevelEnabled('fatal') && !Logger.isLevelEnabled('debug');
+}
+
+function placeOf({ id, request }: SseConnection) {
+  return { connection: id, route: pathOf(request), remote: addressOf(request) };
+}

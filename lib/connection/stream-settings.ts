@@ -1,0 +1,84 @@
+import type { Overflow } from '../output/backlog.js';
+import type { OptionForOwnValues } from '../ground/warnings.js';
+import type { Serialize, SseMessage } from '../wire/frame.js';
+import { SSE_DEFAULTS } from '../options/defaults.js';
+import { defined } from '../options/defined.js';
+import type { RetryRange } from '../options/retry.js';
+import type {
+  BackpressureOptions,
+  SseMap,
+  SseStreamOptions,
+  StreamOptions,
+} from './stream.options.js';
+
+/** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
+export interface StreamSettings {
+  readonly keepAliveMs: number | undefined;
+  readonly retry: RetryRange | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly serialize: Serialize | undefined;
+  readonly map: SseMap | undefined;
+  /** Of the stream's own options, what a hub's events do not heed. */
+  readonly unusedByHubs: OptionForOwnValues | undefined;
+  readonly onError: StreamOptions['onError'];
+  readonly onComplete: 'end' | 'close';
+  readonly openWithinMs: number;
+  /** Whether an Observable is waited for, too. */
+  readonly holdsOpening: boolean;
+  readonly maxBufferedBytes: number;
+  readonly overflow: Overflow;
+  readonly conflateKey: (message: SseMessage) => string;
+  readonly stallTimeoutMs: number | undefined;
+  readonly maxDurationMs: number | undefined;
+  readonly rejectWith: 'retry' | 'status';
+  readonly negotiate: boolean;
+}
+
+/** The one place where defaults, the module's options and a stream's options meet. */
+export function streamSettings(
+  module: StreamOptions,
+  stream: SseStreamOptions = {},
+): StreamSettings {
+  const { keepAlive: _k, retry: _r, backpressure: _b, ...own } = stream;
+  const merged = { ...module, ...defined(own) };
+  const keepAlive = stream.keepAlive ?? module.keepAlive;
+  const retry = stream.retry ?? module.retry ?? SSE_DEFAULTS.retry;
+  const backpressure: Required<Omit<BackpressureOptions, 'key'>> & BackpressureOptions = {
+    ...SSE_DEFAULTS.backpressure,
+    ...defined(module.backpressure ?? {}),
+    ...defined(stream.backpressure ?? {}),
+  };
+  return {
+    keepAliveMs:
+      keepAlive === false
+        ? undefined
+        : (keepAlive?.intervalMs ??
+          (module.keepAlive || undefined)?.intervalMs ??
+          SSE_DEFAULTS.keepAlive.intervalMs),
+    retry:
+      retry === false
+        ? undefined
+        : typeof retry === 'number'
+          ? { minMs: retry, maxMs: retry }
+          : retry,
+    headers: { ...module.headers, ...stream.headers },
+    serialize: merged.serialize,
+    map: stream.map,
+    unusedByHubs: stream.map ? 'map' : stream.serialize && 'serialize',
+    onError: merged.onError,
+    onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
+    openWithinMs: (merged.openWithinMs ?? SSE_DEFAULTS.openWithinMs) || 0,
+    holdsOpening: typeof merged.openWithinMs === 'number',
+    maxBufferedBytes: backpressure.maxBufferedBytes,
+    overflow: backpressure.overflow,
+    conflateKey: backpressure.key ?? typeOf,
+    stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
+    maxDurationMs: merged.maxDurationMs || undefined,
+    rejectWith: merged.rejectWith ?? SSE_DEFAULTS.rejectWith,
+    negotiate: stream.negotiate ?? false,
+  };
+}
+
+function typeOf({ type = 'message' }: SseMessage): string {
+  return type;
+}

@@ -1,0 +1,164 @@
+import { Logger } from '@nestjs/common';
+import { describe, preview } from './errors.js';
+
+const logger = new Logger('Sse');
+const warned = new Set<string>();
+
+/** What goes wrong later, or elsewhere, is told when it can be seen: each thing once. */
+function warnOnce(what: string, text: string): void {
+  if (warned.has(what) || warned.size >= 100) return;
+  warned.add(what);
+  logger.warn(text);
+}
+
+/** What happens again and again is one line of the log in so long. */
+const EVERY_MS = 10_000;
+
+/** For a line that would flood the log. */
+export class RareLine {
+  private times = 0;
+  private toldAt = -Infinity;
+
+  /** It has happened again: how often since the last line, or 0 where it is too early for another. */
+  again(): number {
+    this.times++;
+    const now = performance.now();
+    if (now < this.toldAt + EVERY_MS) return 0;
+    const { times } = this;
+    this.times = 0;
+    this.toldAt = now;
+    return times;
+  }
+}
+
+/** Types that mean something else at the client already: they are sent all the same. */
+export function warnOfReservedType(type: string | undefined): void {
+  // A type that is no text is told as an error, where it is checked.
+  if (typeof type !== 'string') return;
+  if (type !== 'error' && type !== 'open' && !type.startsWith('sse-')) return;
+  warnOnce(
+    `type ${type}`,
+    type.startsWith('sse-')
+      ? `The event type ${preview(type)} is kept for this library's own events; choose a name without "sse-"`
+      : `The event type "${type}" also runs on${type} of an EventSource; choose another name`,
+  );
+}
+
+/** A process that was started as one of several, and whose hubs know nothing of the others. */
+export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean): void {
+  const isManaged = env['NODE_APP_INSTANCE'] !== undefined || env['pm_id'] !== undefined;
+  if (!isWorker && (!isManaged || env['instances'] === '1')) return;
+  const who = isWorker ? 'a worker of node:cluster' : 'run by PM2';
+  const effect = 'an event reaches only the clients of the process that emits it';
+  const remedy = 'set `log: redisEventLog({ url })` in SseModule.forRoot()';
+  warnOnce(
+    'several processes',
+    `This process is ${who}, and its events are kept in its own memory: with several processes ${effect}; ${remedy}`,
+  );
+}
+
+/** What does nothing to events that a hub has encoded for all their readers. */
+export type OptionForOwnValues = 'map' | 'serialize' | '@SerializeOptions()';
+
+const REMEDIES: Record<OptionForOwnValues, string> = {
+  map: 'map them with operators behind stream(): `map((event) => ({ ...event, data: … }))`',
+  serialize: 'set `serialize` for the hub, in SseModule.forRoot() or forFeature()',
+  '@SerializeOptions()': 'a global ClassSerializerInterceptor has options for them',
+};
+
+/** Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's stream. */
+export function warnOfUnusedOption(option: OptionForOwnValues, path: string): void {
+  const remedy = REMEDIES[option];
+  warnOnce(
+    `unused ${option} ${path}`,
+    `\`${option}\` of the stream ${path} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
+  );
+}
+
+/** The idle timeout that most proxies and load balancers have. */
+const USUAL_IDLE_TIMEOUT_MS = 60_000;
+
+export function warnOfLongKeepAlive(intervalMs: number | undefined): void {
+  if (intervalMs === undefined || intervalMs < USUAL_IDLE_TIMEOUT_MS) return;
+  const limit = `${USUAL_IDLE_TIMEOUT_MS / 1_000} s`;
+  warnOnce(
+    'keep-alive',
+    `keepAlive.intervalMs is ${intervalMs}: proxies cut connections that are idle for ${limit}; stay well below that`,
+  );
+}
+
+export function warnOfCompression(): void {
+  const remedy = 'leave event streams out of it, or keep `no-transform` in Cache-Control';
+  warnOnce('compression', `Something compresses event streams and may hold events back; ${remedy}`);
+}
+
+/** Nothing at this end shows it; a client of this library says so. */
+export function warnOfHeldBackStreams(): void {
+  const what = 'A client has waited twice for a stream and got not one byte';
+  const cause = 'a proxy between it and this process seems to hold responses back';
+  const remedy = 'switch its buffering off for event streams';
+  const unless = 'unless it is a browser that has its six connections of HTTP/1.1 in use';
+  warnOnce('held back', `${what}: ${cause}; ${remedy}, ${unless}`);
+}
+
+/** An event of a hub goes to a client for which no stream of a hub was opened, so nothing knows what it has missed. */
+export function warnOfSharedStream(): void {
+  const what = 'An event of a hub went to a connection that reads no hub';
+  const cause = 'what its client misses is neither replayed nor told as a gap';
+  const remedy =
+    'call stream() for each connection rather than share() one among them, or leave out the `id`';
+  warnOnce('shared stream', `${what}: ${cause}; ${remedy}`);
+}
+
+export function warnOfManyStreams(count: number): void {
+  const cause = `A browser has ${count} streams open on HTTP/1.1, which is all it may have to one origin`;
+  const remedy = 'use one stream for several rooms, share it among tabs, or serve HTTP/2';
+  warnOnce('six streams', `${cause}: its next request waits; ${remedy}`);
+}
+
+/** What would have ended a stream that had begun, or set a header on it. `caught`: the error that a filter was to answer. */
+export function warnOfLateAnswer(
+  route: string,
+  call: string,
+  caught: unknown,
+  stack: string | undefined,
+): void {
+  const thrown = caught instanceof Error ? caught : undefined;
+  const name = thrown?.name ?? preview(caught);
+  const who = caught === undefined ? `response.${call}` : `${name}: ${describe(caught)}`;
+  const frame = frameOfApp(thrown?.stack) ?? frameOfApp(stack);
+  const where = frame === undefined ? '' : ` (${frame})`;
+  const remedy =
+    'an interceptor may set headers or refuse until one turn after the handler has returned';
+  warnOnce(
+    `late ${route} ${who}`,
+    `The stream ${route} had begun, so this came too late and is ignored: ${who}${where}; ${remedy}`,
+  );
+}
+
+const CHANGES_FROZEN =
+  /^Cannot (delete property|add property|assign to read only property|redefine property)/;
+
+/** An operator that changes an event of a hub in place fails with an error of the language, which names no remedy. */
+export function warnOfFrozenEvent(error: unknown, route: string): void {
+  if (!(error instanceof TypeError) || !CHANGES_FROZEN.test(error.message)) return;
+  const what = 'an event of a hub is shared by all its readers, so nobody can change it';
+  const remedy = 'send a copy: `map((event) => ({ ...event, data: changed(event.data) }))`';
+  const text = `The stream ${route} failed: ${error.message}; ${what}; ${remedy}`;
+  warnOnce(`frozen ${route}`, text);
+}
+
+/** The first line of a stack that is neither Node's nor a package's. */
+function frameOfApp(stack = ''): string | undefined {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  const isForeign = /node_modules|node:|<anonymous>/;
+  return frames.find((line) => !isForeign.test(line))?.trim();
+}
+
+/** At start-up: with `@Sse()` these see each event, here the set-up alone. */
+export function tellOfInterceptors(names: readonly string[]): void {
+  if (names.length === 0) return;
+  const what = 'Interceptors see the set-up of a stream, and none of its events';
+  const remedy = 'what they do to values belongs into a pipe() in the handler';
+  logger.log(`${what}: ${names.join(', ')}; ${remedy}`);
+}

@@ -1,0 +1,35 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Logger } from '@nestjs/common';
+import { SSE_CHANNELS } from '../ground/channels.js';
+import type { SseDiagnostics } from './diagnostics.js';
+import { describe } from '../ground/errors.js';
+import { RareLine } from '../ground/warnings.js';
+
+/** What the library itself listens to. */
+export type DiagnosticsListeners = {
+  readonly [Name in keyof SseDiagnostics]?: (message: SseDiagnostics[Name]) => void;
+};
+
+const logger = new Logger('Sse');
+
+/**
+ * Subscribes the library's own listeners until the function that it answers is called. What one of them throws is told by the log at
+ * most once per 10 s: whoever watches streams must not end the process.
+ */
+export function listen(who: string, listeners: DiagnosticsListeners): () => void {
+  const failures = new RareLine();
+  const subscribed = Object.entries(listeners).map(([name, listener]) => {
+    const guarded = (message: unknown): void => {
+      try {
+        (listener as (message: unknown) => void)(message);
+      } catch (error) {
+        if (failures.again() > 0) logger.warn(`${who} has failed on "${name}": ${describe(error)}`);
+      }
+    };
+    return [SSE_CHANNELS[name as keyof SseDiagnostics], guarded] as const;
+  });
+  for (const [name, listener] of subscribed) subscribe(name, listener);
+  return () => {
+    for (const [name, listener] of subscribed) unsubscribe(name, listener);
+  };
+}

@@ -1,0 +1,78 @@
+import { SseInvalidFieldError, SseLimitError } from '../ground/errors.js';
+import type { NewEvent } from '../log/event-log.js';
+import { encodeParts, type FrameParts, type Serialize, type SseMessage } from '../wire/frame.js';
+import type { EmitOptions } from './hub.options.js';
+import { PublishedMessage } from '../log/published-message.js';
+import { roomList } from './rooms.js';
+import { warnOfReservedType } from '../ground/warnings.js';
+import { isWellFormed } from '../ground/well-formed.js';
+
+/** What a hub says of its events. */
+interface HubFacts {
+  readonly serialize: Serialize | undefined;
+  readonly keepsHistory: boolean;
+  /** Of wire text; `false`: as many as there are. */
+  readonly maxBytes: number | false;
+  /** `false`: as many as there are. */
+  readonly maxRooms: number | false;
+  /** What a `ClassSerializerInterceptor` of the app does to data. */
+  readonly toPlain?: ((data: unknown) => unknown) | undefined;
+}
+
+/**
+ * What is published, checked and encoded.
+ * @throws SseInvalidFieldError, SseSerializeError, SseLimitError
+ */
+export function newEvent(
+  rooms: string | readonly string[],
+  message: SseMessage,
+  { retry = message.retry, key, ephemeral = false }: EmitOptions,
+  { serialize, keepsHistory, maxBytes, maxRooms, toPlain }: HubFacts,
+): NewEvent {
+  if (message.id !== undefined) {
+    const remedy = 'the hub gives its events their ids; put an id of your own into `data`';
+    throw new SseInvalidFieldError('id', message.id, remedy);
+  }
+  const complete: SseMessage = { ...message };
+  if (retry !== undefined) complete.retry = retry;
+  // Without a data field a client fires no event, whatever its type.
+  if (complete.type !== undefined && complete.data === undefined) complete.data = '';
+  if (toPlain !== undefined) complete.data = toPlain(complete.data);
+  const parts = encodeParts(complete, serialize);
+  if (maxBytes !== false) checkSize(parts, maxBytes);
+  warnOfReservedType(message.type);
+  const list = roomList(rooms);
+  if (maxRooms !== false && list.length > maxRooms) {
+    const remedy = `an event for ${list.length} rooms is not published; publish it in parts, or give its readers a room in common`;
+    throw new SseLimitError('maxRoomsPerEvent', maxRooms, remedy);
+  }
+  return {
+    rooms: list,
+    message: new PublishedMessage(complete, parts, serialize !== undefined),
+    parts,
+    key: checkedKey(key),
+    ephemeral: ephemeral || !keepsHistory,
+  };
+}
+
+function checkedKey(key: unknown): string | undefined {
+  if (key === undefined) return key;
+  if (typeof key !== 'string' || key === '') {
+    throw new SseInvalidFieldError('key', key, 'expected a text that is not empty');
+  }
+  // As UTF-8, which Redis has for its keys, all of these would be one: the second event would be taken for the first.
+  if (!isWellFormed(key)) {
+    const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
+    throw new SseInvalidFieldError('key', key, remedy);
+  }
+  return key;
+}
+
+function checkSize({ beforeId, afterId }: FrameParts, max: number): void {
+  // A character has up to three bytes, so that most events need no counting.
+  if ((beforeId.length + afterId.length) * 3 <= max) return;
+  const bytes = Buffer.byteLength(beforeId) + Buffer.byteLength(afterId);
+  if (bytes <= max) return;
+  const remedy = `an event of ${bytes} bytes is not published; send where the data can be fetched`;
+  throw new SseLimitError('maxEventBytes', max, remedy);
+}

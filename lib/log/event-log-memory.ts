@@ -1,0 +1,260 @@
+import { nextPosition, type Position } from '../wire/cursor.js';
+import { SseClosedError } from '../ground/errors.js';
+import type {
+  Appended,
+  EventLog,
+  Head,
+  LogFollower,
+  NewEvent,
+  RoomEntry,
+  RoomsRange,
+  RoomsRead,
+} from './event-log.js';
+import type { HistoryOptions } from './history.options.js';
+import { ENTRY_BYTES, EVENT_BYTES, ownText, ROOM_BYTES, sizeOfText } from './heap-size.js';
+import { KEY_LIFETIME_MS, RecentKeys } from './recent-keys.js';
+import type { SseMessage } from '../wire/frame.js';
+import { Ring } from './ring.js';
+import { fitting, type RoomView } from './room-range.js';
+
+/** What a timer can wait for. */
+const LONGEST_WAIT_MS = 2_147_483_647;
+
+/** An event, and in how many rooms it is kept. */
+interface Kept {
+  /** `undefined` when no room keeps it any more. */
+  event: RoomEntry['event'] | undefined;
+  readonly bytes: number;
+  readonly at: number;
+  in: number;
+}
+
+interface Room {
+  readonly name: string;
+  readonly entries: Ring<RoomEntry & { readonly kept: Kept }>;
+  last: Position;
+}
+
+interface MemoryLogOptions {
+  /** Of the day, in milliseconds: for positions. */
+  wallClock?: () => number;
+  /** Never set back or forward: for ages. */
+  clock?: () => number;
+  epoch?: string;
+}
+
+/** The log of one process: `append` hands the event to the follower before it returns. */
+export class MemoryEventLog implements EventLog {
+  private readonly wallClock: () => number;
+  private readonly clock: () => number;
+  private readonly epoch: string;
+  private readonly begin: Position;
+  private position: Position;
+  private follower: LogFollower | undefined;
+  private isClosed = false;
+
+  private rooms = new Map<string, Room>();
+  /** All events that a room keeps, oldest first; also some that no room keeps any more. */
+  private kept = new Ring<Kept>();
+  private keptCount = 0;
+  /** Of events, their entries and their rooms. */
+  private keptBytes = 0;
+  /** The highest last position of the rooms that were forgotten. */
+  private forgotten: Position = 0;
+  private readonly keys: RecentKeys;
+  private timer: NodeJS.Timeout | undefined;
+  private timerAt = Infinity;
+
+  constructor(
+    private readonly history: Required<HistoryOptions>,
+    { wallClock = Date.now, clock = monotonic, epoch = randomEpoch() }: MemoryLogOptions = {},
+  ) {
+    this.wallClock = wallClock;
+    this.clock = clock;
+    this.epoch = epoch;
+    this.begin = this.position = nextPosition(0, wallClock());
+    this.keys = new RecentKeys(history.maxBytes);
+  }
+
+  /** What it holds, as counted for `maxBytes`. */
+  get bytes(): number {
+    return this.keptBytes + this.keys.bytes;
+  }
+
+  async append({ key, ephemeral, ...event }: NewEvent): Promise<Appended> {
+    this.refuseIfClosed();
+    const { epoch } = this;
+    const now = this.clock();
+    const known = key === undefined ? undefined : this.keys.find(key, now);
+    if (known !== undefined) return { epoch, position: known.position };
+
+    const position = ephemeral ? undefined : nextPosition(this.position, this.wallClock());
+    if (key !== undefined) {
+      this.keys.add(key, position, now);
+      this.expireLater(now);
+    }
+    if (position === undefined) {
+      this.follower?.event({ epoch, position, ...event });
+      return { epoch, position };
+    }
+    this.position = position;
+    const rooms = event.rooms.map((name) => this.roomOf(name));
+    // Of each name one text, however many events hold it.
+    const logged = { epoch, position, ...event, rooms: rooms.map(({ name }) => name) };
+    this.keep(logged, rooms, now);
+    this.follower?.event(logged);
+    return { epoch, position };
+  }
+
+  async head(): Promise<Head> {
+    this.refuseIfClosed();
+    const { epoch, position, begin } = this;
+    return { epoch, position, begin };
+  }
+
+  async read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
+    this.refuseIfClosed();
+    this.expire();
+    const views = rooms.map((room) => this.viewOf(room, range.after));
+    return { epoch: this.epoch, rooms: fitting(views, range) };
+  }
+
+  async follow(follower: LogFollower): Promise<Head> {
+    this.refuseIfClosed();
+    this.follower = follower;
+    return { epoch: this.epoch, position: this.position };
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.follower = undefined;
+    this.rooms = new Map();
+    this.kept = new Ring();
+    this.keptCount = 0;
+    this.keptBytes = 0;
+    this.keys.clear();
+    clearTimeout(this.timer);
+  }
+
+  private viewOf(name: string, after: Position): RoomView {
+    const room = this.rooms.get(name);
+    if (room === undefined) return { last: this.forgotten, length: 0, at: () => undefined };
+    const { last, entries } = room;
+    const from = entries.firstIndex(({ event }) => event.position > after);
+    return { last, length: entries.length - from, at: (index) => entries.at(from + index) };
+  }
+
+  private refuseIfClosed(): void {
+    if (this.isClosed) throw new SseClosedError('the hub');
+  }
+
+  private roomOf(name: string): Room {
+    const known = this.rooms.get(name);
+    if (known !== undefined) return known;
+    const room = { name: ownText(name), entries: new Ring<never>(), last: this.forgotten };
+    this.rooms.set(room.name, room);
+    this.keptBytes += bytesOfRoom(room);
+    return room;
+  }
+
+  private keep(event: RoomEntry['event'], rooms: readonly Room[], now: number): void {
+    const { beforeId, afterId } = event.parts;
+    const text = sizeOfText(beforeId) + sizeOfText(afterId);
+    const bytes = EVENT_BYTES + text * (hasOwnData(event.message) ? 2 : 1);
+    const kept: Kept = { event, bytes, at: now, in: rooms.length };
+    this.kept.push(kept);
+    this.keptCount++;
+    this.keptBytes += bytes + rooms.length * ENTRY_BYTES;
+    for (const room of rooms) {
+      room.entries.push({ event, previous: room.last, kept });
+      room.last = event.position;
+      if (room.entries.length > this.history.maxEvents) this.trim(room);
+    }
+    this.expire(now);
+    this.expireLater(now);
+  }
+
+  /** Lets go of what is too old, and of the oldest while all is too large. */
+  private expire(now = this.clock()): void {
+    const tooOld = now - this.history.maxAgeMs;
+    for (let oldest = this.kept.at(0); oldest !== undefined; oldest = this.kept.at(0)) {
+      const { event } = oldest;
+      if (event !== undefined) {
+        if (oldest.at > tooOld && this.bytes <= this.history.maxBytes) break;
+        this.release(event);
+      }
+      this.kept.shift();
+    }
+    // A busy room lets go of its events long before they are the oldest of all.
+    if (this.kept.length > 2 * this.keptCount + 64) this.dropLoose();
+  }
+
+  private release(event: RoomEntry['event']): void {
+    for (const name of event.rooms) {
+      const room = this.rooms.get(name);
+      // An event that a room keeps and that is the oldest of all is the room's oldest.
+      if (room?.entries.at(0)?.event === event) this.trim(room);
+    }
+  }
+
+  /** Takes the oldest event out of a room, and a room without events out of the log. */
+  private trim(room: Room): void {
+    const kept = room.entries.shift()?.kept;
+    this.keptBytes -= ENTRY_BYTES;
+    if (kept !== undefined && --kept.in === 0) {
+      this.keptCount--;
+      this.keptBytes -= kept.bytes;
+      kept.event = undefined;
+    }
+    if (room.entries.length > 0) return;
+    this.rooms.delete(room.name);
+    this.keptBytes -= bytesOfRoom(room);
+    this.forgotten = Math.max(this.forgotten, room.last);
+  }
+
+  private dropLoose(): void {
+    const all = this.kept;
+    this.kept = new Ring();
+    for (let item = all.shift(); item !== undefined; item = all.shift()) {
+      if (item.in > 0) this.kept.push(item);
+    }
+  }
+
+  /** One timer, so that memory is given back also when nothing is published any more. */
+  private expireLater(now: number): void {
+    const { maxAgeMs } = this.history;
+    const due = Math.min((this.kept.at(0)?.at ?? Infinity) + maxAgeMs, this.keys.dueAt);
+    if (due === Infinity) return;
+    // Not for each event when it is due, but for all of a tenth of the time together.
+    const at = Math.max(due, now + Math.min(maxAgeMs, KEY_LIFETIME_MS) / 10);
+    if (this.timerAt <= at) return;
+    clearTimeout(this.timer);
+    this.timerAt = at;
+    this.timer = setTimeout(this.onTimer, Math.min(at - now, LONGEST_WAIT_MS));
+    this.timer.unref();
+  }
+
+  private readonly onTimer = (): void => {
+    this.timerAt = Infinity;
+    const now = this.clock();
+    this.keys.expire(now);
+    this.expire(now);
+    this.expireLater(now);
+  };
+}
+
+function bytesOfRoom({ name }: Room): number {
+  return ROOM_BYTES + sizeOfText(name);
+}
+
+const monotonic = (): number => performance.now();
+
+/** 48 random bits: two lifetimes of a log never share a name. */
+function randomEpoch(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString('base64url');
+}
+
+/** Whether it holds its data beside the wire text, and not only what reads it from there. Reading would make it hold that too. */
+function hasOwnData(message: SseMessage): boolean {
+  return Object.getOwnPropertyDescriptor(message, 'data')?.value !== undefined;
+}

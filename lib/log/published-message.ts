@@ -1,0 +1,98 @@
+import type { FrameParts, SseMessage } from '../wire/frame.js';
+import { toWellFormed } from '../ground/well-formed.js';
+
+/**
+ * A message as it was when it was published, whatever its publisher does to its objects afterwards. Data is read back from the
+ * wire text when somebody looks at it, so it costs those who look, and a log keeps no second copy of it. It is
+ * what JSON or base64 makes of it, in memory as in any other log: a `Date` is a text, a `Map` is `{}`.
+ */
+export class PublishedMessage implements SseMessage {
+  declare readonly data?: unknown;
+  declare readonly type?: string;
+  declare readonly retry?: number;
+  declare readonly comment?: string | readonly string[];
+  /** What the data is read from. */
+  readonly #text: string = '';
+  readonly #form: 'text' | 'bytes' | 'json' = 'json';
+  readonly #isGiven: boolean = false;
+
+  constructor(
+    { type, data, retry, comment }: SseMessage,
+    { afterId }: FrameParts,
+    hasOwnSerializer: boolean,
+  ) {
+    if (type !== undefined) this.type = type;
+    if (retry !== undefined) this.retry = retry;
+    if (comment !== undefined) this.comment = copied(comment);
+    if (data === undefined) return;
+    if (typeof data === 'string' && data.includes('\r')) {
+      // On the wire every line break is the same.
+      this.data = toWellFormed(data);
+      this.#isGiven = true;
+      return;
+    }
+    if (typeof data === 'string') this.#form = 'text';
+    else if (data instanceof Uint8Array) this.#form = 'bytes';
+    // Nobody can read back what an own serializer has written.
+    this.#isGiven = hasOwnSerializer && this.#form === 'json';
+    const text = this.#isGiven ? jsonOf(data) : afterId;
+    if (text === undefined) return;
+    this.#text = text;
+    Object.defineProperty(this, 'data', DATA);
+  }
+
+  /** @internal How its data became the wire text; `given`: the wire text does not tell all of it. */
+  static formOf(message: PublishedMessage): 'none' | 'text' | 'bytes' | 'json' | 'given' {
+    if (!('data' in message)) return 'none';
+    return message.#isGiven ? 'given' : message.#form;
+  }
+
+  /** @internal */
+  static dataOf(message: PublishedMessage): unknown {
+    const text = dataIn(message.#text);
+    if (message.#form === 'text') return toWellFormed(text);
+    if (message.#form === 'bytes') return Buffer.from(text, 'base64');
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'string' ? new JsonText(value) : value;
+  }
+}
+
+/**
+ * A property of each message itself, so that it is in a copy by spread. One getter for all: with one each, making a message would
+ * take three times as long, as V8 gives each a shape of its own.
+ */
+const DATA: PropertyDescriptor & ThisType<PublishedMessage> = {
+  get() {
+    return PublishedMessage.dataOf(this);
+  },
+  enumerable: true,
+};
+
+/** A text that is JSON on the wire, as a `Date` is. A log must be able to tell it from text, which stands on the wire as it is. */
+export class JsonText {
+  constructor(readonly text: string) {}
+
+  toJSON(): string {
+    return this.text;
+  }
+}
+
+function copied(comment: string | readonly string[]): string | readonly string[] {
+  return typeof comment === 'string' ? toWellFormed(comment) : comment.map(toWellFormed);
+}
+
+/** The fields of the data are the last of a frame, one for each line. */
+function dataIn(afterId: string): string {
+  const field = 'data: ';
+  const text = afterId.slice(afterId.indexOf(field) + field.length, -2);
+  return text.includes('\n') ? text.replaceAll(`\n${field}`, '\n') : text;
+}
+
+/** As a field. Data that only the hub's own serializer understands is not kept: readers get the event, and its text, without it. */
+function jsonOf(data: unknown): string | undefined {
+  try {
+    return `data: ${JSON.stringify(data) ?? 'null'}\n\n`;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,90 @@
+import { Logger } from '@nestjs/common';
+import type { Position } from '../wire/cursor.js';
+import { KEY_BYTES, ownText, sizeOfText } from './heap-size.js';
+import { Ring } from './ring.js';
+import { RareLine } from '../ground/warnings.js';
+
+const logger = new Logger('Sse');
+
+/** How long a key keeps a second event with it out. */
+export const KEY_LIFETIME_MS = 300_000;
+
+/** An event that was published with a key. */
+export interface KeyedEvent {
+  readonly key: string;
+  readonly position: Position | undefined;
+  readonly at: number;
+}
+
+/**
+ * The keys of the last five minutes, as many as fit into half of the history's memory. They have it before events do: an event that
+ * is let go of is told as a gap, a forgotten key cannot be told to who needs it.
+ */
+export class RecentKeys {
+  /** Of memory, as counted. */
+  bytes = 0;
+  private byKey = new Map<string, KeyedEvent>();
+  /** A map that is emptied from its beginning is slow to look there: it passes over what was deleted. */
+  private inOrder = new Ring<KeyedEvent>();
+  private readonly droppedEarly = new RareLine();
+
+  /** `maxBytes`: of the whole history. */
+  constructor(private readonly maxBytes: number) {}
+
+  /** When the oldest is due to go; `Infinity` where there is none. */
+  get dueAt(): number {
+    const oldest = this.inOrder.at(0);
+    return oldest === undefined ? Infinity : oldest.at + KEY_LIFETIME_MS;
+  }
+
+  find(key: string, now: number): KeyedEvent | undefined {
+    this.expire(now);
+    return this.byKey.get(key);
+  }
+
+  /** One that `find()` has not found. */
+  add(key: string, position: Position | undefined, now: number): void {
+    const event = { key: ownText(key), position, at: now };
+    this.byKey.set(event.key, event);
+    this.inOrder.push(event);
+    this.bytes += bytesOf(event);
+    while (this.bytes > this.maxBytes / 2) {
+      const dropped = this.dropOldest();
+      if (dropped !== undefined) this.tellDropped(now - dropped.at);
+    }
+  }
+
+  /** Lets go of those whose time is over. */
+  expire(now: number): void {
+    while (this.dueAt <= now) this.dropOldest();
+  }
+
+  clear(): void {
+    this.byKey = new Map();
+    this.inOrder = new Ring();
+    this.bytes = 0;
+  }
+
+  private dropOldest(): KeyedEvent | undefined {
+    const oldest = this.inOrder.shift();
+    if (oldest === undefined) return undefined;
+    this.byKey.delete(oldest.key);
+    this.bytes -= bytesOf(oldest);
+    return oldest;
+  }
+
+  /** Nobody else can know: a second event with such a key looks like a first one. */
+  private tellDropped(ageMs: number): void {
+    const times = this.droppedEarly.again();
+    if (times === 0) return;
+    const what = `Keys of published events take more than half of history.maxBytes (${this.maxBytes})`;
+    const kept = `${Math.floor(ageMs / 1_000)} s in place of ${KEY_LIFETIME_MS / 1_000}`;
+    const effect = `a second event with a key that had to go is published again; keys stay for ${kept}`;
+    const remedy = 'raise history.maxBytes, or give keys to fewer events';
+    logger.warn(`${what}: ${effect}, ${times} went early; ${remedy}`);
+  }
+}
+
+function bytesOf({ key }: KeyedEvent): number {
+  return KEY_BYTES + sizeOfText(key);
+}

@@ -1,0 +1,73 @@
+import type { Position } from '../wire/cursor.js';
+import type { RoomEntry, RoomsRange, RoomState } from './event-log.js';
+
+/** The kept events of a room after some position, which nobody has copied yet. */
+export interface RoomView {
+  readonly last: Position;
+  readonly length: number;
+  at(index: number): RoomEntry | undefined;
+}
+
+/** One read looks at this many entries at most, so that a client with many busy rooms cannot hold the process up. */
+const MAX_LOOKS = 50_000;
+
+/** What of these rooms fits the limits of a range. */
+export function fitting(rooms: readonly RoomView[], range: RoomsRange): RoomState[] {
+  const budget = new Budget(range);
+  const states: RoomState[] = [];
+  const smallestFirst = [...rooms.keys()].sort((a, b) => lengthOf(rooms[a]) - lengthOf(rooms[b]));
+  for (const [done, n] of smallestFirst.entries()) {
+    const room = rooms[n];
+    if (room === undefined) continue;
+    const entries = budget.take(room, range.newest ? rooms.length - done : 1);
+    states[n] = { last: room.last, entries, isWhole: entries.length === room.length };
+  }
+  return states;
+}
+
+/** What may still be read. */
+class Budget {
+  private readonly seen = new Set<Position>();
+  private readonly newest: boolean;
+  private events: number;
+  private bytes: number;
+  private looks = MAX_LOOKS;
+
+  constructor({ maxEvents, maxBytes, newest = false }: RoomsRange) {
+    this.events = maxEvents;
+    this.bytes = maxBytes;
+    this.newest = newest;
+  }
+
+  /** @param shares how many rooms, this one included, still need their part of it */
+  take(room: RoomView, shares: number): RoomEntry[] {
+    const entries: RoomEntry[] = [];
+    let events = Math.ceil(this.events / shares);
+    let bytes = this.bytes / shares;
+    for (let n = 0; n < room.length && this.looks-- > 0; n++) {
+      const entry = room.at(this.newest ? room.length - 1 - n : n);
+      if (entry === undefined) break;
+      const { position } = entry.event;
+      if (!this.seen.has(position)) {
+        const size = sizeOf(entry);
+        // One event always fits, or who reads page by page would never get past it.
+        if (events < 1 || (size > bytes && this.seen.size > 0)) break;
+        events--;
+        bytes -= size;
+        this.events--;
+        this.bytes -= size;
+        this.seen.add(position);
+      }
+      entries.push(entry);
+    }
+    return this.newest ? entries.reverse() : entries;
+  }
+}
+
+function lengthOf(room: RoomView | undefined): number {
+  return room?.length ?? 0;
+}
+
+function sizeOf({ event: { parts } }: RoomEntry): number {
+  return parts.beforeId.length + parts.afterId.length;
+}

@@ -1,0 +1,64 @@
+import { isObservable, Observable } from 'rxjs';
+import type { SseConnection } from '../connection/connection.js';
+import { preview, SseNotStreamableError } from '../ground/errors.js';
+
+/**
+ * What a handler of `@SseStream()` may return, or a Promise of it.
+ * @publicApi
+ */
+export type SseSource = Observable<unknown> | AsyncIterable<unknown>;
+
+/** A source that never waits is left alone after this much, so that what it made is written and others have their turn. */
+const PULL_SLICE = { ms: 2, bytes: 16_384 };
+
+/** Also an Observable of another copy of rxjs, which `instanceof` would not know. */
+export function isSource(value: unknown): value is SseSource {
+  return isObservable(value) || isAsyncIterable(value);
+}
+
+/** @throws SseNotStreamableError */
+export function toObservable(source: unknown, connection: SseConnection): Observable<unknown> {
+  if (isObservable(source)) return source;
+  if (isAsyncIterable(source)) return pulled(source, connection);
+  throw new SseNotStreamableError(
+    `a handler of @SseStream() must return an Observable or an AsyncIterable, got ${preview(source)}`,
+  );
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function'
+  );
+}
+
+/** Asks for the next value only while the connection has room for it. */
+function pulled(iterable: AsyncIterable<unknown>, connection: SseConnection): Observable<unknown> {
+  return new Observable((subscriber) => {
+    const iterator = iterable[Symbol.asyncIterator]();
+    const pull = async (): Promise<void> => {
+      let until = performance.now() + PULL_SLICE.ms;
+      let asked: Promise<IteratorResult<unknown>> | undefined = Promise.resolve(iterator.next());
+      // A handler that looks something up before its first value may find that it has to refuse.
+      connection.beginAfter(Promise.race([asked.catch(() => {}), connection.patience()]));
+      while (!subscriber.closed) {
+        const { done, value } = await (asked ?? iterator.next());
+        asked = undefined;
+        if (done === true) return;
+        subscriber.next(value);
+        if (performance.now() < until && connection.bufferedBytes < PULL_SLICE.bytes) continue;
+        await connection.room();
+        until = performance.now() + PULL_SLICE.ms;
+      }
+    };
+    pull().then(
+      () => subscriber.complete(),
+      (error: unknown) => subscriber.error(error),
+    );
+    return () => {
+      // An iterator that waits cannot be interrupted; what it does afterwards concerns nobody.
+      void Promise.resolve(iterator.return?.()).catch(() => {});
+    };
+  });
+}

@@ -1,0 +1,43 @@
+import 'reflect-metadata';
+import { SseInvalidFieldError } from '../ground/errors.js';
+import type { SseMap } from '../connection/stream.options.js';
+import { isBytes, type SseMessage } from '../wire/frame.js';
+
+/** Where the property decorators leave the map of a class. */
+export const SSE_MAP = 'nestjs-eventstream:map';
+
+/**
+ * What a handler emitted, as a message: with a map its properties become fields, a plain value becomes
+ * `data`, and every other object has to be a message already.
+ */
+export function toMessage(value: unknown, map?: SseMap): SseMessage {
+  if (typeof value !== 'object' || value === null || isBytes(value) || value instanceof Blob) {
+    if (value !== undefined) return { data: value };
+    throw new SseInvalidFieldError('message', value, 'expected a message or a value');
+  }
+  const mapping = map ?? mapOfClass(value);
+  if (mapping !== undefined) return mapped(value as Record<string, unknown>, mapping);
+  if (Array.isArray(value)) {
+    throw new SseInvalidFieldError('message', value, 'put a list into `data`');
+  }
+  return value;
+}
+
+function mapOfClass(value: object): SseMap | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || typeof prototype !== 'object' || prototype === null) {
+    return undefined;
+  }
+  return Reflect.getMetadata(SSE_MAP, prototype) as SseMap | undefined;
+}
+
+function mapped(value: Record<string, unknown>, map: SseMap): SseMessage {
+  const message: Record<string, unknown> = {};
+  message['data'] = map.data === undefined ? value : value[map.data];
+  for (const field of ['type', 'id', 'retry'] as const) {
+    const property = map[field];
+    // A column that holds nothing means "no such field", not the text "null".
+    if (property !== undefined && value[property] != null) message[field] = value[property];
+  }
+  return message;
+}

@@ -1,0 +1,32 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { CONNECTIONS_RULES, type ConnectionsOptions } from '../connection/connections.options.js';
+import { STREAM_RULES, type StreamOptions } from '../connection/stream.options.js';
+import { HUBS_RULES, type HubsOptions } from '../hub/hub.options.js';
+import * as rules from '../options/rules.js';
+
+/**
+ * The options of `SseModule.forRoot()`.
+ * @publicApi
+ */
+export interface SseModuleOptions extends StreamOptions, ConnectionsOptions, HubsOptions {}
+
+/**
+ * For `SseModule.forRootAsync({ useClass })` and `useExisting`.
+ * @publicApi
+ */
+export interface SseOptionsFactory {
+  /** Called once, at start-up. */
+  createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
+}
+
+/** @throws SseOptionsError */
+export const checkModuleOptions = rules.required(
+  rules.object({ ...STREAM_RULES, ...HUBS_RULES, ...CONNECTIONS_RULES }),
+);
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<SseModuleOptions>({ moduleName: 'Sse' })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createSseOptions')
+    .setExtras({ isGlobal: true }, (module, { isGlobal }) => ({ ...module, global: isGlobal }))
+    .build();

@@ -1,0 +1,171 @@
+import 'reflect-metadata';
+import {
+  ClassSerializerInterceptor,
+  Inject,
+  Injectable,
+  type ExecutionContext,
+  type NestInterceptor,
+  type Type,
+} from '@nestjs/common';
+import { INTERCEPTORS_METADATA } from '@nestjs/common/constants.js';
+import { ApplicationConfig, ModuleRef, ModulesContainer, Reflector } from '@nestjs/core';
+import { Subject } from 'rxjs';
+import { isBytes } from '../wire/frame.js';
+
+/** Where `@SseStream()` leaves its options. */
+export const SSE_STREAM = 'nestjs-eventstream:stream';
+
+/** Where `@SerializeOptions()` leaves its options. */
+const SERIALIZE_OPTIONS = 'class_serializer:options';
+
+/** What `ClassSerializerInterceptor` makes of a response, for one value. */
+export type ToPlain = (data: unknown) => unknown;
+
+interface Bound {
+  readonly type: Type<NestInterceptor>;
+  readonly instance?: NestInterceptor;
+}
+
+/** What the app has put around the routes of streams. */
+@Injectable()
+export class RouteInterceptors {
+  constructor(
+    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+  ) {}
+
+  /** How what a route sends is made plain; `undefined` where nothing does it. */
+  toPlain(context: ExecutionContext): Promise<ToPlain> | undefined {
+    const bound = this.around(context.getClass(), context.getHandler()).filter(isSerializer);
+    return bound.length === 0 ? undefined : this.composed(bound, context);
+  }
+
+  /**
+   * As `toPlain()`, for the events of hubs: they are made plain when they are published, where their classes are still known. The global
+   * interceptor decides, or one without options where only streams have one.
+   */
+  hubToPlain(): Promise<ToPlain> | undefined {
+    const global = this.global().filter(isSerializer);
+    const isUsed = this.streams().some(({ around }) => around.some(isSerializer));
+    const withoutOptions: Bound = { type: ClassSerializerInterceptor };
+    const bound = global.length === 0 && isUsed ? [withoutOptions] : global;
+    const context = {
+      getType: () => 'http',
+      getHandler: () => RouteInterceptors,
+      getClass: () => RouteInterceptors,
+    };
+    return bound.length === 0
+      ? undefined
+      : this.composed(bound, context as never as ExecutionContext);
+  }
+
+  hasSerializeOptions(context: ExecutionContext): boolean {
+    return [context.getHandler(), context.getClass()].some((target) =>
+      Reflect.hasMetadata(SERIALIZE_OPTIONS, target),
+    );
+  }
+
+  /** The names of those that the app may expect to see events, as those of `@Sse()` do. */
+  namesAroundStreams(except: Type<NestInterceptor>): string[] {
+    const around = this.streams().flatMap((stream) => stream.around);
+    const others = around.filter((bound) => !isSerializer(bound) && bound.type !== except);
+    return [...new Set(others.map(({ type }) => type.name))];
+  }
+
+  private streams(): { around: Bound[] }[] {
+    const controllers = [...this.modules.values()].flatMap((module) => [
+      ...module.controllers.values(),
+    ]);
+    return controllers.flatMap(({ metatype }) => {
+      const prototype = (metatype as Type | null)?.prototype as object | undefined;
+      return handlersOf(prototype).map((handler) => ({
+        around: this.around(metatype as Type, handler),
+      }));
+    });
+  }
+
+  /** Outermost first. */
+  private around(controller: object, handler: object): Bound[] {
+    const own = [controller, handler].flatMap((target) => {
+      const bound: unknown = Reflect.getMetadata(INTERCEPTORS_METADATA, target);
+      return (bound as (NestInterceptor | Type<NestInterceptor>)[] | undefined) ?? [];
+    });
+    return [...this.global(), ...own.map(toBound)];
+  }
+
+  private global(): Bound[] {
+    const perRequest = this.config.getGlobalRequestInterceptors();
+    return [
+      ...this.config.getGlobalInterceptors().map(toBound),
+      ...perRequest.map(({ metatype }) => ({ type: metatype as Type<NestInterceptor> })),
+    ];
+  }
+
+  /** The innermost sees a response first. */
+  private async composed(bound: readonly Bound[], context: ExecutionContext): Promise<ToPlain> {
+    const steps = await Promise.all(
+      [...bound].reverse().map((one) => asFunction(this.instanceOf(one), context)),
+    );
+    return (data) =>
+      isPlainAlready(data) ? data : steps.reduce<unknown>((plain, step) => step(plain), data);
+  }
+
+  private instanceOf({ type, instance }: Bound): NestInterceptor {
+    if (instance !== undefined) return instance;
+    try {
+      return this.moduleRef.get<NestInterceptor>(type, { strict: false });
+    } catch {
+      // One for each request, which differ in nothing that is known of them.
+      return new (type as new (reflector: Reflector) => NestInterceptor)(new Reflector());
+    }
+  }
+}
+
+/** Through its public method alone, so that a class of the app that extends it works as well. */
+async function asFunction(interceptor: NestInterceptor, context: ExecutionContext) {
+  const values = new Subject<unknown>();
+  const results = await interceptor.intercept(context, { handle: () => values });
+  return (data: unknown): unknown => {
+    let plain: unknown;
+    let failure: { readonly error: unknown } | undefined;
+    const subscription = results.subscribe({
+      next: (value: unknown) => (plain = value),
+      error: (error: unknown) => (failure = { error }),
+    });
+    values.next(data);
+    subscription.unsubscribe();
+    if (failure !== undefined) throw failure.error;
+    return plain;
+  };
+}
+
+function isPlainAlready(data: unknown): boolean {
+  return typeof data !== 'object' || data === null || isBytes(data) || data instanceof Blob;
+}
+
+function toBound(bound: NestInterceptor | Type<NestInterceptor>): Bound {
+  if (typeof bound === 'function') return { type: bound };
+  return { type: bound.constructor as Type<NestInterceptor>, instance: bound };
+}
+
+function isSerializer({ type }: Bound): boolean {
+  return (
+    type === ClassSerializerInterceptor || type.prototype instanceof ClassSerializerInterceptor
+  );
+}
+
+function handlersOf(prototype: object | undefined): object[] {
+  const handlers: object[] = [];
+  for (
+    let at = prototype;
+    at && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object
+  ) {
+    for (const { value } of Object.values(Object.getOwnPropertyDescriptors(at))) {
+      if (typeof value === 'function' && Reflect.hasMetadata(SSE_STREAM, value as object))
+        handlers.push(value as object);
+    }
+  }
+  return handlers;
+}

@@ -1,0 +1,136 @@
+import {
+  Inject,
+  Logger,
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { Broadcaster, getBroadcasterToken } from '../hub/broadcaster.js';
+import { SseConnections } from '../connection/connections.js';
+import { SseOptionsError } from '../ground/errors.js';
+import { SseHealth } from './health.js';
+import { SseInterceptor } from './sse.interceptor.js';
+import { RouteInterceptors } from './route-interceptors.js';
+import { Hubs } from '../hub/hubs.js';
+import { checkFeatures, type SseFeature } from '../hub/hub.options.js';
+import {
+  checkModuleOptions,
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  type OPTIONS_TYPE,
+  type SseModuleOptions,
+} from './module.options.js';
+import { SSE_DEFAULTS } from '../options/defaults.js';
+import { SSE_OPTIONS } from '../options/token.js';
+import { tellOfInterceptors } from '../ground/warnings.js';
+
+/** The name of the default hub; no `forFeature()` can ask for it. */
+const DEFAULT_HUB = '';
+
+/** A further hub in a module that asks for it. */
+@Module({})
+class SseFeatureModule {}
+
+/**
+ * Server-Sent Events: what `@SseStream()` and `Broadcaster` need. Global, unless `isGlobal: false`.
+ * @throws SseOptionsError at start-up, for a wrong option
+ * @example `@Module({ imports: [SseModule.forRoot()] }) export class AppModule {}`
+ * @publicApi
+ */
+@Module({
+  providers: [
+    SseConnections,
+    SseHealth,
+    Hubs,
+    RouteInterceptors,
+    {
+      provide: SSE_OPTIONS,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: SseModuleOptions): SseModuleOptions => {
+        checkModuleOptions('', options);
+        return options;
+      },
+    },
+    {
+      provide: Broadcaster,
+      inject: [Hubs, SSE_OPTIONS],
+      useFactory: (hubs: Hubs, { authorize }: SseModuleOptions) =>
+        hubs.open(DEFAULT_HUB, { authorize }),
+    },
+  ],
+  exports: [SseConnections, SseHealth, Broadcaster, Hubs, RouteInterceptors, SSE_OPTIONS],
+})
+export class SseModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, BeforeApplicationShutdown
+{
+  constructor(
+    private readonly connections: SseConnections,
+    private readonly hubs: Hubs,
+    @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
+    broadcaster: Broadcaster,
+    private readonly modules: ModulesContainer,
+    private readonly routes: RouteInterceptors,
+  ) {
+    super();
+    connections.connect(broadcaster);
+  }
+
+  /** The options hold for the default hub and for all streams; each has a default. */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /**
+   * Further hubs, each with its own rooms and order, for `@InjectBroadcaster(name)`. A name is one hub in all modules.
+   * @throws SseOptionsError for a wrong option, at once
+   * @example `SseModule.forFeature([{ name: 'orders' }])`
+   */
+  static forFeature(features: readonly SseFeature[]): DynamicModule {
+    checkFeatures(features);
+    const providers: Provider[] = features.map(({ name, ...own }) => ({
+      provide: getBroadcasterToken(name),
+      inject: [{ token: Hubs, optional: true }],
+      useFactory: (hubs?: Hubs) => {
+        if (hubs !== undefined) return hubs.open(name, own);
+        throw new SseOptionsError(
+          `forFeature "${name}"`,
+          'SseModule.forRoot() without isGlobal: false',
+          'none',
+        );
+      },
+    }));
+    const exports = features.map(({ name }) => getBroadcasterToken(name));
+    return { module: SseFeatureModule, providers, exports };
+  }
+
+  /** The app has bound its global interceptors by now. */
+  async onModuleInit(): Promise<void> {
+    this.warnOfSecondModule();
+    tellOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
+    this.hubs.makePlain(await this.routes.hubToPlain());
+  }
+
+  /** Two `forRoot()` are two modules to Nest, and an event sent to one is not seen by the other. */
+  private warnOfSecondModule(): void {
+    const all = [...this.modules.values()].filter(({ metatype }) => metatype === SseModule);
+    if (all.length === 1 || (all[0]?.instance as unknown) !== this) return;
+    const effect =
+      'each has hubs, connections and limits of its own, which know nothing of each other';
+    const remedy = 'import it once, in the root module';
+    logger.warn(`SseModule.forRoot() is imported ${all.length} times: ${effect}; ${remedy}`);
+  }
+
+  /** Here and not earlier: when the app's own `onModuleDestroy()` runs, it may still send. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.connections.drain(
+      this.options.shutdown?.timeoutMs ?? SSE_DEFAULTS.shutdown.timeoutMs,
+    );
+    await this.hubs.close();
+  }
+}
+
+const logger = new Logger('Sse');

@@ -1,0 +1,173 @@
+import { SseOptionsError } from '../ground/errors.js';
+
+/** Checks one option; throws `SSE_OPTIONS` with its path. */
+export type Rule = (path: string, value: unknown) => void;
+
+/** A rule from a test and the words for what it expects. `undefined` means "the default" and always passes. */
+function rule(expected: string, passes: (value: unknown) => boolean): Rule {
+  return (path, value) => {
+    if (value !== undefined && !passes(value)) throw new SseOptionsError(path, expected, value);
+  };
+}
+
+// Node's timers turn a longer delay into 1 ms.
+const MAX_DELAY_MS = 2_147_483_647;
+
+const isWhole = (value: unknown, from: number, to: number): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= from && (value as number) <= to;
+
+export const positiveInteger = rule('a positive integer', (value) =>
+  isWhole(value, 1, Number.MAX_SAFE_INTEGER),
+);
+export const positiveNumber = rule(
+  'a positive number',
+  (value) => typeof value === 'number' && value > 0 && Number.isFinite(value),
+);
+const inTimerRange = rule(`at most ${MAX_DELAY_MS} (24 days)`, (value) =>
+  isWhole(value, 0, MAX_DELAY_MS),
+);
+export const durationMs: Rule = (path, value) => {
+  positiveInteger(path, value);
+  inTimerRange(path, value);
+};
+export const durationMsOrZero = rule('an integer from 0', (value) =>
+  isWhole(value, 0, MAX_DELAY_MS),
+);
+export const durationMsOrRange = rule(
+  'an integer from 0, or { minMs, maxMs } in this order',
+  (value) => {
+    if (typeof value !== 'object' || value === null) return isWhole(value, 0, MAX_DELAY_MS);
+    const { minMs, maxMs } = value as { minMs?: unknown; maxMs?: unknown };
+    return isWhole(minMs, 0, MAX_DELAY_MS) && isWhole(maxMs, minMs as number, MAX_DELAY_MS);
+  },
+);
+export const aFunction = rule('a function', (value) => typeof value === 'function');
+export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
+export const aList = rule('a list', Array.isArray);
+export const hostNames = rule(
+  'a list of host names without a port, such as "admin.example.com" or ".example.com"',
+  (value) =>
+    Array.isArray(value) &&
+    value.every((name) => typeof name === 'string' && /^\.?[^\s.:/][^\s:/]*$/.test(name)),
+);
+export const anyText = rule('a text', (value) => typeof value === 'string');
+export const aText = rule(
+  'a text that is not empty',
+  (value) => typeof value === 'string' && value !== '',
+);
+export const positiveIntegerOrMs = rule('a positive integer, or { ms } with one', (value) =>
+  typeof value === 'object' && value !== null && 'ms' in value
+    ? isWhole(value.ms, 1, MAX_DELAY_MS)
+    : isWhole(value, 1, Number.MAX_SAFE_INTEGER),
+);
+export const anyValue: Rule = () => {};
+
+export const aClient = rule(
+  'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',
+  (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function',
+);
+export const aGuard = rule(
+  'a guard, such as `guard: AdminGuard`: whom it lets in sees and may close every connection',
+  (value) => {
+    const { prototype, canActivate } = Object(value) as Record<string, unknown>;
+    return typeof (canActivate ?? Object(prototype).canActivate) === 'function';
+  },
+);
+export const aUrlOf = (...protocols: readonly string[]): Rule =>
+  rule(
+    `a URL that begins with ${protocols.join('// or ')}//`,
+    (value) =>
+      typeof value === 'string' &&
+      URL.canParse(value) &&
+      protocols.includes(new URL(value).protocol),
+  );
+
+export const oneOf = (...values: readonly string[]): Rule =>
+  rule(values.map((value) => `'${value}'`).join(' or '), (value) =>
+    values.includes(value as string),
+  );
+
+export const aBoolean: Rule = rule('true or false', (value) => typeof value === 'boolean');
+
+/** Without it `undefined` passes. */
+export const required =
+  (inner: Rule): Rule =>
+  (path, value) => {
+    if (value !== undefined) return inner(path, value);
+    try {
+      inner(path, null);
+    } catch (error) {
+      const { expected } = error as SseOptionsError;
+      throw new SseOptionsError(path || 'options', expected, undefined);
+    }
+  };
+
+/** `false` switches the option off. */
+export const orFalse =
+  (inner: Rule): Rule =>
+  (path, value) => {
+    if (value !== false) inner(path, value);
+  };
+
+/** An object with these options and no others, so that a misspelt one is told and not ignored. */
+export const object =
+  (rules: Readonly<Record<string, Rule>>): Rule =>
+  (path, value) => {
+    if (value === undefined) return;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new SseOptionsError(path || 'options', 'an object', value);
+    }
+    const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
+    for (const key of Object.keys(value)) {
+      if (!Object.hasOwn(rules, key)) {
+        throw noSuchOption(at(key), key, Object.keys(rules));
+      }
+    }
+    for (const [key, check] of Object.entries(rules)) {
+      check(at(key), (value as Record<string, unknown>)[key]);
+    }
+  };
+
+function noSuchOption(path: string, name: string, known: readonly string[]): SseOptionsError {
+  const expected = `one of ${known.join(', ')}`;
+  const [meant] = known
+    .filter((option) => isAlike(name.toLowerCase(), option.toLowerCase()))
+    .sort((one, other) => distance(name, one) - distance(name, other));
+  const hint = meant === undefined ? `expected ${expected}` : `did you mean ${meant}?`;
+  return new SseOptionsError(path, expected, name, `no such option; ${hint}`);
+}
+
+/** One holds the other, as `interval` and `intervalMs`, or they differ in a few letters. */
+function isAlike(one: string, other: string): boolean {
+  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+  if (short.length > 2 && long.includes(short)) return true;
+  return distance(one, other) <= Math.max(1, Math.floor(short.length / 3));
+}
+
+/** How many letters to insert, delete or change: https://en.wikipedia.org/wiki/Levenshtein_distance */
+function distance(one: string, other: string): number {
+  let above = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let row = 0; row < one.length; row++) {
+    const line = [row + 1];
+    for (let column = 0; column < other.length; column++) {
+      const changed = above[column]! + (one[row] === other[column] ? 0 : 1);
+      line.push(Math.min(changed, above[column + 1]! + 1, line[column]! + 1));
+    }
+    above = line;
+  }
+  return above[other.length]!;
+}
+
+/** An object with any keys whose values all pass. */
+export const recordOf =
+  (inner: Rule): Rule =>
+  (path, value) => {
+    if (value === undefined) return;
+    anObject(path, value);
+    for (const [key, entry] of Object.entries(value as object)) inner(`${path}.${key}`, entry);
+  };
+
+const anObject = rule(
+  'an object',
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+);

@@ -1,0 +1,2 @@
+/** The module's options, checked. */
+export const SSE_OPTIONS = Symbol('nestjs-eventstream:options');

@@ -1,0 +1,160 @@
+import { withMark } from '../wire/cursor.js';
+import { encodeFrame } from '../wire/frame.js';
+
+/**
+ * What happens to events for a client that takes too little: it is disconnected and comes back; the oldest or the newest
+ * that wait are left out; or, as soon as events wait, only the latest of each key does.
+ * @publicApi
+ */
+export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
+
+/** One frame that waits. */
+export interface Waiting {
+  readonly frame: string;
+  /** The rooms to name if it is left out; absent on what is never left out, such as a gap. */
+  readonly rooms?: readonly string[];
+  /** A later one with the same key stands for it. */
+  readonly key?: string;
+  /** Its id, where that is a cursor: it goes out with the client's mark. */
+  readonly cursor?: string | undefined;
+}
+
+/** The options of the stream. */
+export interface BacklogSettings {
+  readonly overflow: Overflow;
+  readonly maxBufferedBytes: number;
+}
+
+interface Entry extends Waiting {
+  readonly bytes: number;
+}
+
+/**
+ * What waits for a client that takes nothing at the moment: references to shared frames, counted in bytes. Beyond its
+ * limit it leaves events out as its policy says, and tells the client so at the place where they would have been. The newest
+ * event may always wait, or a client would lose one that is larger than what is left of the limit.
+ */
+export class Backlog {
+  /** Of the frames that wait. */
+  bytes = 0;
+  /** How many events were left out so far. */
+  dropped = 0;
+  /** How many events were taken out to be written so far. */
+  taken = 0;
+  /** In the order in which they will be written. */
+  private readonly entries = new Map<unknown, Entry>();
+  /** Rooms that lost events older than some that wait. */
+  private lostBefore: Set<string> | undefined;
+  /** Rooms that lost events newer than all that wait. */
+  private lostAfter: Set<string> | undefined;
+  private serial = 0;
+
+  private readonly overflow: Overflow;
+  private readonly maxBytes: number;
+
+  /** @param mark by which the client is known again; see `SlowClients` */
+  constructor(
+    { overflow, maxBufferedBytes }: BacklogSettings,
+    private readonly mark: string,
+  ) {
+    this.overflow = overflow;
+    this.maxBytes = maxBufferedBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.entries.size === 0 && this.lostAfter === undefined;
+  }
+
+  /** Answers false when the client has to be disconnected. */
+  push(waiting: Waiting): boolean {
+    const bytes = Buffer.byteLength(waiting.frame);
+    const key = this.overflow === 'conflate' ? waiting.key : undefined;
+    if (key !== undefined) this.leaveOut(key);
+    const limit = Math.max(this.maxBytes, bytes);
+    if (this.overflow === 'drop-newest' && waiting.rooms && this.bytes + bytes > limit) {
+      this.dropped++;
+      this.lostAfter ??= new Set();
+      for (const room of waiting.rooms) this.lostAfter.add(room);
+      return true;
+    }
+    const newest = key ?? this.serial++;
+    this.append(newest, waiting, bytes);
+    if (this.bytes <= limit) return true;
+    if (this.overflow === 'disconnect') return false;
+    for (const [oldest, { rooms }] of this.entries) {
+      if (this.bytes <= limit || oldest === newest) break;
+      if (rooms !== undefined) this.leaveOut(oldest);
+    }
+    return true;
+  }
+
+  /** As `push()`, for what the connection ends with: nothing is left out for it. */
+  pushLast(waiting: Waiting): void {
+    this.append(this.serial++, waiting, Buffer.byteLength(waiting.frame));
+  }
+
+  /** Takes the oldest frames out, up to about so many bytes. */
+  take(maxBytes: number): string {
+    let text = '';
+    let bytes = 0;
+    if (this.lostBefore !== undefined) {
+      text = gapFrame(this.lostBefore);
+      this.lostBefore = undefined;
+    }
+    for (const [key, entry] of this.entries) {
+      if (bytes > 0 && bytes + entry.bytes > maxBytes) break;
+      text += this.marked(entry);
+      bytes += entry.bytes;
+      if (entry.rooms !== undefined) this.taken++;
+      this.entries.delete(key);
+    }
+    this.bytes -= bytes;
+    if (this.entries.size === 0 && this.lostAfter !== undefined) {
+      text += gapFrame(this.lostAfter);
+      this.lostAfter = undefined;
+    }
+    return text;
+  }
+
+  /** Takes everything out, in parts of about so many bytes. */
+  *takeAll(partBytes: number): Generator<string> {
+    while (!this.isEmpty) yield this.take(partBytes);
+  }
+
+  /** Only now: while they wait, frames are shared with other clients. */
+  private marked({ frame, cursor }: Entry): string {
+    if (cursor === undefined) return frame;
+    const line = `id: ${cursor}\n`;
+    const at = frame.startsWith(line) ? 0 : frame.indexOf(`\n${line}`) + 1;
+    const after = frame.slice(at + line.length);
+    return `${frame.slice(0, at)}id: ${withMark(cursor, this.mark)}\n${after}`;
+  }
+
+  private append(key: unknown, waiting: Waiting, bytes: number): void {
+    this.endLostAfter();
+    this.entries.set(key, { ...waiting, bytes });
+    this.bytes += bytes;
+  }
+
+  private leaveOut(key: unknown): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    this.entries.delete(key);
+    this.bytes -= entry.bytes;
+    this.dropped++;
+    this.lostBefore ??= new Set();
+    for (const room of entry.rooms ?? []) this.lostBefore.add(room);
+  }
+
+  /** Something follows what was left out: the word about it goes between. */
+  private endLostAfter(): void {
+    if (this.lostAfter === undefined) return;
+    // It counts for nothing: there is one at most between two events.
+    this.entries.set(this.serial++, { frame: gapFrame(this.lostAfter), bytes: 0 });
+    this.lostAfter = undefined;
+  }
+}
+
+function gapFrame(rooms: ReadonlySet<string>): string {
+  return encodeFrame({ type: 'sse-gap', data: { rooms: [...rooms], reason: 'overflow' } });
+}

@@ -1,0 +1,181 @@
+import { describe, SseInvalidFieldError, SseSerializeError } from '../ground/errors.js';
+import { isWellFormed, toWellFormed } from '../ground/well-formed.js';
+
+/**
+ * What a handler emits: one block of the event stream. A message with `data` fires an event at the client;
+ * one without sets the last event ID or the reconnection time, or is a comment.
+ * @publicApi
+ */
+export interface SseMessage<Data = unknown> {
+  /**
+   * Text as it is, bytes of any kind as base64, everything else as JSON. Line breaks are kept; a lone surrogate becomes U+FFFD, as
+   * UTF-8 has none. `undefined`: empty where there is a type, else no data field.
+   */
+  data?: Data;
+  /** The event type, `event` on the wire; without one the client fires `message`. */
+  type?: string;
+  /** The last event ID that the client comes back with. */
+  id?: string | number;
+  /** The reconnection time of the client, in whole milliseconds from 0. */
+  retry?: number;
+  /** Ignored by clients; one line each. */
+  comment?: string | readonly string[];
+}
+
+/**
+ * Turns data that is neither text nor bytes into text, in place of JSON; synchronous.
+ * What it throws becomes `SSE_SERIALIZE`.
+ * @example `serialize: (data) => JSON.stringify(instanceToPlain(data))`
+ * @publicApi
+ */
+export type Serialize = (data: unknown, type?: string) => string;
+
+/**
+ * A frame without its id: an event's id is its position, which the log gives it later.
+ * @publicApi
+ */
+export interface FrameParts {
+  readonly beforeId: string;
+  readonly afterId: string;
+}
+
+/**
+ * The wire text of one message: comments, `event`, `id`, `retry`, `data`, a blank line.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+ * @throws SseInvalidFieldError, SseSerializeError; nothing is ever stripped
+ */
+export function encodeFrame(message: SseMessage, serialize?: Serialize): string {
+  const { beforeId, afterId } = encodeParts(message, serialize);
+  return message.id === undefined
+    ? beforeId + afterId
+    : `${beforeId}${idField(message.id)}${afterId}`;
+}
+
+/** The parts of the frame before and after the id; `message.id` is not looked at. */
+export function encodeParts(message: SseMessage, serialize: Serialize = toJson): FrameParts {
+  refuseUnknownFields(message);
+  const { comment, type, retry, data } = message;
+  let beforeId = comment === undefined ? '' : commentLines(comment);
+  if (type !== undefined) beforeId += `event: ${singleLine('type', type)}\n`;
+  let afterId = retry === undefined ? '' : `retry: ${milliseconds(retry)}\n`;
+  if (data !== undefined) afterId += dataFields(toText(data, type, serialize));
+  // Without a data field a client fires no event, whatever its type.
+  else if (type !== undefined) afterId += dataFields('');
+  return { beforeId, afterId: `${afterId}\n` };
+}
+
+/** `id: …`, checked. */
+export function idField(id: string | number): string {
+  return `id: ${singleLine('id', Number.isFinite(id) ? String(id) : id)}\n`;
+}
+
+/** A comment of any text: each of its lines becomes a comment line. */
+export function commentLines(comment: string | readonly string[]): string {
+  const lines: unknown = typeof comment === 'string' ? [comment] : comment;
+  if (!Array.isArray(lines)) {
+    throw new SseInvalidFieldError('comment', comment, 'expected a text or a list of texts');
+  }
+  let text = '';
+  for (const line of lines as unknown[]) {
+    if (typeof line !== 'string') {
+      throw new SseInvalidFieldError('comment', line, 'expected a text or a list of texts');
+    }
+    text += prefixLines(': ', toWellFormed(line));
+  }
+  return text;
+}
+
+const FIELDS = new Set(['data', 'type', 'id', 'retry', 'comment']);
+const NO_FIELD = 'not a field of a message; put the object into `data`, or map it with `map`';
+/** The wire calls it `event`, so this is the most common mistake. */
+const NAME_IS_TYPE =
+  'not a field of a message; the name of an event is `type`, and an object of your own goes into `data`';
+
+function refuseUnknownFields(message: SseMessage): void {
+  let known = false;
+  for (const field in message) {
+    if (!FIELDS.has(field)) {
+      throw new SseInvalidFieldError(field, message, field === 'event' ? NAME_IS_TYPE : NO_FIELD);
+    }
+    const value = message[field as keyof SseMessage];
+    known ||=
+      value !== undefined && !(Array.isArray(value) && field === 'comment' && value.length === 0);
+  }
+  if (!known) {
+    const remedy = 'expected at least one of data, type, id, retry, comment';
+    throw new SseInvalidFieldError('message', message, remedy);
+  }
+}
+
+/** A line break in `id` or `type` would inject fields; a NUL in `id` makes clients ignore the field. */
+function singleLine(field: 'id' | 'type', value: unknown): string {
+  if (typeof value !== 'string') {
+    throw new SseInvalidFieldError(field, value, 'expected a text; convert it with String()');
+  }
+  if (/[\r\n\0]/.test(value)) {
+    const remedy = 'must not hold CR, LF or NUL; encode it, e.g. as base64url';
+    throw new SseInvalidFieldError(field, value, remedy);
+  }
+  // On the wire it would become U+FFFD: the client would get another type, or come back with another id.
+  if (!isWellFormed(value)) {
+    const remedy = 'must not hold a lone surrogate; encode it, e.g. as base64url';
+    throw new SseInvalidFieldError(field, value, remedy);
+  }
+  return value;
+}
+
+function milliseconds(retry: unknown): number {
+  if (!Number.isSafeInteger(retry) || (retry as number) < 0) {
+    throw new SseInvalidFieldError('retry', retry, 'expected whole milliseconds from 0');
+  }
+  return retry as number;
+}
+
+function toText(data: unknown, type: string | undefined, serialize: Serialize): string {
+  if (typeof data === 'string') return toWellFormed(data);
+  if (isBytes(data)) return toBase64(data);
+  if (data instanceof Blob) {
+    const remedy = 'a Blob can only be read asynchronously: send `await blob.arrayBuffer()`';
+    throw new SseSerializeError(type, remedy);
+  }
+  let text: unknown;
+  try {
+    text = serialize(data, type);
+  } catch (cause) {
+    throw new SseSerializeError(type, describe(cause), { cause });
+  }
+  if (typeof text !== 'string') {
+    throw new SseSerializeError(type, `${typeof data} has no text form`);
+  }
+  return serialize === toJson ? text : toWellFormed(text);
+}
+
+type Bytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+
+/** Of any kind: all are sent as base64. */
+export function isBytes(value: unknown): value is Bytes {
+  return (
+    ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
+  );
+}
+
+function toBase64(bytes: Bytes): string {
+  const buffer = ArrayBuffer.isView(bytes)
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : Buffer.from(bytes);
+  return buffer.toString('base64');
+}
+
+/** What `serialize` is where nobody sets it. Its text is well-formed: JSON escapes lone surrogates. */
+export const toJson: Serialize = (data) => JSON.stringify(data);
+
+function dataFields(text: string): string {
+  return prefixLines('data: ', text);
+}
+
+/** CRLF, LF and CR all end a line of an event stream, so each starts a field of its own. */
+function prefixLines(prefix: string, text: string): string {
+  // The common case is one line: looking is cheaper than splitting.
+  if (!text.includes('\n') && !text.includes('\r')) return `${prefix}${text}\n`;
+  return `${prefix}${text.replace(/\r\n|\r|\n/g, `\n${prefix}`)}\n`;
+}
