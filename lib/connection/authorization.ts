@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ForbiddenException, HttpException } from '@nestjs/common';
-import type { SseConnection } from './connection.js';
+import type { SseConnection } from './sse-connection.js';
 import { logError } from './connection-logger.js';
 
 /**
@@ -22,6 +22,12 @@ export type Authorize = (
  */
 export type Authorized = boolean | { readonly until?: Date | number };
 
+/** What is asked about: a stream that may be held or ended. */
+export interface AuthorizedStream extends SseConnection {
+  beginAfter(what: Promise<unknown>): void;
+  expel(): void;
+}
+
 interface Grant {
   readonly authorize: Authorize;
   readonly rooms: readonly string[];
@@ -40,7 +46,7 @@ export class Authorization {
   /** When it was asked last, as `performance.now()`. */
   askedAt = 0;
 
-  constructor(private readonly connection: SseConnection) {}
+  constructor(private readonly connection: AuthorizedStream) {}
 
   /**
    * Calls `granted`, at once where the answer is there at once, or `refused` with what says no, for which an open stream ends.

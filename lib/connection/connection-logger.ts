@@ -1,9 +1,10 @@
 import { Logger } from '@nestjs/common';
-import type { CloseReason, SseConnection } from './connection.js';
+import type { CloseReason } from './close-reason.js';
 import type { RefusalReason } from './diagnostics.js';
 import { describe } from '../ground/errors.js';
 import { addressOf, pathOf, type HttpRequest } from '../output/response.js';
 import { RareLine } from '../ground/warnings.js';
+import type { SseConnection } from './sse-connection.js';
 
 const logger = new Logger('Sse');
 

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
 import type { CursorSource } from '../connection/client-cursor.js';
-import type { SseConnection } from '../connection/connection.js';
+import type { Stream } from '../connection/stream.js';
 import { parseCursors, type Position, type Stand } from '../wire/cursor.js';
 import { diagnostics } from './diagnostics.js';
 import { SseError, SseOptionsError } from '../ground/errors.js';
@@ -61,7 +61,7 @@ export class Reader<Events extends object> implements CursorSource {
     private readonly options: HubStreamOptions<Events>,
     private readonly subscriber: Subscriber<SseEvent<Events>>,
     /** Absent where a stream is read by something else than a connection, such as a WebSocket gateway. */
-    readonly connection: SseConnection | undefined,
+    readonly connection: Stream | undefined,
   ) {
     const { types, until } = options;
     this.types = types && new Set<string>([...types, ...(until ?? [])]);

@@ -1,5 +1,5 @@
 import { isObservable, Observable } from 'rxjs';
-import type { SseConnection } from '../connection/connection.js';
+import type { Stream } from '../connection/stream.js';
 import { preview, SseNotStreamableError } from '../ground/errors.js';
 
 /**
@@ -17,7 +17,7 @@ export function isSource(value: unknown): value is SseSource {
 }
 
 /** @throws SseNotStreamableError */
-export function toObservable(source: unknown, connection: SseConnection): Observable<unknown> {
+export function toObservable(source: unknown, connection: Stream): Observable<unknown> {
   if (isObservable(source)) return source;
   if (isAsyncIterable(source)) return pulled(source, connection);
   throw new SseNotStreamableError(
@@ -34,7 +34,7 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
 }
 
 /** Asks for the next value only while the connection has room for it. */
-function pulled(iterable: AsyncIterable<unknown>, connection: SseConnection): Observable<unknown> {
+function pulled(iterable: AsyncIterable<unknown>, connection: Stream): Observable<unknown> {
   return new Observable((subscriber) => {
     const iterator = iterable[Symbol.asyncIterator]();
     const pull = async (): Promise<void> => {

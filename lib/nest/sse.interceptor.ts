@@ -13,9 +13,9 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { finalize, of, tap, type Observable } from 'rxjs';
-import { currentConnection, SseConnection } from '../connection/connection.js';
+import { currentConnection, Stream } from '../connection/stream.js';
 import { drawRetry } from '../options/retry.js';
-import { SseConnections } from '../connection/connections.js';
+import { Registry } from '../connection/registry.js';
 import type { RefusalReason } from '../connection/diagnostics.js';
 import {
   describe,
@@ -50,10 +50,10 @@ export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
 /** How much of a header is shown. */
 const MAX_SHOWN = 200;
 
-const connectionsOfRequests = new WeakMap<object, SseConnection>();
+const connectionsOfRequests = new WeakMap<object, Stream>();
 
 /** @throws SseNotStreamableError for a request that no `@SseStream()` handler answers */
-export function connectionOf(request: object): SseConnection {
+export function connectionOf(request: object): Stream {
   const connection = connectionsOfRequests.get(request);
   if (connection !== undefined) return connection;
   throw new SseNotStreamableError(
@@ -68,14 +68,14 @@ export class SseInterceptor implements NestInterceptor {
   /** Of handlers whose values a `ClassSerializerInterceptor` makes plain: when it can. */
   private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
 
-  private readonly connections: SseConnections;
+  private readonly connections: Registry;
   private readonly options: SseModuleOptions;
   private readonly routes: RouteInterceptors;
 
   /** Nest makes it when the app starts. Its own message for what is missing does not name the module to import. */
   constructor(
     private readonly adapterHost: HttpAdapterHost,
-    @Optional() connections?: SseConnections,
+    @Optional() connections?: Registry,
     @Optional() @Inject(SSE_OPTIONS) options?: SseModuleOptions,
     @Optional() routes?: RouteInterceptors,
   ) {
@@ -115,7 +115,7 @@ export class SseInterceptor implements NestInterceptor {
       this.refuse(refusal.reason, request, response, settings, refusal.waitMs);
       return of(undefined);
     }
-    const connection = new SseConnection(request, response, settings, this.connections);
+    const connection = new Stream(request, response, settings, this.connections);
     this.connections.add(connection);
     connectionsOfRequests.set(request, connection);
     runHandlerWith(platformResponse, (call) => this.run(call, connection, response, settings));
@@ -164,8 +164,8 @@ export class SseInterceptor implements NestInterceptor {
 
   /** Within the connection's context, so that what the handler calls and subscribes to can find it. */
   private run(
-    call: (connection: SseConnection) => unknown,
-    connection: SseConnection,
+    call: (connection: Stream) => unknown,
+    connection: Stream,
     response: StreamResponse,
     settings: StreamSettings,
   ): Promise<void> {
@@ -246,7 +246,7 @@ function requireAccepted({ headers: { accept } }: HttpRequest): void {
 }
 
 /** Nest does not answer for a handler of ours, so what another interceptor answers in its place would never be sent. */
-function refuseUnlessBegun({ state }: SseConnection): void {
+function refuseUnlessBegun({ state }: Stream): void {
   if (state !== 'opening') return;
   throw new SseNotStreamableError(
     'an interceptor answered in place of the handler; throw there, or let it call the handler',

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { Subscriber, type Observable } from 'rxjs';
-import type { SseConnection } from '../connection/connection.js';
+import type { Stream } from '../connection/stream.js';
 import { diagnostics } from '../connection/diagnostics.js';
 import { HubEvent } from '../log/event.js';
 import type { SseMessage } from '../wire/frame.js';
@@ -15,7 +15,7 @@ import { warnOfFrozenEvent, warnOfReservedType } from '../ground/warnings.js';
  * in the next turn of the event loop, or when what may still refuse it is done. An error before that rejects, so that an exception filter
  * answers; a later one is told in the stream and ends it.
  */
-export function writeStream(source: Observable<unknown>, connection: SseConnection): Promise<void> {
+export function writeStream(source: Observable<unknown>, connection: Stream): Promise<void> {
   return new Promise((resolve, reject) => {
     const writer = new StreamWriter(connection, reject);
     connection.onBegun(resolve);
@@ -35,7 +35,7 @@ export function writeStream(source: Observable<unknown>, connection: SseConnecti
 /** What stays for as long as the stream is open, so it holds no more than it needs. */
 class StreamWriter extends Subscriber<unknown> {
   constructor(
-    private readonly connection: SseConnection,
+    private readonly connection: Stream,
     private reject: ((error: unknown) => void) | undefined,
   ) {
     super();
@@ -80,14 +80,14 @@ class StreamWriter extends Subscriber<unknown> {
   }
 }
 
-function messageOf(value: unknown, { settings }: SseConnection): SseMessage {
+function messageOf(value: unknown, { settings }: Stream): SseMessage {
   if (value instanceof HubEvent) return value;
   const message = toMessage(value, settings.map);
   warnOfReservedType(message.type);
   return message;
 }
 
-function complete(connection: SseConnection): void {
+function complete(connection: Stream): void {
   if (connection.settings.onComplete === 'close') {
     connection.tellEnd('sse-end', { reason: 'complete' }, END_ID);
   }
@@ -98,7 +98,7 @@ function complete(connection: SseConnection): void {
 const FINAL = new Set([400, 401, 403, 404, 410]);
 
 /** Tells an error in the stream, and ends it. After a final status browsers stay away, as they would from the status itself. */
-export function failLate(error: unknown, connection: SseConnection): void {
+export function failLate(error: unknown, connection: Stream): void {
   if (connection.state === 'closed') return;
   diagnostics.error.publish({ error, connection, broadcaster: undefined });
   if (connection.cursor.roomCount > 0) warnOfFrozenEvent(error, pathOf(connection.request));
@@ -114,7 +114,7 @@ export function failLate(error: unknown, connection: SseConnection): void {
   connection.close('error');
 }
 
-function tellError(error: unknown, connection: SseConnection): void {
+function tellError(error: unknown, connection: Stream): void {
   const { onError } = connection.settings;
   if (onError === undefined) {
     logError(error, connection);

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Authorization, type Authorize } from '../../lib/connection/authorization.js';
-import type { SseConnection } from '../../lib/connection/connection.js';
+import {
+  Authorization,
+  type Authorize,
+  type AuthorizedStream,
+} from '../../lib/connection/authorization.js';
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
@@ -14,9 +17,9 @@ function authorization(state: 'opening' | 'open' = 'opening') {
   const connection = {
     state,
     expel: jest.fn(),
-    beginAfter: jest.fn<SseConnection['beginAfter']>(),
+    beginAfter: jest.fn<AuthorizedStream['beginAfter']>(),
   };
-  const all = new Authorization(connection as unknown as SseConnection);
+  const all = new Authorization(connection as unknown as AuthorizedStream);
   const ask = (authorize: Authorize, rooms = ['a']) => {
     const told: string[] = [];
     const forget = all.ask(

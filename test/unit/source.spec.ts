@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { of } from 'rxjs';
-import type { SseConnection } from '../../lib/connection/connection.js';
+import type { Stream } from '../../lib/connection/stream.js';
 import { SseNotStreamableError } from '../../lib/ground/errors.js';
 import { toObservable } from '../../lib/nest/handler-result.js';
 import { nextTurn } from '../support/recording-response.js';
@@ -25,8 +25,8 @@ class Gate {
   open(): void {
     for (const resolve of this.resolvers.splice(0)) resolve();
   }
-  get asConnection(): SseConnection {
-    return this as unknown as SseConnection;
+  get asConnection(): Stream {
+    return this as unknown as Stream;
   }
 }
 

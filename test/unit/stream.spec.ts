@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Turn } from '../../lib/output/batch.js';
 import type { CursorSource } from '../../lib/connection/client-cursor.js';
-import { SseConnection, type ConnectionHost } from '../../lib/connection/connection.js';
+import { Stream, type StreamHost } from '../../lib/connection/stream.js';
 import { drawRetry } from '../../lib/options/retry.js';
 import { SSE_CHANNELS } from '../../lib/ground/channels.js';
 import type { SseMessage } from '../../lib/wire/frame.js';
@@ -17,7 +17,7 @@ function openConnection(
   options: SseModuleOptions = {},
   { headers = {}, cuts = 0 }: { headers?: HttpRequest['headers']; cuts?: number } = {},
 ): {
-  connection: SseConnection;
+  connection: Stream;
   raw: RecordingResponse;
   /** The times at which it asked to be looked at. */
   lookedAt: number[];
@@ -27,7 +27,7 @@ function openConnection(
   const lookedAt: number[] = [];
   const told: string[] = [];
   const raw = new RecordingResponse();
-  const host: ConnectionHost = {
+  const host: StreamHost = {
     turn: new Turn(),
     opened: () => void told.push('opened'),
     closed: (_connection, reason) => void told.push(`closed ${reason}`),
@@ -38,7 +38,7 @@ function openConnection(
   const settings = streamSettings(options);
   // The client with the mark `aBcDeF-_` was slow before.
   for (let cut = 0; cut < cuts; cut++) host.slowClients.cut('aBcDeF-_', Date.now());
-  const connection = new SseConnection({ headers }, streamResponse(raw), settings, host);
+  const connection = new Stream({ headers }, streamResponse(raw), settings, host);
   return { connection, raw, lookedAt, told };
 }
 
@@ -198,7 +198,7 @@ describe('a connection that cannot be written to', () => {
 });
 
 describe('the end of a client whose backlog is full', () => {
-  it.each<[string, (connection: SseConnection) => void, string]>([
+  it.each<[string, (connection: Stream) => void, string]>([
     ['shutdown', (connection) => connection.leave('shutdown'), 'retry: 5\n\n'],
     ['auth', (connection) => connection.expel(), 'event: sse-end\ndata: {"reason":"auth"}\n\n'],
   ])('has the reason %s, and all that waited is written', async (reason, end, last) => {

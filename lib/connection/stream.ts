@@ -10,7 +10,7 @@ import { markIn } from '../wire/cursor.js';
 import { cursorFrame, keepAliveFrame, openingFrame } from '../wire/control-frames.js';
 import { drawRetry } from '../options/retry.js';
 import { diagnostics } from './diagnostics.js';
-import { SseClosedError } from '../ground/errors.js';
+import { SseClosedError, SseOptionsError } from '../ground/errors.js';
 import { HubEvent } from '../log/event.js';
 import { encodeFrame, type SseMessage } from '../wire/frame.js';
 import { Outbox, type OutboxOwner } from '../output/outbox.js';
@@ -18,47 +18,24 @@ import { lastEventIdOf, type HttpRequest, type StreamResponse } from '../output/
 import type { SlowClients } from './slow-clients.js';
 import { logError } from './connection-logger.js';
 import type { StreamSettings } from './stream-settings.js';
+import type { CloseReason } from './close-reason.js';
+import { SseConnection } from './sse-connection.js';
 import { ASK_AGAIN_MS, whatIsDue, type Task } from './upkeep.js';
 
-/** @internal What the library itself gives as a reason. */
-export const CLOSE_REASONS = [
-  'client',
-  'complete',
-  'error',
-  'server',
-  'stall',
-  'overflow',
-  'shutdown',
-  'duration',
-  'auth',
-] as const;
-
-/**
- * Why a connection ended: the client left, the source completed or failed, `close()` was called or something else in this process cut it
- * (`server`), the client took
- * nothing (`stall`) or too little (`overflow`), the app shut down, it was open for
- * `maxDurationMs` (`duration`), its client may not read it any more (`auth`); or the text that was given to `close()`.
- * @publicApi
- */
-export type CloseReason = (typeof CLOSE_REASONS)[number] | (string & {});
-
-/** What a connection shares with all others, and reports to. */
-export interface ConnectionHost {
+/** What a stream shares with all others, and reports to. */
+export interface StreamHost {
   readonly turn: Turn;
   readonly slowClients: SlowClients;
-  opened(connection: SseConnection): void;
-  closed(connection: SseConnection, reason: CloseReason): void;
+  opened(connection: Stream): void;
+  closed(connection: Stream, reason: CloseReason): void;
   /** The response is over: the client has taken all of it, or has left. */
-  gone(connection: SseConnection): void;
+  gone(connection: Stream): void;
   /** Calls `check()` then, or earlier; as `performance.now()`. */
   lookAt(time: number): void;
 }
 
-/**
- * One open stream: one HTTP response. Handlers get theirs by `@Connection()`.
- * @publicApi
- */
-export class SseConnection implements OutboxOwner {
+/** The engine of an `SseConnection`. */
+export class Stream extends SseConnection implements OutboxOwner {
   private phase: 'opening' | 'open' | 'closed' = 'opening';
   private begunAt: number | undefined;
   /** A turn after the stream has begun, or later where Fastify's hooks take their time; until then its frames wait. */
@@ -77,7 +54,7 @@ export class SseConnection implements OutboxOwner {
   /** Made when it is asked for, as is all that few connections need. */
   private uuid: string | undefined;
   private facts: Record<string, unknown> | undefined;
-  /** @internal What the client comes back with. */
+  /** What the client comes back with. */
   readonly cursor = new ClientCursor();
   private allowed: Authorization | undefined;
   private awaited: Promise<unknown> | undefined;
@@ -86,16 +63,13 @@ export class SseConnection implements OutboxOwner {
   private abort: AbortController | undefined;
   private ended: Deferred<CloseReason> | undefined;
 
-  /** @internal */
   constructor(
-    /** The request as the platform hands it to handlers. */
     readonly request: HttpRequest,
     private readonly response: StreamResponse,
-    /** @internal */
     readonly settings: StreamSettings,
-    /** @internal */
-    readonly host: ConnectionHost,
+    readonly host: StreamHost,
   ) {
+    super();
     this.outbox = new Outbox(response.raw, host.turn, settings, this);
     const { lastEventId } = this;
     const mark = lastEventId === undefined ? undefined : markIn(lastEventId);
@@ -103,27 +77,22 @@ export class SseConnection implements OutboxOwner {
     response.onClosed(this.onResponseClosed);
   }
 
-  /** Unique among all processes. */
   get id(): string {
     return (this.uuid ??= randomUUID());
   }
 
-  /** A place for the app's own facts, such as the user. */
   get data(): Record<string, unknown> {
     return (this.facts ??= {});
   }
 
-  /** The last event ID that the client returned with: the header, then `?lastEventId=`. */
   get lastEventId(): string | undefined {
     return lastEventIdOf(this.request);
   }
 
-  /** When the stream began, in milliseconds since the Unix epoch; `undefined` before its first byte. */
   get openedAt(): number | undefined {
     return this.begunAt;
   }
 
-  /** `opening` until the first byte, then `open`, then `closed` for good. */
   get state(): 'opening' | 'open' | 'closed' {
     return this.ending === undefined ? this.phase : 'closed';
   }
@@ -132,50 +101,39 @@ export class SseConnection implements OutboxOwner {
     return this.state === 'closed';
   }
 
-  /** Aborts when the connection ends, for `fetch`, timers and the like. Its `reason` is the `CloseReason`. */
   get signal(): AbortSignal {
     this.abort ??= new AbortController();
     if (this.reason !== undefined) this.abort.abort(this.reason);
     return this.abort.signal;
   }
 
-  /** Resolves once, with the reason, when the connection ends. Never rejects. */
   get closed(): Promise<CloseReason> {
     this.ended ??= new Deferred();
     if (this.reason !== undefined) this.ended.resolve(this.reason);
     return this.ended.promise;
   }
 
-  /** What waits for this client, in bytes. Frames are shared: several clients may wait for the same bytes. */
   get bufferedBytes(): number {
     return this.outbox.bufferedBytes;
   }
 
-  /** @internal Whether the client takes nothing of what waits for it. */
+  /** Whether the client takes nothing of what waits for it. */
   get isBlocked(): boolean {
     return this.outbox.isBlocked;
   }
 
-  /** How many events were left out for this client because it took too little; each is told by an `sse-gap`. */
   get droppedEvents(): number {
     return this.outbox.dropped;
   }
 
-  /** How many events were handed to the socket so far. */
   get sentEvents(): number {
     return this.events;
   }
 
-  /** How many bytes of the stream were handed to the socket so far, without what HTTP puts around them. */
   get sentBytes(): number {
     return this.bytes;
   }
 
-  /**
-   * Sends a message to this client alone, in order with everything else; begins the stream if nothing has yet.
-   * Resolves when it is written and there is room for more. A rejection that nobody awaits is not reported.
-   * @throws SseInvalidFieldError, SseSerializeError; SseClosedError when the connection has ended
-   */
   send(message: SseMessage): Promise<void> {
     try {
       this.write(message);
@@ -185,12 +143,10 @@ export class SseConnection implements OutboxOwner {
     }
   }
 
-  /** Sends a comment, which clients ignore; as `send()`. */
   comment(text: string): Promise<void> {
     return this.send({ comment: text });
   }
 
-  /** Ends the stream after what was sent so far. A second call does nothing. */
   close(reason: CloseReason = 'server'): void {
     if (this.state === 'closed') return;
     this.open();
@@ -201,7 +157,7 @@ export class SseConnection implements OutboxOwner {
     this.endSource();
   }
 
-  /** @internal Ends the stream, and tells the client that it may not have it any more. */
+  /** Ends the stream, and tells the client that it may not have it any more. */
   expel(): void {
     // What has not begun has nothing to end, and whoever hears of its opening must not keep others from being expelled.
     if (this.phase === 'opening') return this.destroy('auth');
@@ -209,7 +165,7 @@ export class SseConnection implements OutboxOwner {
     this.close('auth');
   }
 
-  /** @internal What the client was allowed to read. */
+  /** What the client was allowed to read. */
   get authorization(): Authorization {
     if (this.allowed === undefined) {
       this.allowed = new Authorization(this);
@@ -219,30 +175,30 @@ export class SseConnection implements OutboxOwner {
     return this.allowed;
   }
 
-  /** @internal Until this settles the stream does not begin by itself, only with a message: it may still be refused. */
+  /** Until this settles the stream does not begin by itself, only with a message: it may still be refused. */
   beginAfter(what: Promise<unknown>): void {
     if (this.phase === 'opening') this.awaited = Promise.all([this.awaited, what]);
   }
 
-  /** @internal For what may refuse it, and must not hold a quiet stream back for long. */
+  /** For what may refuse it, and must not hold a quiet stream back for long. */
   async patience(): Promise<void> {
     const { openWithinMs } = this.settings;
     if (openWithinMs > 0) await setTimeout(openWithinMs, undefined, { ref: false });
   }
 
-  /** @internal What it does not begin before; once that has settled there may be more. */
+  /** What it does not begin before; once that has settled there may be more. */
   takeAwaited(): Promise<unknown> | undefined {
     const { awaited } = this;
     this.awaited = undefined;
     return awaited;
   }
 
-  /** @internal Its client's next request comes on another session of HTTP/2. */
+  /** Its client's next request comes on another session of HTTP/2. */
   endSession(): void {
     this.response.endSession();
   }
 
-  /** @internal As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
+  /** As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
   leave(reason: CloseReason): void {
     if (this.state === 'closed') return;
     const { retry } = this.settings;
@@ -252,7 +208,7 @@ export class SseConnection implements OutboxOwner {
     this.close(reason);
   }
 
-  /** @internal Sends the headers and the opening frame. A second call does nothing. */
+  /** Sends the headers and the opening frame. A second call does nothing. */
   open(): void {
     if (this.phase !== 'opening') return;
     // What waits behind it carries later cursors.
@@ -304,13 +260,11 @@ export class SseConnection implements OutboxOwner {
     this.outbox.end();
   }
 
-  /** @internal */
   blocked(): void {
     const { stallTimeoutMs } = this.settings;
     if (stallTimeoutMs !== undefined) this.host.lookAt(performance.now() + stallTimeoutMs);
   }
 
-  /** @internal */
   wrote(events: number, bytes: number): void {
     this.events += events;
     this.bytes += bytes;
@@ -319,12 +273,11 @@ export class SseConnection implements OutboxOwner {
     }
   }
 
-  /** @internal */
   mark(): string {
     return this.cursor.giveMark();
   }
 
-  /** @internal What goes wrong with this connection ends it, and no other. Never throws. */
+  /** What goes wrong with this connection ends it, and no other. Never throws. */
   failed(error: unknown): void {
     if (this.phase !== 'closed') {
       diagnostics.error.publish({ error, connection: this, broadcaster: undefined });
@@ -333,14 +286,14 @@ export class SseConnection implements OutboxOwner {
     this.quietly(() => this.destroy('error'));
   }
 
-  /** @internal Begins the stream if nothing has yet, and appends the message to what this turn writes. */
+  /** Begins the stream if nothing has yet, and appends the message to what this turn writes. */
   write(message: SseMessage): void {
     this.begin(message);
     const id = this.cursor.idOf(message.id);
     this.push(this.frameOf(message, id), message, id);
   }
 
-  /** @internal As `write()`, for what is never left out. `isLast`: the connection ends with it, so it is never too much. */
+  /** As `write()`, for what is never left out. `isLast`: the connection ends with it, so it is never too much. */
   tell(message: SseMessage, isLast = false): void {
     this.begin(message);
     const id = this.cursor.idOf(message.id);
@@ -349,12 +302,12 @@ export class SseConnection implements OutboxOwner {
     else this.push(frame, undefined, id);
   }
 
-  /** @internal As `tell()`, for what the library says: JSON, whatever `serialize` makes of the app's data. */
+  /** As `tell()`, for what the library says: JSON, whatever `serialize` makes of the app's data. */
   tellOwn(type: string, data: object): void {
     this.tell({ type, data: JSON.stringify(data) });
   }
 
-  /** @internal As `tellOwn()`, for what the connection ends with. */
+  /** As `tellOwn()`, for what the connection ends with. */
   tellEnd(type: string, data: object, id?: string): void {
     this.tell({ type, id, data: JSON.stringify(data) }, true);
   }
@@ -366,7 +319,7 @@ export class SseConnection implements OutboxOwner {
     this.open();
   }
 
-  /** @internal Tells the client where it stands, between events. */
+  /** Tells the client where it stands, between events. */
   tellCursor(): void {
     const cursor = this.cursor.text;
     if (this.state === 'open' && cursor !== undefined) this.push(cursorFrame(cursor));
@@ -399,41 +352,41 @@ export class SseConnection implements OutboxOwner {
     return { frame, rooms, key: this.settings.conflateKey(message), cursor };
   }
 
-  /** @internal Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
+  /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
   room(): Promise<void> {
     return this.outbox.room();
   }
 
-  /** @internal Called when the stream begins. */
+  /** Called when the stream begins. */
   onBegun(listener: () => void): void {
     if (this.phase === 'opening') this.begun = listener;
     else listener();
   }
 
-  /** @internal What the connection ends with. */
+  /** What the connection ends with. */
   onEnd(subscription: { unsubscribe(): void }): void {
     if (this.state === 'closed') subscription.unsubscribe();
     else this.subscription = subscription;
   }
 
-  /** @internal The handler failed before the first byte: what answers now is not a stream. */
+  /** The handler failed before the first byte: what answers now is not a stream. */
   abandon(): void {
     if (this.phase === 'opening') this.end('error', () => this.outbox.discard());
   }
 
-  /** @internal Whether its client was cut so often for slowness that it is not sent its backlog again. */
+  /** Whether its client was cut so often for slowness that it is not sent its backlog again. */
   get isOftenCut(): boolean {
     const { mark } = this.cursor;
     return mark !== undefined && this.host.slowClients.isOften(mark, Date.now());
   }
 
-  /** @internal Ends the connection, or what is left of it, without waiting for the client. */
+  /** Ends the connection, or what is left of it, without waiting for the client. */
   destroy(reason: CloseReason): void {
     if (this.phase !== 'closed') this.end(reason, () => this.outbox.discard());
     this.response.raw.destroy();
   }
 
-  /** @internal Does what is due now, and answers when to look again; as `performance.now()`. */
+  /** Does what is due now, and answers when to look again; as `performance.now()`. */
   check(now: number): number {
     const { blockedAt } = this.outbox;
     // Its first byte is still to come.
@@ -532,5 +485,15 @@ export class SseConnection implements OutboxOwner {
   }
 }
 
+/**
+ * The engine of a connection that an app has passed.
+ * @throws SseOptionsError for anything that this library has not made
+ */
+export function streamOf(connection: SseConnection): Stream {
+  if (connection instanceof Stream) return connection;
+  const expected = 'what a handler gets by @Connection(), or what fakeConnection() makes in tests';
+  throw new SseOptionsError('connection', expected, connection);
+}
+
 /** The connection whose handler or subscription runs now. */
-export const currentConnection = new AsyncLocalStorage<SseConnection>();
+export const currentConnection = new AsyncLocalStorage<Stream>();

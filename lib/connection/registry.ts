@@ -15,16 +15,9 @@ import { SSE_OPTIONS } from '../options/token.js';
 import { HELD_BACK } from '../wire/protocol.js';
 import type { ConnectionsOptions } from './connections.options.js';
 import { SlowClients } from './slow-clients.js';
-import type { CloseReason, ConnectionHost, SseConnection } from './connection.js';
-
-/**
- * A connection that has ended, and why.
- * @publicApi
- */
-export interface ClosedConnection {
-  readonly connection: SseConnection;
-  readonly reason: CloseReason;
-}
+import type { CloseReason } from './close-reason.js';
+import { SseConnections, type ClosedConnection } from './sse-connections.js';
+import type { Stream, StreamHost } from './stream.js';
 
 /** Of the time for a drain: the rest is for clients to take the end of their stream. */
 const DRAIN_SHARE = 0.8;
@@ -32,29 +25,18 @@ const DRAIN_SHARE = 0.8;
 /** All connections are looked at together, not more often than this and than a quarter of the shortest interval. */
 const MAX_PULSE_GAP_MS = 500;
 
-/**
- * All connections of this process.
- * @example
- * ```ts
- * signOut(user: string): void {
- *   this.connections.find((connection) => connection.data['user'] === user)?.close('sign-out');
- * }
- * ```
- * @publicApi
- */
+/** The engine of `SseConnections`: lets streams in, keeps them in view, and lets them go. */
 @Injectable()
-export class SseConnections implements ConnectionHost {
-  /** @internal */
+export class Registry extends SseConnections implements StreamHost {
   readonly turn = new Turn();
-  /** @internal */
   readonly slowClients = new SlowClients();
 
   /** From the handler's call to the first byte. */
-  private readonly opening = new Set<SseConnection>();
-  private readonly open = new Set<SseConnection>();
+  private readonly opening = new Set<Stream>();
+  private readonly open = new Set<Stream>();
   /** Ended here, but the client has not taken the end yet. */
-  private readonly leaving = new Set<SseConnection>();
-  private readonly opens = new Subject<SseConnection>();
+  private readonly leaving = new Set<Stream>();
+  private readonly opens = new Subject<Stream>();
   private readonly closes = new Subject<ClosedConnection>();
   private pulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
   private readonly outside = AsyncLocalStorage.snapshot();
@@ -65,72 +47,53 @@ export class SseConnections implements ConnectionHost {
   private readonly browsers = new BrowserStreams();
   private readonly revocations = new Revocations();
 
-  /** Each connection, when its stream begins. */
-  readonly opened$: Observable<SseConnection> = this.opens.asObservable();
-  /** Each connection whose stream had begun, once, when it ends. */
+  readonly opened$: Observable<Stream> = this.opens.asObservable();
   readonly closed$: Observable<ClosedConnection> = this.closes.asObservable();
 
-  /** @internal */
   constructor(@Optional() @Inject(SSE_OPTIONS) { limits }: ConnectionsOptions = {}) {
+    super();
     this.admission = new Admission(limits);
   }
 
-  /** How many streams are open. */
   get count(): number {
     return this.open.size;
   }
 
-  /** The open streams, oldest first. */
-  list(): SseConnection[] {
+  list(): Stream[] {
     return [...this.open];
   }
 
-  /** The oldest open stream for which `predicate` answers true. */
-  find(predicate: (connection: SseConnection) => boolean): SseConnection | undefined {
+  find(predicate: (connection: Stream) => boolean): Stream | undefined {
     for (const connection of this.open) if (predicate(connection)) return connection;
     return undefined;
   }
 
-  /** Ends all open streams; new ones may follow. */
   closeAll(reason: CloseReason = 'server'): void {
     for (const connection of this.list()) guarded(connection, () => connection.close(reason));
   }
 
-  /**
-   * Ends the connections of this process for which `predicate` answers true, with the reason `auth`, after
-   * `event: sse-end` with `{"reason":"auth"}`. Whether a client may come back, guards decide.
-   * @returns how many they were
-   */
-  revoke(predicate: (connection: SseConnection) => boolean): number {
+  revoke(predicate: (connection: Stream) => boolean): number {
     const revoked = [...this.opening, ...this.open].filter(predicate);
     for (const connection of revoked) guarded(connection, () => connection.expel());
     return revoked.length;
   }
 
-  /**
-   * As `revoke()`, on all processes that share the log of the default hub: every connection whose `data` has all these facts.
-   * Resolves when the log has accepted it; a process that is cut off hears of it when it is back. A rejection that nobody awaits
-   * does not end the process; the log tells it, at most once per 10 s.
-   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody, and where no hub has started; what the log
-   * rejects with
-   * @example `await this.connections.revokeEverywhere({ user: user.id })`
-   */
   revokeEverywhere(facts: Readonly<Record<string, string | number | boolean>>): Promise<void> {
     return this.revocations.tell(facts);
   }
 
-  /** @internal From here on processes hear each other. */
+  /** From here on processes hear each other. */
   connect(hub: RevocationHub): void {
     this.revocations.connect(hub, (predicate) => void this.revoke(predicate));
   }
 
-  /** @internal No newcomers any more. */
+  /** No newcomers any more. */
   get isDraining(): boolean {
     return this.draining !== undefined;
   }
 
   /**
-   * @internal Ends all streams for good, one after the other, so that their clients do not all return at once; destroys the
+   * Ends all streams for good, one after the other, so that their clients do not all return at once; destroys the
    * sockets of those that have not taken the end in time.
    */
   async drain(timeoutMs: number): Promise<void> {
@@ -164,29 +127,26 @@ export class SseConnections implements ConnectionHost {
     return this.opening.size + this.open.size + this.leaving.size;
   }
 
-  /** @internal Takes a place for a request, which the end of its connection gives back; or says why there is none. */
+  /** Takes a place for a request, which the end of its connection gives back; or says why there is none. */
   admit(request: HttpRequest): Refusal | undefined {
     return this.admission.enter(request);
   }
 
-  /** @internal As `admit()`, for a request that takes no place. */
+  /** As `admit()`, for a request that takes no place. */
   admitUncounted(request: HttpRequest): undefined {
     this.admission.enterUncounted(request);
   }
 
-  /** @internal */
   refused(reason: RefusalReason, request: HttpRequest, trouble?: string): void {
     diagnostics.refuse.publish({ reason, request, connections: this });
     this.logs.refusal(reason, request, this.count, trouble);
   }
 
-  /** @internal */
-  add(connection: SseConnection): void {
+  add(connection: Stream): void {
     this.opening.add(connection);
   }
 
-  /** @internal */
-  opened(connection: SseConnection): void {
+  opened(connection: Stream): void {
     this.opening.delete(connection);
     this.open.add(connection);
     const {
@@ -209,8 +169,7 @@ export class SseConnections implements ConnectionHost {
     if (this.isDraining) connection.close('shutdown');
   }
 
-  /** @internal */
-  closed(connection: SseConnection, reason: CloseReason): void {
+  closed(connection: Stream, reason: CloseReason): void {
     this.admission.leave(connection.request);
     this.opening.delete(connection);
     const { mark } = connection.cursor;
@@ -224,13 +183,12 @@ export class SseConnections implements ConnectionHost {
     told(connection, () => this.closes.next({ connection, reason }));
   }
 
-  /** @internal */
-  gone(connection: SseConnection): void {
+  gone(connection: Stream): void {
     this.leaving.delete(connection);
     if (this.left === 0) this.draining?.onEmpty?.();
   }
 
-  /** @internal One timer for the keep-alives and stall checks of all connections. */
+  /** One timer for the keep-alives and stall checks of all connections. */
   lookAt(time: number): void {
     if (time === Infinity || (this.pulse !== undefined && this.pulse.at <= time)) return;
     clearTimeout(this.pulse?.timer);
@@ -244,7 +202,7 @@ export class SseConnections implements ConnectionHost {
     const now = performance.now();
     let next = Infinity;
     this.pulse = undefined;
-    const check = (connection: SseConnection): void =>
+    const check = (connection: Stream): void =>
       guarded(connection, () => (next = Math.min(next, connection.check(now))));
     this.open.forEach(check);
     this.leaving.forEach(check);
@@ -254,7 +212,7 @@ export class SseConnections implements ConnectionHost {
 }
 
 /** Whoever hears of a connection, such as the app's logger, keeps it from nothing. */
-function told(connection: SseConnection, tell: () => void): void {
+function told(connection: Stream, tell: () => void): void {
   try {
     tell();
   } catch (error) {
@@ -263,7 +221,7 @@ function told(connection: SseConnection, tell: () => void): void {
 }
 
 /** What goes wrong with one connection ends that one, and the others are served. */
-function guarded(connection: SseConnection, serve: () => void): void {
+function guarded(connection: Stream, serve: () => void): void {
   try {
     serve();
   } catch (error) {
