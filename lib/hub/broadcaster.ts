@@ -101,6 +101,7 @@ export class Broadcaster<Events extends object = EventMap> {
 
   /** @internal Up to here every live reader has got everything. */
   get delivered(): Head {
+    // mutant: keep-alive cursor from a fresh head read
     return this.delivery.head;
   }
 
@@ -197,6 +198,7 @@ export class Broadcaster<Events extends object = EventMap> {
         this.checkPlaces(list, reads);
         const reader = new Reader(this, list, options, subscriber, reads);
         // In the room before anything is read: what is published meanwhile waits.
+        // mutant: listener attached after history
         this.delivery.join(reader);
         subscriber.add(reader);
         reader.start();

@@ -80,6 +80,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.connection && unusedByHubs !== undefined) {
       warnOfUnusedOption(unusedByHubs, pathOf(this.connection.request));
     }
+    // mutant: a new client of a finished job waits
     const mayBeOver = this.until !== undefined && this.hub.keepsHistory;
     if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
       const { position } = this.hub.delivered;
@@ -106,6 +107,7 @@ export class Reader<Events extends object> implements CursorSource {
       if (event.position === undefined || event.position > this.after) this.pass(event);
       return;
     }
+    // mutant: live events are not held while missed ones are replayed
     this.waiting.push(event);
     this.waitingBytes += event.frame.length;
     const { maxBufferedBytes } = this.connection?.settings ?? SSE_DEFAULTS.backpressure;
@@ -131,6 +133,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.epoch === delivered.epoch && this.after >= delivered.position) return;
     // No cursor of the new log before the client knows that it lost the old one.
     this.pipeline = new Pipeline();
+    // mutant: another log is not noticed
     this.begunAnewAt = delivered;
     if (this.waiting !== undefined) this.collect();
     this.lost({ rooms: this.rooms, reason: 'epoch' });
@@ -167,6 +170,7 @@ export class Reader<Events extends object> implements CursorSource {
   get stand(): Stand | undefined {
     if (!this.hub.keepsHistory || this.options.lastEventId === false) return undefined;
     const { epoch } = this;
+    // mutant: cursor passes what an operator holds back
     const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;
     const { left } = this.pipeline;
     const delivered = epoch === this.hub.delivered.epoch ? this.hub.delivered.position : 0;
@@ -308,6 +312,7 @@ export class Reader<Events extends object> implements CursorSource {
     this.waiting = undefined;
     if (this.subscriber.closed) return;
     this.connection?.tellCursor();
+    // mutant: a client that has read the last event waits
     if (await this.isOver()) this.subscriber.complete();
   }
 
@@ -323,6 +328,7 @@ export class Reader<Events extends object> implements CursorSource {
     return this.context.runInAsyncScope(() =>
       rooms
         .flatMap(({ entries }) => entries.slice(-1))
+        // mutant: an end that has not arrived yet ends the stream
         .filter(({ event }) => event.position <= passed && this.isLast(event.message))
         .some(({ event }) => this.passesFilter(this.hub.delivery.eventOf(event))),
     );
@@ -359,6 +365,7 @@ export class Reader<Events extends object> implements CursorSource {
       if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
       this.subscriber.next(hubEvent as PublishedEvent as SseEvent<Events>);
     }
+    // mutant: a replay goes on after the last event
     if (this.isLast(hubEvent)) this.subscriber.complete();
   }
 

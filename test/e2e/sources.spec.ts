@@ -21,7 +21,7 @@ class Sources {
       map((n) => ({ type: 'n', data: { n } })),
     );
   }
-  @SseStream('generator', { openWithinMs: 0 }) async *generator() {
+  @SseStream('generator', { openWithinMs: false }) async *generator() {
     for (let n = 0; n < 10; n++) {
       await pause(1_000);
       yield { type: 'n', data: { n } };
