@@ -25,7 +25,7 @@ export type Authorized = boolean | { readonly until?: Date | number };
 /** What is asked about: a stream that may be held or ended. */
 export interface AuthorizedStream extends SseConnection {
   beginAfter(what: Promise<unknown>): void;
-  expel(): void;
+  revoke(): void;
 }
 
 interface Grant {
@@ -70,7 +70,7 @@ export class Authorization {
       forget();
       if (this.connection.state !== 'open') return refused(error);
       this.logTrouble(error);
-      this.connection.expel();
+      this.connection.revoke();
     };
     // What joins later does not put off the others.
     if (this.grants.size === 0) this.askedAt = performance.now();
@@ -123,7 +123,7 @@ export class Authorization {
     if (!(leftMs > 0)) throw new ForbiddenException();
     if (!this.grants.has(grant)) return;
     const delayMs = leftMs - Math.random() * Math.min(JITTER.maxMs, JITTER.share * leftMs);
-    const timer = setTimeout(() => this.connection.expel(), Math.min(delayMs, MAX_DELAY_MS));
+    const timer = setTimeout(() => this.connection.revoke(), Math.min(delayMs, MAX_DELAY_MS));
     this.timers.set(grant, timer.unref());
   }
 

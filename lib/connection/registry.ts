@@ -8,7 +8,7 @@ import type { RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
 import { addressOf, type HttpRequest } from '../output/response.js';
 import { Revocations, type RevocationHub } from './revocation.js';
-import { logError, StreamLogs } from './connection-logger.js';
+import { logError, ConnectionLogger } from './connection-logger.js';
 import { BrowserStreams } from './browser-streams.js';
 import { warnOfHeldBackStreams } from '../ground/warnings.js';
 import { SSE_OPTIONS } from '../options/token.js';
@@ -19,10 +19,10 @@ import type { CloseReason } from './close-reason.js';
 import { SseConnections, type ClosedConnection } from './sse-connections.js';
 import type { Stream, StreamHost } from './stream.js';
 
-/** Of the time for a drain: the rest is for clients to take the end of their stream. */
+/** Streams are ended in this share of a drain. In the rest, clients take the end of their stream. */
 const DRAIN_SHARE = 0.8;
 
-/** All connections are looked at together, not more often than this and than a quarter of the shortest interval. */
+/** All connections are checked together: not more often than this, or than a quarter of the shortest interval. */
 const MAX_PULSE_GAP_MS = 500;
 
 /** The engine of `SseConnections`: lets streams in, keeps them in view, and lets them go. */
@@ -38,12 +38,12 @@ export class Registry extends SseConnections implements StreamHost {
   private readonly leaving = new Set<Stream>();
   private readonly opens = new Subject<Stream>();
   private readonly closes = new Subject<ClosedConnection>();
-  private pulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
+  private nextPulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
   private readonly outside = AsyncLocalStorage.snapshot();
   private pulseGapMs = MAX_PULSE_GAP_MS;
   private draining: { onEmpty?: () => void } | undefined;
   private readonly admission: Admission;
-  private readonly logs = new StreamLogs();
+  private readonly logger = new ConnectionLogger();
   private readonly browsers = new BrowserStreams();
   private readonly revocations = new Revocations();
 
@@ -74,7 +74,7 @@ export class Registry extends SseConnections implements StreamHost {
 
   revoke(predicate: (connection: Stream) => boolean): number {
     const revoked = [...this.opening, ...this.open].filter(predicate);
-    for (const connection of revoked) guarded(connection, () => connection.expel());
+    for (const connection of revoked) guarded(connection, () => connection.revoke());
     return revoked.length;
   }
 
@@ -103,7 +103,7 @@ export class Registry extends SseConnections implements StreamHost {
       guarded(connection, () => connection.endSession());
     }
     await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) =>
-      guarded(connection, () => connection.leave('shutdown')),
+      guarded(connection, () => connection.closeForShutdown()),
     );
     if (this.left > 0) {
       await new Promise<void>((resolve) => {
@@ -117,7 +117,7 @@ export class Registry extends SseConnections implements StreamHost {
     for (const connection of [...this.opening, ...this.open, ...this.leaving]) {
       guarded(connection, () => connection.destroy('shutdown'));
     }
-    clearTimeout(this.pulse?.timer);
+    clearTimeout(this.nextPulse?.timer);
     this.opens.complete();
     this.closes.complete();
   }
@@ -127,19 +127,19 @@ export class Registry extends SseConnections implements StreamHost {
     return this.opening.size + this.open.size + this.leaving.size;
   }
 
-  /** Takes a place for a request, which the end of its connection gives back; or says why there is none. */
+  /** Takes a slot for a request, which the end of its stream gives back; or says why there is none. */
   admit(request: HttpRequest): Refusal | undefined {
     return this.admission.enter(request);
   }
 
-  /** As `admit()`, for a request that takes no place. */
+  /** As `admit()`, for a request that takes no slot. */
   admitUncounted(request: HttpRequest): undefined {
     this.admission.enterUncounted(request);
   }
 
   refused(reason: RefusalReason, request: HttpRequest, trouble?: string): void {
     diagnostics.refuse.publish({ reason, request, connections: this });
-    this.logs.refusal(reason, request, this.count, trouble);
+    this.logger.refusal(reason, request, this.count, trouble);
   }
 
   add(connection: Stream): void {
@@ -160,12 +160,12 @@ export class Registry extends SseConnections implements StreamHost {
       stallTimeoutMs / 4,
       maxDurationMs / 20,
     );
-    this.lookAt(connection.check(performance.now()));
+    this.schedulePulse(connection.check(performance.now()));
     const { request } = connection;
-    told(connection, () => this.logs.opened(connection, this.count));
-    told(connection, () => warnIfHeldBack(request));
-    told(connection, () => this.browsers.opened(request, addressOf(request)));
-    told(connection, () => this.opens.next(connection));
+    notify(connection, () => this.logger.opened(connection, this.count));
+    notify(connection, () => warnIfHeldBack(request));
+    notify(connection, () => this.browsers.opened(request, addressOf(request)));
+    notify(connection, () => this.opens.next(connection));
     if (this.isDraining) connection.close('shutdown');
   }
 
@@ -177,10 +177,10 @@ export class Registry extends SseConnections implements StreamHost {
     if (wasSlow && mark !== undefined) this.slowClients.cut(mark, Date.now());
     if (!this.open.delete(connection)) return;
     this.leaving.add(connection);
-    this.lookAt(connection.check(performance.now()));
+    this.schedulePulse(connection.check(performance.now()));
     this.browsers.closed(connection.request, addressOf(connection.request));
-    told(connection, () => this.logs.closed(connection, reason, this.count));
-    told(connection, () => this.closes.next({ connection, reason }));
+    notify(connection, () => this.logger.closed(connection, reason, this.count));
+    notify(connection, () => this.closes.next({ connection, reason }));
   }
 
   gone(connection: Stream): void {
@@ -189,30 +189,30 @@ export class Registry extends SseConnections implements StreamHost {
   }
 
   /** One timer for the keep-alives and stall checks of all connections. */
-  lookAt(time: number): void {
-    if (time === Infinity || (this.pulse !== undefined && this.pulse.at <= time)) return;
-    clearTimeout(this.pulse?.timer);
+  schedulePulse(time: number): void {
+    if (time === Infinity || (this.nextPulse !== undefined && this.nextPulse.at <= time)) return;
+    clearTimeout(this.nextPulse?.timer);
     // Outside, or the timer would keep the connection that happens to arm it, and the app's stores.
-    const timer = this.outside(() => setTimeout(this.look, Math.ceil(time - performance.now())));
+    const timer = this.outside(() => setTimeout(this.pulse, Math.ceil(time - performance.now())));
     timer.unref();
-    this.pulse = { at: time, timer };
+    this.nextPulse = { at: time, timer };
   }
 
-  private readonly look = (): void => {
+  private readonly pulse = (): void => {
     const now = performance.now();
     let next = Infinity;
-    this.pulse = undefined;
+    this.nextPulse = undefined;
     const check = (connection: Stream): void =>
       guarded(connection, () => (next = Math.min(next, connection.check(now))));
     this.open.forEach(check);
     this.leaving.forEach(check);
     // Those that are due at slightly different times are served together.
-    this.lookAt(Math.max(next, now + this.pulseGapMs));
+    this.schedulePulse(Math.max(next, now + this.pulseGapMs));
   };
 }
 
-/** Whoever hears of a connection, such as the app's logger, keeps it from nothing. */
-function told(connection: Stream, tell: () => void): void {
+/** A listener that throws, such as the app's logger, changes nothing for the connection. */
+function notify(connection: Stream, tell: () => void): void {
   try {
     tell();
   } catch (error) {
@@ -220,7 +220,7 @@ function told(connection: Stream, tell: () => void): void {
   }
 }
 
-/** What goes wrong with one connection ends that one, and the others are served. */
+/** An error of one connection ends that one. The others are served. */
 function guarded(connection: Stream, serve: () => void): void {
   try {
     serve();

@@ -31,7 +31,7 @@ export interface StreamHost {
   /** The response is over: the client has taken all of it, or has left. */
   gone(connection: Stream): void;
   /** Calls `check()` then, or earlier; as `performance.now()`. */
-  lookAt(time: number): void;
+  schedulePulse(time: number): void;
 }
 
 /** The engine of an `SseConnection`. */
@@ -137,7 +137,7 @@ export class Stream extends SseConnection implements OutboxOwner {
   send(message: SseMessage): Promise<void> {
     try {
       this.write(message);
-      return this.room();
+      return this.writable();
     } catch (error) {
       return Deferred.rejected(error);
     }
@@ -158,10 +158,10 @@ export class Stream extends SseConnection implements OutboxOwner {
   }
 
   /** Ends the stream, and tells the client that it may not have it any more. */
-  expel(): void {
+  revoke(): void {
     // What has not begun has nothing to end, and whoever hears of its opening must not keep others from being expelled.
     if (this.phase === 'opening') return this.destroy('auth');
-    if (this.state === 'open') this.tellEnd('sse-end', { reason: 'auth' });
+    if (this.state === 'open') this.sendLast('sse-end', { reason: 'auth' });
     this.close('auth');
   }
 
@@ -170,7 +170,7 @@ export class Stream extends SseConnection implements OutboxOwner {
     if (this.allowed === undefined) {
       this.allowed = new Authorization(this);
       // Without keep-alives, nobody looks at a stream that is open already.
-      this.host.lookAt(performance.now() + ASK_AGAIN_MS);
+      this.host.schedulePulse(performance.now() + ASK_AGAIN_MS);
     }
     return this.allowed;
   }
@@ -199,13 +199,13 @@ export class Stream extends SseConnection implements OutboxOwner {
   }
 
   /** As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
-  leave(reason: CloseReason): void {
+  closeForShutdown(): void {
     if (this.state === 'closed') return;
     const { retry } = this.settings;
     if (retry !== undefined && !this.response.isHead) {
       this.pushLast(encodeFrame({ retry: drawRetry(retry) }));
     }
-    this.close(reason);
+    this.close('shutdown');
   }
 
   /** Sends the headers and the opening frame. A second call does nothing. */
@@ -262,7 +262,7 @@ export class Stream extends SseConnection implements OutboxOwner {
 
   blocked(): void {
     const { stallTimeoutMs } = this.settings;
-    if (stallTimeoutMs !== undefined) this.host.lookAt(performance.now() + stallTimeoutMs);
+    if (stallTimeoutMs !== undefined) this.host.schedulePulse(performance.now() + stallTimeoutMs);
   }
 
   wrote(events: number, bytes: number): void {
@@ -293,23 +293,28 @@ export class Stream extends SseConnection implements OutboxOwner {
     this.push(this.frameOf(message, id), message, id);
   }
 
-  /** As `write()`, for what is never left out. `isLast`: the connection ends with it, so it is never too much. */
-  tell(message: SseMessage, isLast = false): void {
+  /** As `write()`, for a message that is never left out. */
+  writeAlways(message: SseMessage): void {
     this.begin(message);
     const id = this.cursor.idOf(message.id);
-    const frame = this.frameOf(message, id);
-    if (isLast) this.pushLast(frame);
-    else this.push(frame, undefined, id);
+    this.push(this.frameOf(message, id), undefined, id);
   }
 
-  /** As `tell()`, for what the library says: JSON, whatever `serialize` makes of the app's data. */
-  tellOwn(type: string, data: object): void {
-    this.tell({ type, data: JSON.stringify(data) });
+  /** As `write()`, for the message that the stream ends with: it is never too much. */
+  writeLast(message: SseMessage): void {
+    this.begin(message);
+    const id = this.cursor.idOf(message.id);
+    this.pushLast(this.frameOf(message, id));
   }
 
-  /** As `tellOwn()`, for what the connection ends with. */
-  tellEnd(type: string, data: object, id?: string): void {
-    this.tell({ type, id, data: JSON.stringify(data) }, true);
+  /** Sends an event of the library: JSON, whatever `serialize` makes of the app's data. */
+  sendControl(type: string, data: object): void {
+    this.writeAlways({ type, data: JSON.stringify(data) });
+  }
+
+  /** As `sendControl()`, for the event that the stream ends with. */
+  sendLast(type: string, data: object, id?: string): void {
+    this.writeLast({ type, id, data: JSON.stringify(data) });
   }
 
   /** A first message that cannot be sent fails before the stream begins; a good one follows the opening. */
@@ -320,7 +325,7 @@ export class Stream extends SseConnection implements OutboxOwner {
   }
 
   /** Tells the client where it stands, between events. */
-  tellCursor(): void {
+  sendCursor(): void {
     const cursor = this.cursor.text;
     if (this.state === 'open' && cursor !== undefined) this.push(cursorFrame(cursor));
   }
@@ -353,7 +358,7 @@ export class Stream extends SseConnection implements OutboxOwner {
   }
 
   /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
-  room(): Promise<void> {
+  writable(): Promise<void> {
     return this.outbox.room();
   }
 
@@ -415,7 +420,7 @@ export class Stream extends SseConnection implements OutboxOwner {
           'authorize has not answered for a whole keep-alive interval, which counts as no',
           this,
         );
-        return this.expel();
+        return this.revoke();
       case 'stall':
         if (this.phase !== 'closed') {
           diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
@@ -428,7 +433,7 @@ export class Stream extends SseConnection implements OutboxOwner {
   private async askAgain(): Promise<void> {
     const isAllowed = await this.authorization.askAgain();
     if (this.state !== 'open') return;
-    if (!isAllowed) return this.expel();
+    if (!isAllowed) return this.revoke();
     const { keepAliveMs = Infinity } = this.settings;
     const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
     if (isIdle && !this.outbox.isBlocked) this.push(keepAliveFrame(this.cursor.text));

@@ -291,7 +291,7 @@ export class Reader<Events extends object> implements CursorSource {
       const isFull = (n + 1) % REPLAY_SLICE.items === 0 || n + 1 === items.length;
       // It rejects when the connection has ended, and then so has this subscription.
       if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
-        await connection?.room().catch(() => {});
+        await connection?.writable().catch(() => {});
     }
   }
 
@@ -311,7 +311,7 @@ export class Reader<Events extends object> implements CursorSource {
     }
     this.waiting = undefined;
     if (this.subscriber.closed) return;
-    this.connection?.tellCursor();
+    this.connection?.sendCursor();
     // mutant: a client that has read the last event waits
     if (await this.isOver()) this.subscriber.complete();
   }
@@ -373,7 +373,7 @@ export class Reader<Events extends object> implements CursorSource {
     const { connection } = this;
     diagnostics.gap.publish({ connection, ...gap });
     if (connection === undefined) this.tell({ type: 'sse-gap', data: gap });
-    else if (connection.state !== 'closed') connection.tellOwn('sse-gap', gap);
+    else if (connection.state !== 'closed') connection.sendControl('sse-gap', gap);
   }
 
   /** To the client directly: the handler's operators are for events. */
@@ -381,7 +381,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.connection === undefined) {
       this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent as SseEvent<Events>);
     } else if (this.connection.state !== 'closed') {
-      this.connection.tell(message);
+      this.connection.writeAlways(message);
     }
   }
 }

@@ -48,7 +48,7 @@ function pulled(iterable: AsyncIterable<unknown>, connection: Stream): Observabl
         if (done === true) return;
         subscriber.next(value);
         if (performance.now() < until && connection.bufferedBytes < PULL_SLICE.bytes) continue;
-        await connection.room();
+        await connection.writable();
         until = performance.now() + PULL_SLICE.ms;
       }
     };

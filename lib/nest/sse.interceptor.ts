@@ -44,7 +44,9 @@ import type { SseStreamOptions } from '../connection/stream.options.js';
 import { streamSettings, type StreamSettings } from '../connection/stream-settings.js';
 import { warnOfLongKeepAlive } from '../ground/warnings.js';
 
-/** On a handler whose streams take no place: who looks what is wrong has to get in when all places are taken. */
+/**
+ * Marks a handler whose streams take no slot. An operator diagnosing an overload must get in even when every slot is taken.
+ */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
 
 /** How much of a header is shown. */

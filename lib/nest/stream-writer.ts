@@ -89,7 +89,7 @@ function messageOf(value: unknown, { settings }: Stream): SseMessage {
 
 function complete(connection: Stream): void {
   if (connection.settings.onComplete === 'close') {
-    connection.tellEnd('sse-end', { reason: 'complete' }, END_ID);
+    connection.sendLast('sse-end', { reason: 'complete' }, END_ID);
   }
   connection.close('complete');
 }
@@ -103,25 +103,25 @@ export function failLate(error: unknown, connection: Stream): void {
   diagnostics.error.publish({ error, connection, broadcaster: undefined });
   if (connection.cursor.roomCount > 0) warnOfFrozenEvent(error, pathOf(connection.request));
   try {
-    tellError(error, connection);
+    sendError(error, connection);
   } catch (hookError) {
     logError(hookError, connection);
   }
   const isFinal = error instanceof HttpException && FINAL.has(error.getStatus());
   if (isFinal && connection.state === 'open') {
-    connection.tellEnd('sse-end', { reason: 'error' }, END_ID);
+    connection.sendLast('sse-end', { reason: 'error' }, END_ID);
   }
   connection.close('error');
 }
 
-function tellError(error: unknown, connection: Stream): void {
+function sendError(error: unknown, connection: Stream): void {
   const { onError } = connection.settings;
   if (onError === undefined) {
     logError(error, connection);
-    return connection.tellEnd('sse-error', errorBody(error));
+    return connection.sendLast('sse-error', errorBody(error));
   }
   const message = onError(error, connection);
-  if (message) connection.tell(message, true);
+  if (message) connection.writeLast(message);
 }
 
 /** What the client would have got as a response; for anything but an `HttpException`, nothing that could be a secret. */

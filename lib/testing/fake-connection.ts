@@ -80,7 +80,7 @@ class FakeStream extends Stream implements FakeConnection {
     private readonly recorder: Recorder,
   ) {
     const response = new StreamResponse(request, recorder.asResponse);
-    super(request, response, streamSettings({ retry: false }), alone());
+    super(request, response, streamSettings({ retry: false }), noHost());
   }
 
   get text(): string {
@@ -96,8 +96,13 @@ class FakeStream extends Stream implements FakeConnection {
     this.messages.push(message);
   }
 
-  override tell(message: SseMessage): void {
-    super.tell(message);
+  override writeAlways(message: SseMessage): void {
+    super.writeAlways(message);
+    this.messages.push(message);
+  }
+
+  override writeLast(message: SseMessage): void {
+    super.writeLast(message);
     this.messages.push(message);
   }
 }
@@ -131,13 +136,13 @@ export function fakeConnection({
 }
 
 /** Nobody looks after it: no keep-alive, no stall check. */
-function alone(): StreamHost {
+function noHost(): StreamHost {
   return {
     turn: new Turn(),
     slowClients: new SlowClients(),
     opened() {},
     closed() {},
     gone() {},
-    lookAt() {},
+    schedulePulse() {},
   };
 }

@@ -16,7 +16,7 @@ afterEach(() => {
 function authorization(state: 'opening' | 'open' = 'opening') {
   const connection = {
     state,
-    expel: jest.fn(),
+    revoke: jest.fn(),
     beginAfter: jest.fn<AuthorizedStream['beginAfter']>(),
   };
   const all = new Authorization(connection as unknown as AuthorizedStream);
@@ -73,7 +73,7 @@ describe('what a connection may read', () => {
     answer();
     expect(await asked).toBe(true);
     await jest.advanceTimersByTimeAsync(2_000);
-    expect(connection.expel).not.toHaveBeenCalled();
+    expect(connection.revoke).not.toHaveBeenCalled();
   });
 
   it('is asked again an interval after the first question, whatever is joined later', async () => {
@@ -101,15 +101,15 @@ describe('what a connection may read', () => {
     ask(() => ({ until: Date.now() + 1_000 }));
     ask(() => ({ until: new Date(Date.now() + 9_000) }), ['b']);
     await jest.advanceTimersByTimeAsync(899);
-    expect(connection.expel).not.toHaveBeenCalled();
+    expect(connection.revoke).not.toHaveBeenCalled();
     await jest.advanceTimersByTimeAsync(101);
-    expect(connection.expel).toHaveBeenCalledTimes(1);
+    expect(connection.revoke).toHaveBeenCalledTimes(1);
   });
 
   it('ends at a time of its own, so that those which began together do not end together', async () => {
     const all = Array.from({ length: 100 }, () => authorization());
     const ended = () =>
-      all.filter(({ connection }) => connection.expel.mock.calls.length > 0).length;
+      all.filter(({ connection }) => connection.revoke.mock.calls.length > 0).length;
     for (const { ask } of all) ask(() => ({ until: Date.now() + 1_000 }));
     const counts: number[] = [];
     for (let n = 0; n < 4; n++) {

@@ -17,7 +17,7 @@ class Gate {
   patience(): Promise<void> {
     return Promise.resolve();
   }
-  room(): Promise<void> {
+  writable(): Promise<void> {
     this.asked++;
     if (this.isOpen) return nextTurn();
     return new Promise((resolve) => this.resolvers.push(resolve));
