@@ -24,7 +24,7 @@ export type Authorized = boolean | { readonly until?: Date | number };
 
 /** What is asked about: a stream that may be held or ended. */
 export interface AuthorizedStream extends SseConnection {
-  beginAfter(what: Promise<unknown>): void;
+  readonly opening: { hold(until: Promise<unknown>): void } | undefined;
   revoke(): void;
 }
 
@@ -78,7 +78,8 @@ export class Authorization {
     try {
       const answer = authorize(this.connection, rooms);
       if (isPromise(answer)) {
-        this.connection.beginAfter(answer.then(take).catch(fail));
+        const decided = answer.then(take).catch(fail);
+        this.connection.opening?.hold(decided);
       } else take(answer);
     } catch (error) {
       fail(error);

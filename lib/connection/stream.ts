@@ -1,65 +1,62 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
-import { Authorization } from './authorization.js';
-import type { Waiting } from '../output/backlog.js';
-import type { Turn } from '../output/batch.js';
 import { Deferred } from '../ground/deferred.js';
-import { ClientCursor } from './client-cursor.js';
-import { markIn } from '../wire/cursor.js';
-import { cursorFrame, keepAliveFrame, openingFrame } from '../wire/control-frames.js';
+import { SseOptionsError } from '../ground/errors.js';
 import { drawRetry } from '../options/retry.js';
-import { diagnostics } from './diagnostics.js';
-import { SseClosedError, SseOptionsError } from '../ground/errors.js';
-import { HubEvent } from '../log/event.js';
-import { encodeFrame, type SseMessage } from '../wire/frame.js';
-import { Outbox, type OutboxOwner } from '../output/outbox.js';
 import { lastEventIdOf, type HttpRequest, type StreamResponse } from '../output/response.js';
-import type { SlowClients } from './slow-clients.js';
-import { logError } from './connection-logger.js';
-import type { StreamSettings } from './stream-settings.js';
+import { openingFrame } from '../wire/control-frames.js';
+import { markIn } from '../wire/cursor.js';
+import { encodeFrame } from '../wire/frame.js';
+import { Authorization } from './authorization.js';
 import type { CloseReason } from './close-reason.js';
-import { SseConnection } from './sse-connection.js';
+import { logError } from './connection-logger.js';
+import { diagnostics } from './diagnostics.js';
+import { Opening, type OpenedStream } from './opening.js';
+import type { SlowClients } from './slow-clients.js';
+import type { SseConnection } from './sse-connection.js';
+import { StreamOutput, type OutputHost } from './stream-output.js';
+import type { StreamSettings } from './stream-settings.js';
 import { ASK_AGAIN_MS, whatIsDue, type Task } from './upkeep.js';
 
 /** What a stream shares with all others, and reports to. */
-export interface StreamHost {
-  readonly turn: Turn;
+export interface StreamHost extends OutputHost {
   readonly slowClients: SlowClients;
-  opened(connection: Stream): void;
-  closed(connection: Stream, reason: CloseReason): void;
+  opened(stream: Stream): void;
+  closed(stream: Stream, reason: CloseReason): void;
   /** The response is over: the client has taken all of it, or has left. */
-  gone(connection: Stream): void;
-  /** Calls `check()` then, or earlier; as `performance.now()`. */
-  schedulePulse(time: number): void;
+  gone(stream: Stream): void;
 }
 
-/** The engine of an `SseConnection`. */
-export class Stream extends SseConnection implements OutboxOwner {
-  private phase: 'opening' | 'open' | 'closed' = 'opening';
+/**
+ * The engine of an `SseConnection`. Every end comes to `end()`, and the first one counts.
+ *
+ * | end                  | by whom                         | what the client gets         | reason   |
+ * | -------------------- | ------------------------------- | ---------------------------- | -------- |
+ * | `close(reason)`      | the app, the source, `duration` | what was sent                | any      |
+ * | `closeForShutdown()` | the drain                       | that, and a new `retry:`     | shutdown |
+ * | `revoke()`           | `authorize`, `revoke()`         | that, and `sse-end`          | auth     |
+ * | `destroy(reason)`    | stall, overflow, a drain's end  | a broken connection          | any      |
+ * | `failed(error)`      | anything that throws            | a broken connection          | error    |
+ * | `opening.refuse()`   | the source, before it begins    | an exception filter's answer | error    |
+ * | `opening.abandon()`  | an answer that is no stream     | that answer                  | error    |
+ * | the response closes  | the client                      | nothing                      | client   |
+ * | the socket is cut    | something in this process       | a broken connection          | server   |
+ */
+export class Stream extends StreamOutput implements OpenedStream {
+  /** Until the head is written. Frames and an end wait for that. */
+  opening: Opening | undefined;
   private begunAt: number | undefined;
-  /** A turn after the stream has begun, or later where Fastify's hooks take their time; until then its frames wait. */
-  private isHeadWritten = false;
   private reason: CloseReason | undefined;
-  /** It was closed before its head was written, and ends with it. */
-  private ending: CloseReason | undefined;
   /** The app's stores, for what it runs when the client leaves or a timer ends the stream. */
   private readonly context = new AsyncResource('SseConnection', { requireManualDestroy: true });
-  private readonly outbox: Outbox;
-  private readonly arrivedAt = Math.floor(performance.now());
   /** As `performance.now()`. */
   private endsAt = Infinity;
-  private events = 0;
-  private bytes = 0;
-  /** Made when it is asked for, as is all that few connections need. */
+  private subscription: { unsubscribe(): void } | undefined;
+
+  // Made when asked for: few connections need them.
   private uuid: string | undefined;
   private facts: Record<string, unknown> | undefined;
-  /** What the client comes back with. */
-  readonly cursor = new ClientCursor();
   private allowed: Authorization | undefined;
-  private awaited: Promise<unknown> | undefined;
-  private begun: (() => void) | undefined;
-  private subscription: { unsubscribe(): void } | undefined;
   private abort: AbortController | undefined;
   private ended: Deferred<CloseReason> | undefined;
 
@@ -69,8 +66,8 @@ export class Stream extends SseConnection implements OutboxOwner {
     readonly settings: StreamSettings,
     readonly host: StreamHost,
   ) {
-    super();
-    this.outbox = new Outbox(response.raw, host.turn, settings, this);
+    super(response, settings, host);
+    this.opening = new Opening(this, settings.openWithinMs);
     const { lastEventId } = this;
     const mark = lastEventId === undefined ? undefined : markIn(lastEventId);
     if (mark !== undefined) this.cursor.keepMark(mark, host.slowClients.knows(mark, Date.now()));
@@ -94,11 +91,7 @@ export class Stream extends SseConnection implements OutboxOwner {
   }
 
   get state(): 'opening' | 'open' | 'closed' {
-    return this.ending === undefined ? this.phase : 'closed';
-  }
-
-  private get isOver(): boolean {
-    return this.state === 'closed';
+    return this.opening?.closing === undefined ? this.phase : 'closed';
   }
 
   get signal(): AbortSignal {
@@ -113,138 +106,60 @@ export class Stream extends SseConnection implements OutboxOwner {
     return this.ended.promise;
   }
 
-  get bufferedBytes(): number {
-    return this.outbox.bufferedBytes;
+  /** Whether the client was cut so often for slowness that it is not sent its backlog again. */
+  get isOftenCut(): boolean {
+    const { mark } = this.cursor;
+    return mark !== undefined && this.host.slowClients.isOften(mark, Date.now());
   }
 
-  /** Whether the client takes nothing of what waits for it. */
-  get isBlocked(): boolean {
-    return this.outbox.isBlocked;
-  }
-
-  get droppedEvents(): number {
-    return this.outbox.dropped;
-  }
-
-  get sentEvents(): number {
-    return this.events;
-  }
-
-  get sentBytes(): number {
-    return this.bytes;
-  }
-
-  send(message: SseMessage): Promise<void> {
-    try {
-      this.write(message);
-      return this.writable();
-    } catch (error) {
-      return Deferred.rejected(error);
-    }
-  }
-
-  comment(text: string): Promise<void> {
-    return this.send({ comment: text });
-  }
-
-  close(reason: CloseReason = 'server'): void {
-    if (this.state === 'closed') return;
-    this.open();
-    // Unless it was closed by somebody who heard that it opens.
-    if (this.state !== 'open') return;
-    if (this.isHeadWritten) return this.end(reason, () => this.endResponse());
-    this.ending = reason;
-    this.endSource();
-  }
-
-  /** Ends the stream, and tells the client that it may not have it any more. */
-  revoke(): void {
-    // What has not begun has nothing to end, and whoever hears of its opening must not keep others from being expelled.
-    if (this.phase === 'opening') return this.destroy('auth');
-    if (this.state === 'open') this.sendLast('sse-end', { reason: 'auth' });
-    this.close('auth');
-  }
-
-  /** What the client was allowed to read. */
+  /** What the client is allowed to read. */
   get authorization(): Authorization {
     if (this.allowed === undefined) {
       this.allowed = new Authorization(this);
-      // Without keep-alives, nobody looks at a stream that is open already.
+      // Without keep-alives, nothing else checks a stream that is open already.
       this.host.schedulePulse(performance.now() + ASK_AGAIN_MS);
     }
     return this.allowed;
   }
 
-  /** Until this settles the stream does not begin by itself, only with a message: it may still be refused. */
-  beginAfter(what: Promise<unknown>): void {
-    if (this.phase === 'opening') this.awaited = Promise.all([this.awaited, what]);
-  }
-
-  /** For what may refuse it, and must not hold a quiet stream back for long. */
-  async patience(): Promise<void> {
-    const { openWithinMs } = this.settings;
-    if (openWithinMs > 0) await setTimeout(openWithinMs, undefined, { ref: false });
-  }
-
-  /** What it does not begin before; once that has settled there may be more. */
-  takeAwaited(): Promise<unknown> | undefined {
-    const { awaited } = this;
-    this.awaited = undefined;
-    return awaited;
-  }
-
-  /** Its client's next request comes on another session of HTTP/2. */
-  endSession(): void {
-    this.response.endSession();
-  }
-
-  /** As `close()`, with a new reconnection time: clients that are sent away together are not to return together. */
-  closeForShutdown(): void {
-    if (this.state === 'closed') return;
-    const { retry } = this.settings;
-    if (retry !== undefined && !this.response.isHead) {
-      this.pushLast(encodeFrame({ retry: drawRetry(retry) }));
-    }
-    this.close('shutdown');
-  }
-
   /** Sends the headers and the opening frame. A second call does nothing. */
   open(): void {
-    if (this.phase !== 'opening') return;
+    const { opening } = this;
+    if (this.phase !== 'opening' || opening === undefined) return;
     // What waits behind it carries later cursors.
-    const { retry, keepAliveMs } = this.settings;
-    const opening = this.response.isHead
+    const { retry, keepAliveMs, headers, maxDurationMs } = this.settings;
+    const frame = this.response.isHead
       ? ''
       : openingFrame(retry && drawRetry(retry), keepAliveMs, this.cursor.text);
     this.response.begin(
-      this.settings.headers,
-      () => this.headWritten(opening),
+      headers,
+      () => this.headWritten(frame),
       (error) => this.headRefused(error),
     );
     // Its opening could not be written.
     if (this.isOver) return;
     this.phase = 'open';
     this.begunAt = Date.now();
-    const { maxDurationMs } = this.settings;
     // All that are due within the last twentieth are ended together.
     if (maxDurationMs !== undefined) {
       this.endsAt = performance.now() + maxDurationMs * (0.8 + 0.15 * Math.random());
     }
-    this.begun?.();
-    this.begun = undefined;
+    opening.settle('begun');
     if (diagnostics.open.hasSubscribers) {
-      const openingMs = Math.floor(performance.now()) - this.arrivedAt;
+      const openingMs = Math.floor(performance.now()) - opening.arrivedAt;
       diagnostics.open.publish({ connection: this, openingMs });
     }
-    // Unless its opening could not be written, or somebody who heard of it has closed it.
+    // Unless somebody who heard of it has closed it.
     if (this.state === 'open') this.host.opened(this);
   }
 
-  private headWritten(opening: string): void {
-    this.isHeadWritten = true;
-    this.outbox.open(opening);
-    const { ending } = this;
-    if (ending !== undefined) this.end(ending, () => this.endResponse());
+  private headWritten(frame: string): void {
+    this.outbox.open(frame);
+    const closing = this.opening?.closing;
+    this.opening = undefined;
+    // Unless the opening frame could not be written.
+    if (closing !== undefined && this.phase !== 'closed')
+      this.end(closing, () => this.endResponse());
   }
 
   /** Somebody else has answered, such as the exception filter for an interceptor that refuses. */
@@ -255,134 +170,33 @@ export class Stream extends SseConnection implements OutboxOwner {
     this.response.raw.destroy();
   }
 
-  private endResponse(): void {
-    this.response.allowEnd();
-    this.outbox.end();
-  }
-
-  blocked(): void {
-    const { stallTimeoutMs } = this.settings;
-    if (stallTimeoutMs !== undefined) this.host.schedulePulse(performance.now() + stallTimeoutMs);
-  }
-
-  wrote(events: number, bytes: number): void {
-    this.events += events;
-    this.bytes += bytes;
-    if (diagnostics.deliver.hasSubscribers) {
-      diagnostics.deliver.publish({ connection: this, events, bytes });
-    }
-  }
-
-  mark(): string {
-    return this.cursor.giveMark();
-  }
-
-  /** What goes wrong with this connection ends it, and no other. Never throws. */
-  failed(error: unknown): void {
-    if (this.phase !== 'closed') {
-      diagnostics.error.publish({ error, connection: this, broadcaster: undefined });
-      logError(error, this);
-    }
-    this.quietly(() => this.destroy('error'));
-  }
-
-  /** Begins the stream if nothing has yet, and appends the message to what this turn writes. */
-  write(message: SseMessage): void {
-    this.begin(message);
-    const id = this.cursor.idOf(message.id);
-    this.push(this.frameOf(message, id), message, id);
-  }
-
-  /** As `write()`, for a message that is never left out. */
-  writeAlways(message: SseMessage): void {
-    this.begin(message);
-    const id = this.cursor.idOf(message.id);
-    this.push(this.frameOf(message, id), undefined, id);
-  }
-
-  /** As `write()`, for the message that the stream ends with: it is never too much. */
-  writeLast(message: SseMessage): void {
-    this.begin(message);
-    const id = this.cursor.idOf(message.id);
-    this.pushLast(this.frameOf(message, id));
-  }
-
-  /** Sends an event of the library: JSON, whatever `serialize` makes of the app's data. */
-  sendControl(type: string, data: object): void {
-    this.writeAlways({ type, data: JSON.stringify(data) });
-  }
-
-  /** As `sendControl()`, for the event that the stream ends with. */
-  sendLast(type: string, data: object, id?: string): void {
-    this.writeLast({ type, id, data: JSON.stringify(data) });
-  }
-
-  /** A first message that cannot be sent fails before the stream begins; a good one follows the opening. */
-  private begin(message: SseMessage): void {
-    if (this.phase !== 'opening') return;
-    if (!(message instanceof HubEvent)) encodeFrame(message, this.settings.serialize);
-    this.open();
-  }
-
-  /** Tells the client where it stands, between events. */
-  sendCursor(): void {
-    const cursor = this.cursor.text;
-    if (this.state === 'open' && cursor !== undefined) this.push(cursorFrame(cursor));
-  }
-
-  private push(frame: string, message?: SseMessage, id?: string | number): void {
-    if (this.isOver) throw new SseClosedError('the connection');
-    const { outbox } = this;
-    if (outbox.takesMore()) return outbox.push(frame, message !== undefined);
-    // What was collected before could not be written.
+  close(reason: CloseReason = 'server'): void {
     if (this.isOver) return;
-    const { dropped } = outbox;
-    if (!outbox.wait(this.waitingOf(frame, message, id))) return this.destroy('overflow');
-    const events = outbox.dropped - dropped;
-    if (events > 0) diagnostics.drop.publish({ connection: this, events });
+    this.open();
+    // Unless it was closed by somebody who heard that it opens.
+    if (this.state !== 'open') return;
+    if (this.opening === undefined) return this.end(reason, () => this.endResponse());
+    this.opening.closing = reason;
+    this.endSource();
   }
 
-  private pushLast(frame: string): void {
-    if (this.phase === 'closed') throw new SseClosedError('the connection');
-    if (this.outbox.isBlocked) this.outbox.waitLast({ frame });
-    else this.outbox.push(frame);
+  /** Draws a new reconnection time: clients that are sent away together must not return together. */
+  closeForShutdown(): void {
+    if (this.isOver) return;
+    const { retry } = this.settings;
+    if (retry !== undefined && !this.response.isHead) {
+      this.pushLast(encodeFrame({ retry: drawRetry(retry) }));
+    }
+    this.close('shutdown');
   }
 
-  /** A client is told of losses in its own rooms; others of an event are none of its business. */
-  private waitingOf(frame: string, message: SseMessage | undefined, id?: string | number): Waiting {
-    const cursor = this.cursor.markable(id);
-    if (message === undefined) return { frame, cursor };
-    const rooms =
-      message instanceof HubEvent ? message.rooms.filter((room) => this.cursor.reads(room)) : [];
-    return { frame, rooms, key: this.settings.conflateKey(message), cursor };
-  }
-
-  /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
-  writable(): Promise<void> {
-    return this.outbox.room();
-  }
-
-  /** Called when the stream begins. */
-  onBegun(listener: () => void): void {
-    if (this.phase === 'opening') this.begun = listener;
-    else listener();
-  }
-
-  /** What the connection ends with. */
-  onEnd(subscription: { unsubscribe(): void }): void {
-    if (this.state === 'closed') subscription.unsubscribe();
-    else this.subscription = subscription;
-  }
-
-  /** The handler failed before the first byte: what answers now is not a stream. */
-  abandon(): void {
-    if (this.phase === 'opening') this.end('error', () => this.outbox.discard());
-  }
-
-  /** Whether its client was cut so often for slowness that it is not sent its backlog again. */
-  get isOftenCut(): boolean {
-    const { mark } = this.cursor;
-    return mark !== undefined && this.host.slowClients.isOften(mark, Date.now());
+  /** Ends the stream, and tells the client that it may not have it any more. */
+  revoke(): void {
+    // A stream that has not begun has nothing to end. An `opened$` listener that throws must not
+    // stop the others from being revoked.
+    if (this.phase === 'opening') return this.destroy('auth');
+    if (this.state === 'open') this.sendLast('sse-end', { reason: 'auth' });
+    this.close('auth');
   }
 
   /** Ends the connection, or what is left of it, without waiting for the client. */
@@ -391,11 +205,84 @@ export class Stream extends SseConnection implements OutboxOwner {
     this.response.raw.destroy();
   }
 
-  /** Does what is due now, and answers when to look again; as `performance.now()`. */
+  endUnopened(): void {
+    if (this.phase === 'opening') this.end('error', () => this.outbox.discard());
+  }
+
+  /** Ends this connection, and no other, for what went wrong with it. Never throws. */
+  failed(error: unknown): void {
+    if (this.phase !== 'closed') {
+      diagnostics.error.publish({ error, connection: this, broadcaster: undefined });
+      logError(error, this);
+    }
+    this.quietly(() => this.destroy('error'));
+  }
+
+  /** The client's next request comes on another session of HTTP/2. */
+  endSession(): void {
+    this.response.endSession();
+  }
+
+  /** The source of the stream, which ends with it. */
+  onEnd(subscription: { unsubscribe(): void }): void {
+    if (this.isOver) subscription.unsubscribe();
+    else this.subscription = subscription;
+  }
+
+  private end(reason: CloseReason, finish: () => void): void {
+    const wasOpen = this.phase === 'open';
+    this.phase = 'closed';
+    this.reason = reason;
+    this.allowed?.end();
+    this.endSource();
+    if (!this.quietly(finish)) this.quietly(() => this.response.raw.destroy());
+    this.opening?.settle('abandoned');
+    this.context.runInAsyncScope(() => this.abort?.abort(reason));
+    this.ended?.resolve(reason);
+    if (wasOpen && diagnostics.close.hasSubscribers) {
+      const durationMs = Date.now() - (this.begunAt ?? 0);
+      diagnostics.close.publish({ connection: this, reason, durationMs });
+    }
+    this.host.closed(this, reason);
+  }
+
+  private endResponse(): void {
+    this.response.allowEnd();
+    this.outbox.end();
+  }
+
+  /** It runs the app's own `finalize()`; the connection ends even if that throws. */
+  private endSource(): void {
+    this.quietly(() => this.context.runInAsyncScope(() => this.subscription?.unsubscribe()));
+  }
+
+  private readonly onResponseClosed = (): void => {
+    if (this.phase !== 'closed') this.end(this.whyClosed(), () => this.outbox.discard());
+    // HTTP/2 closes in the midst of `end()`, before the host knows that the stream has ended.
+    queueMicrotask(() => this.host.gone(this));
+  };
+
+  private whyClosed(): CloseReason {
+    if (this.opening !== undefined && this.response.raw.headersSent) return 'error';
+    return this.response.isCutHere ? 'server' : 'client';
+  }
+
+  /** Answers whether it went well. */
+  private quietly(step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      logError(error, this);
+      return false;
+    }
+  }
+
+  /** Does what is due now, and answers when to check again; as `performance.now()`. */
   check(now: number): number {
     const { blockedAt } = this.outbox;
     // Its first byte is still to come.
-    const activeAt = this.isHeadWritten ? this.outbox.activeAt : now;
+    const activeAt = this.opening === undefined ? this.outbox.activeAt : now;
     const { keepAliveMs, stallTimeoutMs } = this.settings;
     const { endsAt, allowed: authorization } = this;
     const isOpen = this.state === 'open';
@@ -410,7 +297,7 @@ export class Stream extends SseConnection implements OutboxOwner {
   private upkeep(task: Task): void {
     switch (task) {
       case 'keep-alive':
-        return this.push(keepAliveFrame(this.cursor.text));
+        return this.sendKeepAlive();
       case 'ask':
         return void this.askAgain();
       case 'duration':
@@ -429,64 +316,14 @@ export class Stream extends SseConnection implements OutboxOwner {
     }
   }
 
-  /** Before the keep-alive is written: it would tell a client where it stands that may not read on. */
+  /** The keep-alive carries a cursor, which a revoked client must not get. */
   private async askAgain(): Promise<void> {
     const isAllowed = await this.authorization.askAgain();
     if (this.state !== 'open') return;
     if (!isAllowed) return this.revoke();
     const { keepAliveMs = Infinity } = this.settings;
     const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
-    if (isIdle && !this.outbox.isBlocked) this.push(keepAliveFrame(this.cursor.text));
-  }
-
-  private end(reason: CloseReason, finish: () => void): void {
-    const wasOpen = this.phase === 'open';
-    this.phase = 'closed';
-    this.reason = reason;
-    this.allowed?.end();
-    this.endSource();
-    if (!this.quietly(finish)) this.quietly(() => this.response.raw.destroy());
-    this.begun?.();
-    this.context.runInAsyncScope(() => this.abort?.abort(reason));
-    this.ended?.resolve(reason);
-    if (wasOpen && diagnostics.close.hasSubscribers) {
-      const durationMs = Date.now() - (this.begunAt ?? 0);
-      diagnostics.close.publish({ connection: this, reason, durationMs });
-    }
-    this.host.closed(this, reason);
-  }
-
-  /** It runs the app's own `finalize()`; the connection ends even if that throws. */
-  private endSource(): void {
-    this.quietly(() => this.context.runInAsyncScope(() => this.subscription?.unsubscribe()));
-  }
-
-  private readonly onResponseClosed = (): void => {
-    if (this.phase !== 'closed') this.end(this.whyClosed(), () => this.outbox.discard());
-    // Not at once: HTTP/2 tells it in the midst of `end()`, before the host knows that the connection has ended.
-    queueMicrotask(() => this.host.gone(this));
-  };
-
-  /** Answers whether it went well. */
-  private quietly(step: () => void): boolean {
-    try {
-      step();
-      return true;
-    } catch (error) {
-      logError(error, this);
-      return false;
-    }
-  }
-
-  private whyClosed(): CloseReason {
-    if (!this.isHeadWritten && this.response.raw.headersSent) return 'error';
-    return this.response.isCutHere ? 'server' : 'client';
-  }
-
-  private frameOf(message: SseMessage, id: string | number | undefined): string {
-    if (message instanceof HubEvent)
-      return id === message.id ? message.frame : message.frameWith(id);
-    return encodeFrame(id === message.id ? message : { ...message, id }, this.settings.serialize);
+    if (isIdle && !this.outbox.isBlocked) this.sendKeepAlive();
   }
 }
 

@@ -92,7 +92,7 @@ export class Reader<Events extends object> implements CursorSource {
     const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
     // A client that needs a log which is away is refused, and comes back.
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
-    this.connection?.beginAfter(Promise.race([caughtUp, held]));
+    this.connection?.opening?.hold(Promise.race([caughtUp, held]));
   }
 
   /** With the subscription it serves. */
@@ -247,7 +247,7 @@ export class Reader<Events extends object> implements CursorSource {
     const { snapshot } = this.options;
     if (snapshot === undefined) return;
     // It may refuse with its own status, as long as it does not take its time.
-    void this.connection?.patience().then(this.stopHolding);
+    void this.connection?.opening?.patience().then(this.stopHolding);
     const messages: unknown = await this.context.runInAsyncScope(() =>
       snapshot(reason, [...rooms]),
     );

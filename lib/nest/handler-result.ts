@@ -41,7 +41,9 @@ function pulled(iterable: AsyncIterable<unknown>, connection: Stream): Observabl
       let until = performance.now() + PULL_SLICE.ms;
       let asked: Promise<IteratorResult<unknown>> | undefined = Promise.resolve(iterator.next());
       // A handler that looks something up before its first value may find that it has to refuse.
-      connection.beginAfter(Promise.race([asked.catch(() => {}), connection.patience()]));
+      const first = asked.catch(() => {});
+      const { opening } = connection;
+      opening?.hold(Promise.race([first, opening.patience()]));
       while (!subscriber.closed) {
         const { done, value } = await (asked ?? iterator.next());
         asked = undefined;

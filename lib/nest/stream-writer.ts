@@ -11,49 +11,28 @@ import { pathOf } from '../output/response.js';
 import { warnOfFrozenEvent, warnOfReservedType } from '../ground/warnings.js';
 
 /**
- * Writes what a source emits to a connection. Resolves when the stream has begun: with the first message, or without one
- * in the next turn of the event loop, or when what may still refuse it is done. An error before that rejects, so that an exception filter
- * answers; a later one is told in the stream and ends it.
+ * Writes what a source emits to a stream. Resolves when the stream has begun or ended. An error before that rejects,
+ * so that an exception filter answers; a later one is told in the stream and ends it.
  */
-export function writeStream(source: Observable<unknown>, connection: Stream): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const writer = new StreamWriter(connection, reject);
-    connection.onBegun(resolve);
-    connection.onEnd(writer);
-    source.subscribe(writer);
-    if (connection.settings.holdsOpening) connection.beginAfter(connection.patience());
-    const begin = (): void => {
-      const awaited = connection.takeAwaited();
-      if (awaited === undefined) writer.begin();
-      // A turn later, so that the source hears of an error before.
-      else void awaited.then(() => setImmediate(begin));
-    };
-    setImmediate(begin);
-  });
+export function writeStream(source: Observable<unknown>, stream: Stream): Promise<void> {
+  const { opening, settings } = stream;
+  const writer = new StreamWriter(stream);
+  stream.onEnd(writer);
+  source.subscribe(writer);
+  if (settings.holdsOpening) opening?.hold(opening.patience());
+  opening?.beginInTurn();
+  return opening?.settled ?? Promise.resolve();
 }
 
-/** What stays for as long as the stream is open, so it holds no more than it needs. */
+/** Stays for as long as the stream is open, so it holds no more than it needs. */
 class StreamWriter extends Subscriber<unknown> {
-  constructor(
-    private readonly connection: Stream,
-    private reject: ((error: unknown) => void) | undefined,
-  ) {
+  constructor(private readonly stream: Stream) {
     super();
-  }
-
-  /** The source has had its chance to fail or to emit before the headers go out. */
-  begin(): void {
-    try {
-      this.connection.open();
-    } catch (error) {
-      this.fail(error);
-    }
-    this.reject = undefined;
   }
 
   protected override _next(value: unknown): void {
     try {
-      this.connection.write(messageOf(value, this.connection));
+      this.stream.write(messageOf(value, this.stream));
     } catch (error) {
       this.fail(error);
     }
@@ -65,18 +44,15 @@ class StreamWriter extends Subscriber<unknown> {
 
   protected override _complete(): void {
     try {
-      complete(this.connection);
+      complete(this.stream);
     } catch (error) {
       this.fail(error);
     }
   }
 
   private fail(error: unknown): void {
-    const { connection, reject } = this;
-    if (connection.state !== 'opening') return failLate(error, connection);
-    // In this order: the end of the connection resolves.
-    reject?.(error);
-    connection.abandon();
+    const { stream } = this;
+    if (stream.opening?.refuse(error) !== true) failLate(error, stream);
   }
 }
 

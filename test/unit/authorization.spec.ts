@@ -17,7 +17,7 @@ function authorization(state: 'opening' | 'open' = 'opening') {
   const connection = {
     state,
     revoke: jest.fn(),
-    beginAfter: jest.fn<AuthorizedStream['beginAfter']>(),
+    opening: { hold: jest.fn<(until: Promise<unknown>) => void>() },
   };
   const all = new Authorization(connection as unknown as AuthorizedStream);
   const ask = (authorize: Authorize, rooms = ['a']) => {
@@ -30,7 +30,7 @@ function authorization(state: 'opening' | 'open' = 'opening') {
     );
     return { told, forget };
   };
-  const awaited = () => Promise.all(connection.beginAfter.mock.calls.flat());
+  const awaited = () => Promise.all(connection.opening.hold.mock.calls.flat());
   return { all, connection, ask, awaited };
 }
 
@@ -90,7 +90,7 @@ describe('what a connection may read', () => {
   it('holds a stream back until all is answered', async () => {
     const { connection, ask, awaited } = authorization();
     ask(() => true);
-    expect(connection.beginAfter).not.toHaveBeenCalled();
+    expect(connection.opening.hold).not.toHaveBeenCalled();
     const { told } = ask(async () => false);
     await awaited();
     expect(told).toEqual(['refused']);

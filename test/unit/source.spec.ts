@@ -13,10 +13,7 @@ class Gate {
 
   constructor(private readonly isOpen = false) {}
 
-  beginAfter(): void {}
-  patience(): Promise<void> {
-    return Promise.resolve();
-  }
+  readonly opening = undefined;
   writable(): Promise<void> {
     this.asked++;
     if (this.isOpen) return nextTurn();
