@@ -126,6 +126,13 @@ export abstract class StreamOutput extends SseConnection implements OutboxOwner 
     this.push(keepAliveFrame(this.cursor.text));
   }
 
+  /** Sends a keep-alive, unless something was written lately or has to wait. */
+  sendKeepAliveIfIdle(): void {
+    const { keepAliveMs = Infinity } = this.settings;
+    const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
+    if (isIdle && !this.outbox.isBlocked) this.sendKeepAlive();
+  }
+
   /** A first message that cannot be sent fails before the stream begins; a good one follows the opening. */
   private begin(message: SseMessage): void {
     if (this.phase !== 'opening') return;

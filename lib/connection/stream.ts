@@ -16,7 +16,8 @@ import type { SlowClients } from './slow-clients.js';
 import type { SseConnection } from './sse-connection.js';
 import { StreamOutput, type OutputHost } from './stream-output.js';
 import type { StreamSettings } from './stream-settings.js';
-import { ASK_AGAIN_MS, whatIsDue, type Task } from './upkeep.js';
+import { ASK_AGAIN_MS, whatIsDue } from './upkeep.js';
+import { attend, type AttendedStream } from './upkeep-tasks.js';
 
 /** What a stream shares with all others, and reports to. */
 export interface StreamHost extends OutputHost {
@@ -42,7 +43,7 @@ export interface StreamHost extends OutputHost {
  * | the response closes  | the client                      | nothing                      | client   |
  * | the socket is cut    | something in this process       | a broken connection          | server   |
  */
-export class Stream extends StreamOutput implements OpenedStream {
+export class Stream extends StreamOutput implements OpenedStream, AttendedStream {
   /** Until the head is written. Frames and an end wait for that. */
   opening: Opening | undefined;
   private begunAt: number | undefined;
@@ -290,40 +291,8 @@ export class Stream extends StreamOutput implements OpenedStream {
       { isOpen, activeAt, blockedAt, endsAt, authorization, keepAliveMs, stallTimeoutMs },
       now,
     );
-    if (task !== undefined) this.upkeep(task);
+    if (task !== undefined) attend(this, task);
     return next;
-  }
-
-  private upkeep(task: Task): void {
-    switch (task) {
-      case 'keep-alive':
-        return this.sendKeepAlive();
-      case 'ask':
-        return void this.askAgain();
-      case 'duration':
-        return this.close('duration');
-      case 'unanswered':
-        logError(
-          'authorize has not answered for a whole keep-alive interval, which counts as no',
-          this,
-        );
-        return this.revoke();
-      case 'stall':
-        if (this.phase !== 'closed') {
-          diagnostics.stall.publish({ connection: this, bufferedBytes: this.bufferedBytes });
-        }
-        return this.destroy('stall');
-    }
-  }
-
-  /** The keep-alive carries a cursor, which a revoked client must not get. */
-  private async askAgain(): Promise<void> {
-    const isAllowed = await this.authorization.askAgain();
-    if (this.state !== 'open') return;
-    if (!isAllowed) return this.revoke();
-    const { keepAliveMs = Infinity } = this.settings;
-    const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
-    if (isIdle && !this.outbox.isBlocked) this.sendKeepAlive();
   }
 }
 
