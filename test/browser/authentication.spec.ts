@@ -21,7 +21,6 @@ import { firstValueFrom } from 'rxjs';
 import {
   Broadcaster,
   SSE_CHANNELS,
-  SseConnections,
   SseModule,
   SseStream,
   type SseModuleOptions,
@@ -30,6 +29,7 @@ import type { connect as Connect } from 'nestjs-eventstream/client';
 import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
 import { ClientFiles } from './client-module.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 const TOKEN_MS = 1_000;
 const RETRY_MS = 100;
@@ -113,7 +113,7 @@ describeChromium('a page in Chromium', () => {
   let context: BrowserContext;
   let app: INestApplication;
   let hub: Broadcaster;
-  let connections: SseConnections;
+  let connections: Registry;
 
   beforeAll(async () => {
     browser = await launchChromium();
@@ -136,7 +136,7 @@ describeChromium('a page in Chromium', () => {
     app = await NestFactory.create(AppModule, { logger });
     await app.listen(0, '127.0.0.1');
     hub = app.get(Broadcaster);
-    connections = app.get(SseConnections);
+    connections = app.get(Registry);
     context = await browser.newContext();
   };
 

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { Controller, Get, Header, Headers, UnauthorizedException } from '@nestjs/common';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import { serve, type ServeOptions } from '../support/serve.js';
 import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 interface PageGlobals {
   heard: string[];
@@ -59,7 +60,7 @@ describeChromium('an EventSource in Chromium', () => {
     context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
     await page.goto(app.url + path);
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     return { url: app.url, page, hub: app.nest.get(Broadcaster), connections };
   };
   const listen = (page: Page, url: string): Promise<void> =>

@@ -7,9 +7,10 @@ import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import type { Browser } from 'playwright-core';
 import { firstValueFrom } from 'rxjs';
-import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseModule, SseStream } from 'nestjs-eventstream';
 import { until } from '../support/until.js';
 import { CHROMIUM, describeChromium, launchChromium } from './chromium.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 @Controller()
 class Streams {
@@ -28,7 +29,7 @@ class AppModule {}
 interface Server {
   readonly app: INestApplication;
   readonly hub: Broadcaster;
-  readonly connections: SseConnections;
+  readonly connections: Registry;
   readonly port: number;
 }
 
@@ -38,7 +39,7 @@ async function serve(port = 0): Promise<Server> {
   return {
     app,
     hub: app.get(Broadcaster),
-    connections: app.get(SseConnections),
+    connections: app.get(Registry),
     port: (app.getHttpServer().address() as AddressInfo).port,
   };
 }
@@ -137,11 +138,8 @@ describe.each(CLIENTS)('%s', (_name, open) => {
   // feature: 44
   // fault: 13
   it.each([
-    ['a clean end', (connections: SseConnections) => connections.closeAll()],
-    [
-      'a destroyed socket',
-      (connections: SseConnections) => connections.list()[0]?.destroy('client'),
-    ],
+    ['a clean end', (connections: Registry) => connections.closeAll()],
+    ['a destroyed socket', (connections: Registry) => connections.list()[0]?.destroy('client')],
   ])('misses nothing after %s', async (_what, cut) => {
     const world = await start();
     const { client, connections, emit } = world;

@@ -13,12 +13,13 @@ import {
 } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { firstValueFrom, from, NEVER, of, take, throwError, concat, toArray } from 'rxjs';
-import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import type { StreamEvent } from 'nestjs-eventstream/client';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
 import { startProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { collect, open } from './support.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 /** The token that the guard lets in. */
 let validToken = '';
@@ -75,7 +76,7 @@ interface Events {
 async function start(options: ServeOptions = {}) {
   const app = await serve(Streams, { ...options, sse: { retry: 20, ...options.sse } });
   const hub = app.nest.get(Broadcaster);
-  const connections = app.nest.get(SseConnections);
+  const connections = app.nest.get(Registry);
   const emit = (n: number): Promise<string> => hub.to('main').emit('n', n);
   const isOpen = (): Promise<void> => until('a connection', () => connections.count === 1);
   return { app, hub, connections, emit, isOpen, url: `${app.url}/main` };

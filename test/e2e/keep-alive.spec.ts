@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { NEVER, Subject } from 'rxjs';
-import { SseConnection, SseConnections, SseStream } from 'nestjs-eventstream';
+import { SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
+import { Registry } from '../../lib/connection/registry.js';
+import { Stream } from '../../lib/connection/stream.js';
 
 const source = new Subject<string>();
 
@@ -87,7 +89,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     const app = await serve(Streams, { adapter });
     const streams = Array.from({ length: 100 }, () => app.open('/quiet'));
     await Promise.all(streams.map(begun));
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     expect(connections.count).toBe(100);
     const setTimeouts = jest.spyOn(globalThis, 'setTimeout');
     jest.advanceTimersByTime(15_000);
@@ -107,7 +109,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     }
     const app = await serve(Large, { adapter });
     const reasons: string[] = [];
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     connections.closed$.subscribe(({ reason }) => reasons.push(reason));
     const stream = app.open('/large');
     await begun(stream);
@@ -131,11 +133,11 @@ describe('ten thousand connections', () => {
   it('have one timer', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     try {
-      const connections = new SseConnections();
+      const connections = new Registry();
       const settings = streamSettings({});
       for (let n = 0; n < 10_000; n++) {
         const response = streamResponse(new RecordingResponse());
-        const connection = new SseConnection({ headers: {} }, response, settings, connections);
+        const connection = new Stream({ headers: {} }, response, settings, connections);
         connections.add(connection);
         connection.open();
       }

@@ -263,7 +263,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     });
   });
 
-  // The channel `stall` tells it three times: lib/connection/connection.ts looks again while the socket closes.
+  // The channel `stall` tells it three times: lib/connection/stream.ts looks again while the socket closes.
   it('tell of a stall once', async () => {
     const { connection, scrape } = await startStalled(adapter);
     await connection.closed;

@@ -719,6 +719,10 @@ describe('beside streams', () => {
       "stream().onGap: expected 'tail' or 'rest' or 'skip' or 'end', got \"never\"",
     ],
     [{ type: 'x' }, 'stream().type: no such option; did you mean types?'],
+    [
+      { connection: { id: 'x' } },
+      'connection: expected what a handler gets by @Connection(), or what fakeConnection() makes in tests, got an object with id',
+    ],
   ])('a wrong option of stream() is refused at once: %j', async (wrong, message) => {
     const { hub } = await start('express');
     expect(() => hub.stream('main', wrong as object)).toThrow(message);

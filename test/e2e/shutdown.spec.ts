@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { NEVER } from 'rxjs';
-import { SseConnection, SseConnections, SseHealth, SseStream } from 'nestjs-eventstream';
+import { SseHealth, SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';
+import { Registry } from '../../lib/connection/registry.js';
+import { Stream } from '../../lib/connection/stream.js';
 
 const STREAMS = 5_000;
 const TIMEOUT_MS = 2_500;
@@ -66,17 +68,12 @@ describe('a drain', () => {
 
   /** Streams without sockets, so that a clock can be moved. */
   function many(count: number) {
-    const connections = new SseConnections();
+    const connections = new Registry();
     const ends: { n: number; at: number; text: string }[] = [];
     const settings = streamSettings({});
     for (let n = 0; n < count; n++) {
       const raw = new RecordingResponse();
-      const connection = new SseConnection(
-        { headers: {} },
-        streamResponse(raw),
-        settings,
-        connections,
-      );
+      const connection = new Stream({ headers: {} }, streamResponse(raw), settings, connections);
       connections.add(connection);
       connection.open();
       const began = performance.now();
@@ -137,7 +134,7 @@ describe('a drain', () => {
       }
     }
     const app = await serve(Quiet, { sse: { rejectWith: 'status' } });
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     const open = (count: number) => Array.from({ length: count }, () => app.open('/quiet'));
     await Promise.all(open(30).map((stream) => stream.until((text) => text !== '')));
     const closing = app.nest.close();

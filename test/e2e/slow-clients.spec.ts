@@ -3,9 +3,10 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { auditTime } from 'rxjs';
-import { Broadcaster, SseConnections, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
+import { Broadcaster, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 const https = {
   key: readFileSync(new URL('../support/tls/key.pem', import.meta.url)),
@@ -35,7 +36,7 @@ const PADDING = 'x'.repeat(9_980);
 async function start(options: ServeOptions, backpressure: SseModuleOptions['backpressure'] = {}) {
   const app = await serve(Streams, { ...options, sse: { backpressure, retry: 1 } });
   const { hub } = app.nest.get(Streams);
-  const connections = app.nest.get(SseConnections);
+  const connections = app.nest.get(Registry);
   const reasons: string[] = [];
   connections.closed$.subscribe(({ reason }) => reasons.push(reason));
   const open = async (path = '/rooms', lastEventId?: string): Promise<StreamClient> => {

@@ -22,6 +22,7 @@ import { openStream, type OpenStreamOptions } from 'nestjs-eventstream/testing';
 import { NEVER, of, throwError } from 'rxjs';
 import { ADAPTERS, type Adapter } from '../support/serve.js';
 import { until } from '../support/until.js';
+import { streamOf } from '../../lib/connection/stream.js';
 
 @Controller()
 class Streams {
@@ -39,7 +40,7 @@ class Streams {
     return new Promise<typeof NEVER>(() => {});
   }
   @SseStream('cut') cut(@Connection() connection: SseConnection) {
-    void connection.send({ data: 'x' }).then(() => connection.destroy('overflow'));
+    void connection.send({ data: 'x' }).then(() => streamOf(connection).destroy('overflow'));
     return NEVER;
   }
   @SseStream('posted', { method: RequestMethod.POST }) posted(@Body() body: object) {
