@@ -306,7 +306,7 @@ export const HABITS: readonly Habit[] = [
     everyMs: 600,
     decorators: withInterceptor((_context, next) =>
       next.handle().pipe(
-        timeout({ each: 100 }),
+        timeout({ each: 400 }),
         catchError(() => throwError(() => new RequestTimeoutException())),
       ),
     ),
