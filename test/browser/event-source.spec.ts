@@ -81,6 +81,7 @@ describeChromium('an EventSource in Chromium', () => {
     return heard();
   };
 
+  // feature: 90
   it('gives events with a type to the listeners of the type, and only others to onmessage', async () => {
     const { page, hub, connections } = await visit('/');
     await listen(page, '/stream');
@@ -93,6 +94,7 @@ describeChromium('an EventSource in Chromium', () => {
     await until('the server sees it', () => connections.count === 0);
   }, 30_000);
 
+  // feature: 91
   it('is in state 0 after a destroyed socket, and opens again by itself', async () => {
     const { page, connections } = await visit('/');
     await listen(page, '/stream');
@@ -101,6 +103,7 @@ describeChromium('an EventSource in Chromium', () => {
     expect(await hears(page, 3)).toEqual(['open, 1', 'error, 0', 'open, 1']);
   }, 30_000);
 
+  // feature: 91
   it('is in state 2 after a 401, and asks no more', async () => {
     const { page, url, connections } = await visit('/');
     await context.addCookies([{ name: 'refused', value: 'yes', url }]);
@@ -134,6 +137,7 @@ describeChromium('an EventSource in Chromium', () => {
       Object.assign(globalThis, { heard, sources });
     });
 
+  // feature: 98
   it('waits as the seventh on HTTP/1.1, until one of the six is closed', async () => {
     const { page, connections } = await visit('/');
     await openSeven(page);
@@ -150,6 +154,7 @@ describeChromium('an EventSource in Chromium', () => {
     expect(await hears(page, 7)).toHaveLength(7);
   }, 30_000);
 
+  // feature: 98
   it('opens as the seventh on HTTP/2', async () => {
     const { page, connections } = await visit('/', ON_HTTP_2);
     await openSeven(page);

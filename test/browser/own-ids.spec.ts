@@ -58,6 +58,7 @@ describeChromium.each(ADAPTERS)('an EventSource in Chromium (%s)', (adapter) => 
     return { connections: app.nest.get(Registry), statuses, got, state };
   }
 
+  // feature: 4
   it('brings the id of the app when it comes back', async () => {
     const { connections, got } = await visit('/own-ids', adapter);
     await until('it has the first', async () => (await got()).length === 1);
@@ -66,6 +67,8 @@ describeChromium.each(ADAPTERS)('an EventSource in Chromium (%s)', (adapter) => 
     expect(await got()).toEqual(['first', 'back with msg-0']);
   }, 30_000);
 
+  // feature: 25
+  // fault: 28
   it('runs a stream that says that it is complete once', async () => {
     runs = 0;
     const { got, state, statuses } = await visit('/counter', adapter);

@@ -135,6 +135,8 @@ describe.each(CLIENTS)('%s', (_name, open) => {
     return back;
   };
 
+  // feature: 44
+  // fault: 13
   it.each([
     ['a clean end', (connections: Registry) => connections.closeAll()],
     ['a destroyed socket', (connections: Registry) => connections.list()[0]?.destroy('client')],
@@ -165,6 +167,7 @@ describe.each(CLIENTS)('%s', (_name, open) => {
     await until('the server sees it', () => connections.count === 0);
   }, 30_000);
 
+  // feature: 51
   it('is told of the gap after a restart of the server, and goes on', async () => {
     const world = await start();
     await world.emit('one');

@@ -86,6 +86,7 @@ const numbers = (events: readonly { data: unknown }[]): unknown[] => events.map(
 const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
 
 describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
+  // feature: 44, 94
   it('gets each event once and in order while its sockets are cut and its streams are ended', async () => {
     const { url, emit, connections } = await start({ adapter });
     const stream = open<Events>(url);
@@ -122,6 +123,7 @@ describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
     await until('the server sees it', () => connections.count === 0);
   });
 
+  // feature: 94
   it('is told of the gap after a restart, and goes on', async () => {
     const before = await start({ adapter });
     const proxy = await startProxy(before.app.port);
@@ -187,6 +189,7 @@ describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
     expect(numbers(got)).toEqual([1, 2, 4]);
   });
 
+  // feature: 25
   it('does not come back to a stream that is complete', async () => {
     const { app, connections } = await start({ adapter });
     let opened = 0;
@@ -231,6 +234,7 @@ describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
   });
 });
 
+// feature: 94
 it('a connection that nobody ends is given up after three keep-alives of its server', async () => {
   const { app, emit, isOpen } = await start({ sse: { keepAlive: { intervalMs: 400 } } });
   const proxy = await startProxy(app.port);
@@ -250,6 +254,7 @@ it('a connection that nobody ends is given up after three keep-alives of its ser
   await proxy.close();
 });
 
+// feature: 93, 96
 it('the cursor of a page that was rendered before it connects is where a client begins', async () => {
   const { url, emit, hub } = await start();
   await emit(1);

@@ -14,6 +14,7 @@ describe('maxDurationMs', () => {
     jest.useRealTimers();
   });
 
+  // feature: 69, 74
   it.each([
     [60_000, 7],
     [1_000, 4],
@@ -43,6 +44,7 @@ describe('maxDurationMs', () => {
     expect(tenths.size).toBeGreaterThanOrEqual(parts);
   });
 
+  // feature: 69
   it.each(ADAPTERS)('loses nothing of what the client resumes (%s)', async (adapter) => {
     @Controller()
     class Streams {
@@ -80,6 +82,7 @@ describe.each(ADAPTERS)('an end that the app chooses (%s)', (adapter) => {
     }
   }
 
+  // feature: 69
   it('does not hide that the client leaves before', async () => {
     const app = await serve(Streams, { adapter });
     const stream = app.open('/own/signal');

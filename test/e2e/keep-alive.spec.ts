@@ -40,6 +40,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     jest.useRealTimers();
   });
 
+  // feature: 41
   it('come after 15 s without a write, and again after each further 15 s', async () => {
     const app = await serve(Streams, { adapter });
     const stream = app.open('/quiet');
@@ -54,6 +55,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     await stream.until((text) => text === `${opening}: keep-alive\n\n: keep-alive\n\n`);
   });
 
+  // feature: 41
   it('do not come while events flow', async () => {
     const app = await serve(Streams, { adapter });
     const stream = app.open('/events');
@@ -68,6 +70,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     await stream.until(() => keepAlives(stream) === 1);
   });
 
+  // feature: 28
   it('have an interval per stream, and can be switched off', async () => {
     const app = await serve(Streams, { adapter, sse: { keepAlive: { intervalMs: 5_000 } } });
     const [quiet, often, off] = [app.open('/quiet'), app.open('/often'), app.open('/off')];
@@ -80,6 +83,8 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     expect(keepAlives(off)).toBe(0);
   });
 
+  // feature: 42
+  // fault: 10
   it('need one timer for all connections, and none when there are none', async () => {
     const app = await serve(Streams, { adapter });
     const streams = Array.from({ length: 100 }, () => app.open('/quiet'));
@@ -93,6 +98,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     setTimeouts.mockRestore();
   });
 
+  // feature: 63
   it('destroys the socket of a client that takes nothing for 15 s, with the reason stall', async () => {
     let made = 0;
     @Controller()
@@ -123,6 +129,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
 });
 
 describe('ten thousand connections', () => {
+  // feature: 42
   it('have one timer', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     try {

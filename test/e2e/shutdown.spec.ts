@@ -18,6 +18,8 @@ const STREAMS = 5_000;
 const TIMEOUT_MS = 2_500;
 
 describe('a process with many streams', () => {
+  // feature: 70
+  // fault: 15
   it('ends on SIGTERM with each of them ended in full and told when to come back', async () => {
     const app = spawn(
       process.execPath,
@@ -87,6 +89,7 @@ describe('a drain', () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   };
 
+  // feature: 70
   it('ends streams evenly over four fifths of the time, in random order', async () => {
     fakeClock();
     const { connections, ends } = many(2_000);
@@ -122,6 +125,7 @@ describe('a drain', () => {
     expect(ends).toHaveLength(20);
   });
 
+  // feature: 71
   it('refuses newcomers and tells that the app is not ready, while streams still end', async () => {
     @Controller()
     class Quiet {

@@ -50,6 +50,8 @@ const TRANSPORTS = [
 describe.each(TRANSPORTS)('over %s', (title, options) => {
   const isHttp2 = title.startsWith('HTTP/2');
 
+  // feature: 82
+  // fault: 30
   it('a stream arrives and ends in full', async () => {
     const app = await serve(Streams, options);
     const stream = app.open('/finite');
@@ -61,6 +63,7 @@ describe.each(TRANSPORTS)('over %s', (title, options) => {
     expect(await stream.ended).toMatch(/\n\ndata: one\n\ndata: ✓ two\n\n$/);
   });
 
+  // feature: 82
   it('an event reaches a room, and a client that leaves is gone', async () => {
     const app = await serve(Streams, options);
     const connections = app.nest.get(Registry);
@@ -122,6 +125,7 @@ describe('a session of HTTP/2', () => {
     return { ended: once(stream, 'end'), text: (await first)[0] };
   };
 
+  // feature: 70
   it('does not keep app.close() from its end, nor does one on which a client comes back', async () => {
     const app = await serve(Gated, {
       adapter: 'fastify',
@@ -166,6 +170,8 @@ describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
     return text;
   };
 
+  // feature: 24
+  // fault: 12
   it('the bytes are the headers and then chunks, one write per turn', async () => {
     const text = await exchange('GET /finite HTTP/1.1\r\nHost: x\r\n\r\n', (all) =>
       all.endsWith('0\r\n\r\n'),
@@ -185,6 +191,7 @@ describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
     );
   });
 
+  // feature: 11
   it('text is UTF-8 without a mark before it, and arrives whole however it is cut', async () => {
     const app = await serve(Streams, { adapter });
     const socket = net.connect(app.port, '127.0.0.1');

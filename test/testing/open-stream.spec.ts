@@ -95,6 +95,7 @@ describe.each(ADAPTERS)('openStream() on %s', (adapter) => {
     expect((await openStream(other, '/orders')).status).toBe(200);
   });
 
+  // feature: 87
   it('hands out events in order, parsed', async () => {
     const { stream } = await opened('/three');
     expect(await stream.next()).toEqual({ type: 'a', id: '1', data: { n: 1 } });

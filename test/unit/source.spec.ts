@@ -138,6 +138,7 @@ describe('an AsyncIterable', () => {
     subscription.unsubscribe();
   });
 
+  // feature: 32
   it('that never waits lets the event loop go on', async () => {
     const counter = new Counter();
     const gate = new Gate();

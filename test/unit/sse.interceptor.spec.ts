@@ -18,6 +18,7 @@ const http = (response: object) => ({
 });
 
 describe('what cannot be streamed is refused before anything is written', () => {
+  // feature: 33
   it.each([
     ['a context without HTTP', { getType: () => 'rpc' }, 'this is a context of type "rpc"'],
     [

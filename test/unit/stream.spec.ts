@@ -310,6 +310,7 @@ describe('the mark of a slow client', () => {
 });
 
 describe('the keep-alive', () => {
+  // feature: 41
   it.each([
     ['is a comment', false, ': keep-alive\n\n'],
     ['carries the cursor where there is one', true, ': keep-alive\nid: 1.e.z\n\n'],
@@ -367,6 +368,7 @@ describe('a stream that has to be allowed after it has begun', () => {
 });
 
 describe('send()', () => {
+  // feature: 7
   it('writes a message with all its fields in one write', async () => {
     const { connection, raw } = openConnection();
     connection.open();
@@ -383,6 +385,7 @@ describe('send()', () => {
     expect(raw.chunks.join('')).toBe(': connected\n\ndata: x\n\n');
   });
 
+  // feature: 5
   it.each<[string, SseMessage, string]>([
     ['a negative retry', { retry: -1 }, 'SSE_INVALID_FIELD'],
     ['a fraction as retry', { retry: 1.5 }, 'SSE_INVALID_FIELD'],
@@ -396,6 +399,7 @@ describe('send()', () => {
     expect(raw.head).toBeUndefined();
   });
 
+  // fault: 4
   it('goes on with the next message after one that was refused', async () => {
     const { connection, raw } = openConnection({ retry: false });
     await connection.send({ data: 1 });
@@ -406,12 +410,14 @@ describe('send()', () => {
     expect(raw.chunks.join('')).toBe(': connected\n\ndata: 1\n\ndata: 2\n\n');
   });
 
+  // feature: 6
   it('is how a comment is sent', async () => {
     const { connection, raw } = openConnection({ retry: false });
     await connection.comment('a\nb');
     expect(raw.chunks.join('')).toBe(': connected\n\n: a\n: b\n\n');
   });
 
+  // feature: 27
   it('rejects with SSE_CLOSED after the end', async () => {
     const { connection } = openConnection();
     connection.close();
@@ -420,6 +426,7 @@ describe('send()', () => {
 });
 
 describe('the head of a stream', () => {
+  // feature: 10
   it('has the status and the four headers', () => {
     const { connection, raw } = openConnection();
     connection.open();
@@ -448,6 +455,8 @@ describe('the head of a stream', () => {
     });
   });
 
+  // feature: 10
+  // fault: 30
   it.each(['1.0', '2.0'])('has no Connection header on HTTP/%s', (httpVersion) => {
     const raw = new RecordingResponse();
     streamResponse(raw, { httpVersion }).begin(
