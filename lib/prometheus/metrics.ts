@@ -5,6 +5,7 @@ import type { SseConnections } from '../connection/connections.js';
 import type { RefusalReason } from '../connection/diagnostics.js';
 import type { SseErrorCode } from '../ground/errors.js';
 import type { GapReason } from '../log/event-log.js';
+import type { Broadcaster } from '../hub/broadcaster.js';
 import type { Hubs } from '../hub/hubs.js';
 import { listen, type DiagnosticsListeners } from '../hub/listen.js';
 import type { SsePrometheusOptions } from './prometheus.options.js';
@@ -110,8 +111,8 @@ function askWhenScraped(
     labelNames: ['hub'],
     aggregator: 'min',
     collect() {
-      for (const [{ log }, hub] of hubs.running) {
-        logs.set({ hub }, log.trouble === undefined ? 1 : 0);
+      for (const { name, log } of hubs.running) {
+        logs.set({ hub: name }, log.trouble === undefined ? 1 : 0);
       }
     },
   });
@@ -125,6 +126,7 @@ function counters(
   written: Written,
 ): DiagnosticsListeners {
   const isOurs = (connection: SseConnection | undefined) => connection?.host === connections;
+  const running: ReadonlySet<Broadcaster> = hubs.running;
 
   const opened = new Counter(describe('sse_connections_total', 'Streams that have begun'));
   const firstByte = new Histogram(
@@ -148,7 +150,7 @@ function counters(
     ...describe('sse_events_published_total', 'Events from this process that a log has accepted'),
     labelNames: ['hub'],
     collect() {
-      for (const hub of hubs.running.values()) published.inc({ hub }, 0);
+      for (const { name } of hubs.running) published.inc({ hub: name }, 0);
     },
   });
   const replayed = new Counter(
@@ -190,7 +192,7 @@ function counters(
       if (message.connections === connections) refused(message.reason);
     },
     publish({ broadcaster, hub }) {
-      if (hubs.running.has(broadcaster)) published.inc({ hub });
+      if (running.has(broadcaster)) published.inc({ hub });
     },
     replay({ connection, events }) {
       if (isOurs(connection)) replayed.inc(events);
@@ -205,7 +207,7 @@ function counters(
       if (isOurs(connection)) stalls.inc();
     },
     error({ error, connection, broadcaster }) {
-      const isOurHub = broadcaster !== undefined && hubs.running.has(broadcaster);
+      const isOurHub = broadcaster !== undefined && running.has(broadcaster);
       if (isOurHub || isOurs(connection)) errors(codeOf(error));
     },
   };

@@ -3,10 +3,11 @@ import type { Subscriber } from 'rxjs';
 import type { CursorSource } from '../connection/client-cursor.js';
 import type { SseConnection } from '../connection/connection.js';
 import { parseCursors, type Position, type Stand } from '../wire/cursor.js';
+import type { Delivery, Receiver } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
 import { SseError, SseOptionsError } from '../ground/errors.js';
-import type { HubEvent, LoggedEvent, PublishedEvent, SseEvent } from '../log/event.js';
-import type { EventLog, Gap, Head } from '../log/event-log.js';
+import type { EventMap, HubEvent, PublishedEvent, SseEvent } from '../log/event.js';
+import type { Gap, Head } from '../log/event-log.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { SseMessage } from '../wire/frame.js';
 import { SSE_DEFAULTS } from '../options/defaults.js';
@@ -15,26 +16,13 @@ import { warnOfUnusedOption } from '../ground/warnings.js';
 import { Pipeline } from './in-flight.js';
 import { readMissed, readRewind, REPLAY_CAP, type Missed } from '../log/resume.js';
 
-/** What a reader needs of its hub. */
-export interface ReaderHub<Events extends object> {
-  readonly log: EventLog;
-  /** Up to here every live reader has got everything. */
-  readonly delivered: Head;
-  readonly keepsHistory: boolean;
-  readonly delivery: {
-    leave(reader: Reader<Events>): void;
-    eventOf(logged: LoggedEvent): HubEvent;
-    knowsEpoch(epoch: string): boolean;
-  };
-}
-
 /** After this many events of a replay, or messages of a snapshot, or bytes of them, the client has to take more first. */
 const REPLAY_SLICE = { items: 64, bytes: 65_536 };
 
 /**
  * One subscription to the events of some rooms: what the client missed, then what comes, in the order of the hub.
  */
-export class Reader<Events extends object> implements CursorSource {
+export class Subscription implements Receiver, CursorSource {
   private readonly types: ReadonlySet<string> | undefined;
   /** Of the events after which there are no more. */
   private readonly until: ReadonlySet<string> | undefined;
@@ -56,10 +44,10 @@ export class Reader<Events extends object> implements CursorSource {
   private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
 
   constructor(
-    private readonly hub: ReaderHub<Events>,
+    private readonly delivery: Delivery,
     readonly rooms: readonly string[],
-    private readonly options: HubStreamOptions<Events>,
-    private readonly subscriber: Subscriber<SseEvent<Events>>,
+    private readonly options: HubStreamOptions<EventMap>,
+    private readonly subscriber: Subscriber<PublishedEvent>,
     /** Absent where a stream is read by something else than a connection, such as a WebSocket gateway. */
     readonly connection: SseConnection | undefined,
   ) {
@@ -72,8 +60,8 @@ export class Reader<Events extends object> implements CursorSource {
   start(): void {
     const { rewind, snapshot } = this.options;
     const cursor = this.clientCursor();
-    const rewinds = this.hub.keepsHistory && rewind !== undefined;
-    this.epoch = this.hub.delivered.epoch;
+    const rewinds = this.delivery.keepsHistory && rewind !== undefined;
+    this.epoch = this.delivery.head.epoch;
     this.pipeline.left = cursor === undefined ? undefined : this.positionOf(cursor);
     this.connection?.cursor.track(this);
     const { unusedByHubs } = this.connection?.settings ?? {};
@@ -81,9 +69,9 @@ export class Reader<Events extends object> implements CursorSource {
       warnOfUnusedOption(unusedByHubs, pathOf(this.connection.request));
     }
     // mutant: a new client of a finished job waits
-    const mayBeOver = this.until !== undefined && this.hub.keepsHistory;
+    const mayBeOver = this.until !== undefined && this.delivery.keepsHistory;
     if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
-      const { position } = this.hub.delivered;
+      const { position } = this.delivery.head;
       this.pipeline.left = position;
       this.after = position;
       return;
@@ -98,7 +86,7 @@ export class Reader<Events extends object> implements CursorSource {
   /** With the subscription it serves. */
   unsubscribe(): void {
     this.connection?.cursor.untrack(this);
-    this.hub.delivery.leave(this);
+    this.delivery.leave(this);
   }
 
   deliver(event: HubEvent): void {
@@ -126,15 +114,15 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   /** The hub's log is another one: what was collected is told as lost, and positions begin again. */
-  beginAnew(): void {
-    if (!this.hub.keepsHistory) return;
-    const { delivered } = this.hub;
+  restart(): void {
+    if (!this.delivery.keepsHistory) return;
+    const { head } = this.delivery;
     // A reader that has read the new log before its hub did has lost nothing, if it has read as far.
-    if (this.epoch === delivered.epoch && this.after >= delivered.position) return;
+    if (this.epoch === head.epoch && this.after >= head.position) return;
     // No cursor of the new log before the client knows that it lost the old one.
     this.pipeline = new Pipeline();
     // mutant: another log is not noticed
-    this.begunAnewAt = delivered;
+    this.begunAnewAt = head;
     if (this.waiting !== undefined) this.collect();
     this.lost({ rooms: this.rooms, reason: 'epoch' });
   }
@@ -168,18 +156,20 @@ export class Reader<Events extends object> implements CursorSource {
    * the client stands where the last one did.
    */
   get stand(): Stand | undefined {
-    if (!this.hub.keepsHistory || this.options.lastEventId === false) return undefined;
+    if (!this.delivery.keepsHistory || this.options.lastEventId === false) return undefined;
     const { epoch } = this;
+    // mutant: keep-alive cursor from a fresh head read
+    const { head } = this.delivery;
     // mutant: cursor passes what an operator holds back
     const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;
     const { left } = this.pipeline;
-    const delivered = epoch === this.hub.delivered.epoch ? this.hub.delivered.position : 0;
+    const delivered = epoch === head.epoch ? head.position : 0;
     const position = isHeld ? left : Math.max(delivered, this.after, left ?? 0);
     return { epoch, position, isHeld };
   }
 
   knows(id: string): boolean {
-    return parseCursors(id)?.some(({ epoch }) => this.hub.delivery.knowsEpoch(epoch)) ?? false;
+    return parseCursors(id)?.some(({ epoch }) => this.delivery.knowsEpoch(epoch)) ?? false;
   }
 
   holds(id: string): boolean {
@@ -193,14 +183,14 @@ export class Reader<Events extends object> implements CursorSource {
   /** The last event ID that the client brought for this stream; each room begins there once per connection. */
   private clientCursor(): string | undefined {
     const { lastEventId } = this.options;
-    if (!this.hub.keepsHistory || lastEventId === false) return undefined;
+    if (!this.delivery.keepsHistory || lastEventId === false) return undefined;
     const brought = this.connection?.lastEventId;
     if (lastEventId !== undefined || brought === undefined) return lastEventId || undefined;
-    return this.connection?.cursor.claim(this.hub, this.rooms) ? brought : undefined;
+    return this.connection?.cursor.claim(this.delivery, this.rooms) ? brought : undefined;
   }
 
   private positionOf(lastEventId: string): Position | undefined {
-    const { epoch } = this.hub.delivered;
+    const { epoch } = this.delivery.head;
     return parseCursors(lastEventId)?.find((cursor) => cursor.epoch === epoch)?.position;
   }
 
@@ -225,7 +215,7 @@ export class Reader<Events extends object> implements CursorSource {
     this.after = barrier;
     if (gaps.length > 0 && this.options.onGap === 'skip') return;
     const shared = events
-      .map((event) => this.hub.delivery.eventOf(event))
+      .map((event) => this.delivery.eventOf(event))
       .filter((event) => this.wants(event));
     if (shared.length > 0) {
       diagnostics.replay.publish({ connection: this.connection, events: shared.length });
@@ -261,7 +251,7 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   private read(lastEventId: string | undefined): Promise<Missed> {
-    const { log, keepsHistory } = this.hub;
+    const { log, keepsHistory } = this.delivery;
     const { rewind } = this.options;
     if (lastEventId !== undefined) {
       const reads = log.readsFor?.(lastEventId) ?? log;
@@ -272,7 +262,7 @@ export class Reader<Events extends object> implements CursorSource {
         ? missed.then((all) => withoutReplay(all, this.rooms))
         : missed;
     }
-    if (!keepsHistory || rewind === undefined) return Promise.resolve(nothingMissed(this.hub));
+    if (!keepsHistory || rewind === undefined) return Promise.resolve(nothingMissed(this.delivery));
     return readRewind(
       log,
       this.rooms,
@@ -318,19 +308,19 @@ export class Reader<Events extends object> implements CursorSource {
 
   /** Whether the last event was published before: read once the stream is live, so that a later one comes by itself. */
   private async isOver(): Promise<boolean> {
-    const { log, keepsHistory } = this.hub;
+    const { log, keepsHistory } = this.delivery;
     if (this.until === undefined || !keepsHistory) return false;
     const maxEvents = this.rooms.length;
     const maxBytes = Number.MAX_SAFE_INTEGER;
     const range = { after: 0, maxEvents, maxBytes, newest: true };
     const { rooms } = await log.read(this.rooms, range);
-    const passed = Math.max(this.after, this.hub.delivered.position);
+    const passed = Math.max(this.after, this.delivery.head.position);
     return this.context.runInAsyncScope(() =>
       rooms
         .flatMap(({ entries }) => entries.slice(-1))
         // mutant: an end that has not arrived yet ends the stream
         .filter(({ event }) => event.position <= passed && this.isLast(event.message))
-        .some(({ event }) => this.passesFilter(this.hub.delivery.eventOf(event))),
+        .some(({ event }) => this.passesFilter(this.delivery.eventOf(event))),
     );
   }
 
@@ -343,7 +333,7 @@ export class Reader<Events extends object> implements CursorSource {
   }
 
   private passesFilter(event: HubEvent): boolean {
-    return this.options.filter?.(event as PublishedEvent as SseEvent<Events>) !== false;
+    return this.options.filter?.(event as SseEvent) !== false;
   }
 
   private pass(event: HubEvent): void {
@@ -360,10 +350,10 @@ export class Reader<Events extends object> implements CursorSource {
       return;
     }
     if (this.options.lastEventId === false) {
-      this.subscriber.next(hubEvent.withoutId as PublishedEvent as SseEvent<Events>);
+      this.subscriber.next(hubEvent.withoutId);
     } else {
       if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
-      this.subscriber.next(hubEvent as PublishedEvent as SseEvent<Events>);
+      this.subscriber.next(hubEvent);
     }
     // mutant: a replay goes on after the last event
     if (this.isLast(hubEvent)) this.subscriber.complete();
@@ -379,7 +369,7 @@ export class Reader<Events extends object> implements CursorSource {
   /** To the client directly: the handler's operators are for events. */
   private tell(message: SseMessage): void {
     if (this.connection === undefined) {
-      this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent as SseEvent<Events>);
+      this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent);
     } else if (this.connection.state !== 'closed') {
       this.connection.tell(message);
     }
@@ -409,7 +399,7 @@ function isList(messages: unknown): messages is readonly SseMessage[] {
 }
 
 /** What is published from now on is what is handed on from now on, and perhaps a little more. */
-function nothingMissed<Events extends object>({ delivered }: ReaderHub<Events>): Missed {
-  const { epoch, position } = delivered;
+function nothingMissed({ head }: Delivery): Missed {
+  const { epoch, position } = head;
   return { gaps: [], events: [], barrier: position, epoch, stood: position };
 }
