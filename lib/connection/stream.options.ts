@@ -5,7 +5,7 @@ import type { RetryRange } from '../options/retry.js';
 import type { Overflow } from '../output/backlog.js';
 import { isEventStreamType } from '../output/stream-headers.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
-import type { SseConnection } from './connection.js';
+import type { SseConnection } from './sse-connection.js';
 
 /**
  * The comments that keep an idle connection open.

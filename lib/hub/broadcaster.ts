@@ -1,6 +1,6 @@
 import type { InjectionToken } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import type { CloseReason } from '../connection/connection.js';
+import type { CloseReason } from '../connection/close-reason.js';
 import type { EventData, EventMap, EventType, SseEvent } from '../log/event.js';
 import type { SseMessage } from '../wire/frame.js';
 import type { EmitOptions, HubStreamOptions } from './hub.options.js';

@@ -1,11 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
-import {
-  currentConnection,
-  type CloseReason,
-  type SseConnection,
-} from '../connection/connection.js';
+import type { CloseReason } from '../connection/close-reason.js';
 import type { LimitsOptions } from '../connection/connections.options.js';
+import { currentConnection, streamOf, type Stream } from '../connection/stream.js';
 import {
   describe,
   preview,
@@ -141,11 +138,13 @@ export class Hub extends Broadcaster {
   ): Observable<SseEvent> {
     const list = roomList(rooms);
     checkHubStreamOptions('stream()', options);
+    const { connection: named } = options;
+    const given = named === undefined || named === false ? undefined : streamOf(named);
     const events = new Observable<PublishedEvent>((subscriber) => {
       if (this.isClosed) throw new SseClosedError('the hub');
-      const { connection = currentConnection.getStore() } = options;
-      if (connection === false) return this.join(list, options, subscriber, undefined);
-      if (options.connection) endWith(options.connection, subscriber);
+      if (named === false) return this.join(list, options, subscriber, undefined);
+      if (given !== undefined) endWith(given, subscriber);
+      const connection = given ?? currentConnection.getStore();
       const { authorize = this.options.authorize } = options;
       if (authorize === undefined) return this.join(list, options, subscriber, connection);
       if (connection === undefined) {
@@ -175,7 +174,7 @@ export class Hub extends Broadcaster {
     rooms: readonly string[],
     options: HubStreamOptions<EventMap>,
     subscriber: Subscriber<PublishedEvent>,
-    connection: SseConnection | undefined,
+    connection: Stream | undefined,
   ): void {
     if (subscriber.closed) return;
     this.checkRoomLimits(rooms, connection);
@@ -187,7 +186,7 @@ export class Hub extends Broadcaster {
     subscription.start();
   }
 
-  private checkRoomLimits(rooms: readonly string[], connection: SseConnection | undefined): void {
+  private checkRoomLimits(rooms: readonly string[], connection: Stream | undefined): void {
     const { maxPerRoom = Infinity, maxRoomsPerConnection = Infinity } = this.limits;
     const count = (connection?.cursor.roomCount ?? 0) + rooms.length;
     if (count > maxRoomsPerConnection) {
@@ -260,7 +259,7 @@ export function hubOf<Events extends object>(broadcaster: Broadcaster<Events>): 
 }
 
 /** Another subscriber than the connection would otherwise keep the connection in its rooms. */
-function endWith({ signal }: SseConnection, subscriber: Subscriber<unknown>): void {
+function endWith({ signal }: Stream, subscriber: Subscriber<unknown>): void {
   const end = (): void => subscriber.complete();
   if (signal.aborted) return end();
   signal.addEventListener('abort', end, { once: true });

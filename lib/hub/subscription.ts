@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
 import type { CursorSource } from '../connection/client-cursor.js';
-import type { SseConnection } from '../connection/connection.js';
+import type { Stream } from '../connection/stream.js';
 import { parseCursors, type Position, type Stand } from '../wire/cursor.js';
 import type { Delivery, Receiver } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
@@ -49,7 +49,7 @@ export class Subscription implements Receiver, CursorSource {
     private readonly options: HubStreamOptions<EventMap>,
     private readonly subscriber: Subscriber<PublishedEvent>,
     /** Absent where a stream is read by something else than a connection, such as a WebSocket gateway. */
-    readonly connection: SseConnection | undefined,
+    readonly connection: Stream | undefined,
   ) {
     const { types, until } = options;
     this.types = types && new Set<string>([...types, ...(until ?? [])]);
@@ -80,7 +80,7 @@ export class Subscription implements Receiver, CursorSource {
     const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
     // A client that needs a log which is away is refused, and comes back.
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
-    this.connection?.beginAfter(Promise.race([caughtUp, held]));
+    this.connection?.opening?.hold(Promise.race([caughtUp, held]));
   }
 
   /** With the subscription it serves. */
@@ -237,7 +237,7 @@ export class Subscription implements Receiver, CursorSource {
     const { snapshot } = this.options;
     if (snapshot === undefined) return;
     // It may refuse with its own status, as long as it does not take its time.
-    void this.connection?.patience().then(this.stopHolding);
+    void this.connection?.opening?.patience().then(this.stopHolding);
     const messages: unknown = await this.context.runInAsyncScope(() =>
       snapshot(reason, [...rooms]),
     );
@@ -281,7 +281,7 @@ export class Subscription implements Receiver, CursorSource {
       const isFull = (n + 1) % REPLAY_SLICE.items === 0 || n + 1 === items.length;
       // It rejects when the connection has ended, and then so has this subscription.
       if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
-        await connection?.room().catch(() => {});
+        await connection?.writable().catch(() => {});
     }
   }
 
@@ -301,7 +301,7 @@ export class Subscription implements Receiver, CursorSource {
     }
     this.waiting = undefined;
     if (this.subscriber.closed) return;
-    this.connection?.tellCursor();
+    this.connection?.sendCursor();
     // mutant: a client that has read the last event waits
     if (await this.isOver()) this.subscriber.complete();
   }
@@ -363,7 +363,7 @@ export class Subscription implements Receiver, CursorSource {
     const { connection } = this;
     diagnostics.gap.publish({ connection, ...gap });
     if (connection === undefined) this.tell({ type: 'sse-gap', data: gap });
-    else if (connection.state !== 'closed') connection.tellOwn('sse-gap', gap);
+    else if (connection.state !== 'closed') connection.sendControl('sse-gap', gap);
   }
 
   /** To the client directly: the handler's operators are for events. */
@@ -371,7 +371,7 @@ export class Subscription implements Receiver, CursorSource {
     if (this.connection === undefined) {
       this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent);
     } else if (this.connection.state !== 'closed') {
-      this.connection.tell(message);
+      this.connection.writeAlways(message);
     }
   }
 }

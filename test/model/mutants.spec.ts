@@ -14,6 +14,7 @@ describe('the mutants', () => {
     expect(marked.sort()).toEqual(MUTANTS.map(({ name }) => name).sort());
   });
 
+  // feature: 47, 52
   it.each(MUTANTS)('"$name" changes the code, which still compiles', (mutant) => {
     const { file = '' } = marks().find(({ name }) => name === mutant.name) ?? {};
     const source = sourceOf(file);

@@ -303,10 +303,10 @@ export const HABITS: readonly Habit[] = [
   },
   {
     name: 'an interceptor with a timeout, and a stream that is quiet for longer',
-    everyMs: 250,
+    everyMs: 600,
     decorators: withInterceptor((_context, next) =>
       next.handle().pipe(
-        timeout({ each: 100 }),
+        timeout({ each: 400 }),
         catchError(() => throwError(() => new RequestTimeoutException())),
       ),
     ),
@@ -314,16 +314,16 @@ export const HABITS: readonly Habit[] = [
   },
   {
     name: 'a timeout of the server, and a stream that is quiet for longer',
-    everyMs: 250,
-    setup: (app) => void app.getHttpServer().setTimeout(100),
+    everyMs: 600,
+    setup: (app) => void app.getHttpServer().setTimeout(400),
     works: streams,
   },
   {
     name: 'a middleware with `response.setTimeout()`, and a stream that is quiet for longer',
-    everyMs: 250,
+    everyMs: 600,
     setup: (app) =>
       void app.use((_request: unknown, response: TimedResponse, next: () => void) => {
-        response.setTimeout(100, () => {
+        response.setTimeout(400, () => {
           response.statusCode = 408;
           response.end('timed out');
         });

@@ -7,6 +7,7 @@ const folder = join(import.meta.dirname, '../..');
 const textOf = (path: string): string => readFileSync(join(folder, path), 'utf8');
 
 describe('the package', () => {
+  // feature: 104
   it('exports these names, and no others', () => {
     expect(Object.keys(root).sort()).toEqual([
       'Broadcaster',

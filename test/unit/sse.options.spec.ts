@@ -55,6 +55,7 @@ const WRONG: [string, unknown, string][] = [
 ];
 
 describe('a wrong option', () => {
+  // feature: 21
   it.each<[string, unknown, string]>([
     ...WRONG,
     ['shutdown', { timeoutMs: -1 }, 'shutdown.timeoutMs: expected an integer from 0, got -1'],
@@ -142,6 +143,7 @@ describe('right options', () => {
 });
 
 describe('the defaults', () => {
+  // feature: 103
   it('are those of the manual', () => {
     expect(SSE_DEFAULTS).toMatchObject({
       keepAlive: { intervalMs: 15_000 },
@@ -181,6 +183,7 @@ describe('the defaults', () => {
 describe('the settings of a stream', () => {
   const onError = (): undefined => undefined;
 
+  // feature: 28
   it.each<[string, SseModuleOptions, SseStreamOptions, object]>([
     ["take the module's options", { onComplete: 'close' }, {}, { onComplete: 'close' }],
     [
