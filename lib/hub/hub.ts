@@ -12,9 +12,9 @@ import {
   SseOptionsError,
 } from '../ground/errors.js';
 import { RareLine } from '../ground/warnings.js';
-import { HubEvent, type EventMap, type PublishedEvent, type SseEvent } from '../log/event.js';
-import type { EventLog, NewEvent, RoomState } from '../log/event-log.js';
-import { isCovered, positionIn, REPLAY_CAP } from '../log/resume.js';
+import type { EventMap, PublishedEvent, SseEvent } from '../log/event.js';
+import type { EventLog, NewEvent } from '../log/event-log.js';
+import { REPLAY_CAP } from '../log/resume.js';
 import { SSE_DEFAULTS } from '../options/defaults.js';
 import { positiveInteger } from '../options/rules.js';
 import { formatCursor } from '../wire/cursor.js';
@@ -22,6 +22,7 @@ import { encodeParts, type SseMessage } from '../wire/frame.js';
 import { Broadcaster, type Emitter, type HistoryPage } from './broadcaster.js';
 import { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
+import { readPage } from './history-page.js';
 import {
   checkHubStreamOptions,
   type EmitOptions,
@@ -31,9 +32,6 @@ import {
 import { newEvent } from './new-event.js';
 import { CONTROL_ROOM, roomList } from './rooms.js';
 import { Subscription } from './subscription.js';
-
-/** Of wire text, of one page of `history()`. */
-const PAGE_BYTES = 8 * 1_048_576;
 
 const logger = new Logger('Sse');
 
@@ -211,18 +209,7 @@ export class Hub extends Broadcaster {
     this.requireHistory('history()');
     roomList(room);
     positiveInteger('history().limit', limit);
-    const from = after === undefined ? 0 : positionIn(await this.log.head(), after);
-    const isKnown = after !== undefined && typeof from === 'number';
-    const position = isKnown ? from : 0;
-    const range = { after: position, maxEvents: limit, maxBytes: PAGE_BYTES, newest: !isKnown };
-    const read = await this.log.read([room], range);
-    const [{ last, entries, isWhole }] = read.rooms as [RoomState];
-    const isCoveredByLog = !isKnown || isCovered(from, last, entries[0]);
-    return {
-      events: entries.map(({ event }) => new HubEvent(event) as SseEvent),
-      covered: typeof from === 'number' && isCoveredByLog,
-      hasMore: !isWhole,
-    };
+    return readPage(this.log, room, after, limit);
   }
 
   private requireHistory(call: string): void {

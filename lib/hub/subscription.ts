@@ -1,183 +1,87 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
 import type { CursorSource } from '../connection/client-cursor.js';
 import type { Stream } from '../connection/stream.js';
-import { parseCursors, type Position, type Stand } from '../wire/cursor.js';
-import type { Delivery, Receiver } from './delivery.js';
-import { diagnostics } from './diagnostics.js';
-import { SseError, SseOptionsError } from '../ground/errors.js';
-import type { EventMap, HubEvent, PublishedEvent, SseEvent } from '../log/event.js';
+import { SseError } from '../ground/errors.js';
+import { warnOfUnusedOption } from '../ground/warnings.js';
+import type { EventMap, HubEvent, PublishedEvent } from '../log/event.js';
 import type { Gap, Head } from '../log/event-log.js';
-import type { HubStreamOptions } from './hub.options.js';
-import type { SseMessage } from '../wire/frame.js';
+import type { Missed } from '../log/resume.js';
 import { SSE_DEFAULTS } from '../options/defaults.js';
 import { pathOf } from '../output/response.js';
-import { warnOfUnusedOption } from '../ground/warnings.js';
-import { Pipeline } from './in-flight.js';
-import { readMissed, readRewind, REPLAY_CAP, type Missed } from '../log/resume.js';
-
-/** After this many events of a replay, or messages of a snapshot, or bytes of them, the client has to take more first. */
-const REPLAY_SLICE = { items: 64, bytes: 65_536 };
+import { parseCursors, type Position, type ReaderPosition } from '../wire/cursor.js';
+import { catchUp, goLive, type CatchingUp } from './catch-up.js';
+import type { Delivery, Receiver } from './delivery.js';
+import { HeldEvents } from './held-events.js';
+import type { HubStreamOptions } from './hub.options.js';
+import { InFlight } from './in-flight.js';
+import { Outlet } from './outlet.js';
 
 /**
- * One subscription to the events of some rooms: what the client missed, then what comes, in the order of the hub.
+ * One subscription to the events of some rooms, in the order of the hub.
+ *
+ * | phase         | a live event                | until                                   |
+ * | ------------- | --------------------------- | --------------------------------------- |
+ * | `catching up` | waits                       | the client has been given what it missed |
+ * | `live`        | is passed on                | events are lost, or the log is another one |
+ * | `ended`       | is ignored                  |                                         |
  */
-export class Subscription implements Receiver, CursorSource {
-  private readonly types: ReadonlySet<string> | undefined;
-  /** Of the events after which there are no more. */
-  private readonly until: ReadonlySet<string> | undefined;
-  /** Live events that came while missed ones are read and replayed. */
-  private waiting: HubEvent[] | undefined;
-  private waitingBytes = 0;
-  /** Gaps that the hub told meanwhile. */
+export class Subscription implements Receiver, CursorSource, CatchingUp {
+  private phase: 'catching up' | 'live' | 'ended' = 'live';
+  /** Live events that wait, if any came yet. */
+  private held: HeldEvents | undefined;
+  /** Not told to the client yet. */
   private gaps: Gap[] = [];
   /** Where the hub's new log began, until the client has been told. */
-  private begunAnewAt: Head | undefined;
+  private restartedAt: Head | undefined;
   /** Events up to here have been given already, by the replay or before the stream began. */
   private after: Position = 0;
-  /** The log that this reader's positions are of. It may know of a new one before its hub does. */
+  /** The log that these positions are of. The subscription may know of a new log before its hub does. */
   private epoch = '';
-  private pipeline = new Pipeline();
-  /** Until it is called, or the client has caught up, the stream does not begin by itself. */
+  private readonly inFlight = new InFlight();
+  readonly outlet: Outlet;
+  /** The stream does not begin by itself until this is called, or the client has caught up. */
   private stopHolding: (() => void) | undefined;
-  /** Events are delivered from wherever they are published: the app's stores are those of the subscription. */
-  private readonly context = new AsyncResource('SseReader', { requireManualDestroy: true });
 
   constructor(
-    private readonly delivery: Delivery,
+    readonly delivery: Delivery,
     readonly rooms: readonly string[],
-    private readonly options: HubStreamOptions<EventMap>,
-    private readonly subscriber: Subscriber<PublishedEvent>,
-    /** Absent where a stream is read by something else than a connection, such as a WebSocket gateway. */
+    readonly options: HubStreamOptions<EventMap>,
+    subscriber: Subscriber<PublishedEvent>,
+    /** Absent where no connection reads the stream but, for example, a WebSocket gateway. */
     readonly connection: Stream | undefined,
   ) {
-    const { types, until } = options;
-    this.types = types && new Set<string>([...types, ...(until ?? [])]);
-    this.until = until && new Set<string>(until);
+    this.outlet = new Outlet(subscriber, this.inFlight, rooms, options, connection);
   }
 
   /** From now on events may be delivered. */
   start(): void {
+    const { connection } = this;
+    const { keepsHistory, head } = this.delivery;
     const { rewind, snapshot } = this.options;
     const cursor = this.clientCursor();
-    const rewinds = this.delivery.keepsHistory && rewind !== undefined;
-    this.epoch = this.delivery.head.epoch;
-    this.pipeline.left = cursor === undefined ? undefined : this.positionOf(cursor);
-    this.connection?.cursor.track(this);
-    const { unusedByHubs } = this.connection?.settings ?? {};
-    if (this.connection && unusedByHubs !== undefined) {
-      warnOfUnusedOption(unusedByHubs, pathOf(this.connection.request));
-    }
+    this.epoch = head.epoch;
+    this.inFlight.lastOut = cursor === undefined ? undefined : this.positionOf(cursor);
+    connection?.cursor.track(this);
+    this.warnOfUnusedOptions();
+    const rewinds = keepsHistory && rewind !== undefined;
     // mutant: a new client of a finished job waits
-    const mayBeOver = this.until !== undefined && this.delivery.keepsHistory;
+    const mayBeOver = this.outlet.hasLast && keepsHistory;
     if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
-      const { position } = this.delivery.head;
-      this.pipeline.left = position;
-      this.after = position;
+      this.inFlight.lastOut = head.position;
+      this.after = head.position;
       return;
     }
     this.collect();
-    const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
+    const caughtUp = catchUp(this, cursor).catch((error: unknown) => this.outlet.fail(error));
     // A client that needs a log which is away is refused, and comes back.
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
-    this.connection?.opening?.hold(Promise.race([caughtUp, held]));
+    connection?.opening?.hold(Promise.race([caughtUp, held]));
   }
 
-  /** With the subscription it serves. */
-  unsubscribe(): void {
-    this.connection?.cursor.untrack(this);
-    this.delivery.leave(this);
-  }
-
-  deliver(event: HubEvent): void {
-    if (!this.wants(event)) return;
-    if (this.waiting === undefined) {
-      if (event.position === undefined || event.position > this.after) this.pass(event);
-      return;
-    }
-    // mutant: live events are not held while missed ones are replayed
-    this.waiting.push(event);
-    this.waitingBytes += event.frame.length;
-    const { maxBufferedBytes } = this.connection?.settings ?? SSE_DEFAULTS.backpressure;
-    if (this.waitingBytes <= maxBufferedBytes) return;
-    if (this.connection !== undefined) return this.connection.destroy('overflow');
-    const remedy = 'more events came than fit while missed ones were read; read fewer rooms';
-    this.subscriber.error(new SseError('SSE_OVERFLOW', remedy));
-  }
-
-  /** Events of these rooms did not reach this process, and will not: the client is told before anything later. */
-  lost(gap: Gap): void {
-    this.gaps = withGap(this.gaps, gap);
-    if (this.waiting !== undefined) return;
-    this.collect();
-    this.goLive().catch((error: unknown) => this.subscriber.error(error));
-  }
-
-  /** The hub's log is another one: what was collected is told as lost, and positions begin again. */
-  restart(): void {
-    if (!this.delivery.keepsHistory) return;
-    const { head } = this.delivery;
-    // A reader that has read the new log before its hub did has lost nothing, if it has read as far.
-    if (this.epoch === head.epoch && this.after >= head.position) return;
-    // No cursor of the new log before the client knows that it lost the old one.
-    this.pipeline = new Pipeline();
-    // mutant: another log is not noticed
-    this.begunAnewAt = head;
-    if (this.waiting !== undefined) this.collect();
-    this.lost({ rooms: this.rooms, reason: 'epoch' });
-  }
-
-  /** From now on live events wait, none yet. */
-  private collect(): void {
-    this.waiting = [];
-    this.waitingBytes = 0;
-  }
-
-  /** What was read is of the new log already: nothing of it is lost. */
-  private forgetOldLog(): void {
-    this.begunAnewAt = undefined;
-    this.gaps = this.gaps.filter(({ reason }) => reason !== 'epoch');
-  }
-
-  /** The hub has ended. */
-  end(): void {
-    this.subscriber.complete();
-  }
-
-  /** Ends the connection, or where there is none, the stream. */
-  close(reason: string | undefined): void {
-    if (this.connection === undefined) this.subscriber.complete();
-    else this.connection.close(reason);
-  }
-
-  /**
-   * Where the client may go on from: never beyond an event that went into the handler's pipeline and has not come out.
-   * An operator may hold an event back or drop it; which of the two cannot be seen, so until a later event comes out,
-   * the client stands where the last one did.
-   */
-  get stand(): Stand | undefined {
-    if (!this.delivery.keepsHistory || this.options.lastEventId === false) return undefined;
-    const { epoch } = this;
-    // mutant: keep-alive cursor from a fresh head read
-    const { head } = this.delivery;
-    // mutant: cursor passes what an operator holds back
-    const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;
-    const { left } = this.pipeline;
-    const delivered = epoch === head.epoch ? head.position : 0;
-    const position = isHeld ? left : Math.max(delivered, this.after, left ?? 0);
-    return { epoch, position, isHeld };
-  }
-
-  knows(id: string): boolean {
-    return parseCursors(id)?.some(({ epoch }) => this.delivery.knowsEpoch(epoch)) ?? false;
-  }
-
-  holds(id: string): boolean {
-    return this.pipeline.holds(id);
-  }
-
-  cameOut(id: string): void {
-    this.pipeline.cameOut(id);
+  private warnOfUnusedOptions(): void {
+    const { connection } = this;
+    const unused = connection?.settings.unusedByHubs;
+    if (connection && unused !== undefined) warnOfUnusedOption(unused, pathOf(connection.request));
   }
 
   /** The last event ID that the client brought for this stream; each room begins there once per connection. */
@@ -194,212 +98,155 @@ export class Subscription implements Receiver, CursorSource {
     return parseCursors(lastEventId)?.find((cursor) => cursor.epoch === epoch)?.position;
   }
 
-  private async catchUp(lastEventId: string | undefined): Promise<void> {
-    const missed = await this.read(lastEventId);
-    if (this.subscriber.closed) return;
-    this.epoch = missed.epoch;
-    const { begunAnewAt } = this;
-    if (begunAnewAt?.epoch === missed.epoch && begunAnewAt.position <= missed.barrier) {
-      this.forgetOldLog();
-    }
-    this.gaps.unshift(...missed.gaps);
-    if (lastEventId === undefined) await this.giveSnapshot('fresh', this.rooms);
-    else await this.tellGaps();
-    if (this.subscriber.closed) return;
-    if (this.begunAnewAt === undefined) await this.replay(missed);
-    await this.goLive();
+  /** RxJS calls it when the subscriber that it serves has ended. */
+  unsubscribe(): void {
+    this.phase = 'ended';
+    this.held = undefined;
+    this.connection?.cursor.untrack(this);
+    this.delivery.leave(this);
   }
 
-  private async replay({ events, stood, barrier, gaps }: Missed): Promise<void> {
-    this.pipeline.left = stood;
-    this.after = barrier;
-    if (gaps.length > 0 && this.options.onGap === 'skip') return;
-    const shared = events
-      .map((event) => this.delivery.eventOf(event))
-      .filter((event) => this.wants(event));
-    if (shared.length > 0) {
-      diagnostics.replay.publish({ connection: this.connection, events: shared.length });
-    }
-    await this.inSlices(shared, (event) => this.pass(event));
+  get hasEnded(): boolean {
+    return this.phase === 'ended';
   }
 
-  /** The gaps, and the state as it is now where the stream has one. */
-  private async tellGaps(): Promise<void> {
+  end(): void {
+    this.outlet.complete();
+  }
+
+  close(reason: string | undefined): void {
+    if (this.connection === undefined) this.outlet.complete();
+    else this.connection.close(reason);
+  }
+
+  deliver(event: HubEvent): void {
+    if (this.phase === 'ended' || !this.outlet.wants(event)) return;
+    if (this.phase === 'live') this.passNew(event);
+    else this.hold(event);
+  }
+
+  private passNew(event: HubEvent): void {
+    if (event.position === undefined || event.position > this.after) this.outlet.pass(event);
+  }
+
+  private hold(event: HubEvent): void {
+    this.held ??= new HeldEvents();
+    // mutant: live events are not held while missed ones are replayed
+    this.held.push(event);
+    const { maxBufferedBytes } = this.connection?.settings ?? SSE_DEFAULTS.backpressure;
+    if (this.held.size <= maxBufferedBytes) return;
+    if (this.connection !== undefined) return this.connection.destroy('overflow');
+    const remedy = 'more events came than fit while missed ones were read; read fewer rooms';
+    this.outlet.fail(new SseError('SSE_OVERFLOW', remedy));
+  }
+
+  /** The client is told before it gets anything later. */
+  lost(gap: Gap): void {
+    this.gaps = withGap(this.gaps, gap);
+    if (this.phase !== 'live') return;
+    this.collect();
+    goLive(this).catch((error: unknown) => this.outlet.fail(error));
+  }
+
+  /** Events that wait are of the old log. They are told as lost. */
+  restart(): void {
+    const { head, keepsHistory } = this.delivery;
+    if (!keepsHistory) return;
+    // A subscription that has read the new log before its hub did has lost nothing, if it has read as far.
+    if (this.epoch === head.epoch && this.after >= head.position) return;
+    // The client gets no cursor of the new log before it knows that it lost the old one.
+    this.inFlight.restart();
+    // mutant: another log is not noticed
+    this.restartedAt = head;
+    if (this.phase === 'catching up') this.collect();
+    this.lost({ rooms: this.rooms, reason: 'epoch' });
+  }
+
+  /** From now on live events wait, none yet. */
+  private collect(): void {
+    this.phase = 'catching up';
+    this.held = undefined;
+  }
+
+  get hasRestarted(): boolean {
+    return this.restartedAt !== undefined;
+  }
+
+  get hasGaps(): boolean {
+    return this.gaps.length > 0;
+  }
+
+  takeGaps(): Gap[] {
     const { gaps } = this;
-    if (gaps.length === 0) return;
     this.gaps = [];
-    for (const gap of gaps) this.tellGap(gap);
-    if (this.options.onGap === 'end') this.subscriber.complete();
-    else await this.giveSnapshot('gap', [...new Set(gaps.flatMap(({ rooms }) => rooms))]);
+    return gaps;
   }
 
-  private async giveSnapshot(reason: 'fresh' | 'gap', rooms: readonly string[]): Promise<void> {
-    const { snapshot } = this.options;
-    if (snapshot === undefined) return;
-    // It may refuse with its own status, as long as it does not take its time.
-    void this.connection?.opening?.patience().then(this.stopHolding);
-    const messages: unknown = await this.context.runInAsyncScope(() =>
-      snapshot(reason, [...rooms]),
-    );
-    if (!isList(messages)) {
-      throw new SseOptionsError('stream().snapshot', 'a promise of a list of messages', messages);
+  enterLog({ epoch, barrier, gaps }: Missed): void {
+    this.epoch = epoch;
+    const { restartedAt } = this;
+    if (restartedAt?.epoch === epoch && restartedAt.position <= barrier) {
+      // The read was of the new log already: nothing of that is lost.
+      this.restartedAt = undefined;
+      this.gaps = this.gaps.filter(({ reason }) => reason !== 'epoch');
     }
-    await this.inSlices(messages, (message) => {
-      this.tell(message);
-      if (this.isLast(message)) this.subscriber.complete();
-    });
+    this.gaps.unshift(...gaps);
   }
 
-  private read(lastEventId: string | undefined): Promise<Missed> {
-    const { log, keepsHistory } = this.delivery;
-    const { rewind } = this.options;
-    if (lastEventId !== undefined) {
-      const reads = log.readsFor?.(lastEventId) ?? log;
-      // From the log itself: what this process knows of a room need not reach up to the newest of many events.
-      const rest = this.options.onGap === 'rest' ? log : undefined;
-      const missed = readMissed(reads, this.rooms, lastEventId, REPLAY_CAP, rest);
-      return this.connection?.isOftenCut
-        ? missed.then((all) => withoutReplay(all, this.rooms))
-        : missed;
-    }
-    if (!keepsHistory || rewind === undefined) return Promise.resolve(nothingMissed(this.delivery));
-    return readRewind(
-      log,
-      this.rooms,
-      typeof rewind === 'number' ? { count: rewind } : { since: (Date.now() - rewind.ms) * 1000 },
-    );
+  resumeAt({ resumedFrom, barrier }: Missed): void {
+    this.inFlight.lastOut = resumedFrom;
+    this.after = barrier;
   }
 
-  /** Not more at once than the client takes: it must not be cut by what it is given because it came back. */
-  private async inSlices<T>(items: readonly T[], give: (item: T) => void): Promise<void> {
-    const { connection } = this;
-    const maxBufferedBytes = connection?.settings.maxBufferedBytes ?? Infinity;
-    const bytes = Math.min(REPLAY_SLICE.bytes, maxBufferedBytes / 2);
-    for (const [n, item] of items.entries()) {
-      if (this.subscriber.closed) return;
-      give(item);
-      const isFull = (n + 1) % REPLAY_SLICE.items === 0 || n + 1 === items.length;
-      // It rejects when the connection has ended, and then so has this subscription.
-      if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
-        await connection?.writable().catch(() => {});
-    }
-  }
-
-  /** First what was lost meanwhile; then what waited follows without a break: nothing there is asynchronous. */
-  private async goLive(): Promise<void> {
-    while (this.gaps.length > 0 && !this.subscriber.closed) await this.tellGaps();
-    if (this.subscriber.closed) return;
-    if (this.begunAnewAt !== undefined) {
-      const { epoch, position } = this.begunAnewAt;
+  goLive(): void {
+    if (this.restartedAt !== undefined) {
+      const { epoch, position } = this.restartedAt;
       this.epoch = epoch;
       this.after = position;
-      this.pipeline.left = position;
-      this.begunAnewAt = undefined;
+      this.inFlight.lastOut = position;
+      this.restartedAt = undefined;
     }
-    for (const event of this.waiting ?? []) {
-      if (event.position === undefined || event.position > this.after) this.pass(event);
-    }
-    this.waiting = undefined;
-    if (this.subscriber.closed) return;
-    this.connection?.sendCursor();
-    // mutant: a client that has read the last event waits
-    if (await this.isOver()) this.subscriber.complete();
+    // What the app publishes while it is given an event comes to the end of this list.
+    for (const event of this.held?.events ?? NONE) this.passNew(event);
+    this.held = undefined;
+    if (!this.hasEnded) this.phase = 'live';
   }
 
-  /** Whether the last event was published before: read once the stream is live, so that a later one comes by itself. */
-  private async isOver(): Promise<boolean> {
-    const { log, keepsHistory } = this.delivery;
-    if (this.until === undefined || !keepsHistory) return false;
-    const maxEvents = this.rooms.length;
-    const maxBytes = Number.MAX_SAFE_INTEGER;
-    const range = { after: 0, maxEvents, maxBytes, newest: true };
-    const { rooms } = await log.read(this.rooms, range);
-    const passed = Math.max(this.after, this.delivery.head.position);
-    return this.context.runInAsyncScope(() =>
-      rooms
-        .flatMap(({ entries }) => entries.slice(-1))
-        // mutant: an end that has not arrived yet ends the stream
-        .filter(({ event }) => event.position <= passed && this.isLast(event.message))
-        .some(({ event }) => this.passesFilter(this.delivery.eventOf(event))),
-    );
+  limitHold(): void {
+    void this.connection?.opening?.patience().then(this.stopHolding);
   }
 
-  private isLast({ type = '' }: { readonly type?: string | undefined }): boolean {
-    return this.until?.has(type) ?? false;
+  get passedUpTo(): Position {
+    return Math.max(this.after, this.delivery.head.position);
   }
 
-  private wants({ type = '' }: HubEvent): boolean {
-    return this.types === undefined || this.types.has(type);
+  get position(): ReaderPosition | undefined {
+    if (!this.delivery.keepsHistory || this.options.lastEventId === false) return undefined;
+    // mutant: keep-alive cursor from a fresh head read
+    const { head } = this.delivery;
+    const delivered = this.epoch === head.epoch ? head.position : 0;
+    const reached = Math.max(delivered, this.after);
+    return this.inFlight.position(this.epoch, reached, this.phase === 'catching up');
   }
 
-  private passesFilter(event: HubEvent): boolean {
-    return this.options.filter?.(event as SseEvent) !== false;
+  knows(id: string): boolean {
+    return parseCursors(id)?.some(({ epoch }) => this.delivery.knowsEpoch(epoch)) ?? false;
   }
 
-  private pass(event: HubEvent): void {
-    this.context.runInAsyncScope(() => this.passInContext(event));
+  holds(id: string): boolean {
+    return this.inFlight.holds(id);
   }
 
-  /** What the filters of the stream leave out never enters the pipeline, so it holds nothing back. */
-  private passInContext(hubEvent: HubEvent): void {
-    if (this.subscriber.closed) return;
-    try {
-      if (!this.passesFilter(hubEvent)) return;
-    } catch (error) {
-      this.subscriber.error(error);
-      return;
-    }
-    if (this.options.lastEventId === false) {
-      this.subscriber.next(hubEvent.withoutId);
-    } else {
-      if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
-      this.subscriber.next(hubEvent);
-    }
-    // mutant: a replay goes on after the last event
-    if (this.isLast(hubEvent)) this.subscriber.complete();
-  }
-
-  private tellGap(gap: Gap): void {
-    const { connection } = this;
-    diagnostics.gap.publish({ connection, ...gap });
-    if (connection === undefined) this.tell({ type: 'sse-gap', data: gap });
-    else if (connection.state !== 'closed') connection.sendControl('sse-gap', gap);
-  }
-
-  /** To the client directly: the handler's operators are for events. */
-  private tell(message: SseMessage): void {
-    if (this.connection === undefined) {
-      this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent);
-    } else if (this.connection.state !== 'closed') {
-      this.connection.writeAlways(message);
-    }
+  cameOut(id: string): void {
+    this.inFlight.cameOut(id);
   }
 }
 
-/** One entry per reason, however often events are lost while the client cannot be told. */
+const NONE: readonly HubEvent[] = [];
+
+/** One entry per reason, however often events are lost before the client can be told. */
 function withGap(gaps: readonly Gap[], { rooms, reason }: Gap): Gap[] {
   const before = gaps.find((gap) => gap.reason === reason)?.rooms ?? [];
   const others = gaps.filter((gap) => gap.reason !== reason);
   return [...others, { rooms: [...new Set([...before, ...rooms])], reason }];
-}
-
-/** For a client that was cut again and again while its backlog was replayed. */
-function withoutReplay(missed: Missed, own: readonly string[]): Missed {
-  if (missed.events.length === 0) return missed;
-  const told = new Set(missed.gaps.flatMap(({ rooms }) => rooms));
-  const rooms = own.filter(
-    (room) => !told.has(room) && missed.events.some((event) => event.rooms.includes(room)),
-  );
-  if (rooms.length === 0) return { ...missed, events: [] };
-  return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
-}
-
-function isList(messages: unknown): messages is readonly SseMessage[] {
-  return Array.isArray(messages);
-}
-
-/** What is published from now on is what is handed on from now on, and perhaps a little more. */
-function nothingMissed({ head }: Delivery): Missed {
-  const { epoch, position } = head;
-  return { gaps: [], events: [], barrier: position, epoch, stood: position };
 }

@@ -24,7 +24,7 @@ export const MUTANTS = [
     lines: 2,
     replace: `const joinLater = (): void => {
 if (subscriber.closed) return;
-if ((subscription as unknown as { waiting: unknown }).waiting === undefined) this.delivery.join(subscription);
+if ((subscription as unknown as { phase: string }).phase === 'live') this.delivery.join(subscription);
 else setImmediate(joinLater);
       };
       setImmediate(joinLater);
@@ -42,11 +42,11 @@ else setImmediate(joinLater);
   },
   {
     name: 'cursor passes what an operator holds back',
-    replace: 'const isHeld = this.waiting !== undefined;',
+    replace: 'const isHeld = isCatchingUp;',
   },
   {
     name: 'live events are not held while missed ones are replayed',
-    replace: 'this.pass(event);',
+    replace: 'this.outlet.pass(event);',
   },
   {
     name: 'the rest of a room with a gap is left out',
@@ -101,7 +101,7 @@ return;`,
   },
   {
     name: 'an end that has not arrived yet ends the stream',
-    replace: '.filter(({ event }) => passed >= 0 && this.isLast(event.message))',
+    replace: '.filter(({ event }) => passedUpTo >= 0 && outlet.isLast(event.message))',
   },
   {
     name: 'a client that has read the last event waits',
