@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Broadcaster } from '../../lib/hub/broadcaster.js';
+import { Hub } from '../../lib/hub/hub.js';
 import { formatCursor } from '../../lib/wire/cursor.js';
 import type { LoggedEvent, PublishedEvent } from '../../lib/log/event.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
@@ -10,13 +10,13 @@ import { collector } from '../support/collector.js';
 
 async function openHub(history = SSE_DEFAULTS.history) {
   const log = new MemoryEventLog(history);
-  const hub = new Broadcaster(log);
+  const hub = new Hub(log);
   await hub.start();
   return { log, hub };
 }
 
 /** What a stream of the room gives, as it comes. */
-function read(hub: Broadcaster, room: string, lastEventId?: string): PublishedEvent[] {
+function read(hub: Hub, room: string, lastEventId?: string): PublishedEvent[] {
   const events: PublishedEvent[] = [];
   hub.stream(room, { lastEventId }).subscribe((event) => events.push(event));
   return events;

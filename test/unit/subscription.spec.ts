@@ -1,7 +1,7 @@
 // What a reader does with a log that knows more than its process.
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Broadcaster } from '../../lib/hub/broadcaster.js';
+import { Hub } from '../../lib/hub/hub.js';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { Head, LogFollower } from '../../lib/log/event-log.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
@@ -21,7 +21,7 @@ class RemoteLog extends MemoryEventLog {
 
 async function openHub() {
   const log = new RemoteLog(SSE_DEFAULTS.history);
-  const hub = new Broadcaster(log);
+  const hub = new Hub(log);
   await hub.start();
   const read: unknown[] = [];
   const readToEnd = (): void => {
