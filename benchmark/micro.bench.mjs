@@ -4,7 +4,8 @@
 // Not shown: what they cost in an app, where caches are cold; for that there are the races.
 import { Bench } from 'tinybench';
 import { Batch } from '../dist/lib/output/batch.js';
-import { formatCursor, parseCursors } from '../dist/lib/wire/cursor.js';
+import { formatCursor } from '../dist/lib/wire/cursor.js';
+import { parseLastEventId } from '../dist/lib/wire/last-event-id.js';
 import { encodeFrame } from '../dist/lib/wire/frame.js';
 import { Rooms } from '../dist/lib/hub/rooms.js';
 import { report } from './race.mjs';
@@ -24,7 +25,7 @@ const bench = new Bench({ time: 200, warmupTime: 50 })
   .add('frame: 100 bytes of text', () => encodeFrame(text))
   .add('frame: 50 lines', () => encodeFrame(lines))
   .add('cursor: format', () => formatCursor(cursor))
-  .add('cursor: parse', () => parseCursors(id))
+  .add('cursor: parse', () => parseLastEventId(id))
   .add('rooms: join and leave', () => {
     // Always another one, as in life: a Set gets slow where the same comes and goes.
     const member = {};

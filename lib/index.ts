@@ -78,6 +78,7 @@ export type {
 } from './log/event-log.js';
 export type { HistoryOptions } from './log/history.options.js';
 export type { LoggedEvent } from './log/event.js';
+export type { Cursor } from './wire/cursor.js';
 export type { FrameParts } from './wire/frame.js';
 
 // what goes wrong

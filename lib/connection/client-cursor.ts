@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { joinPositions, parseCursors, withMark, type ReaderPosition } from '../wire/cursor.js';
+import {
+  joinPositions,
+  parseLastEventId,
+  withMark,
+  type ReaderPosition,
+} from '../wire/last-event-id.js';
 import { SseLimitError } from '../ground/errors.js';
 import { warnOfSharedStream } from '../ground/warnings.js';
 
@@ -8,8 +13,8 @@ export interface CursorSource {
   readonly rooms: readonly string[];
   /** `undefined`: no cursor is written for it. */
   readonly position: ReaderPosition | undefined;
-  /** Whether it gives ids like this one. */
-  knows(id: string): boolean;
+  /** Whether its ids are, or were, of this epoch. */
+  knowsEpoch(epoch: string): boolean;
   /** Whether an event with this id has gone into the handler's pipeline and not come out. */
   holds(id: string): boolean;
   /** That event goes to the client. */
@@ -129,15 +134,20 @@ export class ClientCursor {
   }
 
   private isOurs(id: string): boolean {
-    return !this.hasOwnIds && this.sources.some((source) => source.knows(id));
+    return !this.hasOwnIds && this.isCursorOfSource(id);
+  }
+
+  /** Also in a handler's own message: an id that it has from the hub, or from the client. */
+  private isCursorOfSource(id: string): boolean {
+    const { cursors } = parseLastEventId(id);
+    return this.sources.some((source) => cursors.some(({ epoch }) => source.knowsEpoch(epoch)));
   }
 
   private note(id: string): void {
     const holders = this.sources.filter((source) => source.holds(id));
     // If two streams of a hub hold the event, which of them let it out cannot be seen: neither moves on.
     if (holders.length === 1) holders[0]?.cameOut(id);
-    if (holders.length === 0 && !this.sources.some((source) => source.knows(id)))
-      this.hasOwnIds = true;
+    if (holders.length === 0 && !this.isCursorOfSource(id)) this.hasOwnIds = true;
   }
 
   private get positions(): ReaderPosition[] {
@@ -146,5 +156,5 @@ export class ClientCursor {
 }
 
 function isCursor(id: string | number): boolean {
-  return typeof id === 'string' && parseCursors(id) !== undefined;
+  return typeof id === 'string' && parseLastEventId(id).cursors.length > 0;
 }

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { Deferred } from '../ground/deferred.js';
 import { SseOptionsError } from '../ground/errors.js';
 import { drawRetry } from '../options/retry.js';
-import { lastEventIdOf, type HttpRequest, type StreamResponse } from '../output/response.js';
+import type { HttpRequest, StreamResponse } from '../output/response.js';
 import { openingFrame } from '../wire/control-frames.js';
-import { markIn } from '../wire/cursor.js';
 import { encodeFrame } from '../wire/frame.js';
+import type { ReturningClient } from '../wire/last-event-id.js';
 import { Authorization } from './authorization.js';
 import type { CloseReason } from './close-reason.js';
 import { logError } from './connection-logger.js';
@@ -66,11 +66,12 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     private readonly response: StreamResponse,
     readonly settings: StreamSettings,
     readonly host: StreamHost,
+    /** Absent for a client without a last event ID. */
+    readonly returning?: ReturningClient,
   ) {
     super(response, settings, host);
     this.opening = new Opening(this, settings.openWithinMs);
-    const { lastEventId } = this;
-    const mark = lastEventId === undefined ? undefined : markIn(lastEventId);
+    const mark = returning?.mark;
     if (mark !== undefined) this.cursor.keepMark(mark, host.slowClients.knows(mark, Date.now()));
     response.onClosed(this.onResponseClosed);
   }
@@ -84,7 +85,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   }
 
   get lastEventId(): string | undefined {
-    return lastEventIdOf(this.request);
+    return this.returning?.text;
   }
 
   get openedAt(): number | undefined {

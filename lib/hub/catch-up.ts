@@ -3,7 +3,7 @@ import { SseOptionsError } from '../ground/errors.js';
 import type { EventMap } from '../log/event.js';
 import type { Gap } from '../log/event-log.js';
 import { readMissed, readRewind, REPLAY_CAP, type Missed } from '../log/resume.js';
-import type { Position } from '../wire/cursor.js';
+import type { Cursor, Position } from '../wire/cursor.js';
 import type { SseMessage } from '../wire/frame.js';
 import type { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
@@ -38,12 +38,18 @@ export interface CatchingUp {
   readonly outlet: Outlet;
 }
 
-/** Gives a client what it missed: gaps first, then a snapshot, then the events, then what was published meanwhile. */
-export async function catchUp(stream: CatchingUp, lastEventId: string | undefined): Promise<void> {
-  const missed = await readFor(stream, lastEventId);
+/**
+ * Gives a client what it missed: gaps first, then a snapshot, then the events, then what was published meanwhile.
+ * @param brought `undefined` for a client that is new here
+ */
+export async function catchUp(
+  stream: CatchingUp,
+  brought: readonly Cursor[] | undefined,
+): Promise<void> {
+  const missed = await readFor(stream, brought);
   if (stream.hasEnded) return;
   stream.enterLog(missed);
-  if (lastEventId === undefined) await giveSnapshot(stream, 'fresh', stream.rooms);
+  if (brought === undefined) await giveSnapshot(stream, 'fresh', stream.rooms);
   else await sendGaps(stream);
   if (stream.hasEnded) return;
   if (!stream.hasRestarted) await replay(stream, missed);
@@ -63,15 +69,16 @@ export async function goLive(stream: CatchingUp): Promise<void> {
 
 function readFor(
   { delivery, rooms, options, connection }: CatchingUp,
-  lastEventId: string | undefined,
+  brought: readonly Cursor[] | undefined,
 ): Promise<Missed> {
   const { log, keepsHistory, head } = delivery;
   const { rewind, onGap } = options;
-  if (lastEventId !== undefined) {
-    const reads = log.readsFor?.(lastEventId) ?? log;
+  if (brought !== undefined) {
+    const own = brought.find(({ epoch }) => epoch === head.epoch);
+    const reads = (own && log.readsFor?.(own)) ?? log;
     // From the log itself: what this process knows of a room may not reach up to the newest of many events.
     const rest = onGap === 'rest' ? log : undefined;
-    const missed = readMissed(reads, rooms, lastEventId, REPLAY_CAP, rest);
+    const missed = readMissed(reads, rooms, brought, REPLAY_CAP, rest);
     return connection?.isOftenCut ? missed.then((all) => withoutReplay(all, rooms)) : missed;
   }
   if (!keepsHistory || rewind === undefined) {

@@ -1,16 +1,17 @@
 import { HubEvent, type EventMap, type SseEvent } from '../log/event.js';
 import type { EventLogReads, RoomState } from '../log/event-log.js';
 import { isCovered, positionIn } from '../log/resume.js';
+import type { Cursor } from '../wire/cursor.js';
 import type { HistoryPage } from './broadcaster.js';
 
 /** Of wire text, of one page. */
 const PAGE_BYTES = 8 * 1_048_576;
 
-/** The kept events of the room after a cursor, or the newest where the cursor says nothing to this log. */
+/** The kept events of the room after a client's cursors, or the newest where these say nothing to this log. */
 export async function readPage(
   log: EventLogReads,
   room: string,
-  after: string | undefined,
+  after: readonly Cursor[] | undefined,
   limit: number,
 ): Promise<HistoryPage<EventMap>> {
   const from = after === undefined ? 0 : positionIn(await log.head(), after);

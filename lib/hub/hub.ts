@@ -19,6 +19,7 @@ import { SSE_DEFAULTS } from '../options/defaults.js';
 import { positiveInteger } from '../options/rules.js';
 import { formatCursor } from '../wire/cursor.js';
 import { encodeParts, type SseMessage } from '../wire/frame.js';
+import { parseLastEventId } from '../wire/last-event-id.js';
 import { Broadcaster, type Emitter, type HistoryPage } from './broadcaster.js';
 import { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
@@ -209,7 +210,8 @@ export class Hub extends Broadcaster {
     this.requireHistory('history()');
     roomList(room);
     positiveInteger('history().limit', limit);
-    return readPage(this.log, room, after, limit);
+    const cursors = after === undefined ? undefined : parseLastEventId(after).cursors;
+    return readPage(this.log, room, cursors, limit);
   }
 
   private requireHistory(call: string): void {

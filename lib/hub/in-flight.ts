@@ -1,5 +1,6 @@
-import { parseCursors, type Position, type ReaderPosition } from '../wire/cursor.js';
 import type { HubEvent } from '../log/event.js';
+import { parseCursor, type Position } from '../wire/cursor.js';
+import type { ReaderPosition } from '../wire/last-event-id.js';
 
 /** How many events inside a handler's operators are told apart. */
 const MAX_REMEMBERED = 1_000;
@@ -77,10 +78,9 @@ export class InFlight {
   /** Among the older ones, which are of the same log as the newest. */
   private indexOf(id: string): number {
     if (this.older === undefined || this.newestId === undefined) return -1;
-    const [cursor, ...others] = parseCursors(id) ?? [];
-    const [newest] = parseCursors(this.newestId) ?? [];
     // No event has an id with the cursors of several hubs.
-    if (cursor === undefined || others.length > 0 || cursor.epoch !== newest?.epoch) return -1;
+    const cursor = parseCursor(id);
+    if (cursor === undefined || cursor.epoch !== parseCursor(this.newestId)?.epoch) return -1;
     return this.older.indexOf(cursor.position);
   }
 }

@@ -8,7 +8,8 @@ import type { Gap, Head } from '../log/event-log.js';
 import type { Missed } from '../log/resume.js';
 import { SSE_DEFAULTS } from '../options/defaults.js';
 import { pathOf } from '../output/response.js';
-import { parseCursors, type Position, type ReaderPosition } from '../wire/cursor.js';
+import type { Cursor, Position } from '../wire/cursor.js';
+import { parseLastEventId, type ReaderPosition } from '../wire/last-event-id.js';
 import { catchUp, goLive, type CatchingUp } from './catch-up.js';
 import type { Delivery, Receiver } from './delivery.js';
 import { HeldEvents } from './held-events.js';
@@ -58,21 +59,21 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     const { connection } = this;
     const { keepsHistory, head } = this.delivery;
     const { rewind, snapshot } = this.options;
-    const cursor = this.clientCursor();
+    const brought = this.broughtCursors();
     this.epoch = head.epoch;
-    this.inFlight.lastOut = cursor === undefined ? undefined : this.positionOf(cursor);
+    this.inFlight.lastOut = brought?.find(({ epoch }) => epoch === head.epoch)?.position;
     connection?.cursor.track(this);
     this.warnOfUnusedOptions();
     const rewinds = keepsHistory && rewind !== undefined;
     // mutant: a new client of a finished job waits
     const mayBeOver = this.outlet.hasLast && keepsHistory;
-    if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
+    if (brought === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
       this.inFlight.lastOut = head.position;
       this.after = head.position;
       return;
     }
     this.collect();
-    const caughtUp = catchUp(this, cursor).catch((error: unknown) => this.outlet.fail(error));
+    const caughtUp = catchUp(this, brought).catch((error: unknown) => this.outlet.fail(error));
     // A client that needs a log which is away is refused, and comes back.
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
     connection?.opening?.hold(Promise.race([caughtUp, held]));
@@ -84,18 +85,15 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     if (connection && unused !== undefined) warnOfUnusedOption(unused, pathOf(connection.request));
   }
 
-  /** The last event ID that the client brought for this stream; each room begins there once per connection. */
-  private clientCursor(): string | undefined {
+  /** The cursors that the client brought for this stream; each room begins there once per connection. */
+  private broughtCursors(): readonly Cursor[] | undefined {
     const { lastEventId } = this.options;
-    if (!this.delivery.keepsHistory || lastEventId === false) return undefined;
-    const brought = this.connection?.lastEventId;
-    if (lastEventId !== undefined || brought === undefined) return lastEventId || undefined;
-    return this.connection?.cursor.claim(this.delivery, this.rooms) ? brought : undefined;
-  }
-
-  private positionOf(lastEventId: string): Position | undefined {
-    const { epoch } = this.delivery.head;
-    return parseCursors(lastEventId)?.find((cursor) => cursor.epoch === epoch)?.position;
+    if (!this.delivery.keepsHistory || lastEventId === false || lastEventId === '')
+      return undefined;
+    if (lastEventId !== undefined) return parseLastEventId(lastEventId).cursors;
+    const cursors = this.connection?.returning?.cursors;
+    if (cursors === undefined) return undefined;
+    return this.connection?.cursor.claim(this.delivery, this.rooms) ? cursors : undefined;
   }
 
   /** RxJS calls it when the subscriber that it serves has ended. */
@@ -229,8 +227,8 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     return this.inFlight.position(this.epoch, reached, this.phase === 'catching up');
   }
 
-  knows(id: string): boolean {
-    return parseCursors(id)?.some(({ epoch }) => this.delivery.knowsEpoch(epoch)) ?? false;
+  knowsEpoch(epoch: string): boolean {
+    return this.delivery.knowsEpoch(epoch);
   }
 
   holds(id: string): boolean {

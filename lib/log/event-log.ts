@@ -1,4 +1,4 @@
-import type { Position } from '../wire/cursor.js';
+import type { Cursor, Position } from '../wire/cursor.js';
 import type { LoggedEvent } from './event.js';
 import type { HistoryOptions } from './history.options.js';
 import type { FrameParts, Serialize, SseMessage } from '../wire/frame.js';
@@ -169,11 +169,12 @@ export interface EventLog extends EventLogReads {
   follow(follower: LogFollower): Promise<Head>;
 
   /**
-   * For a client with this last event ID who is also handed what the follower gets from now on: reads that need not know more
-   * than the follower does, so that a log elsewhere can answer them from here.
+   * For a client at this cursor that also gets what the follower gets from now on. These reads need not know more
+   * than the follower does, so a log elsewhere can answer them from here. The epoch of the cursor is the one that the
+   * follower knows; its position comes from the client, and may be one that the log never gave.
    * @default the log's own
    */
-  readsFor?(lastEventId: string): EventLogReads;
+  readsFor?(after: Cursor): EventLogReads;
 
   /** Why events do not reach this process now; `undefined` while they do. */
   readonly trouble?: string | undefined;

@@ -1,4 +1,4 @@
-import { parseCursors, type Position } from '../wire/cursor.js';
+import type { Cursor, Position } from '../wire/cursor.js';
 import type { EventLogReads, Gap, GapReason, Head, RoomEntry } from './event-log.js';
 
 /** What a client that returns has missed. */
@@ -23,13 +23,12 @@ interface ReadCap {
 /** One client costs the log and the process this much at most. */
 export const REPLAY_CAP: ReadCap = { events: 1_000, bytes: 1_048_576 };
 
-/** What a text that a client brought says to the log: where it stood there, or why it says nothing. */
+/** Where a client with these cursors stood in the log, or why they say nothing to it. */
 export function positionIn(
   { epoch, position, begin = 0 }: Head,
-  lastEventId: string,
+  cursors: readonly Cursor[],
 ): Position | GapReason {
-  const cursors = parseCursors(lastEventId);
-  if (cursors === undefined) return 'unknown';
+  if (cursors.length === 0) return 'unknown';
   const own = cursors.find((cursor) => cursor.epoch === epoch);
   if (own === undefined) return 'epoch';
   // Ahead of the head: from a write that the log has lost, or made up. Before the beginning: a client cut it off.
@@ -45,20 +44,20 @@ export function isCovered(after: Position, last: Position, first: RoomEntry | un
 }
 
 /**
- * What was missed in `rooms` since `lastEventId`. Live events have to be collected from before this call: those up to the
+ * What was missed in `rooms` after `cursors`. Live events have to be collected from before this call: those up to the
  * barrier are in the answer, those after it are not.
  * @param rest where to read what is still kept of the rooms with a gap, if that is wanted too
  */
 export async function readMissed(
   log: EventLogReads,
   rooms: readonly string[],
-  lastEventId: string,
+  cursors: readonly Cursor[],
   cap = REPLAY_CAP,
   rest?: EventLogReads,
 ): Promise<Missed> {
   const head = await log.head();
   const { epoch, position: barrier } = head;
-  const after = positionIn(head, lastEventId);
+  const after = positionIn(head, cursors);
   if (typeof after === 'string') {
     const gaps = [{ rooms, reason: after }];
     // Of an unknown place nobody can say what the client has got, so it would get some of it twice.

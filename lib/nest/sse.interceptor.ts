@@ -29,7 +29,7 @@ import { runHandlerWith } from './handler-takeover.js';
 import { acceptsEventStream, isWithoutBody } from '../wire/negotiation.js';
 import { END_ID } from '../wire/protocol.js';
 import {
-  lastEventIdOf,
+  returningClientOf,
   StreamResponse,
   type HttpRequest,
   type HttpResponse,
@@ -98,7 +98,8 @@ export class SseInterceptor implements NestInterceptor {
 
     if (response.isGone) return of(undefined);
     if (!settings.negotiate) requireAccepted(request);
-    if (lastEventIdOf(request) === END_ID) {
+    const returning = returningClientOf(request);
+    if (returning?.text === END_ID) {
       response.answer(204, settings.headers);
       return of(undefined);
     }
@@ -107,7 +108,7 @@ export class SseInterceptor implements NestInterceptor {
       this.refuse(refusal.reason, request, response, settings, refusal.waitMs);
       return of(undefined);
     }
-    const stream = new Stream(request, response, settings, this.connections);
+    const stream = new Stream(request, response, settings, this.connections, returning);
     this.connections.add(stream);
     runHandlerWith(platformResponse, (call) => this.run(call, stream, response));
     return stream.opening?.during(next.handle()) ?? of(undefined);

@@ -1,4 +1,4 @@
-import { withMark } from '../wire/cursor.js';
+import { withMark } from '../wire/last-event-id.js';
 import { encodeFrame } from '../wire/frame.js';
 
 /**

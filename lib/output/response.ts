@@ -6,6 +6,7 @@ import {
 } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { SseNotStreamableError } from '../ground/errors.js';
+import { parseLastEventId, type ReturningClient } from '../wire/last-event-id.js';
 import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
 import { onSocketClosed } from './pipelined.js';
 import { pauseIdleTimeout, type Timed } from './idle-timeouts.js';
@@ -242,4 +243,10 @@ export function lastEventIdOf(request: HttpRequest): string | undefined {
   }
   const query = (request.query as Record<string, unknown> | undefined)?.['lastEventId'];
   return typeof query === 'string' && query !== '' ? query : undefined;
+}
+
+/** What the client returned with, taken apart; `undefined` for a client without a last event ID. */
+export function returningClientOf(request: HttpRequest): ReturningClient | undefined {
+  const lastEventId = lastEventIdOf(request);
+  return lastEventId === undefined ? undefined : parseLastEventId(lastEventId);
 }

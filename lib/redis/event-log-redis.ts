@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { parseCursors } from '../wire/cursor.js';
+import type { Cursor } from '../wire/cursor.js';
 import { describe, SseClosedError, SseOptionsError } from '../ground/errors.js';
 import type {
   Appended,
@@ -149,16 +149,15 @@ export class RedisEventLog implements EventLog {
   }
 
   /** From here for a client that has not read further than this process, else from Redis. */
-  readsFor(lastEventId: string): EventLogReads {
+  readsFor(after: Cursor): EventLogReads {
     const { following } = this;
     const head = following?.head;
     if (following === undefined || head === undefined) return this;
-    const known = parseCursors(lastEventId)?.find(({ epoch }) => epoch === head.epoch);
-    if (known === undefined || known.position > head.position) return this;
+    if (after.epoch !== head.epoch || after.position > head.position) return this;
     const { tail } = following;
     return {
       head: async () => head,
-      read: (rooms, range) => this.reads.readHere(rooms, range, known, { tail, head }),
+      read: (rooms, range) => this.reads.readHere(rooms, range, after, { tail, head }),
     };
   }
 

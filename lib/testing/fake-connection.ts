@@ -4,7 +4,7 @@ import { Turn } from '../output/batch.js';
 import type { SseConnection } from '../connection/sse-connection.js';
 import { Stream, type StreamHost } from '../connection/stream.js';
 import type { SseMessage } from '../wire/frame.js';
-import { StreamResponse, type HttpRequest } from '../output/response.js';
+import { returningClientOf, StreamResponse, type HttpRequest } from '../output/response.js';
 import { SlowClients } from '../connection/slow-clients.js';
 import { streamSettings } from '../connection/stream-settings.js';
 import { lastEventIdHeader } from './last-event-id.js';
@@ -80,7 +80,8 @@ class FakeStream extends Stream implements FakeConnection {
     private readonly recorder: Recorder,
   ) {
     const response = new StreamResponse(request, recorder.asResponse);
-    super(request, response, streamSettings({ retry: false }), noHost());
+    const settings = streamSettings({ retry: false });
+    super(request, response, settings, noHost(), returningClientOf(request));
   }
 
   get text(): string {

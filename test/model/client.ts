@@ -4,6 +4,7 @@ import { Registry } from '../../lib/connection/registry.js';
 import { currentConnection, Stream } from '../../lib/connection/stream.js';
 import { END_ID } from '../../lib/wire/protocol.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
+import { returningClientOf } from '../../lib/output/response.js';
 import { writeStream } from '../../lib/nest/stream-writer.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 
@@ -55,7 +56,8 @@ export class ModelClient {
     this.parser = this.newParser();
     const response = streamResponse(this.response);
     const request = { headers };
-    const connection = new Stream(request, response, settings, this.connections);
+    const returning = returningClientOf(request);
+    const connection = new Stream(request, response, settings, this.connections, returning);
     this.connections.add(connection);
     this.connection = connection;
     currentConnection.run(connection, () => void writeStream(source, connection).catch(() => {}));

@@ -10,6 +10,7 @@ import type {
   RoomsRead,
 } from '../../lib/log/event-log.js';
 import { RedisEventLog } from '../../lib/redis/event-log-redis.js';
+import type { Cursor } from '../../lib/wire/cursor.js';
 import type { RedisServer } from '../support/redis-server.js';
 import type { Disturbance, ModelLog, ProcessLog } from './model.js';
 import type { Schedule } from './schedule.js';
@@ -145,8 +146,8 @@ class SlowRedisLog implements ProcessLog {
   read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
     return this.slowly(() => this.log.read(rooms, range));
   }
-  readsFor(lastEventId: string): EventLogReads {
-    const reads = this.log.readsFor(lastEventId);
+  readsFor(after: Cursor): EventLogReads {
+    const reads = this.log.readsFor(after);
     return {
       head: () => this.slowly(() => reads.head()),
       read: (rooms, range) => this.slowly(() => reads.read(rooms, range)),

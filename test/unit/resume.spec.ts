@@ -1,12 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  formatCursor,
-  joinPositions,
-  parseCursors,
-  type ReaderPosition,
-} from '../../lib/wire/cursor.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { encodeParts } from '../../lib/wire/frame.js';
+import { parseLastEventId } from '../../lib/wire/last-event-id.js';
 import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import type { RoomEntry } from '../../lib/log/event-log.js';
 import { isCovered, positionIn, readMissed } from '../../lib/log/resume.js';
@@ -31,7 +26,7 @@ describe('what a last event ID says to a log', () => {
     [`1.now.${'z'.repeat(11)}`, 'unknown'],
     [`${'1.old.1~'.repeat(16)}1.now.1`, 'unknown'],
   ])('%s: %p', (text, says) => {
-    expect(positionIn(HEAD, text)).toBe(says);
+    expect(positionIn(HEAD, parseLastEventId(text).cursors)).toBe(says);
   });
 });
 
@@ -42,7 +37,7 @@ describe('what a last event ID says to a log that knows where its epoch began', 
     ['1.now.1f', 51],
     ['1.now.2s', 100],
   ])('%s: %p', (text, says) => {
-    expect(positionIn({ ...HEAD, begin: 50 }, text)).toBe(says);
+    expect(positionIn({ ...HEAD, begin: 50 }, parseLastEventId(text).cursors)).toBe(says);
   });
 
   it('takes what an empty log gave out', async () => {
@@ -50,7 +45,7 @@ describe('what a last event ID says to a log that knows where its epoch began', 
     const head = await log.head();
     const message = { data: 'x' };
     await log.append({ rooms: ['a'], message, parts: encodeParts(message) });
-    expect(positionIn(await log.head(), formatCursor(head))).toBe(head.position);
+    expect(positionIn(await log.head(), [head])).toBe(head.position);
   });
 });
 
@@ -68,27 +63,6 @@ describe('a room is covered', () => {
   });
 });
 
-describe('one last event ID for several streams', () => {
-  const at = (epoch: string, position: number | undefined, isHeld = false): ReaderPosition => ({
-    epoch,
-    position,
-    isHeld,
-  });
-  it.each<[string, ReaderPosition[], string | undefined]>([
-    ['none', [], undefined],
-    ['one', [at('a', 35)], '1.a.z'],
-    ['two hubs', [at('a', 35), at('b', 36)], '1.a.z~1.b.10'],
-    ['one hub twice: the further one', [at('a', 34), at('a', 35)], '1.a.z'],
-    ['one that holds back', [at('a', 34, true), at('a', 35)], '1.a.y'],
-    ['two that hold back', [at('a', 34, true), at('a', 33, true)], '1.a.x'],
-    ['one that does not know yet', [at('a', undefined, true), at('a', 35)], undefined],
-    ['one hub that does not know yet', [at('a', undefined, true), at('b', 36)], '1.b.10'],
-  ])('%s', (_title, streams, text) => {
-    expect(joinPositions(streams)).toBe(text);
-    expect(parseCursors(text ?? '1.a.0')).toBeDefined();
-  });
-});
-
 describe('what was missed in several rooms', () => {
   it('counts an event of two rooms once against the cap', async () => {
     const log = new MemoryEventLog(SSE_DEFAULTS.history);
@@ -96,7 +70,7 @@ describe('what was missed in several rooms', () => {
     const parts = encodeParts(message);
     const { epoch, position = 0 } = await log.append({ rooms: ['a'], message, parts });
     for (let n = 0; n < 600; n++) await log.append({ rooms: ['a', 'b'], message, parts });
-    const missed = await readMissed(log, ['a', 'b'], formatCursor({ epoch, position }));
+    const missed = await readMissed(log, ['a', 'b'], [{ epoch, position }]);
     expect([missed.gaps, missed.events.length]).toEqual([[], 600]);
   });
 });

@@ -7,7 +7,7 @@ import { Stream, type StreamHost } from '../../lib/connection/stream.js';
 import { drawRetry } from '../../lib/options/retry.js';
 import { SSE_CHANNELS } from '../../lib/ground/channels.js';
 import type { SseMessage } from '../../lib/wire/frame.js';
-import type { HttpRequest } from '../../lib/output/response.js';
+import { returningClientOf, type HttpRequest } from '../../lib/output/response.js';
 import { SlowClients } from '../../lib/connection/slow-clients.js';
 import type { SseModuleOptions } from '../../lib/nest/module.options.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
@@ -38,7 +38,9 @@ function openConnection(
   const settings = streamSettings(options);
   // The client with the mark `aBcDeF-_` was slow before.
   for (let cut = 0; cut < cuts; cut++) host.slowClients.cut('aBcDeF-_', Date.now());
-  const connection = new Stream({ headers }, streamResponse(raw), settings, host);
+  const request = { headers };
+  const returning = returningClientOf(request);
+  const connection = new Stream(request, streamResponse(raw), settings, host, returning);
   return { connection, raw, pulses, told };
 }
 
@@ -46,7 +48,7 @@ function openConnection(
 const standing: CursorSource = {
   rooms: ['a'],
   position: { epoch: 'e', position: 35, isHeld: false },
-  knows: () => false,
+  knowsEpoch: () => false,
   holds: () => false,
   cameOut() {},
 };
@@ -239,7 +241,7 @@ describe('the mark of a slow client', () => {
   const MARK = /^1\.e\.z~s\.[A-Za-z0-9_-]{8}$/;
   const ids = (raw: RecordingResponse): string[] =>
     [...raw.chunks.join('').matchAll(/^id: (.*)$/gm)].map(([, id = '']) => id);
-  const ours: CursorSource = { ...standing, knows: (id) => id.startsWith('1.e.') };
+  const ours: CursorSource = { ...standing, knowsEpoch: (epoch) => epoch === 'e' };
 
   /** Its client has taken nothing for a while. */
   async function slowConnection(source: CursorSource, id: string) {
