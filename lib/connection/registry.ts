@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { Admission, type Refusal } from './admission.js';
 import { Turn } from '../output/batch.js';
@@ -7,17 +6,23 @@ import { diagnostics } from './diagnostics.js';
 import type { RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
 import { addressOf, type HttpRequest } from '../output/response.js';
-import { Revocations, type RevocationHub } from './revocation.js';
 import { logError, ConnectionLogger } from './connection-logger.js';
 import { BrowserStreams } from './browser-streams.js';
 import { warnOfHeldBackStreams } from '../ground/warnings.js';
-import { SSE_OPTIONS } from '../options/token.js';
 import { HELD_BACK } from '../wire/protocol.js';
 import type { ConnectionsOptions } from './connections.options.js';
 import { SlowClients } from './slow-clients.js';
 import type { CloseReason } from './close-reason.js';
 import { SseConnections, type ClosedConnection } from './sse-connections.js';
+import type { SseConnection } from './sse-connection.js';
 import type { Stream, StreamHost } from './stream.js';
+
+/** Brings a revocation to all processes, this one included. */
+export interface RevocationChannel {
+  /** For every connection whose `data` has all these facts. */
+  revoke(facts: Readonly<Record<string, string | number | boolean>>): Promise<void>;
+  onRevoke(listener: (isMeant: (connection: SseConnection) => boolean) => void): void;
+}
 
 /** Streams are ended in this share of a drain. In the rest, clients take the end of their stream. */
 const DRAIN_SHARE = 0.8;
@@ -26,7 +31,6 @@ const DRAIN_SHARE = 0.8;
 const MAX_PULSE_GAP_MS = 500;
 
 /** The engine of `SseConnections`: lets streams in, keeps them in view, and lets them go. */
-@Injectable()
 export class Registry extends SseConnections implements StreamHost {
   readonly turn = new Turn();
   readonly slowClients = new SlowClients();
@@ -45,14 +49,17 @@ export class Registry extends SseConnections implements StreamHost {
   private readonly admission: Admission;
   private readonly logger = new ConnectionLogger();
   private readonly browsers = new BrowserStreams();
-  private readonly revocations = new Revocations();
 
   readonly opened$: Observable<Stream> = this.opens.asObservable();
   readonly closed$: Observable<ClosedConnection> = this.closes.asObservable();
 
-  constructor(@Optional() @Inject(SSE_OPTIONS) { limits }: ConnectionsOptions = {}) {
+  constructor(
+    private readonly revocations: RevocationChannel,
+    { limits }: ConnectionsOptions = {},
+  ) {
     super();
     this.admission = new Admission(limits);
+    revocations.onRevoke((isMeant) => void this.revoke(isMeant));
   }
 
   get count(): number {
@@ -79,12 +86,7 @@ export class Registry extends SseConnections implements StreamHost {
   }
 
   revokeEverywhere(facts: Readonly<Record<string, string | number | boolean>>): Promise<void> {
-    return this.revocations.tell(facts);
-  }
-
-  /** From here on processes hear each other. */
-  connect(hub: RevocationHub): void {
-    this.revocations.connect(hub, (predicate) => void this.revoke(predicate));
+    return this.revocations.revoke(facts);
   }
 
   /** No newcomers any more. */

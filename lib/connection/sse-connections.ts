@@ -57,8 +57,8 @@ export abstract class SseConnections {
    * whose `data` has all these facts. Resolves when the log has accepted it. A process that is cut
    * off hears of it when it is back. A rejection that nobody awaits does not end the process; it is
    * logged, at most once per 10 s.
-   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody, and where no hub
-   * has started; what the log rejects with
+   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody; what the log
+   * rejects with
    * @example `await this.connections.revokeEverywhere({ user: user.id })`
    */
   abstract revokeEverywhere(

@@ -2,11 +2,10 @@ import { Logger } from '@nestjs/common';
 import { HubEvent, type LoggedEvent } from '../log/event.js';
 import type { EventLog, Gap, Head, LogFollower } from '../log/event-log.js';
 import { Ring } from '../log/ring.js';
-import { CONTROL_ROOM, Rooms } from './rooms.js';
+import { CONTROL_ROOM, type ControlChannel } from './control-channel.js';
+import { Rooms } from './rooms.js';
 
 const logger = new Logger('Sse');
-
-const CONTROL_LOST = 'What other processes said to all, such as a revocation, may have been lost';
 
 /** A member of some rooms, which gets what is published to them. */
 export interface Receiver {
@@ -27,9 +26,6 @@ export class Delivery implements LogFollower {
   /** Up to here every live receiver has got everything. */
   head: Head = { epoch: '', position: 0 };
 
-  /** Gets the control messages of all processes, this one included. */
-  onControl: ((data: string) => void) | undefined;
-
   private readonly receivers = new Set<Receiver>();
   private readonly byRoom = new Rooms<Receiver>();
   private readonly undelivered = new Ring<LoggedEvent>();
@@ -44,6 +40,7 @@ export class Delivery implements LogFollower {
 
   constructor(
     readonly log: EventLog,
+    private readonly control: ControlChannel,
     readonly keepsHistory = true,
   ) {}
 
@@ -92,7 +89,7 @@ export class Delivery implements LogFollower {
 
   private deliver(next: LoggedEvent): void {
     const { epoch, position, rooms } = next;
-    if (rooms[0] === CONTROL_ROOM) guarded(() => this.onControl?.(String(next.message.data)));
+    if (rooms[0] === CONTROL_ROOM) guarded(() => this.control.receive(next));
     else this.deliverTo(this.byRoom.membersOf(rooms), next);
     if (position !== undefined) this.head = { epoch, position };
   }
@@ -108,9 +105,7 @@ export class Delivery implements LogFollower {
   }
 
   lost({ rooms, reason }: Gap): void {
-    if (rooms.includes(CONTROL_ROOM) && reason !== 'epoch') {
-      guarded(() => logger.warn(CONTROL_LOST));
-    }
+    if (rooms.includes(CONTROL_ROOM) && reason !== 'epoch') guarded(() => this.control.lost());
     for (const receiver of this.byRoom.membersOf(rooms)) {
       const own = receiver.rooms.filter((room) => rooms.includes(room));
       guarded(() => receiver.lost({ rooms: own, reason }));
@@ -119,7 +114,7 @@ export class Delivery implements LogFollower {
 
   caughtUp(head: Head): void {
     const isAnother = this.head.epoch !== head.epoch;
-    if (isAnother && this.head.epoch !== '') guarded(() => logger.warn(CONTROL_LOST));
+    if (isAnother && this.head.epoch !== '') guarded(() => this.control.lost());
     this.head = head;
     this.epochs.add(head.epoch);
     if (!isAnother) return;

@@ -18,9 +18,10 @@ import { REPLAY_CAP } from '../log/resume.js';
 import { SSE_DEFAULTS } from '../options/defaults.js';
 import { positiveInteger } from '../options/rules.js';
 import { formatCursor } from '../wire/cursor.js';
-import { encodeParts, type SseMessage } from '../wire/frame.js';
+import type { SseMessage } from '../wire/frame.js';
 import { parseLastEventId } from '../wire/last-event-id.js';
 import { Broadcaster, type Emitter, type HistoryPage } from './broadcaster.js';
+import { ControlChannel } from './control-channel.js';
 import { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
 import { readPage } from './history-page.js';
@@ -31,7 +32,7 @@ import {
   type HubStreamOptions,
 } from './hub.options.js';
 import { newEvent } from './new-event.js';
-import { CONTROL_ROOM, roomList } from './rooms.js';
+import { roomList } from './rooms.js';
 import { Subscription } from './subscription.js';
 
 const logger = new Logger('Sse');
@@ -39,6 +40,7 @@ const logger = new Logger('Sse');
 /** The engine of a `Broadcaster`. It publishes to one log, and hands to its subscriptions what comes from there. */
 export class Hub extends Broadcaster {
   readonly delivery: Delivery;
+  readonly control: ControlChannel;
   /** What a `ClassSerializerInterceptor` of the app does to data. */
   toPlain: ((data: unknown) => unknown) | undefined;
   private isClosed = false;
@@ -53,10 +55,14 @@ export class Hub extends Broadcaster {
     private readonly limits: LimitsOptions = {},
   ) {
     super();
-    this.delivery = new Delivery(log, options.history !== false);
+    const keepsHistory = options.history !== false;
+    this.control = new ControlChannel((event) =>
+      this.append(() => ({ ...event, ephemeral: !keepsHistory })),
+    );
+    this.delivery = new Delivery(log, this.control, keepsHistory);
     this.facts = {
       serialize: options.serialize,
-      keepsHistory: this.delivery.keepsHistory,
+      keepsHistory,
       maxBytes: limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes,
       maxRooms: limits.maxRoomsPerEvent ?? SSE_DEFAULTS.limits.maxRoomsPerEvent,
     };
@@ -89,18 +95,6 @@ export class Hub extends Broadcaster {
     // A client may have caused the failure, for example by the name of a room, or the log is away. Neither must end the process.
     published.catch((error: unknown) => this.logFailure(error));
     return published;
-  }
-
-  /** To all processes that share the log of this hub. Their `onControl()` listeners get it, and so do those of this one. */
-  async broadcastControl(data: string): Promise<void> {
-    const message: SseMessage = { data };
-    const event = { rooms: [CONTROL_ROOM], message, parts: encodeParts(message) };
-    await this.append(() => ({ ...event, ephemeral: !this.delivery.keepsHistory }));
-  }
-
-  /** There is one listener: a second replaces the first. */
-  onControl(listener: (data: string) => void): void {
-    this.delivery.onControl = listener;
   }
 
   /** Never throws at once: a failure rejects, and is published on the channel of errors. */

@@ -1,11 +1,9 @@
 import { SseInvalidFieldError } from '../ground/errors.js';
 import { isWellFormed } from '../ground/well-formed.js';
+import { CONTROL_ROOM } from './control-channel.js';
 
 /** Longer names cost memory in every index and log. */
 export const MAX_ROOM_LENGTH = 256;
-
-/** Carries what processes tell each other over a hub. No stream reads it. */
-export const CONTROL_ROOM = 'sse:control';
 
 /**
  * The rooms of a call as a list without doubles.

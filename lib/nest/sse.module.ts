@@ -44,7 +44,12 @@ class SseFeatureModule {}
  */
 @Module({
   providers: [
-    Registry,
+    {
+      provide: Registry,
+      inject: [Broadcaster, SSE_OPTIONS],
+      useFactory: (broadcaster: Broadcaster, options: SseModuleOptions) =>
+        new Registry(hubOf(broadcaster).control, options),
+    },
     { provide: SseConnections, useExisting: Registry },
     SseHealth,
     Hubs,
@@ -74,12 +79,10 @@ export class SseModule
     private readonly connections: Registry,
     private readonly hubs: Hubs,
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
-    broadcaster: Broadcaster,
     private readonly modules: ModulesContainer,
     private readonly routes: RouteInterceptors,
   ) {
     super();
-    connections.connect(hubOf(broadcaster));
   }
 
   /** The options hold for the default hub and for all streams; each has a default. */

@@ -8,6 +8,7 @@ import { RecordingResponse, streamResponse } from '../support/recording-response
 import { ADAPTERS, serve } from '../support/serve.js';
 import { Registry } from '../../lib/connection/registry.js';
 import { Stream } from '../../lib/connection/stream.js';
+import { openRegistry } from '../support/registry.js';
 
 describe('maxDurationMs', () => {
   afterEach(() => {
@@ -21,7 +22,7 @@ describe('maxDurationMs', () => {
   ])('ends each stream at a time of its own, from 80 to 100 % of %p ms', async (ms, parts) => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     Logger.overrideLogger(['warn', 'error']);
-    const connections = new Registry();
+    const connections = openRegistry();
     const settings = streamSettings({ maxDurationMs: ms, keepAlive: false });
     const begun = performance.now();
     const ends: number[] = [];

@@ -8,6 +8,7 @@ import { ADAPTERS, serve } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 import { Registry } from '../../lib/connection/registry.js';
 import { Stream } from '../../lib/connection/stream.js';
+import { openRegistry } from '../support/registry.js';
 
 const source = new Subject<string>();
 
@@ -133,7 +134,7 @@ describe('ten thousand connections', () => {
   it('have one timer', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     try {
-      const connections = new Registry();
+      const connections = openRegistry();
       const settings = streamSettings({});
       for (let n = 0; n < 10_000; n++) {
         const response = streamResponse(new RecordingResponse());

@@ -13,6 +13,7 @@ import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';
 import { Registry } from '../../lib/connection/registry.js';
 import { Stream } from '../../lib/connection/stream.js';
+import { openRegistry } from '../support/registry.js';
 
 const STREAMS = 5_000;
 const TIMEOUT_MS = 2_500;
@@ -68,7 +69,7 @@ describe('a drain', () => {
 
   /** Streams without sockets, so that a clock can be moved. */
   function many(count: number) {
-    const connections = new Registry();
+    const connections = openRegistry();
     const ends: { n: number; at: number; text: string }[] = [];
     const settings = streamSettings({});
     for (let n = 0; n < count; n++) {

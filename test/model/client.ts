@@ -1,12 +1,12 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Observable } from 'rxjs';
-import { Registry } from '../../lib/connection/registry.js';
 import { currentConnection, Stream } from '../../lib/connection/stream.js';
 import { END_ID } from '../../lib/wire/protocol.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { returningClientOf } from '../../lib/output/response.js';
 import { writeStream } from '../../lib/nest/stream-writer.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { openRegistry } from '../support/registry.js';
 
 /** What a client was told, in order. */
 export type Item =
@@ -35,7 +35,7 @@ export class ModelClient {
   connection: Stream | undefined;
   private response = new RecordingResponse();
   private parser: EventSourceParser = this.newParser();
-  private readonly connections = new Registry();
+  private readonly connections = openRegistry();
 
   constructor(private readonly step: () => number) {}
 

@@ -4,7 +4,7 @@ import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { Hubs } from '../../lib/hub/hubs.js';
 import { Inspector } from '../../lib/inspector/inspector.js';
-import { Registry } from '../../lib/connection/registry.js';
+import { openRegistry } from '../support/registry.js';
 
 describe('the rooms that the inspector lists', () => {
   it('are the busiest of very many after some looks, of which none goes through all', async () => {
@@ -22,7 +22,7 @@ describe('the rooms that the inspector lists', () => {
       asked++;
       return size(room);
     };
-    const inspector = new Inspector(new Registry(), hubs);
+    const inspector = new Inspector(openRegistry(), hubs);
     const look = () => {
       asked = 0;
       const { rooms } = inspector.state();

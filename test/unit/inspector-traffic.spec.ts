@@ -7,10 +7,10 @@ import { diagnostics as ofConnections } from '../../lib/connection/diagnostics.j
 import { diagnostics as ofHubs } from '../../lib/hub/diagnostics.js';
 import { diagnostics as ofLogs } from '../../lib/log/diagnostics.js';
 import { Traffic } from '../../lib/inspector/traffic.js';
-import { Registry } from '../../lib/connection/registry.js';
+import { openRegistry } from '../support/registry.js';
 
 const connection = { id: 'one' } as SseConnection;
-const connections = new Registry();
+const connections = openRegistry();
 const diagnostics = { ...ofConnections, ...ofHubs, ...ofLogs };
 const broadcaster = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));
 const own = { id: 'own' } as SseConnection;

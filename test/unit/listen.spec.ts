@@ -9,7 +9,7 @@ import { Hubs } from '../../lib/hub/hubs.js';
 import { Traffic } from '../../lib/inspector/traffic.js';
 import { listen } from '../../lib/hub/listen.js';
 import { collectMetrics } from '../../lib/prometheus/metrics.js';
-import { Registry as Connections } from '../../lib/connection/registry.js';
+import { openRegistry } from '../support/registry.js';
 
 const connection = { id: 'one' } as SseConnection;
 const trap = (): never => {
@@ -30,7 +30,7 @@ describe('what the library listens to', () => {
 
   it('takes any error, whatever looking at it does', async () => {
     const hub = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));
-    const connections = new Connections();
+    const connections = openRegistry();
     const hubs = new Hubs({});
     hubs.running.add(hub);
     const registry = new Registry();

@@ -5,6 +5,7 @@ import { Stream } from '../../lib/connection/stream.js';
 import { Registry } from '../../lib/connection/registry.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { openRegistry } from '../support/registry.js';
 
 const request = { headers: {} };
 const settings = streamSettings({ retry: 1, keepAlive: { intervalMs: 1_000 } });
@@ -21,7 +22,7 @@ class ThrowingSubscriber extends Subscriber<unknown> {
 }
 
 /** Streams of one process, the first of which fails in some way. */
-function open(count: number, connections = new Registry()) {
+function open(count: number, connections = openRegistry()) {
   const streams = Array.from({ length: count }, () => {
     const raw = new RecordingResponse();
     connections.admit(request);
@@ -80,7 +81,7 @@ describe('what one connection throws', () => {
 
 describe('what others throw when they hear of a connection', () => {
   it('changes nothing: it is open, is counted, and gives its place back', () => {
-    const connections = new Registry({ limits: { maxConnections: 1 } });
+    const connections = openRegistry({ limits: { maxConnections: 1 } });
     connections.opened$.subscribe(new ThrowingSubscriber());
     connections.closed$.subscribe(new ThrowingSubscriber());
     const { broken } = open(1, connections);
@@ -99,7 +100,7 @@ describe('what others throw when they hear of a connection', () => {
     }
     jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const heard: string[] = [];
-    const connections = new Registry();
+    const connections = openRegistry();
     connections.opened$.subscribe(() => heard.push('opened'));
     connections.closed$.subscribe(({ reason }) => heard.push(`closed ${reason}`));
     const { broken } = open(1, connections);

@@ -2,13 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { of } from 'rxjs';
-import { Registry } from '../../lib/connection/registry.js';
 import type { RouteInterceptors } from '../../lib/nest/route-interceptors.js';
 import { SseInterceptor } from '../../lib/nest/sse.interceptor.js';
+import { openRegistry } from '../support/registry.js';
 
 const noneAround = { toPlain: () => undefined } as unknown as RouteInterceptors;
 const intercept = (context: object): unknown => {
-  const interceptor = new SseInterceptor(new HttpAdapterHost(), new Registry(), {}, noneAround);
+  const interceptor = new SseInterceptor(new HttpAdapterHost(), openRegistry(), {}, noneAround);
   return interceptor.intercept(context as ExecutionContext, { handle: () => of(undefined) });
 };
 const http = (response: object) => ({

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { Registry } from '../../lib/connection/registry.js';
-import { decodeRevocation, encodeRevocation } from '../../lib/connection/revocation.js';
 import type { SseConnection } from '../../lib/connection/sse-connection.js';
+import { decodeRevocation, encodeRevocation } from '../../lib/hub/control-channel.js';
+import { Hub } from '../../lib/hub/hub.js';
+import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 
 const connection = (data: object): SseConnection => ({ data }) as SseConnection;
 
@@ -49,10 +51,21 @@ describe('a revocation', () => {
   });
 });
 
-describe('a revocation everywhere', () => {
-  it('is refused where no hub has started, as nobody would hear of it', async () => {
-    const told = new Registry().revokeEverywhere({ user: 'ann' });
-    await expect(told).rejects.toMatchObject({ code: 'SSE_OPTIONS' });
-    await expect(told).rejects.toThrow(/has no hub .* revoke\(\)/);
+describe('a control channel', () => {
+  it('brings a revocation to every process that shares its log, its own included', async () => {
+    const heard: boolean[] = [];
+    const hub = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));
+    await hub.start();
+    hub.control.onRevoke((isMeant) => heard.push(isMeant(connection({ user: 'ann' }))));
+    await hub.control.revoke({ user: 'ann' });
+    await hub.control.revoke({ user: 'bob' });
+    expect(heard).toEqual([true, false]);
+  });
+
+  it('is no room that apps can see', async () => {
+    const hub = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));
+    await hub.start();
+    expect([hub.rooms(), hub.size(), hub.size('sse:control')]).toEqual([[], 0, 0]);
+    expect(() => hub.stream('sse:control')).toThrow(/own/);
   });
 });
