@@ -374,24 +374,18 @@ export class SseConnection implements OutboxOwner {
 
   private push(frame: string, message?: SseMessage, id?: string | number): void {
     if (this.isOver) throw new SseClosedError('the connection');
-    const { outbox } = this;
-    if (outbox.takesMore()) return outbox.push(frame, message !== undefined);
-    // What was collected before could not be written.
-    if (this.isOver) return;
-    const { dropped } = outbox;
-    if (!outbox.wait(this.waitingOf(frame, message, id))) return this.destroy('overflow');
-    const events = outbox.dropped - dropped;
-    if (events > 0) diagnostics.drop.publish({ connection: this, events });
+    const pushed = this.outbox.push(frame, message, id);
+    if (pushed === 'overflow') this.destroy('overflow');
+    else if (pushed > 0) diagnostics.drop.publish({ connection: this, events: pushed });
   }
 
   private pushLast(frame: string): void {
     if (this.phase === 'closed') throw new SseClosedError('the connection');
-    if (this.outbox.isBlocked) this.outbox.waitLast({ frame });
-    else this.outbox.push(frame);
+    this.outbox.pushLast(frame);
   }
 
-  /** A client is told of losses in its own rooms; others of an event are none of its business. */
-  private waitingOf(frame: string, message: SseMessage | undefined, id?: string | number): Waiting {
+  /** @internal A client is told of losses in its own rooms; others of an event are none of its business. */
+  waitingOf(frame: string, message?: SseMessage, id?: string | number): Waiting {
     const cursor = this.cursor.markable(id);
     if (message === undefined) return { frame, cursor };
     const rooms =
@@ -401,7 +395,7 @@ export class SseConnection implements OutboxOwner {
 
   /** @internal Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
   room(): Promise<void> {
-    return this.outbox.room();
+    return this.outbox.writable();
   }
 
   /** @internal Called when the stream begins. */
