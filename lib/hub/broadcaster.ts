@@ -18,7 +18,7 @@ import {
   type SseEvent,
 } from '../log/event.js';
 import type { EventLog, Head, NewEvent, RoomState } from '../log/event-log.js';
-import { encodeParts, type SseMessage } from '../wire/frame.js';
+import { encodeBody, type SseMessage } from '../wire/frame.js';
 import {
   checkHubStreamOptions,
   type EmitOptions,
@@ -142,7 +142,7 @@ export class Broadcaster<Events extends object = EventMap> {
   /** @internal Says something to all processes that have this hub; `delivery.onControl` hears it. */
   async tellAll(data: string): Promise<void> {
     const message: SseMessage = { data };
-    const event = { rooms: [CONTROL_ROOM], message, parts: encodeParts(message) };
+    const event = { rooms: [CONTROL_ROOM], message, body: encodeBody(message) };
     await this.append(() => ({ ...event, ephemeral: !this.keepsHistory }));
   }
 
@@ -170,8 +170,8 @@ export class Broadcaster<Events extends object = EventMap> {
     logger.warn(`${what}: ${describe(error)}`);
   }
 
-  private tellPublished({ rooms, message: { type }, parts }: NewEvent): void {
-    const bytes = Buffer.byteLength(parts.beforeId) + Buffer.byteLength(parts.afterId);
+  private tellPublished({ rooms, message: { type }, body }: NewEvent): void {
+    const bytes = Buffer.byteLength(body);
     const broadcaster = this as unknown as Broadcaster;
     diagnostics.publish.publish({ hub: this.name, broadcaster, rooms, type, bytes });
   }

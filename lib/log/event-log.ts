@@ -1,7 +1,7 @@
 import type { Position } from '../wire/cursor.js';
 import type { LoggedEvent } from './event.js';
 import type { HistoryOptions } from './history.options.js';
-import type { FrameParts, Serialize, SseMessage } from '../wire/frame.js';
+import type { Serialize, SseMessage } from '../wire/frame.js';
 
 /**
  * An event on its way into a log: checked and encoded, without a position.
@@ -10,7 +10,8 @@ import type { FrameParts, Serialize, SseMessage } from '../wire/frame.js';
 export interface NewEvent {
   readonly rooms: readonly string[];
   readonly message: SseMessage;
-  readonly parts: FrameParts;
+  /** The wire text without its id and the blank line at its end. */
+  readonly body: string;
   /** For those who are there now: it gets no position and is not kept. */
   readonly ephemeral?: boolean;
   /** A second event with the same key within 300 s is not appended; the first one is answered again. */

@@ -120,13 +120,10 @@ export class Backlog {
     while (!this.isEmpty) yield this.take(partBytes);
   }
 
-  /** Only now: while they wait, frames are shared with other clients. */
+  /** Only now: while they wait, frames are shared with other clients. The cursor ends its frame, before the blank line. */
   private marked({ frame, cursor }: Entry): string {
     if (cursor === undefined) return frame;
-    const line = `id: ${cursor}\n`;
-    const at = frame.startsWith(line) ? 0 : frame.indexOf(`\n${line}`) + 1;
-    const after = frame.slice(at + line.length);
-    return `${frame.slice(0, at)}id: ${withMark(cursor, this.mark)}\n${after}`;
+    return `${frame.slice(0, -cursor.length - 2)}${withMark(cursor, this.mark)}\n\n`;
   }
 
   private append(key: unknown, waiting: Waiting, bytes: number): void {

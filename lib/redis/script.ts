@@ -11,8 +11,11 @@ export const script = (lua: string): Script => ({
   sha: createHash('sha1').update(lua).digest('hex'),
 });
 
-/** How the keys of a hub are laid out. A process leaves a log of another format alone. */
-export const FORMAT = '1';
+/**
+ * How a hub is kept: its keys, the text of its events and its notices. A process leaves a log of another format alone, so this
+ * number changes with any of them.
+ */
+export const FORMAT = '2';
 
 /** What all scripts share. Redis numbers are texts: Lua would write a position as `1.7e+15`. */
 export const COMMON = `

@@ -1,4 +1,4 @@
-import { OPEN, script } from './script.js';
+import { FORMAT, OPEN, script } from './script.js';
 
 /**
  * What a hub has in Redis, all in one slot:
@@ -45,7 +45,7 @@ end
 if ARGV[11] == '1' then
   -- The key first: where there is no memory for it, nothing is sent.
   local reply = answer('')
-  redis.call(publish, channel, 'e ' .. epoch .. '\\n' .. event)
+  redis.call(publish, channel, 'e${FORMAT} ' .. epoch .. '\\n' .. event)
   return reply
 end
 
@@ -153,7 +153,7 @@ redis.call('PEXPIRE', rooms, expiry)
 redis.call('PEXPIRE', oldest, expiry)
 redis.call('HSET', meta, 'last', here, 'forgotten', text(forgotten), 'bytes', text(math.max(0, total)), 'rooms', token)
 redis.call(publish, channel,
-  'n ' .. epoch .. ' ' .. here .. ' ' .. text(last) .. ' ' .. table.concat(before, ',') .. '\\n' .. event)
+  'n${FORMAT} ' .. epoch .. ' ' .. here .. ' ' .. text(last) .. ' ' .. table.concat(before, ',') .. '\\n' .. event)
 return answer(here)
 `);
 
@@ -166,7 +166,7 @@ return { known[1], known[2] }
 /** Like a publish, without an event: every follower hears where the log stands. Arguments as HEAD, then channel, command. */
 export const PROBE = script(`${OPEN}
 local known = open(KEYS[1], ARGV[1], ARGV[2])
-redis.call(ARGV[4], ARGV[3], 'p ' .. known[1] .. ' ' .. known[2])
+redis.call(ARGV[4], ARGV[3], 'p${FORMAT} ' .. known[1] .. ' ' .. known[2])
 return 1
 `);
 
@@ -181,7 +181,7 @@ local known = open(meta, ARGV[1], ARGV[2])
 if known[1] == ARGV[5] then
   local server = redis.call('HGET', meta, 'server') or ''
   known = begin(meta, ARGV[1], server, math.max(tonumber(known[2]), tonumber(ARGV[6])))
-  redis.call(ARGV[4], ARGV[3], 'p ' .. known[1] .. ' ' .. known[2])
+  redis.call(ARGV[4], ARGV[3], 'p${FORMAT} ' .. known[1] .. ' ' .. known[2])
 end
 return { known[1], known[2] }
 `);

@@ -131,14 +131,14 @@ describe('what has waited', () => {
   it.each([
     ['alone', 'id: 1.e.z\n\n', 'id: 1.e.z~s.aBcDeF-_\n\n'],
     [
-      'between other fields',
-      'event: n\nid: 1.e.z\nretry: 5\ndata: 1\n\n',
-      'event: n\nid: 1.e.z~s.aBcDeF-_\nretry: 5\ndata: 1\n\n',
+      'after other fields',
+      'event: n\nretry: 5\ndata: 1\nid: 1.e.z\n\n',
+      'event: n\nretry: 5\ndata: 1\nid: 1.e.z~s.aBcDeF-_\n\n',
     ],
     [
       'and nowhere else, whatever comments, type and data say',
-      ': id: 1.e.z\nevent: \u2028id: 1.e.z\nid: 1.e.z\ndata: id: 1.e.z\n\n',
-      ': id: 1.e.z\nevent: \u2028id: 1.e.z\nid: 1.e.z~s.aBcDeF-_\ndata: id: 1.e.z\n\n',
+      ': id: 1.e.z\nevent: \u2028id: 1.e.z\ndata: id: 1.e.z\nid: 1.e.z\n\n',
+      ': id: 1.e.z\nevent: \u2028id: 1.e.z\ndata: id: 1.e.z\nid: 1.e.z~s.aBcDeF-_\n\n',
     ],
   ])('has the mark of its client in its id, %s', (_title, before, after) => {
     expect(mark(before)).toBe(after);
@@ -146,7 +146,7 @@ describe('what has waited', () => {
 
   it("is as it was where its id is the app's own", () => {
     const backlog = open('disconnect', 100);
-    const own = 'id: 1.2.3\ndata: 1\n\n';
+    const own = 'data: 1\nid: 1.2.3\n\n';
     backlog.push({ frame: own, rooms: [] });
     expect(take(backlog)).toBe(own);
   });

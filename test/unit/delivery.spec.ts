@@ -62,7 +62,7 @@ describe('what goes wrong while an event is delivered', () => {
     get message(): never {
       throw new Error('cannot be read');
     },
-    parts: { beforeId: '', afterId: 'data: 1\n\n' },
+    body: 'data: 1\n',
     ...more,
   });
 
@@ -77,7 +77,7 @@ describe('what goes wrong while an event is delivered', () => {
         position,
         rooms,
         message: { type: 'n', data: position },
-        parts: { beforeId: 'event: n\n', afterId: `data: ${position}\n\n` },
+        body: `event: n\ndata: ${position}\n`,
       });
     return { delivery, a, b, next };
   }
