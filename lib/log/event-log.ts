@@ -38,10 +38,10 @@ export interface Head {
   /** The highest position given so far; of an empty log, one that no event will get. */
   readonly position: Position;
   /**
-   * Where the epoch began: its `position` before its first event. A last event ID with a lower position was never given out, so it is
-   * `unknown`. A log that leaves it out tells a client with such an ID that events are `trimmed`.
+   * Where the epoch began: its `position` before its first event. A last event ID with a lower position was never given out,
+   * so it is `unknown`. A log that leaves it out tells a client with such an ID that events are `trimmed`.
    */
-  readonly begin?: Position;
+  readonly begin?: Position | undefined;
 }
 
 /**

@@ -225,8 +225,8 @@ export class RedisEventLog implements EventLog {
 }
 
 function headOf(reply: unknown): Head {
-  const [epoch, position] = reply as [string, string];
-  return { epoch, position: Number(position) };
+  const [epoch, position, begin] = reply as [string, string, string];
+  return { epoch, position: Number(position), begin: Number(begin) };
 }
 
 /** 48 random bits: two lifetimes of a log never share a name. */

@@ -72,6 +72,16 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
       }),
     ],
     [
+      'a head that says where its epoch began names the position before its first event',
+      withLog(async (log) => {
+        const { begin, position } = await log.head();
+        if (begin === undefined) return;
+        assert.equal(begin, position);
+        await appendAll(log, 3, () => ['a']);
+        assert.equal((await log.head()).begin, position);
+      }),
+    ],
+    [
       'an event is in each of its rooms, with the position of the one before it there',
       withLog(async (log) => {
         const rooms = [['a'], ['a', 'b'], ['b'], ['c', 'a']];
