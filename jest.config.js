@@ -2,6 +2,8 @@ export default {
   testEnvironment: 'node',
   // Tests wait for what happens, however long it takes where the machine has other things to do.
   testTimeout: 30_000,
+  // Jest leaves one core idle, which is half of a small machine.
+  maxWorkers: '100%',
   roots: ['<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {

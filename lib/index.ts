@@ -35,11 +35,11 @@ export type { SseMap } from './connection/stream.options.js';
 export type { Serialize, SseMessage } from './wire/frame.js';
 
 // open streams
-export { SseConnection } from './connection/connection.js';
-export type { CloseReason } from './connection/connection.js';
+export { SseConnection } from './connection/sse-connection.js';
+export type { CloseReason } from './connection/close-reason.js';
 export type { HttpRequest } from './output/response.js';
-export { SseConnections } from './connection/connections.js';
-export type { ClosedConnection } from './connection/connections.js';
+export { SseConnections } from './connection/sse-connections.js';
+export type { ClosedConnection } from './connection/sse-connections.js';
 export type { Overflow } from './output/backlog.js';
 
 // who may read

@@ -42,7 +42,7 @@ function sidebar(): DefaultTheme.SidebarItem[] {
       text,
       items: names.map((name) => item(`guide/${name}`)).filter((found) => found !== undefined),
     })),
-    { text: 'Reference', items: [api(), item('features')].filter((found) => found !== undefined) },
+    { text: 'Reference', items: [api()].filter((found) => found !== undefined) },
     {
       text: 'How it is made',
       items: [item('architecture')].filter((found) => found !== undefined),
@@ -110,7 +110,6 @@ export default defineConfig({
     nav: [
       { text: 'Quick start', link: '/guide/quick-start' },
       { text: 'Guide', link: '/guide/concepts', activeMatch: '/guide/(?!quick-start)' },
-      { text: 'Features', link: '/features' },
       { text: 'API', link: '/api/', activeMatch: '/api/' },
       { text: 'Architecture', link: '/architecture', activeMatch: '/(architecture|decisions)' },
     ],

@@ -18,14 +18,14 @@ interface Bucket {
 const MAX_KEYS = 100_000;
 
 /**
- * Who may open one more connection on this process. Asking and taking the place are one synchronous step, so that no two
- * requests get the same last place.
+ * Who may open one more connection on this process. Asking and taking the slot are one synchronous step, so that no two
+ * requests get the same last slot.
  */
 export class Admission {
   private taken = 0;
-  /** Of each request that has a place. */
+  /** The key of each request that has a slot. */
   private readonly keys = new WeakMap<object, string>();
-  /** Requests that are in without a place. */
+  /** Requests that are in without a slot. */
   private readonly uncounted = new WeakSet();
   private readonly byKey = new Map<string, number>();
   /** The longest idle first. */
@@ -33,7 +33,7 @@ export class Admission {
 
   constructor(private readonly limits: LimitsOptions = {}) {}
 
-  /** Takes a place for the request, or says why there is none. */
+  /** Takes a slot for the request, or says why there is none. */
   enter(request: HttpRequest, now = performance.now()): Refusal | undefined {
     const { maxConnections = Infinity, maxPerKey = Infinity, connectRate } = this.limits;
     if (this.taken >= maxConnections) return { reason: 'process', waitMs: 0 };
@@ -53,12 +53,12 @@ export class Admission {
     return undefined;
   }
 
-  /** Lets a request in whatever the limits are, without a place. */
+  /** Lets a request in whatever the limits are, without a slot. */
   enterUncounted(request: HttpRequest): void {
     this.uncounted.add(request);
   }
 
-  /** Gives the place back. */
+  /** Gives the slot back. */
   leave(request: HttpRequest): void {
     if (this.uncounted.has(request)) return;
     this.taken--;

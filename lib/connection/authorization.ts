@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ForbiddenException, HttpException } from '@nestjs/common';
-import type { SseConnection } from './connection.js';
+import type { SseConnection } from './sse-connection.js';
 import { logError } from './connection-logger.js';
 
 /**
@@ -22,6 +22,12 @@ export type Authorize = (
  */
 export type Authorized = boolean | { readonly until?: Date | number };
 
+/** What is asked about: a stream that may be held or ended. */
+export interface AuthorizedStream extends SseConnection {
+  readonly opening: { hold(until: Promise<unknown>): void } | undefined;
+  revoke(): void;
+}
+
 interface Grant {
   readonly authorize: Authorize;
   readonly rooms: readonly string[];
@@ -40,7 +46,7 @@ export class Authorization {
   /** When it was asked last, as `performance.now()`. */
   askedAt = 0;
 
-  constructor(private readonly connection: SseConnection) {}
+  constructor(private readonly connection: AuthorizedStream) {}
 
   /**
    * Calls `granted`, at once where the answer is there at once, or `refused` with what says no, for which an open stream ends.
@@ -64,7 +70,7 @@ export class Authorization {
       forget();
       if (this.connection.state !== 'open') return refused(error);
       this.logTrouble(error);
-      this.connection.expel();
+      this.connection.revoke();
     };
     // What joins later does not put off the others.
     if (this.grants.size === 0) this.askedAt = performance.now();
@@ -72,7 +78,8 @@ export class Authorization {
     try {
       const answer = authorize(this.connection, rooms);
       if (isPromise(answer)) {
-        this.connection.beginAfter(answer.then(take).catch(fail));
+        const decided = answer.then(take).catch(fail);
+        this.connection.opening?.hold(decided);
       } else take(answer);
     } catch (error) {
       fail(error);
@@ -117,7 +124,7 @@ export class Authorization {
     if (!(leftMs > 0)) throw new ForbiddenException();
     if (!this.grants.has(grant)) return;
     const delayMs = leftMs - Math.random() * Math.min(JITTER.maxMs, JITTER.share * leftMs);
-    const timer = setTimeout(() => this.connection.expel(), Math.min(delayMs, MAX_DELAY_MS));
+    const timer = setTimeout(() => this.connection.revoke(), Math.min(delayMs, MAX_DELAY_MS));
     this.timers.set(grant, timer.unref());
   }
 

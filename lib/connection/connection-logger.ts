@@ -1,26 +1,27 @@
 import { Logger } from '@nestjs/common';
-import type { CloseReason, SseConnection } from './connection.js';
+import type { CloseReason } from './close-reason.js';
 import type { RefusalReason } from './diagnostics.js';
 import { describe } from '../ground/errors.js';
 import { addressOf, pathOf, type HttpRequest } from '../output/response.js';
 import { RareLine } from '../ground/warnings.js';
+import type { SseConnection } from './sse-connection.js';
 
 const logger = new Logger('Sse');
 
 /**
- * What the log tells of connections, as objects, for whoever reads logs by program: the beginning and the end of each at
- * `debug`, refusals at `warn`. Never a line per event. The query is left out: it may be a ticket.
+ * Structured log lines about connections: the beginning and the end of each at `debug`, refusals at
+ * `warn`. Never a line per event. The query is left out: it may be a ticket.
  */
-export class StreamLogs {
+export class ConnectionLogger {
   private readonly refusals = new RareLine();
   /** HTTP/2 does not tell the address of a client that has left. */
-  private readonly places = new WeakMap<SseConnection, ReturnType<typeof placeOf>>();
+  private readonly contexts = new WeakMap<SseConnection, ReturnType<typeof contextOf>>();
 
   opened(connection: SseConnection, connections: number): void {
     if (isDebugOff()) return;
-    const place = placeOf(connection);
-    this.places.set(connection, place);
-    logger.debug({ event: 'open', ...place, connections });
+    const context = contextOf(connection);
+    this.contexts.set(connection, context);
+    logger.debug({ event: 'open', ...context, connections });
   }
 
   closed(connection: SseConnection, reason: CloseReason, connections: number): void {
@@ -28,8 +29,8 @@ export class StreamLogs {
     const { openedAt = 0, sentEvents: events, sentBytes: bytes } = connection;
     const durationMs = Date.now() - openedAt;
     const facts = { reason, durationMs, events, bytes, connections };
-    const place = this.places.get(connection) ?? placeOf(connection);
-    logger.debug({ event: 'close', ...place, ...facts });
+    const context = this.contexts.get(connection) ?? contextOf(connection);
+    logger.debug({ event: 'close', ...context, ...facts });
   }
 
   /** `refused`: how many there were since the last line. `trouble`: what is wrong with the log that the stream needs. */
@@ -47,10 +48,10 @@ export class StreamLogs {
   }
 }
 
-/** The error itself, for whoever reports errors, and where it was. Never throws: the app's logger may. */
+/** Logs the error itself, which error trackers need, and its connection. Never throws, though the app's logger may. */
 export function logError(error: unknown, connection: SseConnection): void {
   try {
-    logger.error(error, { event: 'error', ...placeOf(connection) });
+    logger.error(error, { event: 'error', ...contextOf(connection) });
   } catch (loggerError) {
     process.emitWarning(`the logger has thrown: ${describe(loggerError)}`, { type: 'Sse' });
   }
@@ -61,6 +62,6 @@ function isDebugOff(): boolean {
   return Logger.isLevelEnabled('fatal') && !Logger.isLevelEnabled('debug');
 }
 
-function placeOf({ id, request }: SseConnection) {
+function contextOf({ id, request }: SseConnection) {
   return { connection: id, route: pathOf(request), remote: addressOf(request) };
 }

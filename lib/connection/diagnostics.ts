@@ -1,7 +1,8 @@
 import { channelOf } from '../ground/channels.js';
 import type { HttpRequest } from '../output/response.js';
-import type { CloseReason, SseConnection } from './connection.js';
-import type { SseConnections } from './connections.js';
+import type { CloseReason } from './close-reason.js';
+import type { SseConnection } from './sse-connection.js';
+import type { SseConnections } from './sse-connections.js';
 
 /**
  * Why a connection was not opened: the limit that it met, `shutdown` while the app ends its streams, `log` while the log that its stream

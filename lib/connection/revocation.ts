@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
-import type { SseConnection } from './connection.js';
 import { describe, SseError, SseOptionsError } from '../ground/errors.js';
 import { RareLine } from '../ground/warnings.js';
+import type { SseConnection } from './sse-connection.js';
 
 /** What the `data` of a connection has to have. */
 type Facts = Readonly<Record<string, string | number | boolean>>;

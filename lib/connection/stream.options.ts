@@ -1,9 +1,11 @@
 import type { RequestMethod } from '@nestjs/common';
+import { SseOptionsError } from '../ground/errors.js';
 import * as rules from '../options/rules.js';
 import type { RetryRange } from '../options/retry.js';
 import type { Overflow } from '../output/backlog.js';
+import { isEventStreamType } from '../output/stream-headers.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
-import type { SseConnection } from './connection.js';
+import type { SseConnection } from './sse-connection.js';
 
 /**
  * The comments that keep an idle connection open.
@@ -74,8 +76,8 @@ export interface StreamOptions {
    */
   retry?: number | RetryRange | false;
   /**
-   * Further response headers; they win over the library's own and the app's, except for what frames the body. A `Content-Type` counts
-   * if it is `text/event-stream`, with a `charset` or without.
+   * Further response headers. They win over the library's own and the app's. `Content-Type` may add a `charset` to `text/event-stream`.
+   * Another type, and headers that frame the body (`Content-Length`, `Transfer-Encoding`), are refused at start-up.
    */
   headers?: Record<string, string>;
   /** Text for data that is neither text nor bytes, in place of JSON. A hub's events keep the hub's own. */
@@ -136,11 +138,27 @@ export interface SseStreamOptions extends StreamOptions {
   negotiate?: boolean;
 }
 
+/** Headers that say how the body is sent, which is not the app's to choose. */
+const FRAMING = ['content-length', 'transfer-encoding'];
+
+function streamHeaders(path: string, headers: unknown): void {
+  rules.recordOf(rules.anyText)(path, headers);
+  for (const [name, value] of Object.entries((headers ?? {}) as Record<string, string>)) {
+    const option = `${path}.${name}`;
+    if (FRAMING.includes(name.toLowerCase())) {
+      throw new SseOptionsError(option, 'no such header: a stream ends when it ends', value);
+    }
+    if (name.toLowerCase() === 'content-type' && !isEventStreamType(value)) {
+      throw new SseOptionsError(option, 'text/event-stream, with a charset or without', value);
+    }
+  }
+}
+
 /** Those that a module sets for all streams, too. */
 export const STREAM_RULES = {
   keepAlive: rules.orFalse(rules.object({ intervalMs: rules.durationMs })),
   retry: rules.orFalse(rules.durationMsOrRange),
-  headers: rules.recordOf(rules.anyText),
+  headers: streamHeaders,
   serialize: rules.aFunction,
   onError: rules.aFunction,
   onComplete: rules.oneOf('end', 'close'),

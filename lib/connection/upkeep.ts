@@ -1,5 +1,5 @@
-/** How it stands with a connection. Times are as `performance.now()`. */
-export interface Standing {
+/** The state of a connection that its upkeep depends on. Times are as `performance.now()`. */
+export interface ConnectionStatus {
   readonly isOpen: boolean;
   /** When the last write or drain was. */
   readonly activeAt: number;
@@ -14,14 +14,16 @@ export interface Standing {
 }
 
 /**
- * `stall`: the client took nothing for too long. `duration`: it was open for long enough. `ask`: whether it may still be read, and if
- * so keep it alive. `unanswered`: that was asked, and nobody answered.
+ * - `stall`: the client took nothing for too long.
+ * - `duration`: the stream was open for long enough.
+ * - `ask`: ask whether the client may still read, and if so keep the stream alive.
+ * - `unanswered`: that was asked, and nobody answered.
  */
 export type Task = 'stall' | 'duration' | 'keep-alive' | 'ask' | 'unanswered';
 
 export interface Due {
   readonly task: Task | undefined;
-  /** When to look again, if the connection stands as it does. */
+  /** When to check again, if nothing changes until then. */
   readonly next: number;
 }
 
@@ -29,7 +31,7 @@ export interface Due {
 export const ASK_AGAIN_MS = 15_000;
 
 /** What has to be done for a connection now. Ends go first. */
-export function whatIsDue(standing: Standing, now: number): Due {
+export function whatIsDue(standing: ConnectionStatus, now: number): Due {
   const { isOpen, blockedAt, endsAt, stallTimeoutMs = Infinity, authorization } = standing;
   const stallsAt = blockedAt === undefined ? Infinity : blockedAt + stallTimeoutMs;
   if (now >= stallsAt) return { task: 'stall', next: Infinity };
@@ -43,11 +45,14 @@ export function whatIsDue(standing: Standing, now: number): Due {
 }
 
 /** A client that takes nothing gets no keep-alive. */
-function keepAliveAt({ activeAt, blockedAt, keepAliveMs = Infinity }: Standing, now: number) {
+function keepAliveAt(
+  { activeAt, blockedAt, keepAliveMs = Infinity }: ConnectionStatus,
+  now: number,
+) {
   return (blockedAt === undefined ? activeAt : now) + keepAliveMs;
 }
 
-function keepingAlive(standing: Standing, now: number): Due {
+function keepingAlive(standing: ConnectionStatus, now: number): Due {
   const dueAt = keepAliveAt(standing, now);
   if (now < dueAt) return { task: undefined, next: dueAt };
   return { task: 'keep-alive', next: now + (standing.keepAliveMs ?? Infinity) };
@@ -55,8 +60,8 @@ function keepingAlive(standing: Standing, now: number): Due {
 
 /** It is asked at each interval, also while events come, and before a keep-alive: that would tell where the stream stands. */
 function asking(
-  standing: Standing,
-  { askedAt, isAsking }: NonNullable<Standing['authorization']>,
+  standing: ConnectionStatus,
+  { askedAt, isAsking }: NonNullable<ConnectionStatus['authorization']>,
   now: number,
 ): Due {
   const { keepAliveMs = ASK_AGAIN_MS } = standing;

@@ -1,10 +1,8 @@
 import { Logger, type InjectionToken } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
-import {
-  currentConnection,
-  type CloseReason,
-  type SseConnection,
-} from '../connection/connection.js';
+import type { CloseReason } from '../connection/close-reason.js';
+import type { SseConnection } from '../connection/sse-connection.js';
+import { currentConnection, streamOf, type Stream } from '../connection/stream.js';
 import { formatCursor } from '../wire/cursor.js';
 import { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
@@ -103,6 +101,7 @@ export class Broadcaster<Events extends object = EventMap> {
 
   /** @internal Up to here every live reader has got everything. */
   get delivered(): Head {
+    // mutant: keep-alive cursor from a fresh head read
     return this.delivery.head;
   }
 
@@ -190,20 +189,23 @@ export class Broadcaster<Events extends object = EventMap> {
   ): Observable<SseEvent<Events>> {
     const list = roomList(rooms);
     checkHubStreamOptions('stream()', options);
+    const { connection: named } = options;
+    const given = named === undefined || named === false ? undefined : streamOf(named);
     return new Observable((subscriber) => {
       if (this.isClosed) throw new SseClosedError('the hub');
-      const join = (reads: SseConnection | undefined): void => {
+      const join = (reads: Stream | undefined): void => {
         if (subscriber.closed) return;
         this.checkPlaces(list, reads);
         const reader = new Reader(this, list, options, subscriber, reads);
         // In the room before anything is read: what is published meanwhile waits.
+        // mutant: listener attached after history
         this.delivery.join(reader);
         subscriber.add(reader);
         reader.start();
       };
-      const { connection = currentConnection.getStore() } = options;
-      if (connection === false) return join(undefined);
-      if (options.connection) endWith(options.connection, subscriber);
+      if (named === false) return join(undefined);
+      if (given !== undefined) endWith(given, subscriber);
+      const connection = given ?? currentConnection.getStore();
       const { authorize = this.options.authorize } = options;
       if (authorize === undefined) return join(connection);
       if (connection === undefined) {
@@ -227,7 +229,7 @@ export class Broadcaster<Events extends object = EventMap> {
     });
   }
 
-  private checkPlaces(rooms: readonly string[], connection: SseConnection | undefined): void {
+  private checkPlaces(rooms: readonly string[], connection: Stream | undefined): void {
     const { maxPerRoom = Infinity, maxRoomsPerConnection = Infinity } = this.limits;
     const count = (connection?.cursor.roomCount ?? 0) + rooms.length;
     if (count > maxRoomsPerConnection) {

@@ -85,6 +85,7 @@ export class Delivery<Events extends object> implements LogFollower {
     const published = guarded(() => new HubEvent(next));
     // It has its place in the log all the same, so who reads its rooms is told of what does not come.
     if (published === undefined) return this.lost({ rooms: next.rooms, reason: 'unknown' });
+    // mutant: an event of two rooms is delivered twice
     for (const reader of readers) guarded(() => reader.deliver(published));
   }
 

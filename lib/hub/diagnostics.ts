@@ -1,4 +1,4 @@
-import type { SseConnection } from '../connection/connection.js';
+import type { SseConnection } from '../connection/sse-connection.js';
 import type { ConnectionDiagnostics } from '../connection/diagnostics.js';
 import { channelOf } from '../ground/channels.js';
 import type { LogDiagnostics } from '../log/diagnostics.js';

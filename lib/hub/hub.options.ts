@@ -1,5 +1,5 @@
 import type { Authorize } from '../connection/authorization.js';
-import type { SseConnection } from '../connection/connection.js';
+import type { SseConnection } from '../connection/sse-connection.js';
 import type { EventType, SseEvent } from '../log/event.js';
 import { checkHistory, type HistoryOptions } from '../log/history.options.js';
 import type { EventLogFactory } from '../log/event-log.js';

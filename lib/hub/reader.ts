@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
 import type { CursorSource } from '../connection/client-cursor.js';
-import type { SseConnection } from '../connection/connection.js';
+import type { Stream } from '../connection/stream.js';
 import { parseCursors, type Position, type Stand } from '../wire/cursor.js';
 import { diagnostics } from './diagnostics.js';
 import { SseError, SseOptionsError } from '../ground/errors.js';
@@ -61,7 +61,7 @@ export class Reader<Events extends object> implements CursorSource {
     private readonly options: HubStreamOptions<Events>,
     private readonly subscriber: Subscriber<SseEvent<Events>>,
     /** Absent where a stream is read by something else than a connection, such as a WebSocket gateway. */
-    readonly connection: SseConnection | undefined,
+    readonly connection: Stream | undefined,
   ) {
     const { types, until } = options;
     this.types = types && new Set<string>([...types, ...(until ?? [])]);
@@ -80,6 +80,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.connection && unusedByHubs !== undefined) {
       warnOfUnusedOption(unusedByHubs, pathOf(this.connection.request));
     }
+    // mutant: a new client of a finished job waits
     const mayBeOver = this.until !== undefined && this.hub.keepsHistory;
     if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
       const { position } = this.hub.delivered;
@@ -91,7 +92,7 @@ export class Reader<Events extends object> implements CursorSource {
     const caughtUp = this.catchUp(cursor).catch((error: unknown) => this.subscriber.error(error));
     // A client that needs a log which is away is refused, and comes back.
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
-    this.connection?.beginAfter(Promise.race([caughtUp, held]));
+    this.connection?.opening?.hold(Promise.race([caughtUp, held]));
   }
 
   /** With the subscription it serves. */
@@ -106,6 +107,7 @@ export class Reader<Events extends object> implements CursorSource {
       if (event.position === undefined || event.position > this.after) this.pass(event);
       return;
     }
+    // mutant: live events are not held while missed ones are replayed
     this.waiting.push(event);
     this.waitingBytes += event.frame.length;
     const { maxBufferedBytes } = this.connection?.settings ?? SSE_DEFAULTS.backpressure;
@@ -131,6 +133,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.epoch === delivered.epoch && this.after >= delivered.position) return;
     // No cursor of the new log before the client knows that it lost the old one.
     this.pipeline = new Pipeline();
+    // mutant: another log is not noticed
     this.begunAnewAt = delivered;
     if (this.waiting !== undefined) this.collect();
     this.lost({ rooms: this.rooms, reason: 'epoch' });
@@ -167,6 +170,7 @@ export class Reader<Events extends object> implements CursorSource {
   get stand(): Stand | undefined {
     if (!this.hub.keepsHistory || this.options.lastEventId === false) return undefined;
     const { epoch } = this;
+    // mutant: cursor passes what an operator holds back
     const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;
     const { left } = this.pipeline;
     const delivered = epoch === this.hub.delivered.epoch ? this.hub.delivered.position : 0;
@@ -243,7 +247,7 @@ export class Reader<Events extends object> implements CursorSource {
     const { snapshot } = this.options;
     if (snapshot === undefined) return;
     // It may refuse with its own status, as long as it does not take its time.
-    void this.connection?.patience().then(this.stopHolding);
+    void this.connection?.opening?.patience().then(this.stopHolding);
     const messages: unknown = await this.context.runInAsyncScope(() =>
       snapshot(reason, [...rooms]),
     );
@@ -287,7 +291,7 @@ export class Reader<Events extends object> implements CursorSource {
       const isFull = (n + 1) % REPLAY_SLICE.items === 0 || n + 1 === items.length;
       // It rejects when the connection has ended, and then so has this subscription.
       if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
-        await connection?.room().catch(() => {});
+        await connection?.writable().catch(() => {});
     }
   }
 
@@ -307,7 +311,8 @@ export class Reader<Events extends object> implements CursorSource {
     }
     this.waiting = undefined;
     if (this.subscriber.closed) return;
-    this.connection?.tellCursor();
+    this.connection?.sendCursor();
+    // mutant: a client that has read the last event waits
     if (await this.isOver()) this.subscriber.complete();
   }
 
@@ -323,6 +328,7 @@ export class Reader<Events extends object> implements CursorSource {
     return this.context.runInAsyncScope(() =>
       rooms
         .flatMap(({ entries }) => entries.slice(-1))
+        // mutant: an end that has not arrived yet ends the stream
         .filter(({ event }) => event.position <= passed && this.isLast(event.message))
         .some(({ event }) => this.passesFilter(this.hub.delivery.eventOf(event))),
     );
@@ -359,6 +365,7 @@ export class Reader<Events extends object> implements CursorSource {
       if (hubEvent.position !== undefined) this.pipeline.enter(hubEvent);
       this.subscriber.next(hubEvent as PublishedEvent as SseEvent<Events>);
     }
+    // mutant: a replay goes on after the last event
     if (this.isLast(hubEvent)) this.subscriber.complete();
   }
 
@@ -366,7 +373,7 @@ export class Reader<Events extends object> implements CursorSource {
     const { connection } = this;
     diagnostics.gap.publish({ connection, ...gap });
     if (connection === undefined) this.tell({ type: 'sse-gap', data: gap });
-    else if (connection.state !== 'closed') connection.tellOwn('sse-gap', gap);
+    else if (connection.state !== 'closed') connection.sendControl('sse-gap', gap);
   }
 
   /** To the client directly: the handler's operators are for events. */
@@ -374,7 +381,7 @@ export class Reader<Events extends object> implements CursorSource {
     if (this.connection === undefined) {
       this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent as SseEvent<Events>);
     } else if (this.connection.state !== 'closed') {
-      this.connection.tell(message);
+      this.connection.writeAlways(message);
     }
   }
 }

@@ -14,7 +14,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { map } from 'rxjs';
-import type { SseConnection } from '../connection/connection.js';
+import type { SseConnection } from '../connection/sse-connection.js';
 import { Connection, SseStream } from '../nest/sse.decorators.js';
 import { SSE_UNCOUNTED } from '../nest/sse.interceptor.js';
 import { AllowedHostsGuard } from './allowed-hosts.guard.js';

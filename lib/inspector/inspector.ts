@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { defer, finalize, shareReplay, type Observable } from 'rxjs';
 import type { Broadcaster } from '../hub/broadcaster.js';
-import type { SseConnection } from '../connection/connection.js';
-import { SseConnections } from '../connection/connections.js';
+import type { Registry } from '../connection/registry.js';
+import { SseConnections } from '../connection/sse-connections.js';
+import type { SseConnection } from '../connection/sse-connection.js';
+import type { Stream } from '../connection/stream.js';
 import { Hubs } from '../hub/hubs.js';
 import { poll } from '../nest/poll.js';
 import { addressOf, pathOf } from '../output/response.js';
@@ -34,7 +36,7 @@ export class Inspector {
   private lookedUpTo = 0;
 
   constructor(
-    private readonly connections: SseConnections,
+    @Inject(SseConnections) private readonly connections: Registry,
     private readonly hubs: Hubs,
   ) {}
 
@@ -113,7 +115,7 @@ export class Inspector {
     };
   }
 
-  private inspect(connection: SseConnection, eventsPerSecond: number): InspectedConnection {
+  private inspect(connection: Stream, eventsPerSecond: number): InspectedConnection {
     const { request, id, sentEvents, sentBytes, bufferedBytes, droppedEvents, isBlocked } =
       connection;
     const { rooms } = connection.cursor;

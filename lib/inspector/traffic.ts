@@ -1,4 +1,4 @@
-import type { SseConnection } from '../connection/connection.js';
+import type { SseConnection } from '../connection/sse-connection.js';
 import { describe } from '../ground/errors.js';
 import { listen, type DiagnosticsListeners } from '../hub/listen.js';
 import { addressOf } from '../output/response.js';

@@ -83,6 +83,7 @@ export async function readMissed(
     else missed.push(...upTo(barrier, entries));
   }
   const withGap = [...trimmed, ...overflow];
+  // mutant: the rest of a room with a gap is left out
   if (rest && withGap.length > 0) {
     missed.push(...(await readRest(rest, head, withGap, after, leftOf(cap, inOrder(missed)))));
   }
@@ -106,6 +107,7 @@ async function readRest(
   cap: ReadCap,
 ): Promise<RoomEntry['event'][]> {
   if (cap.events <= 0 || cap.bytes <= 0) return NOTHING;
+  // mutant: the rest of a room with a gap is the oldest
   const range = { after, maxEvents: cap.events, maxBytes: cap.bytes, newest: true };
   const read = await reads.read(rooms, range);
   if (read.epoch !== epoch) return NOTHING;
@@ -146,6 +148,7 @@ export async function readRewind(
 
 /** What is newer comes live. */
 function upTo(barrier: Position, entries: readonly RoomEntry[]): RoomEntry['event'][] {
+  // mutant: no barrier
   return entries.map(({ event }) => event).filter(({ position }) => position <= barrier);
 }
 

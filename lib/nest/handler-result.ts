@@ -1,5 +1,5 @@
 import { isObservable, Observable } from 'rxjs';
-import type { SseConnection } from '../connection/connection.js';
+import type { Stream } from '../connection/stream.js';
 import { preview, SseNotStreamableError } from '../ground/errors.js';
 
 /**
@@ -17,7 +17,7 @@ export function isSource(value: unknown): value is SseSource {
 }
 
 /** @throws SseNotStreamableError */
-export function toObservable(source: unknown, connection: SseConnection): Observable<unknown> {
+export function toObservable(source: unknown, connection: Stream): Observable<unknown> {
   if (isObservable(source)) return source;
   if (isAsyncIterable(source)) return pulled(source, connection);
   throw new SseNotStreamableError(
@@ -34,21 +34,23 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
 }
 
 /** Asks for the next value only while the connection has room for it. */
-function pulled(iterable: AsyncIterable<unknown>, connection: SseConnection): Observable<unknown> {
+function pulled(iterable: AsyncIterable<unknown>, connection: Stream): Observable<unknown> {
   return new Observable((subscriber) => {
     const iterator = iterable[Symbol.asyncIterator]();
     const pull = async (): Promise<void> => {
       let until = performance.now() + PULL_SLICE.ms;
       let asked: Promise<IteratorResult<unknown>> | undefined = Promise.resolve(iterator.next());
       // A handler that looks something up before its first value may find that it has to refuse.
-      connection.beginAfter(Promise.race([asked.catch(() => {}), connection.patience()]));
+      const first = asked.catch(() => {});
+      const { opening } = connection;
+      opening?.hold(Promise.race([first, opening.patience()]));
       while (!subscriber.closed) {
         const { done, value } = await (asked ?? iterator.next());
         asked = undefined;
         if (done === true) return;
         subscriber.next(value);
         if (performance.now() < until && connection.bufferedBytes < PULL_SLICE.bytes) continue;
-        await connection.room();
+        await connection.writable();
         until = performance.now() + PULL_SLICE.ms;
       }
     };

@@ -12,6 +12,11 @@ export function runHandlerWith(response: object, runner: HandlerRunner): void {
   runners.set(response, runner);
 }
 
+/** Whether the handler that is called next with `response` is run for a stream. */
+export function isTakenOver(response: object): boolean {
+  return runners.has(response);
+}
+
 /** Where `@Connection()` leaves the indexes of its parameters. */
 const CONNECTION_PARAMETERS = 'nestjs-eventstream:connection-parameters';
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { SseConnections } from '../connection/connections.js';
+import { Registry } from '../connection/registry.js';
 import { Hubs } from '../hub/hubs.js';
 
 /**
@@ -27,7 +27,7 @@ export type SseHealthResult<Key extends string = 'sse'> = Record<
 export class SseHealth {
   constructor(
     private readonly hubs: Hubs,
-    private readonly connections: SseConnections,
+    private readonly connections: Registry,
   ) {}
 
   /** `down` with what is wrong, for the first hub that has trouble, or while the app ends its streams. Never rejects. */

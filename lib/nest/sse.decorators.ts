@@ -16,12 +16,13 @@ import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { getBroadcasterToken } from '../hub/broadcaster.js';
 import { SSE_MAP } from './message.js';
 import type { SseMap } from '../connection/stream.options.js';
+import { SseNotStreamableError } from '../ground/errors.js';
 import { LateErrors } from '../output/late-answers.js';
-import { markConnectionParameter, wrapHandler } from './handler-takeover.js';
+import { isTakenOver, markConnectionParameter, wrapHandler } from './handler-takeover.js';
 import { lastEventIdOf, type HttpRequest } from '../output/response.js';
 import type { SseSource } from './handler-result.js';
 import { SSE_STREAM } from './route-interceptors.js';
-import { connectionOf, SseInterceptor } from './sse.interceptor.js';
+import { SseInterceptor } from './sse.interceptor.js';
 import { checkStreamOptions, type SseStreamOptions } from '../connection/stream.options.js';
 
 /** What a handler may return: with `negotiate` anything. */
@@ -73,9 +74,12 @@ export function LastEventId(...pipes: ParameterPipe[]): ParameterDecorator {
   return LastEventIdParameter(undefined, ...pipes);
 }
 
-/** Only looks whether there is one: the handler gets it past the pipes. */
+/** Only checks that there is a connection: the handler gets it past the pipes. */
 const ConnectionParameter = createParamDecorator((_data: undefined, context: ExecutionContext) => {
-  connectionOf(context.switchToHttp().getRequest<object>());
+  if (isTakenOver(context.switchToHttp().getResponse<object>())) return;
+  throw new SseNotStreamableError(
+    'there is no connection here; use @Connection() only in a handler of @SseStream()',
+  );
 });
 
 /**

@@ -12,10 +12,10 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { finalize, of, tap, type Observable } from 'rxjs';
-import { currentConnection, SseConnection } from '../connection/connection.js';
+import { of, type Observable } from 'rxjs';
+import { currentConnection, Stream } from '../connection/stream.js';
 import { drawRetry } from '../options/retry.js';
-import { SseConnections } from '../connection/connections.js';
+import { Registry } from '../connection/registry.js';
 import type { RefusalReason } from '../connection/diagnostics.js';
 import {
   describe,
@@ -44,22 +44,13 @@ import type { SseStreamOptions } from '../connection/stream.options.js';
 import { streamSettings, type StreamSettings } from '../connection/stream-settings.js';
 import { warnOfLongKeepAlive } from '../ground/warnings.js';
 
-/** On a handler whose streams take no place: who looks what is wrong has to get in when all places are taken. */
+/**
+ * Marks a handler whose streams take no slot. An operator diagnosing an overload must get in even when every slot is taken.
+ */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
 
 /** How much of a header is shown. */
 const MAX_SHOWN = 200;
-
-const connectionsOfRequests = new WeakMap<object, SseConnection>();
-
-/** @throws SseNotStreamableError for a request that no `@SseStream()` handler answers */
-export function connectionOf(request: object): SseConnection {
-  const connection = connectionsOfRequests.get(request);
-  if (connection !== undefined) return connection;
-  throw new SseNotStreamableError(
-    'there is no connection here; use @Connection() only in a handler of @SseStream()',
-  );
-}
 
 /** From the handler's result to a connection. */
 @Injectable()
@@ -68,14 +59,14 @@ export class SseInterceptor implements NestInterceptor {
   /** Of handlers whose values a `ClassSerializerInterceptor` makes plain: when it can. */
   private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
 
-  private readonly connections: SseConnections;
+  private readonly connections: Registry;
   private readonly options: SseModuleOptions;
   private readonly routes: RouteInterceptors;
 
   /** Nest makes it when the app starts. Its own message for what is missing does not name the module to import. */
   constructor(
     private readonly adapterHost: HttpAdapterHost,
-    @Optional() connections?: SseConnections,
+    @Optional() connections?: Registry,
     @Optional() @Inject(SSE_OPTIONS) options?: SseModuleOptions,
     @Optional() routes?: RouteInterceptors,
   ) {
@@ -115,15 +106,10 @@ export class SseInterceptor implements NestInterceptor {
       this.refuse(refusal.reason, request, response, settings, refusal.waitMs);
       return of(undefined);
     }
-    const connection = new SseConnection(request, response, settings, this.connections);
-    this.connections.add(connection);
-    connectionsOfRequests.set(request, connection);
-    runHandlerWith(platformResponse, (call) => this.run(call, connection, response, settings));
-    // The call is over when the stream has begun. If it is over before, somebody else answers.
-    return next.handle().pipe(
-      tap({ complete: () => refuseUnlessBegun(connection) }),
-      finalize(() => connection.abandon()),
-    );
+    const stream = new Stream(request, response, settings, this.connections);
+    this.connections.add(stream);
+    runHandlerWith(platformResponse, (call) => this.run(call, stream, response));
+    return stream.opening?.during(next.handle()) ?? of(undefined);
   }
 
   private refusalOf(request: HttpRequest, handler: object) {
@@ -162,31 +148,31 @@ export class SseInterceptor implements NestInterceptor {
     return all;
   }
 
-  /** Within the connection's context, so that what the handler calls and subscribes to can find it. */
+  /** Within the stream's context, so that what the handler calls and subscribes to can find it. */
   private run(
-    call: (connection: SseConnection) => unknown,
-    connection: SseConnection,
+    call: (connection: Stream) => unknown,
+    stream: Stream,
     response: StreamResponse,
-    settings: StreamSettings,
   ): Promise<void> {
-    return currentConnection.run(connection, async () => {
+    const { settings, request } = stream;
+    return currentConnection.run(stream, async () => {
       try {
         await this.ready.get(settings);
-        const result = await call(connection);
-        if (connection.state === 'closed') return;
-        if (this.answersInstead(result, connection.request, response, settings))
-          return connection.abandon();
-        const source = toObservable(result, connection);
-        if (response.isHead) connection.close('complete');
-        else await writeStream(source, connection);
+        const result = await call(stream);
+        if (stream.state === 'closed') return;
+        if (this.answersInstead(result, request, response, settings))
+          return stream.opening?.abandon();
+        const source = toObservable(result, stream);
+        if (response.isHead) stream.close('complete');
+        else await writeStream(source, stream);
       } catch (error) {
         // The handler has sent something itself, and then failed.
-        if (connection.openedAt !== undefined) return failLate(toHttpError(error), connection);
+        if (stream.openedAt !== undefined) return failLate(toHttpError(error), stream);
         const reason = reasonOf(error);
         if (reason === undefined) throw toHttpError(error);
-        connection.abandon();
+        stream.opening?.abandon();
         const trouble = reason === 'log' ? describe(error) : undefined;
-        this.refuse(reason, connection.request, response, settings, 0, trouble);
+        this.refuse(reason, request, response, settings, 0, trouble);
       }
     });
   }
@@ -242,14 +228,6 @@ function requireAccepted({ headers: { accept } }: HttpRequest): void {
   if (acceptsEventStream(accept)) return;
   throw new NotAcceptableException(
     `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" does not allow`,
-  );
-}
-
-/** Nest does not answer for a handler of ours, so what another interceptor answers in its place would never be sent. */
-function refuseUnlessBegun({ state }: SseConnection): void {
-  if (state !== 'opening') return;
-  throw new SseNotStreamableError(
-    'an interceptor answered in place of the handler; throw there, or let it call the handler',
   );
 }
 

@@ -9,7 +9,8 @@ import {
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { Broadcaster, getBroadcasterToken } from '../hub/broadcaster.js';
-import { SseConnections } from '../connection/connections.js';
+import { Registry } from '../connection/registry.js';
+import { SseConnections } from '../connection/sse-connections.js';
 import { SseOptionsError } from '../ground/errors.js';
 import { SseHealth } from './health.js';
 import { SseInterceptor } from './sse.interceptor.js';
@@ -42,7 +43,8 @@ class SseFeatureModule {}
  */
 @Module({
   providers: [
-    SseConnections,
+    Registry,
+    { provide: SseConnections, useExisting: Registry },
     SseHealth,
     Hubs,
     RouteInterceptors,
@@ -61,14 +63,14 @@ class SseFeatureModule {}
         hubs.open(DEFAULT_HUB, { authorize }),
     },
   ],
-  exports: [SseConnections, SseHealth, Broadcaster, Hubs, RouteInterceptors, SSE_OPTIONS],
+  exports: [SseConnections, Registry, SseHealth, Broadcaster, Hubs, RouteInterceptors, SSE_OPTIONS],
 })
 export class SseModule
   extends ConfigurableModuleClass
   implements OnModuleInit, BeforeApplicationShutdown
 {
   constructor(
-    private readonly connections: SseConnections,
+    private readonly connections: Registry,
     private readonly hubs: Hubs,
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
     broadcaster: Broadcaster,

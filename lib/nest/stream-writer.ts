@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { Subscriber, type Observable } from 'rxjs';
-import type { SseConnection } from '../connection/connection.js';
+import type { Stream } from '../connection/stream.js';
 import { diagnostics } from '../connection/diagnostics.js';
 import { HubEvent } from '../log/event.js';
 import type { SseMessage } from '../wire/frame.js';
@@ -11,49 +11,28 @@ import { pathOf } from '../output/response.js';
 import { warnOfFrozenEvent, warnOfReservedType } from '../ground/warnings.js';
 
 /**
- * Writes what a source emits to a connection. Resolves when the stream has begun: with the first message, or without one
- * in the next turn of the event loop, or when what may still refuse it is done. An error before that rejects, so that an exception filter
- * answers; a later one is told in the stream and ends it.
+ * Writes what a source emits to a stream. Resolves when the stream has begun or ended. An error before that rejects,
+ * so that an exception filter answers; a later one is told in the stream and ends it.
  */
-export function writeStream(source: Observable<unknown>, connection: SseConnection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const writer = new StreamWriter(connection, reject);
-    connection.onBegun(resolve);
-    connection.onEnd(writer);
-    source.subscribe(writer);
-    if (connection.settings.holdsOpening) connection.beginAfter(connection.patience());
-    const begin = (): void => {
-      const awaited = connection.takeAwaited();
-      if (awaited === undefined) writer.begin();
-      // A turn later, so that the source hears of an error before.
-      else void awaited.then(() => setImmediate(begin));
-    };
-    setImmediate(begin);
-  });
+export function writeStream(source: Observable<unknown>, stream: Stream): Promise<void> {
+  const { opening, settings } = stream;
+  const writer = new StreamWriter(stream);
+  stream.onEnd(writer);
+  source.subscribe(writer);
+  if (settings.holdsOpening) opening?.hold(opening.patience());
+  opening?.beginInTurn();
+  return opening?.settled ?? Promise.resolve();
 }
 
-/** What stays for as long as the stream is open, so it holds no more than it needs. */
+/** Stays for as long as the stream is open, so it holds no more than it needs. */
 class StreamWriter extends Subscriber<unknown> {
-  constructor(
-    private readonly connection: SseConnection,
-    private reject: ((error: unknown) => void) | undefined,
-  ) {
+  constructor(private readonly stream: Stream) {
     super();
-  }
-
-  /** The source has had its chance to fail or to emit before the headers go out. */
-  begin(): void {
-    try {
-      this.connection.open();
-    } catch (error) {
-      this.fail(error);
-    }
-    this.reject = undefined;
   }
 
   protected override _next(value: unknown): void {
     try {
-      this.connection.write(messageOf(value, this.connection));
+      this.stream.write(messageOf(value, this.stream));
     } catch (error) {
       this.fail(error);
     }
@@ -65,31 +44,28 @@ class StreamWriter extends Subscriber<unknown> {
 
   protected override _complete(): void {
     try {
-      complete(this.connection);
+      complete(this.stream);
     } catch (error) {
       this.fail(error);
     }
   }
 
   private fail(error: unknown): void {
-    const { connection, reject } = this;
-    if (connection.state !== 'opening') return failLate(error, connection);
-    // In this order: the end of the connection resolves.
-    reject?.(error);
-    connection.abandon();
+    const { stream } = this;
+    if (stream.opening?.refuse(error) !== true) failLate(error, stream);
   }
 }
 
-function messageOf(value: unknown, { settings }: SseConnection): SseMessage {
+function messageOf(value: unknown, { settings }: Stream): SseMessage {
   if (value instanceof HubEvent) return value;
   const message = toMessage(value, settings.map);
   warnOfReservedType(message.type);
   return message;
 }
 
-function complete(connection: SseConnection): void {
+function complete(connection: Stream): void {
   if (connection.settings.onComplete === 'close') {
-    connection.tellEnd('sse-end', { reason: 'complete' }, END_ID);
+    connection.sendLast('sse-end', { reason: 'complete' }, END_ID);
   }
   connection.close('complete');
 }
@@ -98,30 +74,30 @@ function complete(connection: SseConnection): void {
 const FINAL = new Set([400, 401, 403, 404, 410]);
 
 /** Tells an error in the stream, and ends it. After a final status browsers stay away, as they would from the status itself. */
-export function failLate(error: unknown, connection: SseConnection): void {
+export function failLate(error: unknown, connection: Stream): void {
   if (connection.state === 'closed') return;
   diagnostics.error.publish({ error, connection, broadcaster: undefined });
   if (connection.cursor.roomCount > 0) warnOfFrozenEvent(error, pathOf(connection.request));
   try {
-    tellError(error, connection);
+    sendError(error, connection);
   } catch (hookError) {
     logError(hookError, connection);
   }
   const isFinal = error instanceof HttpException && FINAL.has(error.getStatus());
   if (isFinal && connection.state === 'open') {
-    connection.tellEnd('sse-end', { reason: 'error' }, END_ID);
+    connection.sendLast('sse-end', { reason: 'error' }, END_ID);
   }
   connection.close('error');
 }
 
-function tellError(error: unknown, connection: SseConnection): void {
+function sendError(error: unknown, connection: Stream): void {
   const { onError } = connection.settings;
   if (onError === undefined) {
     logError(error, connection);
-    return connection.tellEnd('sse-error', errorBody(error));
+    return connection.sendLast('sse-error', errorBody(error));
   }
   const message = onError(error, connection);
-  if (message) connection.tell(message, true);
+  if (message) connection.writeLast(message);
 }
 
 /** What the client would have got as a response; for anything but an `HttpException`, nothing that could be a secret. */

@@ -147,9 +147,13 @@ export class StreamResponse implements ResponseOwner {
 
   /** Whether the response was cut from inside this process: its client has neither ended nor broken the connection. */
   get isCutHere(): boolean {
+    if (this.isHttp2) {
+      const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
+      // A client that resets its stream also ends what it sends. A reset with a code looks the same from both ends.
+      return stream?.rstCode === 0 && !stream.readableEnded;
+    }
     const { socket } = this.request;
-    if (this.isHttp2 || socket.readableEnded) return false;
-    return socket.destroyed && socket.errored === null;
+    return !socket.readableEnded && socket.destroyed && socket.errored === null;
   }
 
   /** The response ends now, with what follows it; for others it still does not. */

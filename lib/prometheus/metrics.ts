@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, register } from 'prom-client';
 import type { Overflow } from '../output/backlog.js';
-import { CLOSE_REASONS, type SseConnection } from '../connection/connection.js';
-import type { SseConnections } from '../connection/connections.js';
+import { CLOSE_REASONS } from '../connection/close-reason.js';
+import type { Registry } from '../connection/registry.js';
+import type { SseConnection } from '../connection/sse-connection.js';
+import { Stream } from '../connection/stream.js';
 import type { RefusalReason } from '../connection/diagnostics.js';
 import type { SseErrorCode } from '../ground/errors.js';
 import type { GapReason } from '../log/event-log.js';
@@ -43,7 +45,7 @@ interface Written {
 
 /** Registers the metrics of one app, and counts until the function that it answers is called. */
 export function collectMetrics(
-  connections: SseConnections,
+  connections: Registry,
   hubs: Hubs,
   { registry = register, prefix = '' }: SsePrometheusOptions,
 ): () => void {
@@ -68,7 +70,7 @@ export function collectMetrics(
  */
 function askWhenScraped(
   describe: Describe,
-  connections: SseConnections,
+  connections: Registry,
   hubs: Hubs,
   written: Written,
 ): void {
@@ -120,11 +122,13 @@ function askWhenScraped(
 /** What has to be counted when it happens. The channels are those of the process, in which there may be other apps. */
 function counters(
   describe: Describe,
-  connections: SseConnections,
+  connections: Registry,
   hubs: Hubs,
   written: Written,
 ): DiagnosticsListeners {
-  const isOurs = (connection: SseConnection | undefined) => connection?.host === connections;
+  // Another copy of this library may publish on the same channels.
+  const isOurs = (connection: SseConnection | undefined): connection is Stream =>
+    connection instanceof Stream && connection.host === connections;
 
   const opened = new Counter(describe('sse_connections_total', 'Streams that have begun'));
   const firstByte = new Histogram(

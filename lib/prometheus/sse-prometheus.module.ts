@@ -5,7 +5,8 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { SseConnections } from '../connection/connections.js';
+import type { Registry } from '../connection/registry.js';
+import { SseConnections } from '../connection/sse-connections.js';
 import { Hubs } from '../hub/hubs.js';
 import { collectMetrics } from './metrics.js';
 import {
@@ -30,7 +31,7 @@ export class SsePrometheusModule
   private stop: (() => void) | undefined;
 
   constructor(
-    private readonly connections: SseConnections,
+    @Inject(SseConnections) private readonly connections: Registry,
     private readonly hubs: Hubs,
     @Inject(MODULE_OPTIONS_TOKEN) private readonly options: SsePrometheusOptions,
   ) {

@@ -143,6 +143,7 @@ export class Follower {
     if (await this.isBack(at, head)) {
       // Somewhere events are lost that were acknowledged. Who else has them or lacks them, nobody can know.
       const seen = { epoch: head.epoch, position: Math.max(at.position, head.position) };
+      // mutant: a log that went back is not told to the others
       this.goOnAt(await this.source.end(seen));
       return;
     }
@@ -177,6 +178,7 @@ export class Follower {
     if (this.formerEpochs.has(head.epoch)) return true;
     if (head.epoch !== at.epoch) return false;
     if (this.hasGoneBack || head.position < at.position) return true;
+    // mutant: the last delivered event is not looked up
     if (this.lastTaken === undefined) return false;
     return !(await hasHad(this.source.read, head.epoch, this.lastTaken));
   }
@@ -225,7 +227,9 @@ export class Follower {
       if (notice.kind === 'probe' ? isLower : this.isAtNotice) this.mustRepair = true;
       return true;
     }
+    // mutant: a hole in the chain is not noticed
     if (notice.kind === 'probe' || notice.before > at.position) return false;
+    // mutant: an event that continues from an earlier one is taken for the next
     if (notice.before < at.position) {
       this.hasGoneBack = true;
       return false;

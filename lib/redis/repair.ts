@@ -65,9 +65,11 @@ export class Repair {
   isUnfinished(rooms: () => readonly string[]): boolean {
     if (this.queue.length > 0) return true;
     const asks: RoomAsk[] = [];
+    // mutant: a repair leaves out rooms that are read meanwhile
     for (const room of rooms()) {
       if (this.known.has(room)) continue;
       this.known.add(room);
+      // mutant: a repair begins at the head
       asks.push({ room, after: this.at.position });
     }
     for (let from = 0; from < asks.length; from += CHUNK_ROOMS) {

@@ -68,6 +68,7 @@ end
 local function open(meta, epoch, isDurable)
   local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms', 'begin', 'format', 'server')
   local server = known[8]
+  -- mutant: the identity of the server is ignored
   if isDurable ~= '1' then server = identity() end
   if not known[1] then
     if redis.call('EXISTS', meta) == 1 then error(redis.error_reply('NOTOURS the key is of another program')) end

@@ -1,5 +1,6 @@
 import { from, mergeMap, take, type Observable } from 'rxjs';
 import { toObservable } from '../nest/handler-result.js';
+import { streamOf } from '../connection/stream.js';
 import { fakeConnection } from './fake-connection.js';
 import { shown } from './shown.js';
 import { DEFAULT_TIMEOUT_MS } from './watch.js';
@@ -56,6 +57,6 @@ export function collect<T>(
 /** Without a detour where it can be: virtual time does not wait for promises. */
 function observe<T>(result: StreamResult<T>): Observable<T> {
   const open = (source: unknown): Observable<T> =>
-    toObservable(source, fakeConnection()) as Observable<T>;
+    toObservable(source, streamOf(fakeConnection())) as Observable<T>;
   return result instanceof Promise ? from(result).pipe(mergeMap(open)) : open(result);
 }

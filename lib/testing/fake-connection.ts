@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { Turn } from '../output/batch.js';
-import { SseConnection, type ConnectionHost } from '../connection/connection.js';
+import type { SseConnection } from '../connection/sse-connection.js';
+import { Stream, type StreamHost } from '../connection/stream.js';
 import type { SseMessage } from '../wire/frame.js';
 import { StreamResponse, type HttpRequest } from '../output/response.js';
 import { SlowClients } from '../connection/slow-clients.js';
@@ -62,38 +63,46 @@ class Recorder extends EventEmitter {
  * of the event loop, and ends.
  * @publicApi
  */
-export class FakeConnection extends SseConnection {
-  /** What was sent to it, in order: by `send()`, and the snapshots and gaps of a stream that it reads. */
+export interface FakeConnection extends SseConnection {
+  /** The messages so far, in order: those of `send()`, and the snapshots and gaps of a stream that it reads. */
+  readonly messages: SseMessage[];
+  /** The bytes so far, as text. Those of this turn of the event loop are not there yet; `send()` resolves when they are. */
+  readonly text: string;
+  /** The client leaves: `signal` aborts and `closed` resolves, with the reason `client`. A second call does nothing. */
+  disconnect(): void;
+}
+
+class FakeStream extends Stream implements FakeConnection {
   readonly messages: SseMessage[] = [];
 
-  /** @internal */
   constructor(
     request: HttpRequest,
     private readonly recorder: Recorder,
   ) {
     const response = new StreamResponse(request, recorder.asResponse);
-    super(request, response, streamSettings({ retry: false }), alone());
+    super(request, response, streamSettings({ retry: false }), noHost());
   }
 
-  /** The bytes so far, as text. What was sent in this turn of the event loop is not there yet; `send()` resolves when it is. */
   get text(): string {
     return this.recorder.text;
   }
 
-  /** The client leaves: `signal` aborts and `closed` resolves, with the reason `client`. A second call does nothing. */
   disconnect(): void {
     this.recorder.destroy();
   }
 
-  /** @internal */
   override write(message: SseMessage): void {
     super.write(message);
     this.messages.push(message);
   }
 
-  /** @internal */
-  override tell(message: SseMessage): void {
-    super.tell(message);
+  override writeAlways(message: SseMessage): void {
+    super.writeAlways(message);
+    this.messages.push(message);
+  }
+
+  override writeLast(message: SseMessage): void {
+    super.writeLast(message);
     this.messages.push(message);
   }
 }
@@ -123,17 +132,17 @@ export function fakeConnection({
     ...request,
     headers: { ...headers, ...lastEventIdHeader(lastEventId) },
   };
-  return new FakeConnection(fake, new Recorder());
+  return new FakeStream(fake, new Recorder());
 }
 
 /** Nobody looks after it: no keep-alive, no stall check. */
-function alone(): ConnectionHost {
+function noHost(): StreamHost {
   return {
     turn: new Turn(),
     slowClients: new SlowClients(),
     opened() {},
     closed() {},
     gone() {},
-    lookAt() {},
+    schedulePulse() {},
   };
 }

@@ -21,7 +21,6 @@ import { firstValueFrom } from 'rxjs';
 import {
   Broadcaster,
   SSE_CHANNELS,
-  SseConnections,
   SseModule,
   SseStream,
   type SseModuleOptions,
@@ -30,6 +29,7 @@ import type { connect as Connect } from 'nestjs-eventstream/client';
 import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
 import { ClientFiles } from './client-module.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 const TOKEN_MS = 1_000;
 const RETRY_MS = 100;
@@ -113,7 +113,7 @@ describeChromium('a page in Chromium', () => {
   let context: BrowserContext;
   let app: INestApplication;
   let hub: Broadcaster;
-  let connections: SseConnections;
+  let connections: Registry;
 
   beforeAll(async () => {
     browser = await launchChromium();
@@ -136,7 +136,7 @@ describeChromium('a page in Chromium', () => {
     app = await NestFactory.create(AppModule, { logger });
     await app.listen(0, '127.0.0.1');
     hub = app.get(Broadcaster);
-    connections = app.get(SseConnections);
+    connections = app.get(Registry);
     context = await browser.newContext();
   };
 
@@ -205,6 +205,7 @@ describeChromium('a page in Chromium', () => {
   };
 
   describe('with a cookie', () => {
+    // feature: 73, 91
     it('goes on exactly where it was, and stays away when it was signed out', async () => {
       await start();
       const { page, statuses, hears } = await visit();
@@ -225,6 +226,7 @@ describeChromium('a page in Chromium', () => {
       expect(statuses).toEqual([200, 200, 401]);
     }, 30_000);
 
+    // feature: 91
     it('that it does not have gets 401, and does not ask again', async () => {
       await start();
       const { page, statuses, hears } = await visit();
@@ -238,6 +240,7 @@ describeChromium('a page in Chromium', () => {
   const retry = TOKEN_MS / 5;
 
   describe('with a bearer token that expires in mid-stream', () => {
+    // feature: 73
     it('goes on exactly where it was with a new one', async () => {
       await start({ retry });
       const { page, statuses, hears } = await visit();
@@ -253,6 +256,7 @@ describeChromium('a page in Chromium', () => {
       expect(statuses.slice(0, 2)).toEqual([200, 200]);
     }, 30_000);
 
+    // feature: 74
     it('is told of 401 without a new one, and does not ask again', async () => {
       await start({ retry });
       const { page, statuses, hears } = await visit();
@@ -265,6 +269,7 @@ describeChromium('a page in Chromium', () => {
   });
 
   describe('with a ticket in the URL', () => {
+    // feature: 73
     it('goes on exactly where it was, and no log line has the ticket', async () => {
       const lines: string[] = [];
       for (const out of [process.stdout, process.stderr]) {
@@ -294,6 +299,7 @@ describeChromium('a page in Chromium', () => {
       expect(log).not.toContain('secret');
     }, 30_000);
 
+    // feature: 73
     it('that was good for one use only does not come back', async () => {
       await start();
       tickets.add('once');
@@ -316,6 +322,8 @@ describeChromium('a page in Chromium', () => {
     afterEach(() => void refusals.splice(0));
     afterAll(() => void unsubscribe(SSE_CHANNELS.refuse, note));
 
+    // feature: 68
+    // fault: 24
     it('comes back after `retry`, until there is one', async () => {
       await start({ limits: { maxConnections: 1 } });
       const first = await visit();
@@ -337,6 +345,7 @@ describeChromium('a page in Chromium', () => {
       expect(second.statuses).toEqual([...refusals.map(() => 200), 200]);
     }, 30_000);
 
+    // feature: 68
     it('gives up at a status, and with the client comes back after `Retry-After`', async () => {
       await start({ limits: { maxConnections: 1 } });
       const first = await visit();

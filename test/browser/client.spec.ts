@@ -108,6 +108,7 @@ describeChromium('the client in Chromium', () => {
     await isOpen();
   };
 
+  // feature: 96
   it('goes on where it stopped when the page is loaded again', async () => {
     await start();
     await openStream('/stream');
@@ -124,6 +125,7 @@ describeChromium('the client in Chromium', () => {
     expect(await got()).toEqual([2, 3, 4]);
   }, 30_000);
 
+  // feature: 93
   it('keeps the cursor of a page that is left before its turn is over', async () => {
     await start();
     await page.evaluate(() => {
@@ -179,6 +181,7 @@ describeChromium('the client in Chromium', () => {
     expect(await got()).toEqual([1, 2]);
   }, 30_000);
 
+  // feature: 93
   it('brings a new token when the old one has expired', async () => {
     await start();
     tokens.add('first');

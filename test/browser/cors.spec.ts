@@ -80,10 +80,12 @@ describeChromium('a page of another origin in Chromium', () => {
     return got;
   }
 
+  // fault: 20
   it('gets nothing unless the app says so', async () => {
     expect(await visit(() => undefined)).toEqual({ event: 'refused, 2', fetched: 'refused' });
   }, 30_000);
 
+  // feature: 75
   it('gets the stream with its cookies, and may bring a last event ID, where the app says so', async () => {
     const cors = (origin: string): CorsOptions => ({
       origin: [origin],

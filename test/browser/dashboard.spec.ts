@@ -74,6 +74,7 @@ describeChromium('the dashboard in a browser', () => {
   const received = async () =>
     Number((await page.locator('#received').textContent())?.replaceAll(/\D/g, ''));
 
+  // feature: 110
   it('draws every room, says that the stream is open, and lists the events', async () => {
     await visit();
     for (const room of ROOMS) {

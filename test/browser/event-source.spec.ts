@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { Controller, Get, Header, Headers, UnauthorizedException } from '@nestjs/common';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import { serve, type ServeOptions } from '../support/serve.js';
 import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 interface PageGlobals {
   heard: string[];
@@ -59,7 +60,7 @@ describeChromium('an EventSource in Chromium', () => {
     context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
     await page.goto(app.url + path);
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     return { url: app.url, page, hub: app.nest.get(Broadcaster), connections };
   };
   const listen = (page: Page, url: string): Promise<void> =>
@@ -80,6 +81,7 @@ describeChromium('an EventSource in Chromium', () => {
     return heard();
   };
 
+  // feature: 90
   it('gives events with a type to the listeners of the type, and only others to onmessage', async () => {
     const { page, hub, connections } = await visit('/');
     await listen(page, '/stream');
@@ -92,6 +94,7 @@ describeChromium('an EventSource in Chromium', () => {
     await until('the server sees it', () => connections.count === 0);
   }, 30_000);
 
+  // feature: 91
   it('is in state 0 after a destroyed socket, and opens again by itself', async () => {
     const { page, connections } = await visit('/');
     await listen(page, '/stream');
@@ -100,6 +103,7 @@ describeChromium('an EventSource in Chromium', () => {
     expect(await hears(page, 3)).toEqual(['open, 1', 'error, 0', 'open, 1']);
   }, 30_000);
 
+  // feature: 91
   it('is in state 2 after a 401, and asks no more', async () => {
     const { page, url, connections } = await visit('/');
     await context.addCookies([{ name: 'refused', value: 'yes', url }]);
@@ -133,6 +137,7 @@ describeChromium('an EventSource in Chromium', () => {
       Object.assign(globalThis, { heard, sources });
     });
 
+  // feature: 98
   it('waits as the seventh on HTTP/1.1, until one of the six is closed', async () => {
     const { page, connections } = await visit('/');
     await openSeven(page);
@@ -149,6 +154,7 @@ describeChromium('an EventSource in Chromium', () => {
     expect(await hears(page, 7)).toHaveLength(7);
   }, 30_000);
 
+  // feature: 98
   it('opens as the seventh on HTTP/2', async () => {
     const { page, connections } = await visit('/', ON_HTTP_2);
     await openSeven(page);

@@ -116,6 +116,7 @@ describeChromium('the inspector in a browser', () => {
   const row = (text: string) => page.locator('tbody tr', { hasText: text });
   const tile = (title: string) => page.locator('.tiles > div', { hasText: title });
 
+  // fault: 22
   it.each(['/api/sse-inspector', '/api/sse-inspector/'])(
     'shows live what goes on, also what looks like HTML, at %s',
     async (path) => {

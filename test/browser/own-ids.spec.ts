@@ -2,11 +2,12 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import { concat, defer, NEVER, of } from 'rxjs';
-import { LastEventId, SseConnections, SseStream } from 'nestjs-eventstream';
+import { LastEventId, SseStream } from 'nestjs-eventstream';
 import type { Browser, Page } from 'playwright-core';
 import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
 import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 let runs = 0;
 
@@ -54,9 +55,10 @@ describeChromium.each(ADAPTERS)('an EventSource in Chromium (%s)', (adapter) => 
       page.evaluate(() => (globalThis as unknown as { got: string[] }).got);
     const state = (): Promise<number> =>
       page.evaluate(() => (globalThis as unknown as { source: EventSource }).source.readyState);
-    return { connections: app.nest.get(SseConnections), statuses, got, state };
+    return { connections: app.nest.get(Registry), statuses, got, state };
   }
 
+  // feature: 4
   it('brings the id of the app when it comes back', async () => {
     const { connections, got } = await visit('/own-ids', adapter);
     await until('it has the first', async () => (await got()).length === 1);
@@ -65,6 +67,8 @@ describeChromium.each(ADAPTERS)('an EventSource in Chromium (%s)', (adapter) => 
     expect(await got()).toEqual(['first', 'back with msg-0']);
   }, 30_000);
 
+  // feature: 25
+  // fault: 28
   it('runs a stream that says that it is complete once', async () => {
     runs = 0;
     const { got, state, statuses } = await visit('/counter', adapter);

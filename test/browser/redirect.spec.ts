@@ -136,6 +136,7 @@ describeChromium('a redirect in Chromium', () => {
     expect(asked.at(-1)).toBe('home POST /stream, secret');
   }, 30_000);
 
+  // feature: 93
   it.each(['/away', '/out'])(
     'of %s to another origin ends the stream',
     async (path) => {

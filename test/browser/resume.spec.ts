@@ -7,9 +7,10 @@ import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import type { Browser } from 'playwright-core';
 import { firstValueFrom } from 'rxjs';
-import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseModule, SseStream } from 'nestjs-eventstream';
 import { until } from '../support/until.js';
 import { CHROMIUM, describeChromium, launchChromium } from './chromium.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 @Controller()
 class Streams {
@@ -28,7 +29,7 @@ class AppModule {}
 interface Server {
   readonly app: INestApplication;
   readonly hub: Broadcaster;
-  readonly connections: SseConnections;
+  readonly connections: Registry;
   readonly port: number;
 }
 
@@ -38,7 +39,7 @@ async function serve(port = 0): Promise<Server> {
   return {
     app,
     hub: app.get(Broadcaster),
-    connections: app.get(SseConnections),
+    connections: app.get(Registry),
     port: (app.getHttpServer().address() as AddressInfo).port,
   };
 }
@@ -134,12 +135,11 @@ describe.each(CLIENTS)('%s', (_name, open) => {
     return back;
   };
 
+  // feature: 44
+  // fault: 13
   it.each([
-    ['a clean end', (connections: SseConnections) => connections.closeAll()],
-    [
-      'a destroyed socket',
-      (connections: SseConnections) => connections.list()[0]?.destroy('client'),
-    ],
+    ['a clean end', (connections: Registry) => connections.closeAll()],
+    ['a destroyed socket', (connections: Registry) => connections.list()[0]?.destroy('client')],
   ])('misses nothing after %s', async (_what, cut) => {
     const world = await start();
     const { client, connections, emit } = world;
@@ -167,6 +167,7 @@ describe.each(CLIENTS)('%s', (_name, open) => {
     await until('the server sees it', () => connections.count === 0);
   }, 30_000);
 
+  // feature: 51
   it('is told of the gap after a restart of the server, and goes on', async () => {
     const world = await start();
     await world.emit('one');

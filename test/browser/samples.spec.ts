@@ -130,6 +130,7 @@ describeChromium('the samples in a browser', () => {
       samples?.child.kill();
     });
 
+    // feature: 90, 106, 107, 108, 109, 111, 112, 113, 114, 115, 116, 117
     it.each(Object.entries(PAGES))(
       '%s shows what arrives',
       async (name, look) => {
@@ -171,6 +172,7 @@ describeChromium('the samples in a browser', () => {
 
     afterEach(() => app.close());
 
+    // feature: 118
     it('follows the server when it stops and when it is back', async () => {
       const url = await serve();
       await page.goto(url);
@@ -193,6 +195,8 @@ describeChromium('the samples in a browser', () => {
       );
     }, 60_000);
 
+    // feature: 118
+    // fault: 22
     it('shows markup as the text that it is, the newest first', async () => {
       await page.goto(await serve());
       await text(page, '#list', /All is well/);

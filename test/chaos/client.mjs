@@ -76,8 +76,9 @@ export class Client {
     const drops = !this.#calm.signal.aborted && dropBytes !== undefined;
     const parser = new SseParser((block) => this.#take(block));
     return new Promise((resolve) => {
+      const port = this.random.pick(this.ports());
       this.#request = new StreamRequest({
-        port: this.random.pick(this.ports()),
+        port,
         path: `/events?${this.query}`,
         headers: {
           Accept: 'text/event-stream',
@@ -90,7 +91,7 @@ export class Client {
           clearTimeout(this.#pauseTimer);
           this.#request = undefined;
           if (status === 200) this.connections++;
-          this.oracle.returned(this.name);
+          this.oracle.returned(this.name, { port, lastEventId: this.#lastId, at: Date.now() });
           resolve(status);
         },
       });
@@ -126,12 +127,12 @@ export class Client {
     const at = Date.now();
     if (id !== undefined) {
       this.#lastId = id;
-      this.oracle.cursor(this.name, at);
+      this.oracle.cursor(this.name, at, id);
     }
     if (type === 'sse-gap') {
       const { rooms, reason } = JSON.parse(data);
       this.gapReasons.push(reason);
-      this.oracle.gap(this.name, { rooms, at });
+      this.oracle.gap(this.name, { rooms, reason, at });
     } else if (type?.startsWith('sse-')) {
       this.errors++;
     } else if (data !== undefined || isMalformed) {

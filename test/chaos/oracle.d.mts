@@ -35,10 +35,16 @@ export declare class Oracle {
   acknowledged(uid: number, cursor: string | undefined, at: number): void;
   lostWrites(from: number, to: number): void;
   client(name: string, rooms: readonly string[]): void;
-  returned(name: string): void;
-  cursor(name: string, at: number): void;
+  returned(
+    name: string,
+    was?: { readonly port: number; readonly lastEventId?: string; readonly at: number },
+  ): void;
+  cursor(name: string, at: number, id?: string): void;
   received(name: string, event: Received): void;
-  gap(name: string, gap: { readonly rooms: readonly string[]; readonly at: number }): void;
+  gap(
+    name: string,
+    gap: { readonly rooms: readonly string[]; readonly at: number; readonly reason?: string },
+  ): void;
   waiting(uid: number): string[];
   judge(): Verdict;
 }

@@ -44,22 +44,29 @@ export class Oracle {
       byRoom: new Map(),
       gaps: [],
       heads: new Map(),
+      /** What it saw, for the report of what it lost. */
+      story: [],
     });
   }
 
   /** What comes from now on comes on another connection. */
-  returned(name) {
-    this.#clients.get(name).connection++;
+  returned(name, { port, lastEventId, at } = {}) {
+    const client = this.#clients.get(name);
+    client.connection++;
+    client.story.push({ at, left: port, with: lastEventId });
   }
 
   /** A cursor has come: from its first on, a client is owed everything. */
-  cursor(name, at) {
-    this.#clients.get(name).since ??= at;
+  cursor(name, at, id) {
+    const client = this.#clients.get(name);
+    client.since ??= at;
+    client.story.push({ at, id });
   }
 
   received(name, { uid, id, size, isIntact = true, at }) {
     const client = this.#clients.get(name);
     const seq = client.seq++;
+    client.story.push({ at, uid });
     const event = this.#events.get(uid);
     const isOwn = event?.rooms.some((room) => client.rooms.has(room));
     if (!isOwn || !isIntact || event.size !== size) {
@@ -89,11 +96,20 @@ export class Oracle {
     }
   }
 
-  gap(name, { rooms, at }) {
+  gap(name, { rooms, reason, at }) {
     const client = this.#clients.get(name);
     // A gap can only be about what was published before, and names of thousands of rooms are not kept for nothing.
     const used = rooms.filter((room) => this.#usedRooms.has(room));
     client.gaps.push({ seq: client.seq++, at, rooms: new Set(used) });
+    client.story.push({ at, gap: reason, rooms: used.length });
+  }
+
+  /** What a client saw around a time, for whoever looks for the cause of a loss. */
+  around(name, at, { beforeMs, afterMs }) {
+    return this.#clients
+      .get(name)
+      .story.filter((item) => item.at > at - beforeMs && item.at < at + afterMs)
+      .map(({ at: then, ...item }) => ({ ms: then - at, ...item }));
   }
 
   /** The clients that read this room and have neither this event nor a gap that covers it. */

@@ -2,6 +2,8 @@
 
 /** So many faults of each kind are told in full. */
 const SHOWN = 10;
+/** How much of what went on around a loss is told with it. */
+const AROUND = { beforeMs: 8_000, afterMs: 15_000 };
 
 export function summarize({ options, world, schedule, stuck }) {
   const verdict = world.oracle.judge();
@@ -34,13 +36,23 @@ export function summarize({ options, world, schedule, stuck }) {
     faults: schedule.counts,
     failedFaults: schedule.failed,
     examples: {
-      lost: verdict.lost.slice(0, SHOWN),
+      lost: verdict.lost.slice(0, SHOWN).map((loss) => ({
+        ...loss,
+        saw: world.oracle.around(loss.client, loss.sentAt, AROUND),
+        faults: faultsAround(schedule.history, loss.sentAt),
+      })),
       doubled: verdict.doubled.slice(0, SHOWN),
       outOfOrder: verdict.disordered.slice(0, SHOWN),
       foreign: verdict.foreign.slice(0, SHOWN),
       stuck: stuck.slice(0, SHOWN),
     },
   };
+}
+
+function faultsAround(history, at) {
+  return history
+    .filter(({ from, to = from }) => to > at - AROUND.beforeMs && from < at + AROUND.afterMs)
+    .map(({ kind, from, to }) => ({ kind, from: from - at, to: to - at }));
 }
 
 /** How often each is there. */

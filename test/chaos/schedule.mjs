@@ -10,6 +10,8 @@ export class Schedule {
   counts = {};
   /** Those that could not be done, and why. */
   failed = [];
+  /** When each began and was over. */
+  history = [];
   #abort = new AbortController();
 
   constructor({ world, random, tracks, pace, without, only, log }) {
@@ -51,12 +53,15 @@ export class Schedule {
   async #do(kind, { run }, random) {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     this.log?.(`fault: ${kind}`);
+    const fault = { kind, from: Date.now() };
+    this.history.push(fault);
     try {
       await run(this.world, random);
     } catch (error) {
       this.failed.push({ kind, why: error.message });
       this.log?.(`fault: ${kind} failed: ${error.message}`);
     }
+    fault.to = Date.now();
     this.log?.(`fault: ${kind} is over`);
   }
 

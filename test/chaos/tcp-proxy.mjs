@@ -68,12 +68,13 @@ export class TcpProxy {
   #pipe(link, from, to, way) {
     const queue = [];
     let [held, dueAt, timer] = [0, 0, undefined];
+    let isCut = false;
     const pump = () => {
       timer = undefined;
       while (queue.length > 0 && queue[0].dueAt <= performance.now()) {
         const { chunk } = queue.shift();
         held -= chunk.length;
-        if (!to.destroyed) to.write(chunk);
+        if (!to.destroyed) to.write(chunk, isCut && queue.length === 0 ? link.end : undefined);
       }
       if (queue.length > 0) timer = setTimeout(pump, queue[0].dueAt - performance.now() + 1);
       const isFull = held + to.writableLength >= MAX_HELD_BYTES;
@@ -87,15 +88,14 @@ export class TcpProxy {
         link.hasSwallowed = true;
         return;
       }
-      if (way === 'down' && this.#isTruncating) {
-        this.#isTruncating = false;
-        to.write(chunk.subarray(0, chunk.length >> 1), link.end);
-        return;
-      }
+      // Nothing comes behind half a chunk: TCP leaves no holes.
+      if (isCut) return;
+      isCut = way === 'down' && this.#isTruncating;
+      if (isCut) this.#isTruncating = false;
       // Never before what was sent before, also when the delay has become shorter.
       dueAt = Math.max(dueAt, performance.now() + this.delayMs);
       held += chunk.length;
-      queue.push({ chunk, dueAt });
+      queue.push({ chunk: isCut ? chunk.subarray(0, chunk.length >> 1) : chunk, dueAt });
       if (timer === undefined) pump();
     });
     // What is on its way still arrives.

@@ -17,6 +17,7 @@ describe('the time until the next attempt', () => {
     expect(retryDelay({ ...given, retryMs: 0 }, HIGH)).toBe(0);
   });
 
+  // feature: 94
   it.each([
     [1, 2_000],
     [2, 4_000],

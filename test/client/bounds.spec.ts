@@ -22,6 +22,7 @@ const endless =
   };
 
 describe('a stream', () => {
+  // feature: 94
   it.each([
     ['a line that does not end', 'data: ', 'x'.repeat(KIB)],
     ['a comment that does not end', ': ', 'x'.repeat(KIB)],

@@ -19,6 +19,7 @@ describe('a request', () => {
     expect(requests[0]?.headers['cache-control']).toBe('no-cache');
   });
 
+  // feature: 93
   it('brings the headers, the body and the last event ID of its attempt', async () => {
     const { url, requests } = await answer(endOf(`${FAST}id: 1\n\n`), streamOf(''));
     let calls = 0;
@@ -206,6 +207,7 @@ describe('an answer', () => {
     }
   });
 
+  // feature: 94
   it('of 204 is the end', async () => {
     const { url, requests } = await answer(endOf(`${FAST}data: a\n\n`), status(204));
     const stream = open(url);
@@ -354,6 +356,7 @@ describe('a stream', () => {
     expect(stream.lastEventId).toBe('7');
   });
 
+  // fault: 27
   it('does not come back with an id whose block was cut', async () => {
     const { url, requests } = await answer(
       endOf(`${FAST}id: 7\ndata: a\n\nid: 8\ndata: b\n`),
@@ -365,6 +368,7 @@ describe('a stream', () => {
     expect(got.length).toBe(1);
   });
 
+  // feature: 94
   it('that falls silent is given up and made again', async () => {
     const { url, requests } = await answer(
       streamOf(`${FAST}id: 7\ndata: a\n\n`),
@@ -468,6 +472,7 @@ describe('a stream', () => {
     expect(requests.length).toBe(1);
   });
 
+  // feature: 94
   it('comes back after the time that the server asks for, however often', async () => {
     const { url, requests } = await answer(endOf('retry: 1\n\ndata: a\n\n'));
     const stream = open(url, { maxBackoffMs: 3_600_000 });
@@ -489,6 +494,7 @@ describe('a stream', () => {
     expect(stream.state).not.toBe('closed');
   });
 
+  // feature: 11
   it('is read right wherever its bytes are cut', async () => {
     const bytes = new TextEncoder().encode('\uFEFFid: é\r\ndata: ä€😀\r\n\r\n');
     const stream = open('http://nowhere.invalid/', {
@@ -634,6 +640,7 @@ describe('data', () => {
 });
 
 describe('a loop', () => {
+  // feature: 95
   it('gets each event in its turn, and leaves the connection behind', async () => {
     const { url, requests } = await answer(streamOf('data: 1\n\ndata: 2\n\ndata: 3\n\n'));
     const got: unknown[] = [];

@@ -101,6 +101,8 @@ const VECTORS: [string, string, Block[], number?][] = [
 ];
 
 describe('the parser', () => {
+  // feature: 95
+  // fault: 27
   it.each(VECTORS)('takes %s', (_title, text, blocks, ...[retryMs]) => {
     const bytes = new TextEncoder().encode(text);
     const whole = parse([new TextDecoder().decode(bytes)]);
@@ -203,6 +205,7 @@ describe('the parser, over random streams in random chunks', () => {
     );
   }, 60_000);
 
+  // fault: 27
   it('finds what the standard says, ids in blocks without data included', () => {
     fc.assert(
       fc.property(chunks, (random) => {

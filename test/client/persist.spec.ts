@@ -115,6 +115,7 @@ describe('a storage that fails', () => {
     `nestjs-eventstream: persist.${call}() failed: the quota is used up. Events go on, but a reload may repeat or miss some: free some storage, or pass another.`,
   ];
 
+  // feature: 93
   it('is told once, however often it fails, and events go on', async () => {
     let send: ((n: number) => void) | undefined;
     const { url } = await answer((response) => {

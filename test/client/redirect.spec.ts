@@ -103,6 +103,7 @@ describe('a redirect within the origin', () => {
 });
 
 describe('a redirect to another origin', () => {
+  // feature: 93
   it.each(CODES)('by %d ends the stream, and nothing reaches that origin', async (code) => {
     const other = await answer(streamOf('data: theirs\n\n'));
     const { url, asked } = await site(to(code, other.url));

@@ -13,12 +13,13 @@ import {
 } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { firstValueFrom, from, NEVER, of, take, throwError, concat, toArray } from 'rxjs';
-import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import type { StreamEvent } from 'nestjs-eventstream/client';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
 import { startProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { collect, open } from './support.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 /** The token that the guard lets in. */
 let validToken = '';
@@ -75,7 +76,7 @@ interface Events {
 async function start(options: ServeOptions = {}) {
   const app = await serve(Streams, { ...options, sse: { retry: 20, ...options.sse } });
   const hub = app.nest.get(Broadcaster);
-  const connections = app.nest.get(SseConnections);
+  const connections = app.nest.get(Registry);
   const emit = (n: number): Promise<string> => hub.to('main').emit('n', n);
   const isOpen = (): Promise<void> => until('a connection', () => connections.count === 1);
   return { app, hub, connections, emit, isOpen, url: `${app.url}/main` };
@@ -85,6 +86,7 @@ const numbers = (events: readonly { data: unknown }[]): unknown[] => events.map(
 const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
 
 describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
+  // feature: 44, 94
   it('gets each event once and in order while its sockets are cut and its streams are ended', async () => {
     const { url, emit, connections } = await start({ adapter });
     const stream = open<Events>(url);
@@ -121,6 +123,7 @@ describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
     await until('the server sees it', () => connections.count === 0);
   });
 
+  // feature: 94
   it('is told of the gap after a restart, and goes on', async () => {
     const before = await start({ adapter });
     const proxy = await startProxy(before.app.port);
@@ -186,6 +189,7 @@ describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
     expect(numbers(got)).toEqual([1, 2, 4]);
   });
 
+  // feature: 25
   it('does not come back to a stream that is complete', async () => {
     const { app, connections } = await start({ adapter });
     let opened = 0;
@@ -230,6 +234,7 @@ describe.each(ADAPTERS)('a client of a server on %s', (adapter) => {
   });
 });
 
+// feature: 94
 it('a connection that nobody ends is given up after three keep-alives of its server', async () => {
   const { app, emit, isOpen } = await start({ sse: { keepAlive: { intervalMs: 400 } } });
   const proxy = await startProxy(app.port);
@@ -249,6 +254,7 @@ it('a connection that nobody ends is given up after three keep-alives of its ser
   await proxy.close();
 });
 
+// feature: 93, 96
 it('the cursor of a page that was rendered before it connects is where a client begins', async () => {
   const { url, emit, hub } = await start();
   await emit(1);

@@ -103,6 +103,7 @@ describe('beside @Sse()', () => {
     afterEach(() => {
       jest.useRealTimers();
     });
+    // fault: 11
     it.each([
       ['/nest/quiet', 0],
       ['/ours/quiet', 1],
@@ -123,6 +124,7 @@ describe('beside @Sse()', () => {
     });
   });
 
+  // fault: 15
   it('app.close() is over while a stream of ours was open, and waits for one of Nest', async () => {
     const ours = await start();
     await ours.open('/ours/quiet').until(Boolean);

@@ -28,6 +28,7 @@ function problem(document: string, link: string): string | undefined {
 const papers = ['CHANGELOG', 'CONTRIBUTING', 'benchmark/README', 'sample/README', 'test/README'];
 
 describe('the links of the documents', () => {
+  // feature: 99, 105
   it.each([...documents, ...papers.map((name) => `${name}.md`)])(
     '%s: each leads to a file, and to a heading of it',
     (document) => {

@@ -6,6 +6,7 @@ const read = (file: string): string =>
   readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
 
 describe('the guide to other languages', () => {
+  // feature: 95
   it.each([
     ['python', 'client.py'],
     ['go', 'client.go'],

@@ -17,6 +17,7 @@ it('there are pages', () => {
   expect(pages.length).toBeGreaterThan(2);
 });
 
+// feature: 11
 it.each(pages)('$path says that it is UTF-8 before any text', ({ html }) => {
   expect(html.slice(0, html.indexOf('<title>'))).toMatch(/<meta charset="utf-8"/i);
 });
@@ -43,6 +44,7 @@ function statement(code: string, from: number): string {
 }
 
 // It would take away what an EventSource is for: coming back.
+// feature: 91
 it('no snippet closes an EventSource whenever it hears of an error', () => {
   const handlers = documents.flatMap((path) => {
     const text = readFileSync(join(root, path), 'utf8');

@@ -18,6 +18,8 @@ const { snippets, remove } = writeSnippets('compiled');
 afterAll(remove);
 
 describe('the snippets of the documents', () => {
+  // feature: 105
+  // fault: 25
   it('compile', () => {
     const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) =>
       readFileSync(path, 'utf8'),
@@ -48,6 +50,7 @@ class Prices {
 }
 
 describeRedis('the snippet for many processes', () => {
+  // fault: 29
   it('carries events from one app to another, and clients go on at either', async () => {
     const snippet = snippets.find(({ code }) => code.includes('redisEventLog'));
     const redis = await startRedis();
@@ -76,6 +79,7 @@ describeRedis('the snippet for many processes', () => {
 });
 
 describe('the snippet for long polling', () => {
+  // feature: 97
   it('gives the ids that a stream gives, and so does a stream for a gateway', async () => {
     const snippet = snippets.find(({ code }) => code.includes('LongPollController'));
     const { LongPollController } = (await import(snippet!.file)) as { LongPollController: Type };
@@ -141,6 +145,7 @@ describe('the snippet of generated types', () => {
 });
 
 describe('the snippet of one type for server, page and document', () => {
+  // feature: 86
   it('shows on its page what its server was sent, and has a document of it', async () => {
     const snippet = snippets.find(({ code }) => code.includes('ORDER_EVENTS'));
     const { OrdersController, showOrders } = (await import(snippet!.file)) as {

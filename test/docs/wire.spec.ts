@@ -149,6 +149,8 @@ describe('a sample of a stream is what an app writes', () => {
     expect(Object.keys(SCENARIOS).filter((name) => !shown.includes(name))).toEqual([]);
   });
 
+  // feature: 105
+  // fault: 25
   it.each(samples)(
     '$document: $scenario',
     async ({ scenario = '', shown }) => {

@@ -60,6 +60,8 @@ const RETRY_ALONE = /^retry: \d+\n\n$/;
 const countOf = (app: TestApp): number => app.nest.get(SseConnections).count;
 
 describe.each(ADAPTERS)('limits, on %s', (adapter) => {
+  // feature: 68
+  // fault: 24
   it('refuse whom there is no place for by 200, a reconnection time and the end', async () => {
     const app = await start({ maxConnections: 2 }, adapter);
     const [first] = await open(app, '/quiet', 2);
@@ -73,6 +75,7 @@ describe.each(ADAPTERS)('limits, on %s', (adapter) => {
     expect(countOf(app)).toBe(2);
   });
 
+  // feature: 68
   it('refuse by 429 and Retry-After, where the stream says so', async () => {
     const app = await start({ maxConnections: 2, maxPerKey: 1, maxPerRoom: 1 }, adapter);
     await open(app, '/room/strict');
@@ -86,6 +89,7 @@ describe.each(ADAPTERS)('limits, on %s', (adapter) => {
     });
   });
 
+  // feature: 68
   it('have 503 for a full process and for a full room', async () => {
     const full = await start({ maxConnections: 1 }, adapter);
     await open(full, '/quiet');
@@ -101,6 +105,7 @@ describe.each(ADAPTERS)('limits, on %s', (adapter) => {
 });
 
 describe.each(ADAPTERS)('a limit on %s', (adapter) => {
+  // feature: 67
   it('of 1 000 in a room refuses the next, and those in it stay', async () => {
     const app = await start({ maxPerRoom: 1_000 }, adapter);
     const streams: StreamClient[] = [];
@@ -112,6 +117,7 @@ describe.each(ADAPTERS)('a limit on %s', (adapter) => {
     expect(countOf(app)).toBe(1_000);
   }, 30_000);
 
+  // feature: 76
   it('of connects per second refuses the 21st of a burst, and has a place at the time that it told', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     try {
@@ -133,6 +139,7 @@ describe.each(ADAPTERS)('a limit on %s', (adapter) => {
 });
 
 describe('a limit', () => {
+  // feature: 66
   it('has exactly as many open as it says when 1 000 come at once', async () => {
     const app = await start({ maxConnections: 100 });
     const answers = await Promise.all(
@@ -180,6 +187,7 @@ describe('a limit', () => {
     expect(app.nest.get(SseConnections).count).toBe(0);
   });
 
+  // feature: 66
   it('counts per key, which is the address or what the app says', async () => {
     const key = (request: { headers: IncomingHttpHeaders }): string =>
       String(request.headers['x-user']);

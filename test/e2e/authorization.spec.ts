@@ -179,6 +179,7 @@ describe('authorize', () => {
     expect(app.logged).toContain('the database is away');
   });
 
+  // feature: 74
   it.each([
     ['milliseconds', (at: number) => at],
     ['a date', (at: number) => new Date(at)],
@@ -324,6 +325,7 @@ describe('a stream that is opened outside the call of its handler', () => {
 });
 
 describe('a credential that expires in mid-stream', () => {
+  // feature: 74
   it('ends the stream, and the guard decides about the return', async () => {
     users.set('token', 'ann');
     const app = await start(({ request }) => users.has(String(request.headers.authorization)), {
@@ -336,6 +338,7 @@ describe('a credential that expires in mid-stream', () => {
     expect((await app.open('/guarded', { headers }).response).status).toBe(401);
   });
 
+  // feature: 74
   it.each(ADAPTERS)(
     'of two seconds ends the stream with them, and the guard refuses the return (%s)',
     async (adapter) => {

@@ -236,6 +236,7 @@ describe.each(ADAPTERS)('what cannot be streamed is told, not left open (%s)', (
     }
   }
 
+  // feature: 33
   it.each([
     ['/cached-above', 'an interceptor answered in place of the handler'],
     ['/no-body', 'a response with status 204 has no body to stream; leave out @HttpCode(204)'],
@@ -248,6 +249,7 @@ describe.each(ADAPTERS)('what cannot be streamed is told, not left open (%s)', (
 });
 
 describe.each(ADAPTERS)('a socket with many requests (%s)', (adapter) => {
+  // feature: 37
   it('keeps nothing of streams that have ended', async () => {
     @Controller()
     class Finite {

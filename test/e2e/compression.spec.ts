@@ -25,6 +25,8 @@ const behindCompression = (options: ServeOptions = {}) =>
   serve(Streams, { ...options, setup: (nest) => nest.use(compression({ threshold: 0 })) });
 
 describe.each(ADAPTERS)('behind compression (%s)', (adapter) => {
+  // feature: 81
+  // fault: 21
   it('a stream is not compressed, because of no-transform', async () => {
     const app = await behindCompression({ adapter });
     const stream = app.open('/room', { headers: { 'accept-encoding': 'gzip' } });
@@ -34,6 +36,8 @@ describe.each(ADAPTERS)('behind compression (%s)', (adapter) => {
     expect((await stream.next()).data).toBe('1');
   });
 
+  // feature: 81
+  // fault: 21
   it('a stream that the app lets be compressed has each event at once', async () => {
     const app = await behindCompression({ adapter, sse: COMPRESSED });
     const request = http.get(`${app.url}/room`, {

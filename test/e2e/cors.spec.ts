@@ -49,6 +49,8 @@ describe.each(ADAPTERS)('a page of another origin (%s)', (adapter) => {
     'access-control-request-headers': 'last-event-id',
   };
 
+  // feature: 75
+  // fault: 20
   it('is given nothing unless the app says so', async () => {
     const { ask, calls } = await start(false);
     const answers = [
@@ -65,6 +67,7 @@ describe.each(ADAPTERS)('a page of another origin (%s)', (adapter) => {
     expect(calls()).toBe(1);
   });
 
+  // feature: 75
   it('may come with credentials and a last event ID where the app says so', async () => {
     const { ask, calls, connections } = await start(true);
     const { status, headers } = await ask('/stream', preflight, 'OPTIONS');
@@ -89,6 +92,7 @@ describe.each(ADAPTERS)('a page of another origin (%s)', (adapter) => {
     }
   });
 
+  // feature: 75
   it('of an origin that the app does not name is given nothing', async () => {
     const { ask } = await start(true);
     for (const origin of ['https://evil.example', 'https://app.example.evil.example', 'null']) {

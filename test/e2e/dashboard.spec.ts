@@ -27,6 +27,7 @@ describe('the dashboard', () => {
     await app.close();
   });
 
+  // feature: 110
   it('serves its page and all that the page asks for', async () => {
     const page = await (await fetch(url)).text();
     const files = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '');
@@ -44,6 +45,7 @@ describe('the dashboard', () => {
     );
   });
 
+  // fault: 22
   it('lets the page load nothing from elsewhere, and run nothing that is written into it', async () => {
     const response = await fetch(url);
     const policy = (response.headers.get('content-security-policy') ?? '').split('; ');
@@ -86,6 +88,7 @@ describe('the dashboard', () => {
     expect(new Set(events.map(({ id }) => id)).size).toBe(3);
   }, 15_000);
 
+  // feature: 110
   it('sends three pages the same figures', async () => {
     const pages = [1, 2, 3].map(() => openStream({ url: `${url}/events?rooms=cpu` }));
     await Promise.all(pages.map((page) => page.until((text) => text.includes('id: '))));

@@ -1,30 +1,27 @@
 // Streams of a limited duration, and ends that the app chooses, beside those that the client does.
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Logger, Param } from '@nestjs/common';
-import {
-  Broadcaster,
-  Connection,
-  SseConnection,
-  SseConnections,
-  SseStream,
-} from 'nestjs-eventstream';
+import { Broadcaster, Connection, SseConnection, SseStream } from 'nestjs-eventstream';
 import { NEVER, takeUntil, timer } from 'rxjs';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { Registry } from '../../lib/connection/registry.js';
+import { Stream } from '../../lib/connection/stream.js';
 
 describe('maxDurationMs', () => {
   afterEach(() => {
     jest.useRealTimers();
   });
 
+  // feature: 69, 74
   it.each([
     [60_000, 7],
     [1_000, 4],
   ])('ends each stream at a time of its own, from 80 to 100 % of %p ms', async (ms, parts) => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     Logger.overrideLogger(['warn', 'error']);
-    const connections = new SseConnections();
+    const connections = new Registry();
     const settings = streamSettings({ maxDurationMs: ms, keepAlive: false });
     const begun = performance.now();
     const ends: number[] = [];
@@ -34,7 +31,7 @@ describe('maxDurationMs', () => {
     });
     for (let n = 0; n < 500; n++) {
       const response = streamResponse(new RecordingResponse());
-      const connection = new SseConnection({ headers: {} }, response, settings, connections);
+      const connection = new Stream({ headers: {} }, response, settings, connections);
       connections.add(connection);
       connection.open();
     }
@@ -47,6 +44,7 @@ describe('maxDurationMs', () => {
     expect(tenths.size).toBeGreaterThanOrEqual(parts);
   });
 
+  // feature: 69
   it.each(ADAPTERS)('loses nothing of what the client resumes (%s)', async (adapter) => {
     @Controller()
     class Streams {
@@ -84,11 +82,12 @@ describe.each(ADAPTERS)('an end that the app chooses (%s)', (adapter) => {
     }
   }
 
+  // feature: 69
   it('does not hide that the client leaves before', async () => {
     const app = await serve(Streams, { adapter });
     const stream = app.open('/own/signal');
     await stream.until((text) => text !== '');
-    const [connection] = app.nest.get(SseConnections).list();
+    const [connection] = app.nest.get(Registry).list();
     stream.abort();
     expect(await connection?.closed).toBe('client');
   });
@@ -97,7 +96,7 @@ describe.each(ADAPTERS)('an end that the app chooses (%s)', (adapter) => {
     const app = await serve(Streams, { adapter });
     const stream = app.open('/own/close');
     await stream.until((text) => text !== '');
-    const [connection] = app.nest.get(SseConnections).list();
+    const [connection] = app.nest.get(Registry).list();
     await stream.ended;
     expect(await connection?.closed).toBe('enough');
   });

@@ -58,6 +58,8 @@ const WAYS: [string, SseModuleOptions, (world: World) => unknown][] = [
 ];
 
 describe.each(ADAPTERS)('the end of a stream on %s', (adapter) => {
+  // feature: 35, 36, 66
+  // fault: 8
   it.each(WAYS)('by %s is told once, and its place is free again', async (reason, sse, end) => {
     const told: string[] = [];
     let source = new Subject<string>();

@@ -58,6 +58,8 @@ function watch(port: number) {
 }
 
 describe.each(ADAPTERS)('a thousand readers (%s)', (adapter) => {
+  // feature: 54
+  // fault: 23
   it('of twenty events in a turn: each event is encoded once, one buffer for all, one write each', async () => {
     const app = await serve(Streams, { adapter });
     const { hub } = app.nest.get(Streams);
@@ -72,6 +74,7 @@ describe.each(ADAPTERS)('a thousand readers (%s)', (adapter) => {
     for (const { socket } of readers) socket.destroy();
   }, 30_000);
 
+  // feature: 62
   it('in ten rooms with filters: one buffer for each set of readers that got the same', async () => {
     const app = await serve(Streams, { adapter });
     const { hub } = app.nest.get(Streams);
@@ -105,6 +108,7 @@ describe.each(ADAPTERS)('a thousand readers (%s)', (adapter) => {
     for (const { socket } of readers) socket.destroy();
   }, 30_000);
 
+  // feature: 70
   it('get the end of their streams in full when the app closes', async () => {
     const app = await serve(Streams, { adapter });
     const readers = Array.from({ length: 1_000 }, () => read(app.port, '/all'));
@@ -115,6 +119,8 @@ describe.each(ADAPTERS)('a thousand readers (%s)', (adapter) => {
     for (const { socket } of readers) socket.destroy();
   }, 30_000);
 
+  // feature: 42, 65
+  // fault: 10
   it('that are one reader get keep-alives of every millisecond beside 100 000 events, and each frame parses', async () => {
     const app = await serve(Streams, { adapter, sse: { keepAlive: { intervalMs: 1 } } });
     const { hub } = app.nest.get(Streams);

@@ -44,6 +44,7 @@ async function subscribe(app: TestApp, lastEventId?: string) {
   return { socket, got };
 }
 
+// feature: 97
 it('a gateway goes on from the cursor of its client, which may change to a stream and back', async () => {
   const app = await serve(Streams, {
     module: { providers: [OrdersGateway] },

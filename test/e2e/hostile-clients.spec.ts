@@ -47,6 +47,7 @@ function send(port: number, bytes: string): net.Socket {
 }
 
 describe.each(ADAPTERS)('a cursor (%s)', (adapter) => {
+  // feature: 72
   it('of somebody else gives nothing but what the handler asks for', async () => {
     const app = await serve(Streams, { adapter });
     const { hub } = app.nest.get(Streams);
@@ -60,6 +61,7 @@ describe.each(ADAPTERS)('a cursor (%s)', (adapter) => {
     expect(bob.text).not.toContain('ada');
   });
 
+  // feature: 72
   it('without a name is answered by 401 in JSON, and nothing is opened', async () => {
     const app = await serve(Streams, { adapter });
     const { hub } = app.nest.get(Streams);
@@ -77,6 +79,7 @@ describe.each(ADAPTERS)('a cursor (%s)', (adapter) => {
     expect([opened, hub.rooms()]).toEqual([[], []]);
   });
 
+  // feature: 72
   it('opens nothing that a guard has closed meanwhile', async () => {
     const app = await serve(Streams, { adapter });
     const { hub } = app.nest.get(Streams);

@@ -101,6 +101,7 @@ function eventsOf(body: string): EventSourceMessage[] {
 }
 
 describe.each(ADAPTERS)('text from anywhere (%s)', (adapter) => {
+  // feature: 2
   it.each<[string, object[]]>([
     ['data', [{ data: READ }]],
     ['json', [{ data: `{${JSON_READ}:${JSON_READ}}` }]],
@@ -194,6 +195,7 @@ function refusing(message: SseMessage): { Refusing: Type; codes: string[] } {
 }
 
 describe.each(ADAPTERS)('what must not be in a field of one line (%s)', (adapter) => {
+  // fault: 1
   it.each(CASES)(
     '%s in the %s is refused, and nothing of it is written',
     async (_, field, message) => {

@@ -13,7 +13,6 @@ import {
   Broadcaster,
   InjectBroadcaster,
   SSE_CHANNELS,
-  SseConnections,
   SseModule,
   SseStream,
   type SseModuleOptions,
@@ -27,6 +26,7 @@ import { firstOf } from '../../lib/inspector/state.js';
 import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 import { until } from '../support/until.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 @Injectable()
 class Keys {
@@ -216,7 +216,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(own.pid).toBe(process.pid);
     expect(connections).toMatchObject({ open: 2, inspectors: 1, blocked: 0, leftOut: 0 });
     const byPath = new Map(connections.list.map((one) => [one.path, one]));
-    const open = app.nest.get(SseConnections);
+    const open = app.nest.get(Registry);
     const { id, sentBytes } = open.list().find(({ request }) => request.headers['user-agent'])!;
     expect(byPath.get('/rooms/a,b')).toMatchObject({
       id,
@@ -300,7 +300,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     const state = await stateWhere(look(), ({ connections }) => connections.inspectors === 2);
     expect(state.connections.open).toBe(2);
     before.abort();
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     await until('it has left', () => connections.count === 3);
     expect(await app.open('/rooms/a').ended).toMatch(/^retry: \d+\n\n$/);
   });
@@ -311,7 +311,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
       app.open(path),
     );
     await Promise.all([first?.response, second?.response, chatter?.response]);
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     const { id } = connections.find(
       ({ request }) => 'url' in request && request.url === '/rooms/a',
     )!;
@@ -417,7 +417,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     const { broadcaster } = app.nest.get(Rooms);
     await broadcaster.to('room 229').emit('only', 1);
     await all.next();
-    const blocked = app.nest.get(SseConnections).list().at(-1)!;
+    const blocked = app.nest.get(Registry).list().at(-1)!;
     await until('its client takes nothing', async () => {
       await broadcaster.to('large').emit('large', 'x'.repeat(100_000));
       return blocked.bufferedBytes > 0 && blocked.isBlocked;

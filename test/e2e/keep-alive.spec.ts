@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { NEVER, Subject } from 'rxjs';
-import { SseConnection, SseConnections, SseStream } from 'nestjs-eventstream';
+import { SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
+import { Registry } from '../../lib/connection/registry.js';
+import { Stream } from '../../lib/connection/stream.js';
 
 const source = new Subject<string>();
 
@@ -38,6 +40,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     jest.useRealTimers();
   });
 
+  // feature: 41
   it('come after 15 s without a write, and again after each further 15 s', async () => {
     const app = await serve(Streams, { adapter });
     const stream = app.open('/quiet');
@@ -52,6 +55,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     await stream.until((text) => text === `${opening}: keep-alive\n\n: keep-alive\n\n`);
   });
 
+  // feature: 41
   it('do not come while events flow', async () => {
     const app = await serve(Streams, { adapter });
     const stream = app.open('/events');
@@ -66,6 +70,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     await stream.until(() => keepAlives(stream) === 1);
   });
 
+  // feature: 28
   it('have an interval per stream, and can be switched off', async () => {
     const app = await serve(Streams, { adapter, sse: { keepAlive: { intervalMs: 5_000 } } });
     const [quiet, often, off] = [app.open('/quiet'), app.open('/often'), app.open('/off')];
@@ -78,11 +83,13 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     expect(keepAlives(off)).toBe(0);
   });
 
+  // feature: 42
+  // fault: 10
   it('need one timer for all connections, and none when there are none', async () => {
     const app = await serve(Streams, { adapter });
     const streams = Array.from({ length: 100 }, () => app.open('/quiet'));
     await Promise.all(streams.map(begun));
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     expect(connections.count).toBe(100);
     const setTimeouts = jest.spyOn(globalThis, 'setTimeout');
     jest.advanceTimersByTime(15_000);
@@ -91,6 +98,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     setTimeouts.mockRestore();
   });
 
+  // feature: 63
   it('destroys the socket of a client that takes nothing for 15 s, with the reason stall', async () => {
     let made = 0;
     @Controller()
@@ -101,7 +109,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     }
     const app = await serve(Large, { adapter });
     const reasons: string[] = [];
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     connections.closed$.subscribe(({ reason }) => reasons.push(reason));
     const stream = app.open('/large');
     await begun(stream);
@@ -121,14 +129,15 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
 });
 
 describe('ten thousand connections', () => {
+  // feature: 42
   it('have one timer', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     try {
-      const connections = new SseConnections();
+      const connections = new Registry();
       const settings = streamSettings({});
       for (let n = 0; n < 10_000; n++) {
         const response = streamResponse(new RecordingResponse());
-        const connection = new SseConnection({ headers: {} }, response, settings, connections);
+        const connection = new Stream({ headers: {} }, response, settings, connections);
         connections.add(connection);
         connection.open();
       }

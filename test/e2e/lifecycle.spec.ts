@@ -124,6 +124,7 @@ const firstByte = (app: TestApp, path: string) => {
 };
 
 describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
+  // fault: 9
   it('while a guard decides: the handler is not called', async () => {
     const { app, tally, guardGate, connections } = await start(adapter);
     const stream = app.open('/guarded');
@@ -138,6 +139,7 @@ describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
     expect(app.logged).toEqual([]);
   });
 
+  // feature: 34
   it('while the handler works: nothing is subscribed, and its signal tells it', async () => {
     const { app, tally, handlerGate, streams, connections } = await start(adapter);
     const stream = app.open('/handler');
@@ -152,6 +154,8 @@ describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
     expect(app.logged).toEqual([]);
   });
 
+  // feature: 34
+  // fault: 9
   it.each(['/quiet', '/ticks', '/large', '/room'])(
     'during %s: its subscription ends',
     async (path) => {
@@ -175,6 +179,8 @@ describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
     expect(reasons).toEqual(['client', 'client']);
   });
 
+  // feature: 27
+  // fault: 9
   it('rejects what is sent to it afterwards, and never reports success', async () => {
     const { app, streams } = await start(adapter);
     const stream = await firstByte(app, '/quiet');
@@ -189,6 +195,7 @@ describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
 });
 
 describe.each(ADAPTERS)('the end of a stream (%s)', (adapter) => {
+  // feature: 35
   it.each([
     ['complete', '/completes'],
     ['error', '/fails'],
@@ -205,6 +212,7 @@ describe.each(ADAPTERS)('the end of a stream (%s)', (adapter) => {
     expect(await app.open('/closes-itself').ended).toMatch(/\n\ndata: 1\n\n$/);
   });
 
+  // feature: 35
   it('happens once, however often close() is called', async () => {
     const { app, streams, reasons, connections } = await start(adapter);
     const stream = await firstByte(app, '/quiet');
@@ -262,6 +270,8 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
     ]);
   });
 
+  // feature: 70
+  // fault: 15
   it('destroys the socket of a client that does not take the end in time', async () => {
     const { app, reasons } = await start(adapter, { shutdown: { timeoutMs: 20 } });
     const stalled = app.open('/large');
@@ -273,6 +283,7 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
     expect(reasons).toEqual(['shutdown']);
   });
 
+  // feature: 70
   it('does not wait longer for a handler that never answers', async () => {
     const { app, handlerGate, connections } = await start(adapter, { shutdown: { timeoutMs: 20 } });
     const opening = app.open('/handler');
@@ -296,6 +307,7 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
     expect(reasons).toEqual(['shutdown']);
   });
 
+  // feature: 71
   it('sends newcomers away with a time to come back', async () => {
     const { app, handlerGate } = await start(adapter);
     app.open('/handler').closed.catch(() => {});
@@ -341,6 +353,7 @@ describe.each(ADAPTERS)(
 );
 
 describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) => {
+  // feature: 37, 63
   it('leave no subscribers, timers, listeners or sockets', async () => {
     const timers = watchTimers();
     const { app, tally, connections, streams } = await start(adapter);
@@ -376,6 +389,7 @@ describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) =>
 });
 
 describe.each(ADAPTERS)('a source that asks or is asked (%s)', (adapter) => {
+  // feature: 32
   it('an endless generator without a pause leaves other routes their turn, and stops with a stalled client', async () => {
     let made = 0;
     @Controller()
@@ -402,6 +416,7 @@ describe.each(ADAPTERS)('a source that asks or is asked (%s)', (adapter) => {
     stream.abort();
   });
 
+  // feature: 34
   it('a generator is told when its client leaves', async () => {
     const returned = gate();
     @Controller()
@@ -424,6 +439,7 @@ describe.each(ADAPTERS)('a source that asks or is asked (%s)', (adapter) => {
     expect(stream.events).toHaveLength(1);
   });
 
+  // feature: 23
   it('poll() is not called any more when the client has left', async () => {
     const asked = jest.fn(() => 'x');
     const tally = new Tally();

@@ -47,6 +47,7 @@ describe('the log', () => {
     Logger.overrideLogger(['warn', 'error']);
   });
 
+  // feature: 80
   it('tells the beginning, the end and refusals of streams, without what may be a secret', async () => {
     const lines: string[] = [];
     for (const out of [process.stdout, process.stderr]) {

@@ -42,6 +42,7 @@ const start = (sse: DynamicModule, metadata: object = {}) =>
     .compile();
 
 describe('registration', () => {
+  // feature: 18
   it.each([
     ['forRoot', () => SseModule.forRoot(OPTIONS)],
     ['useFactory', () => SseModule.forRootAsync({ useFactory: () => OPTIONS })],
@@ -69,6 +70,7 @@ describe('registration', () => {
     await app.close();
   });
 
+  // feature: 18
   it('needs no options', async () => {
     const app = await serve(Quiet);
     expect((await app.open('/').response).status).toBe(200);
@@ -103,6 +105,7 @@ describe('registration', () => {
     warn.mockRestore();
   });
 
+  // feature: 30
   it('lets a test put its own hub in place of a named one', async () => {
     @Injectable()
     class Orders {
@@ -129,6 +132,7 @@ describe('registration', () => {
 });
 
 describe('a wrong option', () => {
+  // feature: 21
   it.each([
     [{ keepAlive: { intervalMs: 0 } }, 'keepAlive.intervalMs: expected a positive integer, got 0'],
     [

@@ -45,6 +45,7 @@ class Deny implements CanActivate {
 }
 
 describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
+  // feature: 30, 72
   it('a guard decides before anything is opened', async () => {
     let calls = 0;
     @Controller()
@@ -62,6 +63,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
     expect(app.nest.get(SseConnections).count).toBe(0);
   });
 
+  // feature: 30
   it('global prefix, versions in the URL and a header, and other routes work as for any handler', async () => {
     @Controller('v')
     class Versioned {
@@ -92,6 +94,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
     expect((await byHeader.open('/v/x', { headers: { 'X-V': '3' } }).response).status).toBe(404);
   });
 
+  // feature: 30
   it('a request-scoped controller gets an instance per stream', async () => {
     let made = 0;
     @Controller({ path: 'scoped', scope: Scope.REQUEST })
@@ -118,6 +121,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
     expect(body(await app.open('/inherited').ended)).toBe('data: object\n\n');
   });
 
+  // feature: 30
   it('interceptors see the set-up once, whatever they make of it, and not the stream', async () => {
     const seen: unknown[] = [];
     @Injectable()
@@ -176,6 +180,8 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
     expect(subscribed).toBe(1);
   });
 
+  // feature: 30
+  // fault: 19
   it('a filter of the app answers before the first byte and is not asked after it', async () => {
     const asked: string[] = [];
     @Catch()
@@ -211,6 +217,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
     expect(asked).toEqual(['early']);
   });
 
+  // feature: 30
   it('the stores of the app’s middleware and interceptors reach the handler and the source', async () => {
     const user = new AsyncLocalStorage<string>();
     const tenant = new AsyncLocalStorage<string>();

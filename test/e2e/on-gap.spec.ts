@@ -56,6 +56,7 @@ const heard = async (stream: StreamClient, count: number): Promise<unknown[]> =>
 const gap = (rooms: string[], reason: string) => ['sse-gap', { rooms, reason }];
 
 function gaps(adapter: Adapter, makeLogs: () => () => Log): void {
+  // feature: 50
   it('replays what is left of the room, then goes live', async () => {
     const { open, emitAll } = await start(adapter, makeLogs());
     const [first] = await emitAll(['main'], 1, 30);
@@ -127,6 +128,7 @@ function gaps(adapter: Adapter, makeLogs: () => () => Log): void {
     expect(await heard(stream, 1)).toEqual([3]);
   });
 
+  // feature: 50
   it('a cursor from before the log began is told as a gap, and replays nothing twice', async () => {
     const { open, emitAll } = await start(adapter, makeLogs());
     const ids = await emitAll(['main'], 1, 2);

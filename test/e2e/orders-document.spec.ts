@@ -79,6 +79,7 @@ describe('the document of the orders', () => {
     expect(isDescribed({ ...created, data: { no } })).toBe(false);
   });
 
+  // feature: 86
   it('makes a client that knows each event, and no other', async () => {
     const client = (type: string, member: string) => `
       import { connect } from 'nestjs-eventstream/client';

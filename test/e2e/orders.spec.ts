@@ -33,6 +33,7 @@ describe('the orders', () => {
     await app.close();
   });
 
+  // fault: 22
   it('serves its page and all that the page asks for, and lets it load nothing else', async () => {
     const response = await fetch(url);
     const page = await response.text();

@@ -112,6 +112,7 @@ const counted = (all: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(all).filter(([, figure]) => figure !== 0));
 
 describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
+  // feature: 79
   it('are those of a run whose figures are known', async () => {
     const { app, connections, hub, orders, open, leave, scrape } = await start(
       adapter,
@@ -216,6 +217,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
   });
 
   // A write to a socket that is broken counts as sent until its 'close' is heard: lib/output/outbox.ts looks at no error.
+  // feature: 79
   it('do not count what was for a socket that has broken', async () => {
     const { connections, hub, open, scrape } = await start(adapter);
     await open('/rooms/a');
@@ -230,6 +232,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
   });
 
   // As above.
+  // feature: 79
   it('do not count what was for a client that has reset its connection', async () => {
     const { app, connections, hub, scrape } = await start(adapter);
     const client = connect(app.port, '127.0.0.1');
@@ -246,6 +249,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     });
   });
 
+  // feature: 79
   it('tell of a client that takes nothing, and what was left out for it', async () => {
     const { connection, scrape } = await startStalled(adapter);
     expect((await scrape())['sse_buffered_bytes']).toBe(connection.bufferedBytes);
@@ -259,7 +263,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     });
   });
 
-  // The channel `stall` tells it three times: lib/connection/connection.ts looks again while the socket closes.
+  // The channel `stall` tells it three times: lib/connection/stream.ts looks again while the socket closes.
   it('tell of a stall once', async () => {
     const { connection, scrape } = await startStalled(adapter);
     await connection.closed;

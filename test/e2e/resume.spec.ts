@@ -80,6 +80,7 @@ const gap = (rooms: string[], reason: string) => ({
 });
 
 describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
+  // feature: 46
   it('gets exactly what it missed and then what comes, in order, while events are published', async () => {
     const { open, emit, emitAll } = await start(adapter);
     const ids = await emitAll('main', 1, 10);
@@ -89,6 +90,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(stream.text).not.toContain('sse-gap');
   });
 
+  // feature: 93
   it('by the query goes on as by the header, as a page does that was rendered before it connected', async () => {
     const { app, emit, emitAll } = await start(adapter);
     await emit('main', 1);
@@ -97,6 +99,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(await numbers(app.open(`/stream?lastEventId=${position}`), 2)).toEqual([2, 3]);
   });
 
+  // feature: 9
   it('without having got an event goes on after the id of the opening', async () => {
     const { open, emit, emitAll, begun } = await start(adapter);
     await emit('main', 1);
@@ -119,6 +122,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(stream.events).toHaveLength(2);
   });
 
+  // feature: 52
   it('gets a long replay in slices: not all of it is handed to the socket at once', async () => {
     const { app, open, emitAll } = await start(adapter);
     const ids = await emitAll('main', 0, 300);
@@ -139,6 +143,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(Math.max(...writes)).toBeLessThan(stream.text.length / 2);
   });
 
+  // feature: 52
   it('and reads its replay slowly does not hold up who publishes', async () => {
     const { hub, open, emitAll } = await start(adapter);
     const ids: string[] = [];
@@ -159,6 +164,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(slow.text).not.toContain('sse-gap');
   });
 
+  // feature: 61
   it('to several rooms gets an event of two of them once, in the order of the hub', async () => {
     const { hub, open, emit } = await start(adapter);
     const first = await emit('a', 0);
@@ -172,6 +178,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(await numbers(stream, 2)).toEqual([4, 5]);
   });
 
+  // feature: 50
   it.each([
     ['nonsense', 'unknown'],
     ['1.x.', 'unknown'],
@@ -191,6 +198,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(stream.events).toHaveLength(2);
   });
 
+  // feature: 50
   it('with a cursor ahead of the head, doubled or cut is told so, too', async () => {
     const { open, emit } = await start(adapter);
     const id = await emit('main', 1);
@@ -217,6 +225,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
       options = {};
     });
 
+    // feature: 50
     it('is told, gets what it missed in the other rooms, and goes live', async () => {
       const { stream, emit } = await trimmed();
       expect(await numbers(stream, 3)).toEqual([100, 101, 102]);
@@ -224,6 +233,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
       expect(await numbers(stream, 1)).toEqual([11]);
     });
 
+    // feature: 50
     it('goes live at once with onGap: skip', async () => {
       const { stream, emit } = await trimmed('skip');
       await stream.until((text) => lastId(text) !== undefined);
@@ -231,6 +241,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
       expect(await numbers(stream, 1)).toEqual([103]);
     });
 
+    // feature: 50
     it('is at the end with onGap: end', async () => {
       const { stream } = await trimmed('end');
       await stream.ended;
@@ -249,6 +260,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     });
   });
 
+  // feature: 50
   it('is told of rooms that missed more than one replay carries; smaller ones are replayed', async () => {
     const { open, emit, emitAll } = await start(adapter, { history: { maxEvents: 3_000 } });
     const first = await emit('small', 0);
@@ -259,6 +271,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     expect(await numbers(stream, 1)).toEqual([2_000]);
   });
 
+  // feature: 52
   it('after everything was let go by age is told, unless nothing had come', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     try {
@@ -276,6 +289,7 @@ describe.each(ADAPTERS)('a client that returns (%s)', (adapter) => {
     }
   });
 
+  // feature: 71
   it('whose log is away is told to come back later, in the one way that a browser does', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
     class AwayLog extends MemoryEventLog {
@@ -299,6 +313,7 @@ describe.each(ADAPTERS)('a client that connects for the first time (%s)', (adapt
     options = {};
   });
 
+  // feature: 53
   it.each([
     ['the last three events', { rewind: 3 }, [8, 9, 10]],
     ['no more than there are', { rewind: 500 }, range(1, 10)],
@@ -313,6 +328,8 @@ describe.each(ADAPTERS)('a client that connects for the first time (%s)', (adapt
     expect(await numbers(stream, 1)).toEqual([11]);
   });
 
+  // feature: 48
+  // fault: 17
   it('gets a snapshot and then exactly what was published after it was asked for', async () => {
     const asked = new Subject<void>();
     const answer = new Subject<SseMessage[]>();
@@ -342,6 +359,7 @@ describe.each(ADAPTERS)('a client that connects for the first time (%s)', (adapt
     expect(await numbers(open('/stream', cursor), 1)).toEqual([7]);
   });
 
+  // feature: 50
   it('a snapshot follows a gap, with the rooms that lost something', async () => {
     options = { snapshot: async (reason, rooms) => [{ type: 'state', data: { reason, rooms } }] };
     const { open, emitAll } = await start(adapter, { history: { maxEvents: 2 } });
@@ -592,6 +610,7 @@ describe.each(ADAPTERS)('ids of the app (%s)', (adapter) => {
     }
   }
 
+  // feature: 48
   it('resume from its own store, and a row that is added during the query is not missed', async () => {
     const app = await serve(Messages, { adapter, sse: { keepAlive: { intervalMs: 5 } } });
     const { hub } = app.nest.get(Messages);
@@ -617,6 +636,7 @@ describe.each(ADAPTERS)('ids of the app (%s)', (adapter) => {
 });
 
 describe('beside streams', () => {
+  // feature: 97
   it('history() gives a page after a cursor and says whether something is missing', async () => {
     const { hub, emitAll } = await start('express', { history: { maxEvents: 5 } });
     const ids = await emitAll('main', 1, 10);
@@ -638,6 +658,7 @@ describe('beside streams', () => {
     await expect(hub.history('')).rejects.toMatchObject({ code: 'SSE_INVALID_FIELD' });
   });
 
+  // feature: 97
   it('a stream without a connection, as for a WebSocket gateway, tells gaps among its events', async () => {
     const { hub, emitAll } = await start('express', { history: { maxEvents: 2 } });
     const [first] = await emitAll('main', 1, 5);
@@ -651,6 +672,7 @@ describe('beside streams', () => {
     ]);
   });
 
+  // feature: 71
   it('a stream without a connection ends where more comes than fits while it waits for its state', async () => {
     const { hub } = await start('express');
     const asked = new Promise<void>((resolve) => {
@@ -678,6 +700,7 @@ describe('beside streams', () => {
     await expect(hub.history('main')).rejects.toMatchObject({ code: 'SSE_OPTIONS' });
   });
 
+  // feature: 51
   it('a key makes a second publish safe: one event, the same cursor', async () => {
     const { hub, open, emit } = await start('express');
     const stream = open('/stream');
@@ -698,6 +721,10 @@ describe('beside streams', () => {
       "stream().onGap: expected 'tail' or 'rest' or 'skip' or 'end', got \"never\"",
     ],
     [{ type: 'x' }, 'stream().type: no such option; did you mean types?'],
+    [
+      { connection: { id: 'x' } },
+      'connection: expected what a handler gets by @Connection(), or what fakeConnection() makes in tests, got an object with id',
+    ],
   ])('a wrong option of stream() is refused at once: %j', async (wrong, message) => {
     const { hub } = await start('express');
     expect(() => hub.stream('main', wrong as object)).toThrow(message);
@@ -705,6 +732,8 @@ describe('beside streams', () => {
 });
 
 describe.each(ADAPTERS)('clients that flap at random (%s)', (adapter) => {
+  // feature: 46
+  // fault: 13
   it('12 clients on 5 rooms get each of 6 000 events once and in order, over hundreds of drops', async () => {
     const seed = Number(process.env['FLAP_SEED'] ?? Math.floor(Math.random() * 1e9));
     console.log(`FLAP_SEED=${seed}`);

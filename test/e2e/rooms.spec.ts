@@ -87,6 +87,7 @@ async function chat(options: ServeOptions) {
 }
 
 describe.each(ADAPTERS)('rooms on %s', (adapter) => {
+  // feature: 54, 60
   it('an event reaches every connection of its room as the same bytes, with its cursor as id', async () => {
     const { service, open, hub } = await chat({ adapter });
     const streams = await Promise.all([
@@ -108,6 +109,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect(streams[2].events).toHaveLength(1);
   });
 
+  // feature: 61
   it('an event to several rooms reaches a connection in two of them once', async () => {
     const { service, open } = await chat({ adapter });
     const [both, one] = await Promise.all([open('/rooms/a,b,a'), open('/rooms/b')]);
@@ -119,6 +121,8 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect(await by(one)).toEqual(['first', 'second']);
   });
 
+  // feature: 23, 51
+  // fault: 14
   it('ids increase also within a millisecond, and no event is lost in a burst', async () => {
     const { service, open } = await chat({ adapter });
     const stream = await open('/rooms/a');
@@ -130,6 +134,8 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect(events.map(({ id }) => id)).toEqual(cursors);
   });
 
+  // feature: 57
+  // fault: 17
   it('an event right after subscribing is received: subscribed means in the room', async () => {
     const { hub } = await chat({ adapter });
     let received = 0;
@@ -142,6 +148,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect(hub.rooms()).toEqual([]);
   });
 
+  // feature: 62
   it('`types` and `filter` let only matches through; a filter that throws ends its stream only', async () => {
     const { app, hub, service, open } = await chat({ adapter });
     const [said, notAda, broken] = await Promise.all([
@@ -190,6 +197,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     await stream.until((text) => text.endsWith(`: c\nretry: 10\ndata: text\nid: ${id}\n\n`));
   });
 
+  // feature: 59
   it('clients that leave are gone without a further event, and so are their rooms', async () => {
     const { app, hub, open } = await chat({ adapter });
     const connections = app.nest.get(SseConnections);
@@ -203,6 +211,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect([hub.size(), hub.rooms(), connections.count]).toEqual([0, [], 0]);
   });
 
+  // feature: 58
   it('counts are exact after each connect and each leave', async () => {
     const { app, hub, open } = await chat({ adapter });
     const connections = app.nest.get(SseConnections);
@@ -244,6 +253,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect(await outside.next()).toMatchObject({ event: 'left' });
   });
 
+  // feature: 54, 60
   it('another route publishes', async () => {
     const { app, open } = await chat({ adapter });
     const stream = await open('/rooms/a');
@@ -274,6 +284,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect((await app.open('/chat?room=__proto__').response).status).toBe(200);
   });
 
+  // feature: 13, 51
   it.each([
     ['an id of its own', { id: '1', data: 'x' }, 'SSE_INVALID_FIELD'],
     ['a line break in its type', { type: 'a\nid: 9', data: 'x' }, 'SSE_INVALID_FIELD'],
@@ -290,6 +301,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     },
   );
 
+  // feature: 55
   it('named hubs are apart from each other and the same in every module', async () => {
     @Controller()
     class Two {
@@ -327,6 +339,8 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect(await one.next()).toMatchObject({ data: 'main' });
   });
 
+  // feature: 56
+  // fault: 16
   it('a closed hub settles every call with SSE_CLOSED', async () => {
     const { app, hub } = await chat({ adapter });
     const errors: unknown[] = [];

@@ -90,6 +90,7 @@ const open = async (stream: StreamClient): Promise<StreamClient> => {
 };
 
 describe.each(ADAPTERS)('serialize on %s', (adapter) => {
+  // feature: 15
   it('of a stream makes XML of two lines or more, and the client has it as it was', async () => {
     const app = await start(adapter);
     const stream = app.open('/xml');
@@ -102,6 +103,7 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     );
   });
 
+  // feature: 15
   it('may rename fields, knows the type, and is not asked about text', async () => {
     const app = await start(adapter);
     const read = async (path: string): Promise<string[]> => {
@@ -114,6 +116,7 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     expect(await read('/text')).toEqual(['<own/>', XML.replaceAll('\r\n', '\n')]);
   });
 
+  // feature: 15
   it('of the module is for streams and hubs that have none of their own', async () => {
     const app = await start(adapter, { serialize: () => 'of the module' });
     expect(body(await app.open('/module').ended)).toBe('data: of the module\n\n');
@@ -125,6 +128,7 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     }
   });
 
+  // feature: 15, 54
   it('of a hub makes the frame of its event once, whatever the streams say that read it', async () => {
     const app = await start(adapter);
     const { xmlHub } = app.nest.get(Streams);
@@ -136,6 +140,8 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     expect(toXmlOfHub.mock.calls).toEqual([[PRICE, 'price']]);
   });
 
+  // feature: 15
+  // fault: 4
   it('that throws in a stream is SSE_SERIALIZE, and nothing of the message is written', async () => {
     const app = await start(adapter);
     const text = body(await app.open('/throws').ended);
@@ -146,6 +152,8 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     for (const line of [late, early]) expect(line).toContain('no schema for it');
   });
 
+  // feature: 15
+  // fault: 4
   it('that throws in a hub rejects the publish with SSE_SERIALIZE, and readers go on', async () => {
     const app = await start(adapter);
     const { refusing } = app.nest.get(Streams);

@@ -6,16 +6,20 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { NEVER } from 'rxjs';
-import { SseConnection, SseConnections, SseHealth, SseStream } from 'nestjs-eventstream';
+import { SseHealth, SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';
+import { Registry } from '../../lib/connection/registry.js';
+import { Stream } from '../../lib/connection/stream.js';
 
 const STREAMS = 5_000;
 const TIMEOUT_MS = 2_500;
 
 describe('a process with many streams', () => {
+  // feature: 70
+  // fault: 15
   it('ends on SIGTERM with each of them ended in full and told when to come back', async () => {
     const app = spawn(
       process.execPath,
@@ -64,17 +68,12 @@ describe('a drain', () => {
 
   /** Streams without sockets, so that a clock can be moved. */
   function many(count: number) {
-    const connections = new SseConnections();
+    const connections = new Registry();
     const ends: { n: number; at: number; text: string }[] = [];
     const settings = streamSettings({});
     for (let n = 0; n < count; n++) {
       const raw = new RecordingResponse();
-      const connection = new SseConnection(
-        { headers: {} },
-        streamResponse(raw),
-        settings,
-        connections,
-      );
+      const connection = new Stream({ headers: {} }, streamResponse(raw), settings, connections);
       connections.add(connection);
       connection.open();
       const began = performance.now();
@@ -90,6 +89,7 @@ describe('a drain', () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   };
 
+  // feature: 70
   it('ends streams evenly over four fifths of the time, in random order', async () => {
     fakeClock();
     const { connections, ends } = many(2_000);
@@ -125,6 +125,7 @@ describe('a drain', () => {
     expect(ends).toHaveLength(20);
   });
 
+  // feature: 71
   it('refuses newcomers and tells that the app is not ready, while streams still end', async () => {
     @Controller()
     class Quiet {
@@ -133,7 +134,7 @@ describe('a drain', () => {
       }
     }
     const app = await serve(Quiet, { sse: { rejectWith: 'status' } });
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     const open = (count: number) => Array.from({ length: count }, () => app.open('/quiet'));
     await Promise.all(open(30).map((stream) => stream.until((text) => text !== '')));
     const closing = app.nest.close();

@@ -3,9 +3,10 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { auditTime } from 'rxjs';
-import { Broadcaster, SseConnections, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
+import { Broadcaster, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 const https = {
   key: readFileSync(new URL('../support/tls/key.pem', import.meta.url)),
@@ -35,7 +36,7 @@ const PADDING = 'x'.repeat(9_980);
 async function start(options: ServeOptions, backpressure: SseModuleOptions['backpressure'] = {}) {
   const app = await serve(Streams, { ...options, sse: { backpressure, retry: 1 } });
   const { hub } = app.nest.get(Streams);
-  const connections = app.nest.get(SseConnections);
+  const connections = app.nest.get(Registry);
   const reasons: string[] = [];
   connections.closed$.subscribe(({ reason }) => reasons.push(reason));
   const open = async (path = '/rooms', lastEventId?: string): Promise<StreamClient> => {
@@ -69,6 +70,8 @@ const uids = ({ events }: StreamClient): number[] =>
     .map(({ data }) => Number(data.split(' ', 1)[0]));
 
 describe.each(TRANSPORTS)('a client that reads nothing (%s)', (_title, options) => {
+  // feature: 63, 64
+  // fault: 7
   it('is disconnected at its limit, and gets what it missed when it comes back', async () => {
     const { open, connections, reasons, flood, hub, emit, count } = await start(options, {
       maxBufferedBytes: 500_000,
@@ -99,6 +102,8 @@ describe.each(TRANSPORTS)('a client that reads nothing (%s)', (_title, options) 
     expect(first?.event === 'sse-gap' ? seen.length : uids(back)[0]).toBe(seen.length);
   });
 
+  // feature: 64
+  // fault: 6
   it.each(['drop-oldest', 'drop-newest', 'conflate'] as const)(
     'is told what it lost, and nothing is lost beyond that, with %s',
     async (overflow) => {
@@ -129,6 +134,7 @@ describe.each(TRANSPORTS)('a client that reads nothing (%s)', (_title, options) 
     },
   );
 
+  // fault: 5
   it('does not keep others from anything', async () => {
     const { open, emit, reasons, count } = await start(options, {
       maxBufferedBytes: 1_000_000,
@@ -147,6 +153,8 @@ describe.each(TRANSPORTS)('a client that reads nothing (%s)', (_title, options) 
 });
 
 describe.each(ADAPTERS)('one client of a hundred that reads nothing (%s)', (adapter) => {
+  // feature: 64
+  // fault: 5
   it('holds up neither the others nor who publishes', async () => {
     const { open, hub, reasons, connections } = await start(
       { adapter },
@@ -189,6 +197,8 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
     expect(reasons).toEqual([]);
   });
 
+  // feature: 63
+  // fault: 6
   it('gets all of a burst of a thousand', async () => {
     const { open, hub } = await start({ adapter });
     const stream = await open();
@@ -197,6 +207,7 @@ describe.each(ADAPTERS)('a client that reads now and then (%s)', (adapter) => {
     expect(uids(stream)).toEqual(uids(stream).map((_, n) => n));
   });
 
+  // feature: 65
   it('can be sent less by an operator, and gets the last value', async () => {
     const { open, hub } = await start({ adapter });
     const stream = await open('/thinned');
@@ -385,6 +396,7 @@ describe.each(TRANSPORTS)('a client that reads 1 kB per second (%s)', (_title, o
     jest.useRealTimers();
   });
 
+  // fault: 7
   it('is sent what it can take, ends bounded, and goes on where it stopped', async () => {
     const limit = 300_000;
     const { open, emit, connections, reasons, count } = await start(options, {
@@ -442,6 +454,8 @@ describe.each(ADAPTERS)('a client that is half open (%s)', (adapter) => {
     expect(await closed).toBe('client');
   });
 
+  // feature: 63
+  // fault: 7
   it('that reads nothing for a minute is gone after 15 s', async () => {
     const { open, flood, connections, reasons } = await start(
       { adapter },

@@ -21,7 +21,7 @@ class Sources {
       map((n) => ({ type: 'n', data: { n } })),
     );
   }
-  @SseStream('generator', { openWithinMs: 0 }) async *generator() {
+  @SseStream('generator', { openWithinMs: false }) async *generator() {
     for (let n = 0; n < 10; n++) {
       await pause(1_000);
       yield { type: 'n', data: { n } };
@@ -59,6 +59,7 @@ describe.each(ADAPTERS)('a source on %s', (adapter) => {
     answers.splice(0);
   });
 
+  // feature: 22
   it('that makes an event every two seconds makes it exactly then', async () => {
     const app = await serve(Sources, { adapter });
     const stream = app.open('/time');
@@ -73,6 +74,7 @@ describe.each(ADAPTERS)('a source on %s', (adapter) => {
     expect(times).toEqual(['2000', '4000', '6000', '8000', '10000']);
   });
 
+  // feature: 26
   it('of operators, of a generator or of callbacks writes equal bytes', async () => {
     const app = await serve(Sources, { adapter });
     const streams = ['operators', 'generator', 'callbacks'].map((path) => app.open(`/${path}`));
@@ -85,6 +87,7 @@ describe.each(ADAPTERS)('a source on %s', (adapter) => {
     for (const stream of streams) expect(body(await stream.ended)).toBe(expected.join(''));
   });
 
+  // feature: 23
   it('that is asked and slow is asked by one call at a time', async () => {
     const app = await serve(Sources, { adapter });
     const stream = app.open('/polled');

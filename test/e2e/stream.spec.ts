@@ -27,6 +27,8 @@ const OPENING = /^: connected\nretry: (\d+)\n\n/;
 const body = (text: string): string => text.replace(OPENING, '');
 
 describe.each(ADAPTERS)('a stream on %s', (adapter) => {
+  // feature: 9, 10, 18
+  // fault: 11
   it('begins at once, with its headers and the opening frame, although the source is silent', async () => {
     @Controller()
     class Quiet {
@@ -52,6 +54,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect(body(text)).toBe('');
   });
 
+  // feature: 1, 3, 4, 6, 12, 14
   it('writes messages and plain values byte for byte, and ends when the source completes', async () => {
     @Controller()
     class Messages {
@@ -92,6 +95,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     );
   });
 
+  // feature: 26
   it('takes Observables, AsyncIterables and promises of them, with equal bytes', async () => {
     const values = ['one', { data: { two: 2 } }];
     @Controller()
@@ -123,6 +127,8 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect(bodies.map(body)).toEqual(paths.map(() => 'data: one\n\ndata: {"two":2}\n\n'));
   });
 
+  // feature: 24
+  // fault: 12
   it('ends an empty source in full', async () => {
     @Controller()
     class Empty {
@@ -134,6 +140,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect(body(await app.open('/empty').ended)).toBe('');
   });
 
+  // feature: 10, 31
   it('answers HEAD with the headers, without starting the source', async () => {
     let subscriptions = 0;
     @Controller()
@@ -156,6 +163,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect((await app.open('/ticks/x', { method: 'HEAD' }).response).status).toBe(400);
   });
 
+  // feature: 19
   it('is found by its own method and path only', async () => {
     @Controller('c')
     class Methods {
@@ -179,6 +187,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect((await app.open('/c/post').response).status).toBe(404);
   });
 
+  // feature: 29
   it('keeps the requests of several clients apart', async () => {
     @Controller('stocks')
     class Stocks {
@@ -197,6 +206,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect(body(await other.ended)).toContain('{"symbol":"XYZ","currency":"USD"}');
   });
 
+  // feature: 28, 31
   it('honours @Header(), @HttpCode() and `headers`, but not for Content-Type', async () => {
     @Controller()
     class Headers {
@@ -204,10 +214,10 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
         headers: {
           'X-Custom-Header': 'yes',
           'cache-control': 'no-store',
-          'Content-Type': 'text/plain',
         },
       })
       @Header('X-A', 'b')
+      @Header('Content-Type', 'text/plain')
       @HttpCode(202)
       x() {
         return of('x');
@@ -237,6 +247,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect(plain.headers).not.toHaveProperty('x-custom-header');
   });
 
+  // feature: 16
   it('maps domain objects by `map` and by property decorators', async () => {
     class Notice {
       @SseData() text = 'Hi';
@@ -263,6 +274,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect(body(await app.open('/class').ended)).toBe('event: notice\ndata: Hi\nid: 7\n\n');
   });
 
+  // feature: 28
   it('serialises as one stream or all of them are told to', async () => {
     const xml = (data: unknown): string => `<n>\n${(data as { n: number }).n}</n>`;
     @Controller()
@@ -281,6 +293,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     expect(body(await app.open('/module').ended)).toBe('data: module\n\n');
   });
 
+  // feature: 43
   it('draws a reconnection time per connection, takes a fixed one, or writes none', async () => {
     @Controller()
     class Retry {
@@ -323,6 +336,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       return JSON.parse((await app.open(path, { headers }).next()).data);
     };
 
+    // feature: 45
     it.each([
       ['is the header', '/id', { 'last-event-id': '123' }, '123'],
       ['is the query where there is no header', '/id?lastEventId=7', {}, '7'],
@@ -345,6 +359,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       expect(await read(path, headers)).toEqual([expected, expected]);
     });
 
+    // feature: 30, 45
     it('goes through pipes, whose refusal is an ordinary 400', async () => {
       expect(await read('/piped', { 'last-event-id': '41' })).toBe(42);
       const app = await serve(Resumed, { adapter });
@@ -380,6 +395,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       }
     }
 
+    // feature: 40
     it.each(['throws', 'rejects', 'source'])(
       'is answered by Nest with its status (%s)',
       async (path) => {
@@ -393,6 +409,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       },
     );
 
+    // feature: 20
     it.each([
       [
         'first-message',
@@ -460,6 +477,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     const REDACTED =
       'event: sse-error\ndata: {"statusCode":500,"message":"Internal server error"}\n\n';
 
+    // feature: 39
     it('is one neutral sse-error and the end; the reason is in the log', async () => {
       expect(await read('/secret')).toEqual({
         text: `data: one\n\n${REDACTED}`,
@@ -467,6 +485,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       });
     });
 
+    // feature: 39
     it('tells the client what an HttpException says', async () => {
       const { text } = await read('/http');
       expect(text).toBe(
@@ -475,6 +494,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       );
     });
 
+    // feature: 38, 39
     it('is for `onError`, once, which answers with the last message or nothing', async () => {
       Late.seen.length = 0;
       expect((await read('/hook')).text).toBe('data: one\n\nevent: bye\ndata: own words\n\n');
@@ -486,6 +506,8 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       });
     });
 
+    // feature: 13, 40
+    // fault: 19
     it.each([
       ['/cycle', 'data of "loop": Converting circular structure to JSON'],
       ['/bigint', 'data: Do not know how to serialize a BigInt'],
@@ -500,6 +522,8 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     });
   });
 
+  // feature: 25
+  // fault: 28
   it('tells a client that the stream is over, and its reconnect 204, with onComplete: close', async () => {
     @Controller()
     class Counter {
@@ -523,6 +547,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
   });
 });
 
+// feature: 39
 it('sends types that collide with the client’s own unchanged, with one warning each', async () => {
   @Controller()
   class Reserved {

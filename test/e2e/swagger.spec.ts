@@ -122,6 +122,7 @@ const lastEventId = {
 };
 
 describe('a documented stream', () => {
+  // feature: 83, 85
   it('has its events, the header of a client that returns, and nothing that does not apply', () => {
     expect(documents.get('3.0.0')!.paths['/prices']!.get).toEqual({
       operationId: 'Streams_prices',
@@ -136,6 +137,7 @@ describe('a documented stream', () => {
     });
   });
 
+  // feature: 85
   it('registers the payloads, and no primitives', () => {
     for (const version of VERSIONS) {
       expect(Object.keys(documents.get(version)!.components!.schemas!).sort()).toEqual([
@@ -145,6 +147,7 @@ describe('a documented stream', () => {
     }
   });
 
+  // feature: 85
   it('has what the payloads say of themselves: descriptions, examples, what is required', () => {
     for (const version of VERSIONS) {
       expect(documents.get(version)!.components!.schemas!['PriceDto']).toMatchObject({
@@ -157,10 +160,12 @@ describe('a documented stream', () => {
     }
   });
 
+  // feature: 84
   it('says in 3.1 that the data is text which holds JSON', () => {
     expect(contentOf('3.1.0', '/prices')).toEqual({ schema: schemaOf(json) });
   });
 
+  // feature: 84
   it('says in 3.2 that the schema is that of one event of many', () => {
     expect(contentOf('3.2.0', '/prices')).toEqual({ itemSchema: schemaOf(json) });
   });
@@ -224,6 +229,7 @@ describe('a document', () => {
     expect(JSON.stringify(Object.keys(paths))).not.toContain('inspector');
   });
 
+  // feature: 84
   it.each(VERSIONS)('of OpenAPI %s is valid', async (version) => {
     const validator = new Validator();
     const document = JSON.parse(JSON.stringify(documents.get(version))) as Record<string, unknown>;
@@ -252,6 +258,7 @@ describe('a document', () => {
 });
 
 describe('a client generated from the document', () => {
+  // feature: 86
   it('knows the data of each event', async () => {
     const client = (member: string) => `
       import { connect } from 'nestjs-eventstream/client';

@@ -9,9 +9,10 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { concat, map, NEVER, of, timer } from 'rxjs';
-import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
 import { until } from '../support/until.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 const https = {
   key: readFileSync(new URL('../support/tls/key.pem', import.meta.url)),
@@ -49,6 +50,8 @@ const TRANSPORTS = [
 describe.each(TRANSPORTS)('over %s', (title, options) => {
   const isHttp2 = title.startsWith('HTTP/2');
 
+  // feature: 82
+  // fault: 30
   it('a stream arrives and ends in full', async () => {
     const app = await serve(Streams, options);
     const stream = app.open('/finite');
@@ -60,9 +63,10 @@ describe.each(TRANSPORTS)('over %s', (title, options) => {
     expect(await stream.ended).toMatch(/\n\ndata: one\n\ndata: ✓ two\n\n$/);
   });
 
+  // feature: 82
   it('an event reaches a room, and a client that leaves is gone', async () => {
     const app = await serve(Streams, options);
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     const stream = app.open('/room');
     await stream.until((text) => text.endsWith('\n\n'));
     const id = await app.nest.get(Broadcaster).publish('room', { data: 'x' });
@@ -84,7 +88,7 @@ describe.each(TRANSPORTS)('over %s', (title, options) => {
   it('a stream that is closed just as its client breaks is gone', async () => {
     const app = await serve(Streams, { ...options, sse: { shutdown: { timeoutMs: 60_000 } } });
     await app.open('/ticks').next();
-    const [connection] = app.nest.get(SseConnections).list();
+    const [connection] = app.nest.get(Registry).list();
     // Node tells it of HTTP/2 in the midst of `end()`, before the connection counts as ended.
     const raw = connection?.['response'].raw as ServerResponse & { stream?: Duplex };
     (raw.stream ?? raw).destroy();
@@ -121,13 +125,14 @@ describe('a session of HTTP/2', () => {
     return { ended: once(stream, 'end'), text: (await first)[0] };
   };
 
+  // feature: 70
   it('does not keep app.close() from its end, nor does one on which a client comes back', async () => {
     const app = await serve(Gated, {
       adapter: 'fastify',
       http: { https, http2: true },
       sse: { shutdown: { timeoutMs: 60_000 } },
     });
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     const sessions = [openSession(app), openSession(app)];
     const streams = await Promise.all(
       sessions.flatMap((session) => ['/ticks', '/room'].map((path) => begin(session, path))),
@@ -165,6 +170,8 @@ describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
     return text;
   };
 
+  // feature: 24
+  // fault: 12
   it('the bytes are the headers and then chunks, one write per turn', async () => {
     const text = await exchange('GET /finite HTTP/1.1\r\nHost: x\r\n\r\n', (all) =>
       all.endsWith('0\r\n\r\n'),
@@ -184,6 +191,7 @@ describe.each(ADAPTERS)('on a bare socket (%s)', (adapter) => {
     );
   });
 
+  // feature: 11
   it('text is UTF-8 without a mark before it, and arrives whole however it is cut', async () => {
     const app = await serve(Streams, { adapter });
     const socket = net.connect(app.port, '127.0.0.1');
@@ -251,7 +259,7 @@ describe.each(ADAPTERS)('behind a middleware that wraps the response (%s)', (ada
 describe.each(ADAPTERS)('the eventsource package (%s)', (adapter) => {
   it('reads a stream, and returns with the last id after its socket was cut', async () => {
     const app = await serve(Streams, { adapter, sse: { retry: 1 } });
-    const connections = app.nest.get(SseConnections);
+    const connections = app.nest.get(Registry);
     const source = new EventSource(`${app.url}/ticks`);
     const ids: string[] = [];
     const returned: (string | undefined)[] = [];

@@ -73,6 +73,7 @@ const LOSE_CUT_EVENTS = ['`eventsource` 2.0', '`fetch-event-source` 2.0'];
 const dataOf = (n: number): string => (n % 10 === 0 ? `${n}\nof several\n\nlines` : `${n} ✓`);
 
 describe('a client that is not ours', () => {
+  // feature: 95
   it('reads 1 000 events, each once and in order, while its socket is cut', async () => {
     const read = async (program: Program): Promise<void> => {
       const { app, proxy, client } = await openApp(program);

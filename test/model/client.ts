@@ -1,7 +1,7 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Observable } from 'rxjs';
-import { currentConnection, SseConnection } from '../../lib/connection/connection.js';
-import { SseConnections } from '../../lib/connection/connections.js';
+import { Registry } from '../../lib/connection/registry.js';
+import { currentConnection, Stream } from '../../lib/connection/stream.js';
 import { END_ID } from '../../lib/wire/protocol.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { writeStream } from '../../lib/nest/stream-writer.js';
@@ -31,10 +31,10 @@ const settings = streamSettings({
 export class ModelClient {
   readonly items: Item[] = [];
   lastEventId: string | undefined;
-  connection: SseConnection | undefined;
+  connection: Stream | undefined;
   private response = new RecordingResponse();
   private parser: EventSourceParser = this.newParser();
-  private readonly connections = new SseConnections();
+  private readonly connections = new Registry();
 
   constructor(private readonly step: () => number) {}
 
@@ -55,7 +55,7 @@ export class ModelClient {
     this.parser = this.newParser();
     const response = streamResponse(this.response);
     const request = { headers };
-    const connection = new SseConnection(request, response, settings, this.connections);
+    const connection = new Stream(request, response, settings, this.connections);
     this.connections.add(connection);
     this.connection = connection;
     currentConnection.run(connection, () => void writeStream(source, connection).catch(() => {}));

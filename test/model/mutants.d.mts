@@ -1,7 +1,10 @@
 export interface Mutant {
   readonly name: string;
-  readonly file: string;
-  readonly find: string;
+  readonly spec?: 'resume' | 'resume-redis';
+  readonly lines?: number;
   readonly replace: string;
 }
-export declare const MUTANTS: readonly Mutant[];
+
+export const MUTANTS: readonly Mutant[];
+export function mutate(source: string, mutant: Mutant): string | undefined;
+export function marks(): { readonly file: string; readonly name: string }[];

@@ -1,152 +1,143 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '../..');
+
 /**
- * Changes to the library that break its promise, each in a way that a plausible implementation would: the model has to
- * find every one of them. `find` stands once in its file. Without a `spec` it is both models that have to find it; the log on
- * Redis has its own.
+ * Changes to the library that break its promise, each one that a plausible implementation would have made. The model has to find every one.
+ * A mark in `lib/` says where: `// mutant: <name>` above a line, or in a script of Redis `-- mutant: <name>`. `replace` stands in for the
+ * `lines` below the mark, one by default. Without a `spec` both models have to find it; the log on Redis has a model of its own.
  */
 export const MUTANTS = [
   {
     name: 'no barrier',
-    file: 'lib/log/resume.ts',
-    find: 'filter(({ position }) => position <= barrier);',
-    replace: 'filter(({ position }) => position <= barrier + 1e15);',
+    replace:
+      'return entries.map(({ event }) => event).filter(({ position }) => position <= barrier + 1e15);',
   },
   {
-    name: 'counter in place of clock',
-    file: 'lib/wire/cursor.ts',
-    find: 'return Math.max(last + 1, Math.floor(clockMs * 1000));',
+    name: 'counter instead of clock',
+    spec: 'resume',
     replace: 'return last === 0 ? Math.floor(clockMs * 1000) : last + 1;',
   },
   {
     name: 'listener attached after history',
-    file: 'lib/hub/broadcaster.ts',
-    find: `        this.delivery.join(reader);
-        subscriber.add(`,
-    replace: `      const joinLater = (): void => {
-        if (subscriber.closed) return;
-        if ((reader as unknown as { waiting: unknown }).waiting === undefined) this.delivery.join(reader);
-        else setImmediate(joinLater);
+    lines: 2,
+    replace: `const joinLater = (): void => {
+if (subscriber.closed) return;
+if ((reader as unknown as { waiting: unknown }).waiting === undefined) this.delivery.join(reader);
+else setImmediate(joinLater);
       };
       setImmediate(joinLater);
-      subscriber.add(`,
+      subscriber.add(reader);`,
   },
   {
     name: 'keep-alive cursor from a fresh head read',
-    file: 'lib/hub/broadcaster.ts',
-    find: '    return this.delivery.head;',
     replace:
-      '    return { ...this.delivery.head, position: (this.log as unknown as { fresh: number }).fresh };',
+      'return { ...this.delivery.head, position: (this.log as unknown as { fresh: number }).fresh };',
   },
   {
-    name: 'two notifications for a two-room event',
-    file: 'lib/hub/delivery.ts',
-    find: 'for (const reader of readers) guarded(() => reader.deliver(published));',
+    name: 'an event of two rooms is delivered twice',
     replace:
       'for (const room of next.rooms) for (const reader of this.byRoom.in([room])) guarded(() => reader.deliver(published));',
   },
   {
     name: 'cursor passes what an operator holds back',
-    file: 'lib/hub/reader.ts',
-    find: 'const isHeld = this.waiting !== undefined || !this.pipeline.isEmpty;',
     replace: 'const isHeld = this.waiting !== undefined;',
   },
   {
     name: 'live events are not held while missed ones are replayed',
-    file: 'lib/hub/reader.ts',
-    find: '    this.waiting.push(event);',
-    replace: '    this.pass(event);',
+    replace: 'this.pass(event);',
   },
   {
     name: 'the rest of a room with a gap is left out',
     spec: 'resume',
-    file: 'lib/log/resume.ts',
-    find: '  if (rest && withGap.length > 0) {',
-    replace: '  if (rest && withGap.length > 99) {',
+    replace: 'if (rest && withGap.length > 99) {',
   },
   {
     name: 'the rest of a room with a gap is the oldest',
     spec: 'resume',
-    file: 'lib/log/resume.ts',
-    find: 'maxEvents: cap.events, maxBytes: cap.bytes, newest: true };',
-    replace: 'maxEvents: 2, maxBytes: cap.bytes, newest: false };',
+    replace: 'const range = { after, maxEvents: 2, maxBytes: cap.bytes, newest: false };',
   },
   {
-    name: 'the chain is not looked at',
+    name: 'a hole in the chain is not noticed',
     spec: 'resume-redis',
-    file: 'lib/redis/follower.ts',
-    find: "if (notice.kind === 'probe' || notice.before > at.position) return false;",
     replace: "if (notice.kind === 'probe') return false;",
   },
   {
     name: 'a repair leaves out rooms that are read meanwhile',
     spec: 'resume-redis',
-    file: 'lib/redis/repair.ts',
-    find: 'for (const room of rooms()) {',
     replace: 'for (const room of this.known.size > 0 ? [] : rooms()) {',
   },
   {
     name: 'a repair begins at the head',
     spec: 'resume-redis',
-    file: 'lib/redis/repair.ts',
-    find: 'asks.push({ room, after: this.at.position });',
     replace: 'asks.push({ room, after: this.upTo.position });',
   },
   {
-    name: 'a log that is another one is not noticed',
+    name: 'another log is not noticed',
     spec: 'resume-redis',
-    file: 'lib/hub/reader.ts',
-    find: '    this.begunAnewAt = delivered;',
-    replace: '    this.after = delivered.position;\n    return;',
+    replace: `this.after = delivered.position;
+return;`,
   },
   {
-    name: 'the identity of the server is not looked at',
+    name: 'the identity of the server is ignored',
     spec: 'resume-redis',
-    file: 'lib/redis/script.ts',
-    find: "  if isDurable ~= '1' then server = identity() end",
     replace: '',
   },
   {
-    name: 'the log is not asked for what was handed on last',
+    name: 'the last delivered event is not looked up',
     spec: 'resume-redis',
-    file: 'lib/redis/follower.ts',
-    find: '    if (this.lastTaken === undefined) return false;',
-    replace: '    if (at.position > 0) return false;',
+    replace: 'if (at.position > 0) return false;',
   },
   {
-    name: 'an event that goes on from before is taken for the next one',
+    name: 'an event that continues from an earlier one is taken for the next',
     spec: 'resume-redis',
-    file: 'lib/redis/follower.ts',
-    find: '    if (notice.before < at.position) {',
-    replace: '    if (notice.before < 0) {',
+    replace: 'if (notice.before < 0) {',
   },
   {
-    name: 'a process that sees the log go back keeps it to itself',
+    name: 'a log that went back is not told to the others',
     spec: 'resume-redis',
-    file: 'lib/redis/follower.ts',
-    find: 'this.goOnAt(await this.source.end(seen));',
     replace: 'this.goOnAt(head);',
   },
   {
-    name: 'an end that has not come here yet ends the stream',
-    file: 'lib/hub/reader.ts',
-    find: '.filter(({ event }) => event.position <= passed && this.isLast(event.message))',
+    name: 'an end that has not arrived yet ends the stream',
     replace: '.filter(({ event }) => passed >= 0 && this.isLast(event.message))',
   },
   {
-    name: 'who has read the last event is not told that it was the last',
-    file: 'lib/hub/reader.ts',
-    find: '    if (await this.isOver()) this.subscriber.complete();',
+    name: 'a client that has read the last event waits',
     replace: '',
   },
   {
-    name: 'a new client of a job that is over waits',
-    file: 'lib/hub/reader.ts',
-    find: 'this.until !== undefined && this.hub.keepsHistory;',
-    replace: 'false;',
+    name: 'a new client of a finished job waits',
+    replace: 'const mayBeOver = false;',
   },
   {
     name: 'a replay goes on after the last event',
-    file: 'lib/hub/reader.ts',
-    find: '    if (this.isLast(hubEvent)) this.subscriber.complete();',
     replace: '',
   },
 ];
+
+/** The source with a mutant in it; `undefined` where its mark is not there, or there twice. */
+export function mutate(source, { name, lines = 1, replace }) {
+  const marked = new RegExp(
+    String.raw`^ *(?://|--) mutant: ${name}\n((?: *(?://|--) mutant: .*\n)*)((?:.*\n){${lines}})`,
+    'm',
+  );
+  const found = marked.exec(source);
+  if (found === null) return undefined;
+  return source.replace(marked, (_all, others) => `${others}${replace}\n`);
+}
+
+/** The files of `lib/` with marks, and the names in each. */
+export function marks() {
+  return readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .flatMap((path) => {
+      const file = `lib/${path.replaceAll('\\', '/')}`;
+      const source = readFileSync(join(root, file), 'utf8');
+      return [...source.matchAll(/^ *(?:\/\/|--) mutant: (.+)$/gm)].map(([, name]) => ({
+        file,
+        name,
+      }));
+    });
+}

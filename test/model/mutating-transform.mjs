@@ -1,20 +1,18 @@
 // A jest transform that applies the mutant named by MUTANT and is @swc/jest otherwise.
 import swc from '@swc/jest';
-import { MUTANTS } from './mutants.mjs';
+import { marks, mutate, MUTANTS } from './mutants.mjs';
 
 const mutant = MUTANTS.find(({ name }) => name === process.env.MUTANT);
+const file = mutant && marks().find(({ name }) => name === mutant.name)?.file;
 
 export default {
   createTransformer(options) {
     const inner = swc.createTransformer(options);
     const mutated = (source, path) => {
-      if (mutant === undefined || !path.endsWith(`/${mutant.file}`)) return source;
-      if (source.split(mutant.find).length !== 2) {
-        throw new Error(
-          `The mutant "${mutant.name}" does not fit ${mutant.file} any more; mend it`,
-        );
-      }
-      return source.replace(mutant.find, () => mutant.replace);
+      if (file === undefined || !path.endsWith(`/${file}`)) return source;
+      const changed = mutate(source, mutant);
+      if (changed === undefined) throw new Error(`The mutant "${mutant.name}" has no mark in lib/`);
+      return changed;
     };
     return {
       canInstrument: inner.canInstrument,

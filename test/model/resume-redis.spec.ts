@@ -69,6 +69,8 @@ describeRedis(
     });
     afterAll(() => server.stop());
 
+    // feature: 47
+    // fault: 13
     it.each(WORLDS)(
       'gets each event once and in order, or is told, when %s',
       async (_world, options) => {

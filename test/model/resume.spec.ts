@@ -39,6 +39,8 @@ const WORLDS: [string, World][] = [
 ];
 
 describe('a client that drops at any step and returns to any process', () => {
+  // feature: 47
+  // fault: 13
   it.each(WORLDS)(
     'gets each event once and in order, or is told, when %s',
     async (_world, { gaps: expected, ...options }) => {

@@ -72,7 +72,7 @@ function controllerOf(habit: Habit): Type {
 async function outcomeOf(app: TestApp, path: string): Promise<Outcome> {
   const stream = openStream({ url: `${app.url}/${path}` });
   const response = stream.response.catch(() => ({ status: 0, headers: {} }));
-  const over = Promise.race([stream.take(2), stream.closed, wait(2_000)]).catch(() => undefined);
+  const over = Promise.race([stream.take(2), stream.closed, wait(5_000)]).catch(() => undefined);
   await over;
   const { status, headers } = await Promise.race([
     response,

@@ -24,6 +24,7 @@ import {
 import { APP_INTERCEPTOR, Reflector } from '@nestjs/core';
 import { CacheInterceptor, CacheModule } from '@nestjs/cache-manager';
 import fastifyCookie from '@fastify/cookie';
+import fastifySession from '@fastify/session';
 import { Exclude } from 'class-transformer';
 import compression from 'compression';
 import cookieParser from 'cookie-parser';
@@ -116,12 +117,14 @@ export class User {
 const setHeader = (context: ExecutionContext): void =>
   void context.switchToHttp().getResponse<AnyResponse>().header('X-Report', '7');
 
+interface Fastify {
+  register(plugin: unknown, options?: object): Promise<void>;
+}
+const fastifyOf = (app: INestApplication): Fastify => app.getHttpAdapter().getInstance() as Fastify;
+
 const setCookies = (app: INestApplication, adapter: Adapter): void => {
-  interface Fastify {
-    register(plugin: unknown): Promise<void>;
-  }
   if (adapter === 'express') app.use(cookieParser());
-  else void (app.getHttpAdapter().getInstance() as Fastify).register(fastifyCookie);
+  else void fastifyOf(app).register(fastifyCookie);
 };
 
 interface TimedResponse {
@@ -182,6 +185,20 @@ export const HABITS: readonly Habit[] = [
       request.session.save?.();
     },
     works: has('set-cookie', 'connect.sid='),
+  },
+  {
+    name: 'a session of `@fastify/session`',
+    adapters: ['fastify'],
+    setup(app, adapter) {
+      setCookies(app, adapter);
+      const cookie = { secure: false };
+      const options = { secret: 's'.repeat(32), saveUninitialized: false, cookie };
+      void fastifyOf(app).register(fastifySession, options);
+    },
+    handler: (_response, request) => {
+      if (request.session !== undefined) request.session.user = 'ann';
+    },
+    works: has('set-cookie', 'sessionId='),
   },
   {
     name: '`helmet`',
@@ -286,10 +303,10 @@ export const HABITS: readonly Habit[] = [
   },
   {
     name: 'an interceptor with a timeout, and a stream that is quiet for longer',
-    everyMs: 250,
+    everyMs: 600,
     decorators: withInterceptor((_context, next) =>
       next.handle().pipe(
-        timeout({ each: 100 }),
+        timeout({ each: 400 }),
         catchError(() => throwError(() => new RequestTimeoutException())),
       ),
     ),
@@ -297,16 +314,16 @@ export const HABITS: readonly Habit[] = [
   },
   {
     name: 'a timeout of the server, and a stream that is quiet for longer',
-    everyMs: 250,
-    setup: (app) => void app.getHttpServer().setTimeout(100),
+    everyMs: 600,
+    setup: (app) => void app.getHttpServer().setTimeout(400),
     works: streams,
   },
   {
     name: 'a middleware with `response.setTimeout()`, and a stream that is quiet for longer',
-    everyMs: 250,
+    everyMs: 600,
     setup: (app) =>
       void app.use((_request: unknown, response: TimedResponse, next: () => void) => {
-        response.setTimeout(100, () => {
+        response.setTimeout(400, () => {
           response.statusCode = 408;
           response.end('timed out');
         });

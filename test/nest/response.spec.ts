@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect, type ClientHttp2Session, type Http2ServerResponse } from 'node:http2';
 import { describe, expect, it } from '@jest/globals';
 import {
   Catch,
@@ -19,7 +21,7 @@ import {
 } from '@nestjs/common';
 import fastifyCookie from '@fastify/cookie';
 import cookieParser from 'cookie-parser';
-import { interval, map, mergeMap, NEVER, of, take, tap, timer } from 'rxjs';
+import { firstValueFrom, interval, map, mergeMap, NEVER, of, take, tap, timer } from 'rxjs';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type Adapter, type ServeOptions } from '../support/serve.js';
 
@@ -359,6 +361,36 @@ describe.each([
     await stream.next();
     expect((await stream.response).status).toBe(200);
   });
+});
+
+it('a stream or a session of HTTP/2 that the server cuts is no client that left', async () => {
+  const responses: Http2ServerResponse[] = [];
+  @Controller()
+  class Quiet {
+    @SseStream('quiet')
+    quiet(@Res() { raw }: { raw: Http2ServerResponse }) {
+      responses.push(raw);
+      return NEVER;
+    }
+  }
+  const app = await serve(Quiet, { adapter: 'fastify', http: { https, http2: true } });
+  const connections = app.nest.get(SseConnections);
+  const reasonOf = async (
+    cut: (response: Http2ServerResponse, session: ClientHttp2Session) => void,
+  ): Promise<string> => {
+    const session = connect(app.url, { rejectUnauthorized: false });
+    session.on('error', () => {});
+    const stream = session.request({ ':path': '/quiet' }).on('error', () => {});
+    await once(stream, 'data');
+    const closed = firstValueFrom(connections.closed$);
+    cut(responses.at(-1)!, session);
+    const { reason } = await closed;
+    session.destroy();
+    return reason;
+  };
+  expect(await reasonOf((response) => response.stream.destroy())).toBe('server');
+  expect(await reasonOf((response) => response.stream.session?.destroy())).toBe('server');
+  expect(await reasonOf((_response, session) => session.destroy())).toBe('client');
 });
 
 it.each(ADAPTERS)('a socket that the server cuts is no client that left (%s)', async (adapter) => {

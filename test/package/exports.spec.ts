@@ -7,6 +7,7 @@ const folder = join(import.meta.dirname, '../..');
 const textOf = (path: string): string => readFileSync(join(folder, path), 'utf8');
 
 describe('the package', () => {
+  // feature: 104
   it('exports these names, and no others', () => {
     expect(Object.keys(root).sort()).toEqual([
       'Broadcaster',
@@ -45,7 +46,9 @@ describe('the package', () => {
 
   const folders = readdirSync(join(folder, 'lib'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name);
+    .map(({ name }) => name)
+    // A folder without one is a wing, which is no entry point.
+    .filter((name) => existsSync(join(folder, 'lib', name, 'index.ts')));
   const manifest = JSON.parse(textOf('package.json')) as {
     main: string;
     types: string;

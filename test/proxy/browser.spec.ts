@@ -33,12 +33,14 @@ describeChromium('Chromium', () => {
     afterAll(() => browser.close());
     afterEach(stopAllProxies);
 
+    // feature: 98
     it('opens many streams to one site on HTTP/2', async () => {
       const { connections } = await openTen(documented('nginx'));
       await until('all are open', () => connections.count === 10);
       expect(connections.count).toBe(10);
     }, 30_000);
 
+    // feature: 98
     it('opens six on HTTP/1.1, and then cannot even load a page', async () => {
       const site = documented('nginx').replace(' ssl http2', ' ssl');
       const { connections, context, url } = await openTen(site);

@@ -96,6 +96,7 @@ describe.each(PROXIES)('%s', (name) => {
 
   describeProxy(name)('in front of an app', () => {
     describe.each(PROTOCOLS)('with clients on %s', (protocol, request) => {
+      // feature: 77, 78
       it('passes on each event before the next is sent', async () => {
         const { app, open } = await behind(name);
         const stream = await opened(open('/room', request));
@@ -136,6 +137,7 @@ describe.each(PROXIES)('%s', (name) => {
       });
     });
 
+    // feature: 77, 78
     it('needs no setting to pass on each event', async () => {
       const { app, open } = await behind(name, { site: bare });
       const stream = await opened(open('/room'));
@@ -146,6 +148,7 @@ describe.each(PROXIES)('%s', (name) => {
       expect(stream.events.map(({ data }) => data)).toEqual(few);
     });
 
+    // feature: 81
     it('passes on each event when it compresses what it may', async () => {
       const { app, url } = await behind(name, { site: bare, ...compressing });
       // It decompresses what comes.
@@ -172,12 +175,14 @@ describe.each(PROXIES)('%s', (name) => {
       expect(await open('/address', { headers }).ended).toContain('data: 203.0.113.7\n\n');
     });
 
+    // feature: 77, 78
     it('has the configuration that the guide shows', () => {
       const guide = new URL('../../docs/guide/proxies.md', import.meta.url);
       expect(readFileSync(guide, 'utf8')).toContain(`\n${documented(name)}\`\`\`\n`);
     });
 
     describeIdle(`with all defaults, for ${IDLE_S} s without an event`, () => {
+      // feature: 41
       it(
         'leaves the stream open, and cuts one without keep-alives',
         async () => {
@@ -199,6 +204,7 @@ describe.each(PROXIES)('%s', (name) => {
 });
 
 describe('all of them', () => {
+  // feature: 41
   it('leave idle streams open while keep-alives come, and cut them without', async () => {
     const behindAll = AVAILABLE_PROXIES.map((name) => behind(name, SETTINGS[name].impatient));
     const proxies = await Promise.all(behindAll);
@@ -213,6 +219,7 @@ describe('all of them', () => {
     for (const stream of kept) await stream.until((text) => keepAlivesIn(text) >= 6);
   }, 20_000);
 
+  // feature: 77
   it('cut the streams of an app that was killed', async () => {
     const { child, port } = await startChild();
     const openAll = (request: Omit<StreamRequest, 'url'>) =>

@@ -9,6 +9,7 @@ declare const recipe: typeof Recipe;
 describeChromium('the recipe for React', () => {
   const visit = visitor('react');
 
+  // feature: 92
   it('opens one connection, however often the component is mounted and rendered', async () => {
     const { open, emit, untilOpen, opened } = await visit();
     const page = await open();
@@ -35,6 +36,7 @@ describeChromium('the recipe for React', () => {
     expect(await page.textContent('#app')).toBe(all);
   }, 30_000);
 
+  // feature: 92
   it('closes the connection when the component goes', async () => {
     const { open, untilOpen, connections } = await visit();
     const page = await open();
@@ -77,6 +79,7 @@ describeChromium('the recipe for React', () => {
     expect(opened).toEqual([undefined, cursor]);
   }, 30_000);
 
+  // feature: 92
   it('as a plain effect opens one connection too, and closes it', async () => {
     const { open, emit, untilOpen, opened } = await visit();
     const page = await open();

@@ -33,6 +33,7 @@ describeChromium('the recipe for tabs', () => {
       return { ...world, pages };
     };
 
+    // feature: 98
     it('gives every page all events in order, over one connection', async () => {
       const { pages, emit, opened } = await visit();
       const numbers = Array.from({ length: 100 }, (_, no) => no);

@@ -9,6 +9,7 @@ declare const recipe: typeof Recipe;
 describeChromium('the recipe for Vue', () => {
   const visit = visitor('vue');
 
+  // feature: 92
   it('reads one stream, goes on when its URL changes, and closes it with the component', async () => {
     const { open, emit, untilOpen, opened } = await visit();
     const page = await open();

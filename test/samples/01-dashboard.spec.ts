@@ -3,6 +3,7 @@ import { AppModule } from '../../sample/01-dashboard/app.module.js';
 import { openStream, runSample } from '../support/sample.js';
 
 describe('sample 01, dashboard', () => {
+  // feature: 110
   it('gives three clients equal figures', async () => {
     const app = await runSample(AppModule);
     const open = () => openStream(app, '/events?rooms=memory');

@@ -3,6 +3,7 @@ import { AppModule } from '../../sample/05-time/app.module.js';
 import { openStream, runSample } from '../support/sample.js';
 
 describe('sample 05, time', () => {
+  // feature: 106
   it('sends the time as text, without quotes, again and again', async () => {
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/time');

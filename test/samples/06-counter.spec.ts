@@ -5,6 +5,7 @@ import { openStream, runSample, stopClocks } from '../support/sample.js';
 const COUNTED = Array.from({ length: 11 }, (_, n) => `data: ${n}\n\n`).join('');
 
 describe('sample 06, counter', () => {
+  // feature: 107
   it('counts from 0 to 10, says that this was all, and answers 204 to who returns', async () => {
     stopClocks();
     const app = await runSample(AppModule);

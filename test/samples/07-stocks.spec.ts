@@ -3,6 +3,7 @@ import { AppModule } from '../../sample/07-stocks/app.module.js';
 import { openStream, runSample } from '../support/sample.js';
 
 describe('sample 07, stocks', () => {
+  // feature: 108
   it('gives each client the prices of its stock, a newcomer also the last ones', async () => {
     const app = await runSample(AppModule);
     const [acme, umbra] = await Promise.all([
@@ -22,6 +23,7 @@ describe('sample 07, stocks', () => {
     expect(await newcomer.take(2)).toEqual(prices);
   });
 
+  // feature: 108
   it('says which stocks there are', async () => {
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/stocks/NOPE');

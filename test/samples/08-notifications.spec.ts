@@ -3,6 +3,7 @@ import { AppModule } from '../../sample/08-notifications/app.module.js';
 import { openStream, post, runSample } from '../support/sample.js';
 
 describe('sample 08, notifications', () => {
+  // feature: 109
   it('sends to one user, or to everybody', async () => {
     const app = await runSample(AppModule);
     const ann = await openStream(app, '/notifications/ann');
@@ -18,6 +19,7 @@ describe('sample 08, notifications', () => {
     expect(await ben.next()).toMatchObject({ type: 'warning', data: { message: 'All' } });
   });
 
+  // feature: 109
   it('puts a comment and a reconnection time beside an alert', async () => {
     const app = await runSample(AppModule);
     const ann = await openStream(app, '/notifications/ann');

@@ -9,6 +9,7 @@ import { Tail } from '../../sample/09-logs/tail.js';
 import { openStream, post, runSample } from '../support/sample.js';
 
 describe('sample 09, logs', () => {
+  // feature: 111
   it('sends each line once and soon, also past a rotation and a truncation', async () => {
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/logs');

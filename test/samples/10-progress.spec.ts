@@ -5,6 +5,7 @@ import type { Progress } from '../../sample/10-progress/jobs.service.js';
 import { openStream, post, runSample, stopClocks } from '../support/sample.js';
 
 describe('sample 10, progress', () => {
+  // feature: 112
   it('tells each percent, ends with the job, and is not asked again', async () => {
     stopClocks();
     const app = await runSample(AppModule);

@@ -5,6 +5,7 @@ import { openStream, post, runSample } from '../support/sample.js';
 const said = (name: string, text: string) => ({ type: 'said', data: { name, text } });
 
 describe('sample 11, chat', () => {
+  // feature: 113
   it('takes three users in two rooms, and gives one that was away what was missed', async () => {
     const app = await runSample(AppModule);
     const say = (room: string, name: string, text: string) =>

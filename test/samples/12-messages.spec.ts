@@ -3,6 +3,7 @@ import { AppModule } from '../../sample/12-messages/app.module.js';
 import { openStream, post, runSample } from '../support/sample.js';
 
 describe('sample 12, messages', () => {
+  // feature: 114
   it('goes on after the id that a client returns with', async () => {
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/messages');
@@ -17,6 +18,7 @@ describe('sample 12, messages', () => {
     expect(back.text).not.toContain('sse-end');
   });
 
+  // feature: 114
   it('begins at the beginning for an id that it does not know, and ends with the last', async () => {
     const app = await runSample(AppModule);
     const stranger = await openStream(app, '/messages', { lastEventId: 'nonsense' });

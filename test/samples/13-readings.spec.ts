@@ -3,6 +3,7 @@ import { AppModule } from '../../sample/13-readings/app.module.js';
 import { openStream, post, runSample } from '../support/sample.js';
 
 describe('sample 13, readings', () => {
+  // feature: 115
   it('shows its options on the wire', async () => {
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/readings');

@@ -4,6 +4,7 @@ import { toXml } from '../../sample/14-xml/to-xml.js';
 import { openStream, runSample } from '../support/sample.js';
 
 describe('sample 14, XML', () => {
+  // feature: 116
   it('writes a line of XML per line of data, and the client has the original', async () => {
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/weather');

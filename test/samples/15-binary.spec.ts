@@ -9,6 +9,7 @@ const drawn = (...rows: string[]): Cells =>
   rows.map((row) => row.split('').map((cell) => cell === '#'));
 
 describe('sample 15, binary', () => {
+  // feature: 116
   it('sends the bytes of a PNG as base64', async () => {
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/life');

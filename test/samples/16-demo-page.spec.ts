@@ -3,6 +3,7 @@ import { AppModule } from '../../sample/16-demo-page/app.module.js';
 import { openStream, post, runSample, stopClocks } from '../support/sample.js';
 
 describe('sample 16, demo page', () => {
+  // feature: 117
   it('makes each fifth message a notification', async () => {
     stopClocks();
     const app = await runSample(AppModule);
@@ -22,6 +23,7 @@ describe('sample 16, demo page', () => {
     expect(stream.text).toMatch(/\n\nevent: notification\ndata: {"count":5,.*}\n\n$/);
   });
 
+  // feature: 118
   it('sends an update to every page, as the text that it is', async () => {
     const app = await runSample(AppModule);
     const streams = [await openStream(app, '/events'), await openStream(app, '/events')];

@@ -38,6 +38,7 @@ describe('what npm start runs', () => {
     for (const { title, about } of listed) expect(title && about).toMatch(/\w/);
   });
 
+  // feature: 118
   it('serves each page with all that it asks for, and lets it load nothing else', async () => {
     for (const url of [samples.url, ...listed.map(({ port }) => `http://localhost:${port}`)]) {
       const response = await fetch(url);

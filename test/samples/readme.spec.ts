@@ -55,6 +55,8 @@ describe('the README of the samples', () => {
       }
     });
 
+    // feature: 105
+    // fault: 25
     it.each(examples)('$command', async ({ command, output }) => {
       const expected = shapeOf(output);
       expect((await printed.get(command))?.slice(0, expected.length)).toBe(expected);

@@ -32,6 +32,7 @@ describe('collect()', () => {
     expect(await collect(slowly(), 3)).toEqual([1, 2, 3]);
   });
 
+  // feature: 87, 88
   it('subscribes at once, and unsubscribes when it has them', async () => {
     const source = new Subject<number>();
     const values = collect(source, 2);
@@ -42,6 +43,7 @@ describe('collect()', () => {
     expect(await values).toEqual([1, 2]);
   });
 
+  // feature: 87
   it('says what came when the time is over, and unsubscribes', async () => {
     const source = new Subject<object>();
     const values = collect(source, 3, { timeoutMs: 20 });
@@ -99,6 +101,7 @@ describe('collect()', () => {
     expect(isReturned).toBe(true);
   });
 
+  // feature: 87
   it('takes virtual time', async () => {
     const scheduler = new TestScheduler(() => {});
     let stoppedAt = 0;

@@ -9,6 +9,7 @@ import { until } from '../support/until.js';
 class App {}
 
 describe('fakeConnection()', () => {
+  // feature: 88
   it('remembers messages, and their bytes', async () => {
     const connection = fakeConnection();
     expect(connection).toBeInstanceOf(SseConnection);
@@ -39,6 +40,7 @@ describe('fakeConnection()', () => {
     expect(fakeConnection({ request: { query: { lastEventId: '8' } } }).lastEventId).toBe('8');
   });
 
+  // feature: 88
   it('aborts its signal when the client leaves', async () => {
     const connection = fakeConnection();
     const { signal, closed } = connection;

@@ -34,6 +34,7 @@ const SCRIPT: ScriptedMessage[] = [
 ];
 
 describe('mockSseServer()', () => {
+  // feature: 89
   it('gives each client the script, and remembers what it has asked', async () => {
     const { got } = await reading(SCRIPT, { 'x-api-key': 'k' });
     await until('all came', () => got.length === 2);

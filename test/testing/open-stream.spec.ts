@@ -22,6 +22,7 @@ import { openStream, type OpenStreamOptions } from 'nestjs-eventstream/testing';
 import { NEVER, of, throwError } from 'rxjs';
 import { ADAPTERS, type Adapter } from '../support/serve.js';
 import { until } from '../support/until.js';
+import { streamOf } from '../../lib/connection/stream.js';
 
 @Controller()
 class Streams {
@@ -39,7 +40,7 @@ class Streams {
     return new Promise<typeof NEVER>(() => {});
   }
   @SseStream('cut') cut(@Connection() connection: SseConnection) {
-    void connection.send({ data: 'x' }).then(() => connection.destroy('overflow'));
+    void connection.send({ data: 'x' }).then(() => streamOf(connection).destroy('overflow'));
     return NEVER;
   }
   @SseStream('posted', { method: RequestMethod.POST }) posted(@Body() body: object) {
@@ -94,6 +95,7 @@ describe.each(ADAPTERS)('openStream() on %s', (adapter) => {
     expect((await openStream(other, '/orders')).status).toBe(200);
   });
 
+  // feature: 87
   it('hands out events in order, parsed', async () => {
     const { stream } = await opened('/three');
     expect(await stream.next()).toEqual({ type: 'a', id: '1', data: { n: 1 } });

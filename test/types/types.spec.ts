@@ -23,6 +23,7 @@ describe('the types', () => {
     });
   }, 60_000);
 
+  // feature: 8, 17, 20, 28, 55, 86
   it.each(files)('are as %s says', (name) => {
     const source = program.getSourceFile(join(folder, name));
     expect(source).toBeDefined();

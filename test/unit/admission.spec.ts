@@ -10,6 +10,7 @@ const keysOf = (admission: Admission): number =>
 const from = (ip: string): HttpRequest => ({ headers: {}, ip });
 
 describe('Admission', () => {
+  // feature: 66
   it('never has more places taken than there are, whoever comes and leaves when', () => {
     const step = fc.record({ ip: fc.constantFrom('a', 'b', 'c'), leaves: fc.boolean() });
     fc.assert(
@@ -54,6 +55,7 @@ describe('Admission', () => {
     expect(admission.enter(from('a'), 0)).toBeUndefined();
   });
 
+  // feature: 76
   it('forgets keys whose connects do not count any more', () => {
     const admission = new Admission({ connectRate: { perSecond: 10, burst: 20 } });
     for (let n = 0; n < 100_000; n++) {
@@ -64,6 +66,7 @@ describe('Admission', () => {
     expect(keysOf(admission)).toBeLessThanOrEqual(2_001);
   });
 
+  // feature: 76
   it('has a bound also for keys that come faster than they are forgotten', () => {
     const admission = new Admission({ connectRate: { perSecond: 0.001 } });
     for (let n = 0; n < 100_500; n++) {

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Authorization, type Authorize } from '../../lib/connection/authorization.js';
-import type { SseConnection } from '../../lib/connection/connection.js';
+import {
+  Authorization,
+  type Authorize,
+  type AuthorizedStream,
+} from '../../lib/connection/authorization.js';
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
@@ -13,10 +16,10 @@ afterEach(() => {
 function authorization(state: 'opening' | 'open' = 'opening') {
   const connection = {
     state,
-    expel: jest.fn(),
-    beginAfter: jest.fn<SseConnection['beginAfter']>(),
+    revoke: jest.fn(),
+    opening: { hold: jest.fn<(until: Promise<unknown>) => void>() },
   };
-  const all = new Authorization(connection as unknown as SseConnection);
+  const all = new Authorization(connection as unknown as AuthorizedStream);
   const ask = (authorize: Authorize, rooms = ['a']) => {
     const told: string[] = [];
     const forget = all.ask(
@@ -27,7 +30,7 @@ function authorization(state: 'opening' | 'open' = 'opening') {
     );
     return { told, forget };
   };
-  const awaited = () => Promise.all(connection.beginAfter.mock.calls.flat());
+  const awaited = () => Promise.all(connection.opening.hold.mock.calls.flat());
   return { all, connection, ask, awaited };
 }
 
@@ -70,7 +73,7 @@ describe('what a connection may read', () => {
     answer();
     expect(await asked).toBe(true);
     await jest.advanceTimersByTimeAsync(2_000);
-    expect(connection.expel).not.toHaveBeenCalled();
+    expect(connection.revoke).not.toHaveBeenCalled();
   });
 
   it('is asked again an interval after the first question, whatever is joined later', async () => {
@@ -87,7 +90,7 @@ describe('what a connection may read', () => {
   it('holds a stream back until all is answered', async () => {
     const { connection, ask, awaited } = authorization();
     ask(() => true);
-    expect(connection.beginAfter).not.toHaveBeenCalled();
+    expect(connection.opening.hold).not.toHaveBeenCalled();
     const { told } = ask(async () => false);
     await awaited();
     expect(told).toEqual(['refused']);
@@ -98,15 +101,15 @@ describe('what a connection may read', () => {
     ask(() => ({ until: Date.now() + 1_000 }));
     ask(() => ({ until: new Date(Date.now() + 9_000) }), ['b']);
     await jest.advanceTimersByTimeAsync(899);
-    expect(connection.expel).not.toHaveBeenCalled();
+    expect(connection.revoke).not.toHaveBeenCalled();
     await jest.advanceTimersByTimeAsync(101);
-    expect(connection.expel).toHaveBeenCalledTimes(1);
+    expect(connection.revoke).toHaveBeenCalledTimes(1);
   });
 
   it('ends at a time of its own, so that those which began together do not end together', async () => {
     const all = Array.from({ length: 100 }, () => authorization());
     const ended = () =>
-      all.filter(({ connection }) => connection.expel.mock.calls.length > 0).length;
+      all.filter(({ connection }) => connection.revoke.mock.calls.length > 0).length;
     for (const { ask } of all) ask(() => ({ until: Date.now() + 1_000 }));
     const counts: number[] = [];
     for (let n = 0; n < 4; n++) {

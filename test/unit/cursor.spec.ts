@@ -28,6 +28,7 @@ describe('the text of a cursor', () => {
     ]);
   });
 
+  // feature: 51
   it('has only characters that are safe in a header and a URL', () => {
     expect(formatCursor({ epoch: 'Ab-_9', position: 123_456 })).toMatch(/^[A-Za-z0-9._~-]+$/);
   });

@@ -15,6 +15,7 @@ import {
 describe('an error', () => {
   const cause = new Error('cycle');
 
+  // feature: 71
   it.each<[string, SseError, object, string]>([
     [
       'a wrong field',

@@ -28,6 +28,7 @@ const logAt = (...times: number[]): MemoryEventLog =>
   });
 
 describe('the log in memory', () => {
+  // fault: 14
   it.each([
     ['goes on', [1, 2, 3, 4], [2_000, 3_000, 4_000]],
     ['stands still', [1], [1_001, 1_002, 1_003]],
@@ -75,6 +76,8 @@ describe('the log in memory', () => {
     expect((await log.append(newEvent('x'))).position).toBe(position + 1);
   });
 
+  // feature: 51
+  // fault: 14
   it('has an epoch of its own, safe in a cursor', async () => {
     const epochs = [];
     for (const log of [logAt(1), logAt(1)]) epochs.push((await log.append(newEvent(1))).epoch);
@@ -101,6 +104,7 @@ const count = async (log: MemoryEventLog, room: string): Promise<number> =>
   (await stateOf(log, room)).entries.length;
 
 describe('what the log in memory keeps', () => {
+  // feature: 52
   it('goes by age, also when nothing is published any more, and its timer with it', async () => {
     jest.useFakeTimers();
     const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxAgeMs: 60_000 });
@@ -116,6 +120,7 @@ describe('what the log in memory keeps', () => {
     jest.useRealTimers();
   });
 
+  // feature: 52
   it('is as much as fits: the oldest go first, whatever their room', async () => {
     const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxBytes: 10_000 });
     for (let n = 0; n < 50; n++)
@@ -123,6 +128,7 @@ describe('what the log in memory keeps', () => {
     expect([await count(log, 'a'), await count(log, 'b')]).toEqual([5, 5]);
   });
 
+  // feature: 52
   it('stays flat when ten times the window is published', async () => {
     const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxEvents: 2_000 });
     const publish = async (events: number): Promise<void> => {
@@ -136,6 +142,7 @@ describe('what the log in memory keeps', () => {
     await log.close();
   });
 
+  // feature: 60
   it('stays flat while 100 000 rooms come and go', async () => {
     let now = 1;
     const log = new MemoryEventLog(
@@ -155,6 +162,7 @@ describe('what the log in memory keeps', () => {
     await log.close();
   });
 
+  // feature: 49
   it('is found without looking at all of it', async () => {
     const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxEvents: 1e6 });
     const positions: number[] = [];

@@ -144,6 +144,8 @@ const edges = fc.array(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: tru
 const parameters = { seed, numRuns: runs };
 
 describe('a random message', () => {
+  // feature: 2
+  // fault: 1, 2
   it(
     'is read back as it was, wherever its bytes are cut, or is refused with nothing written',
     () => {

@@ -29,6 +29,8 @@ const shared = (bytes: Iterable<number>): SharedArrayBuffer => {
 };
 
 describe('the frame of a message', () => {
+  // feature: 1, 2, 3, 4, 5, 6, 7, 8, 12, 14
+  // fault: 2, 3, 18
   it.each<[string, SseMessage, string]>([
     ['text', { data: 'x' }, 'data: x\n\n'],
     ['empty text', { data: '' }, 'data: \n\n'],
@@ -112,6 +114,7 @@ describe('the frame of a message', () => {
     expect(encodeFrame(message)).toBe(frameOf(body, '7'));
   });
 
+  // feature: 8
   it('does not change the message', () => {
     const message = Object.freeze({ data: 'a\nb', id: 7, comment: Object.freeze(['c']) });
     encodeFrame(message);
@@ -120,6 +123,8 @@ describe('the frame of a message', () => {
 });
 
 describe('a message that cannot be carried', () => {
+  // feature: 5
+  // fault: 1
   it.each<[string, string, unknown]>([
     ['CR in the id', 'id', { data: 'x', id: 'a\rb' }],
     ['LF in the id', 'id', { data: 'x', id: 'a\nb' }],
@@ -164,6 +169,7 @@ describe('a message that cannot be carried', () => {
     expect(() => encodeFrame({ data: new Blob(['x']) })).toThrow(/await blob\.arrayBuffer\(\)/);
   });
 
+  // feature: 13
   it.each<[string, unknown]>([
     ['a cycle', cycle],
     ['a BigInt', 10n],

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { Broadcaster, SSE_DEFAULTS, SseConnections } from 'nestjs-eventstream';
+import { Broadcaster, SSE_DEFAULTS } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { Hubs } from '../../lib/hub/hubs.js';
 import { Inspector } from '../../lib/inspector/inspector.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 describe('the rooms that the inspector lists', () => {
   it('are the busiest of very many after some looks, of which none goes through all', async () => {
@@ -20,7 +21,7 @@ describe('the rooms that the inspector lists', () => {
       asked++;
       return size(room);
     };
-    const inspector = new Inspector(new SseConnections(), hubs);
+    const inspector = new Inspector(new Registry(), hubs);
     const look = () => {
       asked = 0;
       const { rooms } = inspector.state();

@@ -1,20 +1,15 @@
 import { channel } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  Broadcaster,
-  SSE_CHANNELS,
-  SSE_DEFAULTS,
-  SseConnections,
-  type SseConnection,
-} from 'nestjs-eventstream';
+import { Broadcaster, SSE_CHANNELS, SSE_DEFAULTS, type SseConnection } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { diagnostics as ofConnections } from '../../lib/connection/diagnostics.js';
 import { diagnostics as ofHubs } from '../../lib/hub/diagnostics.js';
 import { diagnostics as ofLogs } from '../../lib/log/diagnostics.js';
 import { Traffic } from '../../lib/inspector/traffic.js';
+import { Registry } from '../../lib/connection/registry.js';
 
 const connection = { id: 'one' } as SseConnection;
-const connections = new SseConnections();
+const connections = new Registry();
 const diagnostics = { ...ofConnections, ...ofHubs, ...ofLogs };
 const broadcaster = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
 const own = { id: 'own' } as SseConnection;

@@ -1,13 +1,14 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Registry } from 'prom-client';
-import { Broadcaster, SSE_DEFAULTS, SseConnections, type SseConnection } from 'nestjs-eventstream';
+import { Broadcaster, SSE_DEFAULTS, type SseConnection } from 'nestjs-eventstream';
 import { diagnostics } from '../../lib/connection/diagnostics.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { Hubs } from '../../lib/hub/hubs.js';
 import { Traffic } from '../../lib/inspector/traffic.js';
 import { listen } from '../../lib/hub/listen.js';
 import { collectMetrics } from '../../lib/prometheus/metrics.js';
+import { Registry as Connections } from '../../lib/connection/registry.js';
 
 const connection = { id: 'one' } as SseConnection;
 const trap = (): never => {
@@ -28,7 +29,7 @@ describe('what the library listens to', () => {
 
   it('takes any error, whatever looking at it does', async () => {
     const hub = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
-    const connections = new SseConnections();
+    const connections = new Connections();
     const hubs = new Hubs({});
     hubs.running.set(hub, '');
     const registry = new Registry();

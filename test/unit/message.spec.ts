@@ -65,6 +65,7 @@ describe('what a handler emits', () => {
 });
 
 describe('a map', () => {
+  // feature: 16
   it.each<[string, unknown, SseMap, string]>([
     [
       'moves properties to fields',
@@ -126,6 +127,7 @@ describe('property decorators', () => {
     expect(encodeFrame(toMessage(notice))).toBe('event: notice\nretry: 3000\ndata: Hi\nid: 7\n\n');
   });
 
+  // feature: 16
   it('leave out what is null or undefined', () => {
     expect(encodeFrame(toMessage(new Notice('Hi')))).toBe('event: notice\ndata: Hi\n\n');
   });

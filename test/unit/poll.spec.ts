@@ -24,6 +24,7 @@ describe('poll()', () => {
     subscription.unsubscribe();
   });
 
+  // feature: 23
   it('never has two calls at a time: what falls into a slow one is left out', async () => {
     let running = 0;
     let most = 0;
@@ -89,6 +90,7 @@ describe('poll()', () => {
     },
   );
 
+  // feature: 21
   it('says what was expected and what came', () => {
     expect(() => poll(0, () => 1)).toThrow('poll(intervalMs): expected a positive integer, got 0');
   });

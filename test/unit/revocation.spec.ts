@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { SseConnection } from '../../lib/connection/connection.js';
-import { SseConnections } from '../../lib/connection/connections.js';
+import { Registry } from '../../lib/connection/registry.js';
 import { decodeRevocation, encodeRevocation } from '../../lib/connection/revocation.js';
+import type { SseConnection } from '../../lib/connection/sse-connection.js';
 
 const connection = (data: object): SseConnection => ({ data }) as SseConnection;
 
@@ -51,7 +51,7 @@ describe('a revocation', () => {
 
 describe('a revocation everywhere', () => {
   it('is refused where no hub has started, as nobody would hear of it', async () => {
-    const told = new SseConnections().revokeEverywhere({ user: 'ann' });
+    const told = new Registry().revokeEverywhere({ user: 'ann' });
     await expect(told).rejects.toMatchObject({ code: 'SSE_OPTIONS' });
     await expect(told).rejects.toThrow(/has no hub .* revoke\(\)/);
   });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { of } from 'rxjs';
-import type { SseConnection } from '../../lib/connection/connection.js';
+import type { Stream } from '../../lib/connection/stream.js';
 import { SseNotStreamableError } from '../../lib/ground/errors.js';
 import { toObservable } from '../../lib/nest/handler-result.js';
 import { nextTurn } from '../support/recording-response.js';
@@ -13,11 +13,8 @@ class Gate {
 
   constructor(private readonly isOpen = false) {}
 
-  beginAfter(): void {}
-  patience(): Promise<void> {
-    return Promise.resolve();
-  }
-  room(): Promise<void> {
+  readonly opening = undefined;
+  writable(): Promise<void> {
     this.asked++;
     if (this.isOpen) return nextTurn();
     return new Promise((resolve) => this.resolvers.push(resolve));
@@ -25,8 +22,8 @@ class Gate {
   open(): void {
     for (const resolve of this.resolvers.splice(0)) resolve();
   }
-  get asConnection(): SseConnection {
-    return this as unknown as SseConnection;
+  get asConnection(): Stream {
+    return this as unknown as Stream;
   }
 }
 
@@ -141,6 +138,7 @@ describe('an AsyncIterable', () => {
     subscription.unsubscribe();
   });
 
+  // feature: 32
   it('that never waits lets the event loop go on', async () => {
     const counter = new Counter();
     const gate = new Gate();

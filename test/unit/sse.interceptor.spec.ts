@@ -2,18 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { of } from 'rxjs';
-import { SseConnections } from '../../lib/connection/connections.js';
+import { Registry } from '../../lib/connection/registry.js';
 import type { RouteInterceptors } from '../../lib/nest/route-interceptors.js';
 import { SseInterceptor } from '../../lib/nest/sse.interceptor.js';
 
 const noneAround = { toPlain: () => undefined } as unknown as RouteInterceptors;
 const intercept = (context: object): unknown => {
-  const interceptor = new SseInterceptor(
-    new HttpAdapterHost(),
-    new SseConnections(),
-    {},
-    noneAround,
-  );
+  const interceptor = new SseInterceptor(new HttpAdapterHost(), new Registry(), {}, noneAround);
   return interceptor.intercept(context as ExecutionContext, { handle: () => of(undefined) });
 };
 const http = (response: object) => ({
@@ -23,6 +18,7 @@ const http = (response: object) => ({
 });
 
 describe('what cannot be streamed is refused before anything is written', () => {
+  // feature: 33
   it.each([
     ['a context without HTTP', { getType: () => 'rpc' }, 'this is a context of type "rpc"'],
     [

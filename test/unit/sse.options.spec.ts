@@ -25,6 +25,16 @@ const WRONG: [string, unknown, string][] = [
   ['retry', { minMs: 2, maxMs: 1 }, `retry: ${aRetry}, got an object with minMs, maxMs`],
   ['headers', 'X-A: b', `headers: ${anObject}, got "X-A: b"`],
   ['headers', { 'X-A': 1 }, 'headers.X-A: expected a text, got 1'],
+  [
+    'headers',
+    { 'content-type': 'text/plain' },
+    'headers.content-type: expected text/event-stream, with a charset or without, got "text/plain"',
+  ],
+  [
+    'headers',
+    { 'Content-Length': '5' },
+    'headers.Content-Length: expected no such header: a stream ends when it ends, got "5"',
+  ],
   ['headers', ['X-A'], `headers: ${anObject}, got an array`],
   ['keepAlive', { intervalMs: 3e9 }, 'keepAlive.intervalMs: expected at most 2147483647 (24 days)'],
   ['serialize', 'json', 'serialize: expected a function, got "json"'],
@@ -45,6 +55,7 @@ const WRONG: [string, unknown, string][] = [
 ];
 
 describe('a wrong option', () => {
+  // feature: 21
   it.each<[string, unknown, string]>([
     ...WRONG,
     ['shutdown', { timeoutMs: -1 }, 'shutdown.timeoutMs: expected an integer from 0, got -1'],
@@ -132,6 +143,7 @@ describe('right options', () => {
 });
 
 describe('the defaults', () => {
+  // feature: 103
   it('are those of the manual', () => {
     expect(SSE_DEFAULTS).toMatchObject({
       keepAlive: { intervalMs: 15_000 },
@@ -171,6 +183,7 @@ describe('the defaults', () => {
 describe('the settings of a stream', () => {
   const onError = (): undefined => undefined;
 
+  // feature: 28
   it.each<[string, SseModuleOptions, SseStreamOptions, object]>([
     ["take the module's options", { onComplete: 'close' }, {}, { onComplete: 'close' }],
     [

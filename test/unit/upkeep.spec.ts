@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { whatIsDue, type Due, type Standing } from '../../lib/connection/upkeep.js';
+import { whatIsDue, type Due, type ConnectionStatus } from '../../lib/connection/upkeep.js';
 
 /** Open, written to at 0, with keep-alives every 100, and stalled after 40. */
-const standing = (some: Partial<Standing> = {}): Standing => ({
+const standing = (some: Partial<ConnectionStatus> = {}): ConnectionStatus => ({
   isOpen: true,
   activeAt: 0,
   blockedAt: undefined,
@@ -14,12 +14,12 @@ const standing = (some: Partial<Standing> = {}): Standing => ({
 });
 
 const nothing = (next: number): Due => ({ task: undefined, next });
-const asked = (askedAt: number, isAsking = false): Partial<Standing> => ({
+const asked = (askedAt: number, isAsking = false): Partial<ConnectionStatus> => ({
   authorization: { askedAt, isAsking },
 });
 
 describe('what is due', () => {
-  it.each<[string, Partial<Standing>, number, Due]>([
+  it.each<[string, Partial<ConnectionStatus>, number, Due]>([
     ['a keep-alive is not, yet', {}, 99, nothing(100)],
     ['a keep-alive, after an interval without a write', {}, 100, { task: 'keep-alive', next: 200 }],
     [
@@ -63,7 +63,7 @@ describe('what is due', () => {
 });
 
 describe('of a stream whose client has to be allowed', () => {
-  it.each<[string, Partial<Standing>, number, Due]>([
+  it.each<[string, Partial<ConnectionStatus>, number, Due]>([
     ['nothing, within an interval', asked(0), 99, nothing(100)],
     [
       'a question in place of the keep-alive, which follows it',

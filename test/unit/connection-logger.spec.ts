@@ -1,6 +1,6 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { StreamLogs } from '../../lib/connection/connection-logger.js';
+import { ConnectionLogger } from '../../lib/connection/connection-logger.js';
 
 afterEach(() => {
   jest.useRealTimers();
@@ -10,7 +10,7 @@ afterEach(() => {
 it('a flood of refusals is one line in ten seconds, with how many there were since the last', () => {
   jest.useFakeTimers();
   const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
-  const logs = new StreamLogs();
+  const logs = new ConnectionLogger();
   const refuse = (): void => logs.refusal('process', { headers: {}, ip: '192.0.2.1' }, 100);
   for (let second = 0; second <= 20; second++) {
     refuse();

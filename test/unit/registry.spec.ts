@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Subscriber } from 'rxjs';
-import { SseConnection } from '../../lib/connection/connection.js';
-import { SseConnections } from '../../lib/connection/connections.js';
+import { Stream } from '../../lib/connection/stream.js';
+import { Registry } from '../../lib/connection/registry.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
 
@@ -21,11 +21,11 @@ class ThrowingSubscriber extends Subscriber<unknown> {
 }
 
 /** Streams of one process, the first of which fails in some way. */
-function open(count: number, connections = new SseConnections()) {
+function open(count: number, connections = new Registry()) {
   const streams = Array.from({ length: count }, () => {
     const raw = new RecordingResponse();
     connections.admit(request);
-    const connection = new SseConnection(request, streamResponse(raw), settings, connections);
+    const connection = new Stream(request, streamResponse(raw), settings, connections);
     connections.add(connection);
     connection.open();
     return { raw, connection };
@@ -61,13 +61,13 @@ describe('what one connection throws', () => {
     expect(connections.count).toBe(2);
   });
 
-  it.each<[string, (connections: SseConnections) => unknown, string]>([
+  it.each<[string, (connections: Registry) => unknown, string]>([
     ['closeAll()', (connections) => connections.closeAll('enough'), 'enough'],
     ['revoke()', (connections) => connections.revoke(() => true), 'auth'],
     ['the drain', (connections) => connections.drain(100), 'shutdown'],
   ])('keeps no other from being ended by %s', async (_title, end, reason) => {
     const { connections, broken, others } = open(3);
-    for (const way of ['close', 'expel', 'leave', 'endSession'] as const) {
+    for (const way of ['close', 'revoke', 'closeForShutdown', 'endSession'] as const) {
       jest.spyOn(broken.connection, way).mockImplementation(fail);
     }
     await end(connections);
@@ -80,7 +80,7 @@ describe('what one connection throws', () => {
 
 describe('what others throw when they hear of a connection', () => {
   it('changes nothing: it is open, is counted, and gives its place back', () => {
-    const connections = new SseConnections({ limits: { maxConnections: 1 } });
+    const connections = new Registry({ limits: { maxConnections: 1 } });
     connections.opened$.subscribe(new ThrowingSubscriber());
     connections.closed$.subscribe(new ThrowingSubscriber());
     const { broken } = open(1, connections);
@@ -99,7 +99,7 @@ describe('what others throw when they hear of a connection', () => {
     }
     jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const heard: string[] = [];
-    const connections = new SseConnections();
+    const connections = new Registry();
     connections.opened$.subscribe(() => heard.push('opened'));
     connections.closed$.subscribe(({ reason }) => heard.push(`closed ${reason}`));
     const { broken } = open(1, connections);

@@ -8,129 +8,92 @@ import type { RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
 import { addressOf, type HttpRequest } from '../output/response.js';
 import { Revocations, type RevocationHub } from './revocation.js';
-import { logError, StreamLogs } from './connection-logger.js';
+import { logError, ConnectionLogger } from './connection-logger.js';
 import { BrowserStreams } from './browser-streams.js';
 import { warnOfHeldBackStreams } from '../ground/warnings.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import { HELD_BACK } from '../wire/protocol.js';
 import type { ConnectionsOptions } from './connections.options.js';
 import { SlowClients } from './slow-clients.js';
-import type { CloseReason, ConnectionHost, SseConnection } from './connection.js';
+import type { CloseReason } from './close-reason.js';
+import { SseConnections, type ClosedConnection } from './sse-connections.js';
+import type { Stream, StreamHost } from './stream.js';
 
-/**
- * A connection that has ended, and why.
- * @publicApi
- */
-export interface ClosedConnection {
-  readonly connection: SseConnection;
-  readonly reason: CloseReason;
-}
-
-/** Of the time for a drain: the rest is for clients to take the end of their stream. */
+/** Streams are ended in this share of a drain. In the rest, clients take the end of their stream. */
 const DRAIN_SHARE = 0.8;
 
-/** All connections are looked at together, not more often than this and than a quarter of the shortest interval. */
+/** All connections are checked together: not more often than this, or than a quarter of the shortest interval. */
 const MAX_PULSE_GAP_MS = 500;
 
-/**
- * All connections of this process.
- * @example
- * ```ts
- * signOut(user: string): void {
- *   this.connections.find((connection) => connection.data['user'] === user)?.close('sign-out');
- * }
- * ```
- * @publicApi
- */
+/** The engine of `SseConnections`: lets streams in, keeps them in view, and lets them go. */
 @Injectable()
-export class SseConnections implements ConnectionHost {
-  /** @internal */
+export class Registry extends SseConnections implements StreamHost {
   readonly turn = new Turn();
-  /** @internal */
   readonly slowClients = new SlowClients();
 
   /** From the handler's call to the first byte. */
-  private readonly opening = new Set<SseConnection>();
-  private readonly open = new Set<SseConnection>();
+  private readonly opening = new Set<Stream>();
+  private readonly open = new Set<Stream>();
   /** Ended here, but the client has not taken the end yet. */
-  private readonly leaving = new Set<SseConnection>();
-  private readonly opens = new Subject<SseConnection>();
+  private readonly leaving = new Set<Stream>();
+  private readonly opens = new Subject<Stream>();
   private readonly closes = new Subject<ClosedConnection>();
-  private pulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
+  private nextPulse: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
   private readonly outside = AsyncLocalStorage.snapshot();
   private pulseGapMs = MAX_PULSE_GAP_MS;
   private draining: { onEmpty?: () => void } | undefined;
   private readonly admission: Admission;
-  private readonly logs = new StreamLogs();
+  private readonly logger = new ConnectionLogger();
   private readonly browsers = new BrowserStreams();
   private readonly revocations = new Revocations();
 
-  /** Each connection, when its stream begins. */
-  readonly opened$: Observable<SseConnection> = this.opens.asObservable();
-  /** Each connection whose stream had begun, once, when it ends. */
+  readonly opened$: Observable<Stream> = this.opens.asObservable();
   readonly closed$: Observable<ClosedConnection> = this.closes.asObservable();
 
-  /** @internal */
   constructor(@Optional() @Inject(SSE_OPTIONS) { limits }: ConnectionsOptions = {}) {
+    super();
     this.admission = new Admission(limits);
   }
 
-  /** How many streams are open. */
   get count(): number {
     return this.open.size;
   }
 
-  /** The open streams, oldest first. */
-  list(): SseConnection[] {
+  list(): Stream[] {
     return [...this.open];
   }
 
-  /** The oldest open stream for which `predicate` answers true. */
-  find(predicate: (connection: SseConnection) => boolean): SseConnection | undefined {
+  find(predicate: (connection: Stream) => boolean): Stream | undefined {
     for (const connection of this.open) if (predicate(connection)) return connection;
     return undefined;
   }
 
-  /** Ends all open streams; new ones may follow. */
   closeAll(reason: CloseReason = 'server'): void {
     for (const connection of this.list()) guarded(connection, () => connection.close(reason));
   }
 
-  /**
-   * Ends the connections of this process for which `predicate` answers true, with the reason `auth`, after
-   * `event: sse-end` with `{"reason":"auth"}`. Whether a client may come back, guards decide.
-   * @returns how many they were
-   */
-  revoke(predicate: (connection: SseConnection) => boolean): number {
+  revoke(predicate: (connection: Stream) => boolean): number {
     const revoked = [...this.opening, ...this.open].filter(predicate);
-    for (const connection of revoked) guarded(connection, () => connection.expel());
+    for (const connection of revoked) guarded(connection, () => connection.revoke());
     return revoked.length;
   }
 
-  /**
-   * As `revoke()`, on all processes that share the log of the default hub: every connection whose `data` has all these facts.
-   * Resolves when the log has accepted it; a process that is cut off hears of it when it is back. A rejection that nobody awaits
-   * does not end the process; the log tells it, at most once per 10 s.
-   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody, and where no hub has started; what the log
-   * rejects with
-   * @example `await this.connections.revokeEverywhere({ user: user.id })`
-   */
   revokeEverywhere(facts: Readonly<Record<string, string | number | boolean>>): Promise<void> {
     return this.revocations.tell(facts);
   }
 
-  /** @internal From here on processes hear each other. */
+  /** From here on processes hear each other. */
   connect(hub: RevocationHub): void {
     this.revocations.connect(hub, (predicate) => void this.revoke(predicate));
   }
 
-  /** @internal No newcomers any more. */
+  /** No newcomers any more. */
   get isDraining(): boolean {
     return this.draining !== undefined;
   }
 
   /**
-   * @internal Ends all streams for good, one after the other, so that their clients do not all return at once; destroys the
+   * Ends all streams for good, one after the other, so that their clients do not all return at once; destroys the
    * sockets of those that have not taken the end in time.
    */
   async drain(timeoutMs: number): Promise<void> {
@@ -140,7 +103,7 @@ export class SseConnections implements ConnectionHost {
       guarded(connection, () => connection.endSession());
     }
     await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) =>
-      guarded(connection, () => connection.leave('shutdown')),
+      guarded(connection, () => connection.closeForShutdown()),
     );
     if (this.left > 0) {
       await new Promise<void>((resolve) => {
@@ -154,7 +117,7 @@ export class SseConnections implements ConnectionHost {
     for (const connection of [...this.opening, ...this.open, ...this.leaving]) {
       guarded(connection, () => connection.destroy('shutdown'));
     }
-    clearTimeout(this.pulse?.timer);
+    clearTimeout(this.nextPulse?.timer);
     this.opens.complete();
     this.closes.complete();
   }
@@ -164,29 +127,26 @@ export class SseConnections implements ConnectionHost {
     return this.opening.size + this.open.size + this.leaving.size;
   }
 
-  /** @internal Takes a place for a request, which the end of its connection gives back; or says why there is none. */
+  /** Takes a slot for a request, which the end of its stream gives back; or says why there is none. */
   admit(request: HttpRequest): Refusal | undefined {
     return this.admission.enter(request);
   }
 
-  /** @internal As `admit()`, for a request that takes no place. */
+  /** As `admit()`, for a request that takes no slot. */
   admitUncounted(request: HttpRequest): undefined {
     this.admission.enterUncounted(request);
   }
 
-  /** @internal */
   refused(reason: RefusalReason, request: HttpRequest, trouble?: string): void {
     diagnostics.refuse.publish({ reason, request, connections: this });
-    this.logs.refusal(reason, request, this.count, trouble);
+    this.logger.refusal(reason, request, this.count, trouble);
   }
 
-  /** @internal */
-  add(connection: SseConnection): void {
+  add(connection: Stream): void {
     this.opening.add(connection);
   }
 
-  /** @internal */
-  opened(connection: SseConnection): void {
+  opened(connection: Stream): void {
     this.opening.delete(connection);
     this.open.add(connection);
     const {
@@ -200,17 +160,16 @@ export class SseConnections implements ConnectionHost {
       stallTimeoutMs / 4,
       maxDurationMs / 20,
     );
-    this.lookAt(connection.check(performance.now()));
+    this.schedulePulse(connection.check(performance.now()));
     const { request } = connection;
-    told(connection, () => this.logs.opened(connection, this.count));
-    told(connection, () => warnIfHeldBack(request));
-    told(connection, () => this.browsers.opened(request, addressOf(request)));
-    told(connection, () => this.opens.next(connection));
+    notify(connection, () => this.logger.opened(connection, this.count));
+    notify(connection, () => warnIfHeldBack(request));
+    notify(connection, () => this.browsers.opened(request, addressOf(request)));
+    notify(connection, () => this.opens.next(connection));
     if (this.isDraining) connection.close('shutdown');
   }
 
-  /** @internal */
-  closed(connection: SseConnection, reason: CloseReason): void {
+  closed(connection: Stream, reason: CloseReason): void {
     this.admission.leave(connection.request);
     this.opening.delete(connection);
     const { mark } = connection.cursor;
@@ -218,43 +177,42 @@ export class SseConnections implements ConnectionHost {
     if (wasSlow && mark !== undefined) this.slowClients.cut(mark, Date.now());
     if (!this.open.delete(connection)) return;
     this.leaving.add(connection);
-    this.lookAt(connection.check(performance.now()));
+    this.schedulePulse(connection.check(performance.now()));
     this.browsers.closed(connection.request, addressOf(connection.request));
-    told(connection, () => this.logs.closed(connection, reason, this.count));
-    told(connection, () => this.closes.next({ connection, reason }));
+    notify(connection, () => this.logger.closed(connection, reason, this.count));
+    notify(connection, () => this.closes.next({ connection, reason }));
   }
 
-  /** @internal */
-  gone(connection: SseConnection): void {
+  gone(connection: Stream): void {
     this.leaving.delete(connection);
     if (this.left === 0) this.draining?.onEmpty?.();
   }
 
-  /** @internal One timer for the keep-alives and stall checks of all connections. */
-  lookAt(time: number): void {
-    if (time === Infinity || (this.pulse !== undefined && this.pulse.at <= time)) return;
-    clearTimeout(this.pulse?.timer);
+  /** One timer for the keep-alives and stall checks of all connections. */
+  schedulePulse(time: number): void {
+    if (time === Infinity || (this.nextPulse !== undefined && this.nextPulse.at <= time)) return;
+    clearTimeout(this.nextPulse?.timer);
     // Outside, or the timer would keep the connection that happens to arm it, and the app's stores.
-    const timer = this.outside(() => setTimeout(this.look, Math.ceil(time - performance.now())));
+    const timer = this.outside(() => setTimeout(this.pulse, Math.ceil(time - performance.now())));
     timer.unref();
-    this.pulse = { at: time, timer };
+    this.nextPulse = { at: time, timer };
   }
 
-  private readonly look = (): void => {
+  private readonly pulse = (): void => {
     const now = performance.now();
     let next = Infinity;
-    this.pulse = undefined;
-    const check = (connection: SseConnection): void =>
+    this.nextPulse = undefined;
+    const check = (connection: Stream): void =>
       guarded(connection, () => (next = Math.min(next, connection.check(now))));
     this.open.forEach(check);
     this.leaving.forEach(check);
     // Those that are due at slightly different times are served together.
-    this.lookAt(Math.max(next, now + this.pulseGapMs));
+    this.schedulePulse(Math.max(next, now + this.pulseGapMs));
   };
 }
 
-/** Whoever hears of a connection, such as the app's logger, keeps it from nothing. */
-function told(connection: SseConnection, tell: () => void): void {
+/** A listener that throws, such as the app's logger, changes nothing for the connection. */
+function notify(connection: Stream, tell: () => void): void {
   try {
     tell();
   } catch (error) {
@@ -262,8 +220,8 @@ function told(connection: SseConnection, tell: () => void): void {
   }
 }
 
-/** What goes wrong with one connection ends that one, and the others are served. */
-function guarded(connection: SseConnection, serve: () => void): void {
+/** An error of one connection ends that one. The others are served. */
+function guarded(connection: Stream, serve: () => void): void {
   try {
     serve();
   } catch (error) {

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Turn } from '../../lib/output/batch.js';
 import type { CursorSource } from '../../lib/connection/client-cursor.js';
-import { SseConnection, type ConnectionHost } from '../../lib/connection/connection.js';
+import { Stream, type StreamHost } from '../../lib/connection/stream.js';
 import { drawRetry } from '../../lib/options/retry.js';
 import { SSE_CHANNELS } from '../../lib/ground/channels.js';
 import type { SseMessage } from '../../lib/wire/frame.js';
@@ -17,29 +17,29 @@ function openConnection(
   options: SseModuleOptions = {},
   { headers = {}, cuts = 0 }: { headers?: HttpRequest['headers']; cuts?: number } = {},
 ): {
-  connection: SseConnection;
+  connection: Stream;
   raw: RecordingResponse;
-  /** The times at which it asked to be looked at. */
-  lookedAt: number[];
+  /** The times at which it asked to be checked. */
+  pulses: number[];
   /** What its host has heard of it. */
   told: string[];
 } {
-  const lookedAt: number[] = [];
+  const pulses: number[] = [];
   const told: string[] = [];
   const raw = new RecordingResponse();
-  const host: ConnectionHost = {
+  const host: StreamHost = {
     turn: new Turn(),
     opened: () => void told.push('opened'),
     closed: (_connection, reason) => void told.push(`closed ${reason}`),
     gone() {},
-    lookAt: (time) => void lookedAt.push(time),
+    schedulePulse: (time) => void pulses.push(time),
     slowClients: new SlowClients(),
   };
   const settings = streamSettings(options);
   // The client with the mark `aBcDeF-_` was slow before.
   for (let cut = 0; cut < cuts; cut++) host.slowClients.cut('aBcDeF-_', Date.now());
-  const connection = new SseConnection({ headers }, streamResponse(raw), settings, host);
-  return { connection, raw, lookedAt, told };
+  const connection = new Stream({ headers }, streamResponse(raw), settings, host);
+  return { connection, raw, pulses, told };
 }
 
 /** A stream of a hub that has handed out everything up to position 35. */
@@ -198,9 +198,9 @@ describe('a connection that cannot be written to', () => {
 });
 
 describe('the end of a client whose backlog is full', () => {
-  it.each<[string, (connection: SseConnection) => void, string]>([
-    ['shutdown', (connection) => connection.leave('shutdown'), 'retry: 5\n\n'],
-    ['auth', (connection) => connection.expel(), 'event: sse-end\ndata: {"reason":"auth"}\n\n'],
+  it.each<[string, (connection: Stream) => void, string]>([
+    ['shutdown', (connection) => connection.closeForShutdown(), 'retry: 5\n\n'],
+    ['auth', (connection) => connection.revoke(), 'event: sse-end\ndata: {"reason":"auth"}\n\n'],
   ])('has the reason %s, and all that waited is written', async (reason, end, last) => {
     const backpressure = { maxBufferedBytes: 100 };
     const { connection, raw } = openConnection({ retry: 5, backpressure });
@@ -258,7 +258,7 @@ describe('the mark of a slow client', () => {
 
   it('is in what has waited, and from then on in cursors between events, but not in events', async () => {
     const { connection, raw } = await slowConnection(ours, '1.e.z');
-    connection.tellCursor();
+    connection.sendCursor();
     void connection.send({ id: '1.e.z', data: 2 });
     await nextTurn();
     const [waited, between, event] = ids(raw);
@@ -277,7 +277,7 @@ describe('the mark of a slow client', () => {
 
   it.each(['1.2.3', 'order 7', 'end'])("is not in the app's own id %s", async (own) => {
     const { connection, raw } = await slowConnection(ours, own);
-    connection.tellCursor();
+    connection.sendCursor();
     void connection.send({ id: '1.e.z', data: 2 });
     await nextTurn();
     expect(ids(raw)).toEqual([own, '1.e.z']);
@@ -310,6 +310,7 @@ describe('the mark of a slow client', () => {
 });
 
 describe('the keep-alive', () => {
+  // feature: 41
   it.each([
     ['is a comment', false, ': keep-alive\n\n'],
     ['carries the cursor where there is one', true, ': keep-alive\nid: 1.e.z\n\n'],
@@ -352,7 +353,7 @@ describe('the keep-alive', () => {
 
 describe('a stream that has to be allowed after it has begun', () => {
   it('is looked at though there are no keep-alives', () => {
-    const { connection, lookedAt } = openConnection({ keepAlive: false });
+    const { connection, pulses } = openConnection({ keepAlive: false });
     connection.open();
     connection.authorization.ask(
       () => true,
@@ -360,13 +361,14 @@ describe('a stream that has to be allowed after it has begun', () => {
       () => {},
       () => {},
     );
-    const [at = 0] = lookedAt;
+    const [at = 0] = pulses;
     expect(at).toBeGreaterThan(performance.now() + 14_000);
     expect(connection.check(at)).toBeLessThan(Infinity);
   });
 });
 
 describe('send()', () => {
+  // feature: 7
   it('writes a message with all its fields in one write', async () => {
     const { connection, raw } = openConnection();
     connection.open();
@@ -383,6 +385,7 @@ describe('send()', () => {
     expect(raw.chunks.join('')).toBe(': connected\n\ndata: x\n\n');
   });
 
+  // feature: 5
   it.each<[string, SseMessage, string]>([
     ['a negative retry', { retry: -1 }, 'SSE_INVALID_FIELD'],
     ['a fraction as retry', { retry: 1.5 }, 'SSE_INVALID_FIELD'],
@@ -396,6 +399,7 @@ describe('send()', () => {
     expect(raw.head).toBeUndefined();
   });
 
+  // fault: 4
   it('goes on with the next message after one that was refused', async () => {
     const { connection, raw } = openConnection({ retry: false });
     await connection.send({ data: 1 });
@@ -406,12 +410,14 @@ describe('send()', () => {
     expect(raw.chunks.join('')).toBe(': connected\n\ndata: 1\n\ndata: 2\n\n');
   });
 
+  // feature: 6
   it('is how a comment is sent', async () => {
     const { connection, raw } = openConnection({ retry: false });
     await connection.comment('a\nb');
     expect(raw.chunks.join('')).toBe(': connected\n\n: a\n: b\n\n');
   });
 
+  // feature: 27
   it('rejects with SSE_CLOSED after the end', async () => {
     const { connection } = openConnection();
     connection.close();
@@ -420,6 +426,7 @@ describe('send()', () => {
 });
 
 describe('the head of a stream', () => {
+  // feature: 10
   it('has the status and the four headers', () => {
     const { connection, raw } = openConnection();
     connection.open();
@@ -448,6 +455,8 @@ describe('the head of a stream', () => {
     });
   });
 
+  // feature: 10
+  // fault: 30
   it.each(['1.0', '2.0'])('has no Connection header on HTTP/%s', (httpVersion) => {
     const raw = new RecordingResponse();
     streamResponse(raw, { httpVersion }).begin(
