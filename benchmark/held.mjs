@@ -1,5 +1,5 @@
 // What one thing of a hub holds when it is filled: a process for each, so that none begins with the leavings of another.
-import { Broadcaster } from '../dist/lib/hub/broadcaster.js';
+import { Hub } from '../dist/lib/hub/hub.js';
 import { MemoryEventLog } from '../dist/lib/log/event-log-memory.js';
 import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { map } from 'rxjs';
@@ -16,7 +16,7 @@ const order = (n) =>
 
 async function open(options = history) {
   const log = new MemoryEventLog({ ...history, ...options });
-  const hub = new Broadcaster(log);
+  const hub = new Hub(log);
   await hub.start();
   return { log, hub };
 }

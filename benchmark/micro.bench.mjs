@@ -31,8 +31,8 @@ const bench = new Bench({ time: 200, warmupTime: 50 })
     rooms.join(['room 7', 'all'], member);
     rooms.leave(['room 7', 'all'], member);
   })
-  .add('rooms: the 100 in a room', () => rooms.in(['room 7']))
-  .add('rooms: the 10 000 in either', () => rooms.in(['room 7', 'all']))
+  .add('rooms: the 100 in a room', () => rooms.membersOf(['room 7']))
+  .add('rooms: the 10 000 in either', () => rooms.membersOf(['room 7', 'all']))
   .add('batch: 20 frames, 1 reader', () => {
     let batch = new Batch();
     for (const frame of frames) batch = batch.append(frame);

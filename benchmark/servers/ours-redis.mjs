@@ -69,13 +69,13 @@ export async function start({ url, prefix, isRecording = false, isQuiet = false,
       return performance.now() - from;
     },
 
-    head: () => broadcaster.delivered,
+    head: () => broadcaster.delivery.head,
 
     /** When everything up to this position was handed to the readers, or nothing more came for ten seconds. */
     async until(position) {
       let [last, since] = [0, now()];
       for (;;) {
-        const { position: at } = broadcaster.delivered;
+        const { position: at } = broadcaster.delivery.head;
         if (at >= position) return now();
         if (at !== last) [last, since] = [at, now()];
         if (now() - since > 10_000)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { joinStands, parseCursors, withMark, type Stand } from '../wire/cursor.js';
+import { joinPositions, parseCursors, withMark, type ReaderPosition } from '../wire/cursor.js';
 import { SseLimitError } from '../ground/errors.js';
 import { warnOfSharedStream } from '../ground/warnings.js';
 
@@ -7,7 +7,7 @@ import { warnOfSharedStream } from '../ground/warnings.js';
 export interface CursorSource {
   readonly rooms: readonly string[];
   /** `undefined`: no cursor is written for it. */
-  readonly stand: Stand | undefined;
+  readonly position: ReaderPosition | undefined;
   /** Whether it gives ids like this one. */
   knows(id: string): boolean;
   /** Whether an event with this id has gone into the handler's pipeline and not come out. */
@@ -35,7 +35,7 @@ export class ClientCursor {
   /** Where the client stands in all hubs it reads; `undefined` where there is none, or none is known. */
   get text(): string | undefined {
     if (this.hasOwnIds) return undefined;
-    const text = joinStands(this.stands);
+    const text = joinPositions(this.positions);
     return text === undefined || this.ownMark === undefined ? text : withMark(text, this.ownMark);
   }
 
@@ -64,7 +64,7 @@ export class ClientCursor {
 
   /** From now on this source counts too. */
   track(source: CursorSource): void {
-    if (source.stand !== undefined && this.stands.length === MAX_CURSOR_SOURCES) {
+    if (source.position !== undefined && this.positions.length === MAX_CURSOR_SOURCES) {
       const remedy =
         'a connection reads no more hub streams; give one stream several rooms instead';
       throw new SseLimitError('maxHubStreams', MAX_CURSOR_SOURCES, remedy, { isOption: false });
@@ -118,7 +118,7 @@ export class ClientCursor {
       return this.marksAll ? this.marked(id) : id;
     }
     this.note(String(id));
-    const all = this.sources.length > 1 && !this.hasOwnIds ? joinStands(this.stands) : id;
+    const all = this.sources.length > 1 && !this.hasOwnIds ? joinPositions(this.positions) : id;
     return this.marksAll ? this.marked(all) : all;
   }
 
@@ -140,8 +140,8 @@ export class ClientCursor {
       this.hasOwnIds = true;
   }
 
-  private get stands(): Stand[] {
-    return this.sources.flatMap(({ stand }) => stand ?? []);
+  private get positions(): ReaderPosition[] {
+    return this.sources.flatMap(({ position }) => position ?? []);
   }
 }
 

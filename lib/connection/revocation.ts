@@ -39,8 +39,8 @@ export function decodeRevocation(text: string): (connection: SseConnection) => b
 
 /** The hub over which processes tell each other. */
 export interface RevocationHub {
-  tellAll(data: string): Promise<void>;
-  readonly delivery: { onControl: ((data: string) => void) | undefined };
+  broadcastControl(data: string): Promise<void>;
+  onControl(listener: (data: string) => void): void;
 }
 
 const logger = new Logger('Sse');
@@ -55,12 +55,12 @@ export class Revocations {
     revoke: (predicate: (connection: SseConnection) => boolean) => void,
   ): void {
     this.hub = hub;
-    hub.delivery.onControl = (data) => revoke(decodeRevocation(data));
+    hub.onControl((data) => revoke(decodeRevocation(data)));
   }
 
   /** A rejection that nobody awaits does not end the process, and is told by the log. */
   tell(facts: Facts): Promise<void> {
-    const told = this.tellAll(facts);
+    const told = this.broadcast(facts);
     told.catch((error: unknown) => {
       if (this.failures.again() === 0) return;
       logger.warn(`A revocation has failed: ${describe(error)}`);
@@ -68,7 +68,7 @@ export class Revocations {
     return told;
   }
 
-  private async tellAll(facts: Facts): Promise<void> {
+  private async broadcast(facts: Facts): Promise<void> {
     const data = encodeRevocation(facts);
     if (this.hub === undefined) {
       const why = 'revokeEverywhere() has no hub to tell other processes by';
@@ -76,6 +76,6 @@ export class Revocations {
         'call it once the app has started, or revoke(), which is for this process alone';
       throw new SseError('SSE_OPTIONS', `${why}; ${remedy}`);
     }
-    await this.hub.tellAll(data);
+    await this.hub.broadcastControl(data);
   }
 }

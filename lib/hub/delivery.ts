@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { HubEvent, type LoggedEvent } from '../log/event.js';
-import type { Gap, Head, LogFollower } from '../log/event-log.js';
-import type { Reader } from './reader.js';
+import type { EventLog, Gap, Head, LogFollower } from '../log/event-log.js';
 import { Ring } from '../log/ring.js';
 import { CONTROL_ROOM, Rooms } from './rooms.js';
 
@@ -9,16 +8,30 @@ const logger = new Logger('Sse');
 
 const CONTROL_LOST = 'What other processes said to all, such as a revocation, may have been lost';
 
-/** From the log of a hub to the readers of its rooms: each event to each of them once, in the order of the log. */
-export class Delivery<Events extends object> implements LogFollower {
-  /** Up to here every live reader has got everything. */
+/** A member of some rooms, which gets what is published to them. */
+export interface Receiver {
+  readonly rooms: readonly string[];
+  deliver(event: HubEvent): void;
+  /** Events of these rooms did not reach this process, and will not. */
+  lost(gap: Gap): void;
+  /** The log is another one, and positions begin again. */
+  restart(): void;
+  /** Ends the client's connection, or where there is none, the stream. */
+  close(reason: string | undefined): void;
+  /** The hub has ended. */
+  end(): void;
+}
+
+/** From the log of a hub to the members of its rooms: each event to each of them once, in the order of the log. */
+export class Delivery implements LogFollower {
+  /** Up to here every live receiver has got everything. */
   head: Head = { epoch: '', position: 0 };
 
-  /** Hears what other processes, and this one, say to all. */
+  /** Gets the control messages of all processes, this one included. */
   onControl: ((data: string) => void) | undefined;
 
-  private readonly readers = new Set<Reader<Events>>();
-  private readonly byRoom = new Rooms<Reader<Events>>();
+  private readonly receivers = new Set<Receiver>();
+  private readonly byRoom = new Rooms<Receiver>();
   private readonly undelivered = new Ring<LoggedEvent>();
   private isDelivering = false;
   /**
@@ -29,24 +42,29 @@ export class Delivery<Events extends object> implements LogFollower {
   /** Of all logs that this one has been: events of an earlier one may still be on their way through a handler. */
   private readonly epochs = new Set<string>();
 
-  join(reader: Reader<Events>): void {
-    this.readers.add(reader);
-    this.byRoom.join(reader.rooms, reader);
+  constructor(
+    readonly log: EventLog,
+    readonly keepsHistory = true,
+  ) {}
+
+  join(receiver: Receiver): void {
+    this.receivers.add(receiver);
+    this.byRoom.join(receiver.rooms, receiver);
   }
 
-  leave(reader: Reader<Events>): void {
-    this.readers.delete(reader);
-    this.byRoom.leave(reader.rooms, reader);
+  leave(receiver: Receiver): void {
+    this.receivers.delete(receiver);
+    this.byRoom.leave(receiver.rooms, receiver);
   }
 
-  /** A reader may publish while it is being delivered to: that event waits, or some would get it too early. */
+  /** A receiver may publish while it gets an event. That event waits, or others would get it too early. */
   event(event: LoggedEvent): void {
     this.undelivered.push(event);
     if (this.isDelivering) return;
     this.isDelivering = true;
     try {
       for (let next = this.undelivered.shift(); next; next = this.undelivered.shift()) {
-        this.deliverOrTell(next);
+        this.deliverOrReport(next);
       }
     } finally {
       this.isDelivering = false;
@@ -62,12 +80,12 @@ export class Delivery<Events extends object> implements LogFollower {
     return event;
   }
 
-  /** One that does not even tell its rooms may be of any. */
-  private deliverOrTell(next: LoggedEvent): void {
+  /** An event whose rooms cannot be read may be of any room. */
+  private deliverOrReport(next: LoggedEvent): void {
     try {
       this.deliver(next);
     } catch (error) {
-      tell(error);
+      logError(error);
       this.lost({ rooms: this.rooms(), reason: 'unknown' });
     }
   }
@@ -75,27 +93,27 @@ export class Delivery<Events extends object> implements LogFollower {
   private deliver(next: LoggedEvent): void {
     const { epoch, position, rooms } = next;
     if (rooms[0] === CONTROL_ROOM) guarded(() => this.onControl?.(String(next.message.data)));
-    else this.deliverTo(this.byRoom.in(rooms), next);
+    else this.deliverTo(this.byRoom.membersOf(rooms), next);
     if (position !== undefined) this.head = { epoch, position };
   }
 
-  private deliverTo(readers: Reader<Events>[], next: LoggedEvent): void {
+  private deliverTo(receivers: Receiver[], next: LoggedEvent): void {
     // Most events of a hub that many processes share are for nobody here.
-    if (readers.length === 0) return;
+    if (receivers.length === 0) return;
     const published = guarded(() => new HubEvent(next));
-    // It has its place in the log all the same, so who reads its rooms is told of what does not come.
+    // The log has counted it, so the members of its rooms hear that it does not come.
     if (published === undefined) return this.lost({ rooms: next.rooms, reason: 'unknown' });
     // mutant: an event of two rooms is delivered twice
-    for (const reader of readers) guarded(() => reader.deliver(published));
+    for (const receiver of receivers) guarded(() => receiver.deliver(published));
   }
 
   lost({ rooms, reason }: Gap): void {
     if (rooms.includes(CONTROL_ROOM) && reason !== 'epoch') {
       guarded(() => logger.warn(CONTROL_LOST));
     }
-    for (const reader of this.byRoom.in(rooms)) {
-      const own = reader.rooms.filter((room) => rooms.includes(room));
-      guarded(() => reader.lost({ rooms: own, reason }));
+    for (const receiver of this.byRoom.membersOf(rooms)) {
+      const own = receiver.rooms.filter((room) => rooms.includes(room));
+      guarded(() => receiver.lost({ rooms: own, reason }));
     }
   }
 
@@ -105,7 +123,7 @@ export class Delivery<Events extends object> implements LogFollower {
     this.head = head;
     this.epochs.add(head.epoch);
     if (!isAnother) return;
-    for (const reader of this.readers) guarded(() => reader.beginAnew());
+    for (const receiver of this.receivers) guarded(() => receiver.restart());
   }
 
   /** Whether ids of this epoch are this hub's. */
@@ -115,43 +133,43 @@ export class Delivery<Events extends object> implements LogFollower {
 
   /** Ends every stream. */
   end(): void {
-    for (const reader of this.readers) reader.end();
+    for (const receiver of this.receivers) receiver.end();
   }
 
-  /** Of which the log has to tell: also what nobody has opened a stream for. */
+  /** The rooms whose events have to reach this process; the control room, which nobody opens a stream for, is one of them. */
   rooms(): string[] {
     return [...this.byRoom.names(), CONTROL_ROOM];
   }
 
-  /** Which somebody reads. */
+  /** The rooms with members. */
   readRooms(): string[] {
     return this.byRoom.names();
   }
 
-  readersOf(rooms: readonly string[]): Reader<Events>[] {
-    return this.byRoom.in(rooms);
+  membersOf(rooms: readonly string[]): Receiver[] {
+    return this.byRoom.membersOf(rooms);
   }
 
   size(room?: string): number {
-    return room === undefined ? this.readers.size : this.byRoom.size(room);
+    return room === undefined ? this.receivers.size : this.byRoom.size(room);
   }
 }
 
-/** Whatever one reader does, the others get what is theirs. */
+/** What one receiver throws does not keep an event from the others. */
 function guarded<T>(call: () => T): T | undefined {
   try {
     return call();
   } catch (error) {
-    tell(error);
+    logError(error);
     return undefined;
   }
 }
 
-/** A logger is the app's own, and may fail like everything else. */
-function tell(error: unknown): void {
+/** The logger may be the app's own, and fail too. */
+function logError(error: unknown): void {
   try {
     logger.error(error);
   } catch {
-    // There is nobody left to tell, and the hub goes on.
+    // Nobody is left to hear of it, and the hub goes on.
   }
 }

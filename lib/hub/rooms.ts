@@ -4,7 +4,7 @@ import { isWellFormed } from '../ground/well-formed.js';
 /** Longer names cost memory in every index and log. */
 export const MAX_ROOM_LENGTH = 256;
 
-/** What processes tell each other over a hub; for nobody to read. */
+/** Carries what processes tell each other over a hub. No stream reads it. */
 export const CONTROL_ROOM = 'sse:control';
 
 /**
@@ -38,7 +38,7 @@ export function roomList(rooms: string | readonly string[]): string[] {
   return list;
 }
 
-/** Rooms and who is in them. A room is there while somebody is in it. */
+/** Rooms and their members. A room exists while it has one. */
 export class Rooms<Member> {
   private readonly members = new Map<string, Set<Member>>();
 
@@ -57,8 +57,8 @@ export class Rooms<Member> {
     }
   }
 
-  /** Everybody in at least one of the rooms, once; who joins later is not in the answer. */
-  in(rooms: readonly string[]): Member[] {
+  /** Everybody in at least one of the rooms, once. Later joins do not change the answer. */
+  membersOf(rooms: readonly string[]): Member[] {
     const [first, ...others] = rooms.flatMap((room) => this.members.get(room) ?? []);
     if (first === undefined) return [];
     if (others.length === 0) return [...first];

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
 import { defer, finalize, shareReplay, type Observable } from 'rxjs';
-import type { Broadcaster } from '../hub/broadcaster.js';
+import type { Hub } from '../hub/hub.js';
 import type { Registry } from '../connection/registry.js';
 import { SseConnections } from '../connection/sse-connections.js';
 import type { SseConnection } from '../connection/sse-connection.js';
@@ -82,14 +82,14 @@ export class Inspector {
   /** Of one hub, or of each that has a room of this name. Answers whether somebody was in it. */
   closeRoom(room: string, hub?: string): boolean {
     const hubs = [...this.hubsByName()].filter(
-      ([name, broadcaster]) => broadcaster.size(room) > 0 && (hub === undefined || hub === name),
+      ([name, opened]) => opened.size(room) > 0 && (hub === undefined || hub === name),
     );
-    for (const [, broadcaster] of hubs) broadcaster.closeRoom(room, CLOSE_REASON);
+    for (const [, opened] of hubs) opened.closeRoom(room, CLOSE_REASON);
     return hubs.length > 0;
   }
 
-  private hubsByName(): Map<string, Broadcaster> {
-    return new Map([...this.hubs.running].map(([broadcaster, name]) => [name, broadcaster]));
+  private hubsByName(): Map<string, Hub> {
+    return new Map([...this.hubs.running].map((hub) => [hub.name, hub]));
   }
 
   private listConnections(): InspectorState['connections'] {
@@ -137,16 +137,16 @@ export class Inspector {
     };
   }
 
-  private listRooms(hubs: ReadonlyMap<string, Broadcaster>): InspectorState['rooms'] {
+  private listRooms(hubs: ReadonlyMap<string, Hub>): InspectorState['rooms'] {
     let count = 0;
-    const looked = [...hubs].flatMap(([hub, broadcaster]) => {
-      const read = broadcaster.rooms();
+    const looked = [...hubs].flatMap(([hub, opened]) => {
+      const read = opened.rooms();
       const rates = this.traffic?.perRoom(hub) ?? new Map<string, number>();
       const names = new Set([...rates.keys(), ...this.toLookAt(hub, read)]);
       const rooms = [...names].map((name) => ({
         hub,
         name,
-        connections: broadcaster.size(name),
+        connections: opened.size(name),
         eventsPerSecond: rates.get(name) ?? 0,
       }));
       const seen = rooms.filter((room) => room.connections + room.eventsPerSecond > 0);

@@ -10,8 +10,8 @@ export interface Missed {
   readonly barrier: Position;
   /** Of which log the barrier is a position. */
   readonly epoch: string;
-  /** Where the client stood before: what it may go on from until an event has reached it. */
-  readonly stood: Position | undefined;
+  /** Where the client was before. It may go on from there until an event has reached it. */
+  readonly resumedFrom: Position | undefined;
 }
 
 /** How much is read at most. */
@@ -64,13 +64,13 @@ export async function readMissed(
     // Of an unknown place nobody can say what the client has got, so it would get some of it twice.
     const events = rest && after === 'epoch' ? await readRest(rest, head, rooms, 0, cap) : NOTHING;
     // Until one of these events has reached the client, only what it brought leads to them.
-    return { gaps, events, barrier, epoch, stood: events.length > 0 ? undefined : barrier };
+    return { gaps, events, barrier, epoch, resumedFrom: events.length > 0 ? undefined : barrier };
   }
 
   const range = { after, maxEvents: cap.events, maxBytes: cap.bytes };
   const read = await log.read(rooms, range);
   if (read.epoch !== epoch) {
-    return { gaps: [{ rooms, reason: 'epoch' }], events: [], barrier, epoch, stood: barrier };
+    return { gaps: [{ rooms, reason: 'epoch' }], events: [], barrier, epoch, resumedFrom: barrier };
   }
   const trimmed: string[] = [];
   const overflow: string[] = [];
@@ -92,7 +92,7 @@ export async function readMissed(
     events: inOrder(missed),
     barrier,
     epoch,
-    stood: after,
+    resumedFrom: after,
   };
 }
 
@@ -142,7 +142,7 @@ export async function readRewind(
     barrier,
     epoch,
     // Without a cursor: a client that leaves before it got anything comes back as a new one.
-    stood: undefined,
+    resumedFrom: undefined,
   };
 }
 

@@ -15,6 +15,7 @@ import { SseOptionsError } from '../ground/errors.js';
 import { SseHealth } from './health.js';
 import { SseInterceptor } from './sse.interceptor.js';
 import { RouteInterceptors } from './route-interceptors.js';
+import { hubOf } from '../hub/hub.js';
 import { Hubs } from '../hub/hubs.js';
 import { checkFeatures, type SseFeature } from '../hub/hub.options.js';
 import {
@@ -78,7 +79,7 @@ export class SseModule
     private readonly routes: RouteInterceptors,
   ) {
     super();
-    connections.connect(broadcaster);
+    connections.connect(hubOf(broadcaster));
   }
 
   /** The options hold for the default hub and for all streams; each has a default. */

@@ -7,6 +7,7 @@ import { Stream } from '../connection/stream.js';
 import type { RefusalReason } from '../connection/diagnostics.js';
 import type { SseErrorCode } from '../ground/errors.js';
 import type { GapReason } from '../log/event-log.js';
+import type { Broadcaster } from '../hub/broadcaster.js';
 import type { Hubs } from '../hub/hubs.js';
 import { listen, type DiagnosticsListeners } from '../hub/listen.js';
 import type { SsePrometheusOptions } from './prometheus.options.js';
@@ -112,8 +113,8 @@ function askWhenScraped(
     labelNames: ['hub'],
     aggregator: 'min',
     collect() {
-      for (const [{ log }, hub] of hubs.running) {
-        logs.set({ hub }, log.trouble === undefined ? 1 : 0);
+      for (const { name, log } of hubs.running) {
+        logs.set({ hub: name }, log.trouble === undefined ? 1 : 0);
       }
     },
   });
@@ -129,6 +130,7 @@ function counters(
   // Another copy of this library may publish on the same channels.
   const isOurs = (connection: SseConnection | undefined): connection is Stream =>
     connection instanceof Stream && connection.host === connections;
+  const running: ReadonlySet<Broadcaster> = hubs.running;
 
   const opened = new Counter(describe('sse_connections_total', 'Streams that have begun'));
   const firstByte = new Histogram(
@@ -152,7 +154,7 @@ function counters(
     ...describe('sse_events_published_total', 'Events from this process that a log has accepted'),
     labelNames: ['hub'],
     collect() {
-      for (const hub of hubs.running.values()) published.inc({ hub }, 0);
+      for (const { name } of hubs.running) published.inc({ hub: name }, 0);
     },
   });
   const replayed = new Counter(
@@ -194,7 +196,7 @@ function counters(
       if (message.connections === connections) refused(message.reason);
     },
     publish({ broadcaster, hub }) {
-      if (hubs.running.has(broadcaster)) published.inc({ hub });
+      if (running.has(broadcaster)) published.inc({ hub });
     },
     replay({ connection, events }) {
       if (isOurs(connection)) replayed.inc(events);
@@ -209,7 +211,7 @@ function counters(
       if (isOurs(connection)) stalls.inc();
     },
     error({ error, connection, broadcaster }) {
-      const isOurHub = broadcaster !== undefined && hubs.running.has(broadcaster);
+      const isOurHub = broadcaster !== undefined && running.has(broadcaster);
       if (isOurHub || isOurs(connection)) errors(codeOf(error));
     },
   };

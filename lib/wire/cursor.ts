@@ -56,7 +56,7 @@ export function withMark(cursors: string, mark: string): string {
 }
 
 /** Where a client stands in one hub, as one of its streams sees it. */
-export interface Stand {
+export interface ReaderPosition {
   readonly epoch: string;
   /** `undefined`: not known, so no cursor may be written. */
   readonly position: Position | undefined;
@@ -65,9 +65,9 @@ export interface Stand {
 }
 
 /** One last event ID for all hubs that a client reads: what each stream lets it have. */
-export function joinStands(stands: readonly Stand[]): string | undefined {
+export function joinPositions(streams: readonly ReaderPosition[]): string | undefined {
   const positions = new Map<string, { held: Position; free: Position }>();
-  for (const { epoch, position = -1, isHeld } of stands) {
+  for (const { epoch, position = -1, isHeld } of streams) {
     const known = positions.get(epoch) ?? { held: Infinity, free: -1 };
     if (isHeld) known.held = Math.min(known.held, position);
     else known.free = Math.max(known.free, position);

@@ -2,34 +2,29 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  Broadcaster,
-  SSE_DEFAULTS,
-  type HubOptions,
-  type PublishedEvent,
-} from 'nestjs-eventstream';
+import { SSE_DEFAULTS, type HubOptions, type PublishedEvent } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import type { EventLogFactory } from '../../lib/log/event-log.js';
+import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 
-const hubs: Broadcaster[] = [];
+const hubs: Hub[] = [];
 afterEach(() => Promise.all(hubs.splice(0).map((hub) => hub.close())));
 
 function cases(log: () => EventLogFactory): void {
-  const open = async (options: HubOptions = {}): Promise<Broadcaster> => {
+  const open = async (options: HubOptions = {}): Promise<Hub> => {
     const { serialize } = options;
     const history = SSE_DEFAULTS.history;
-    const hub = new Broadcaster(log()({ name: '', history, serialize }), options);
+    const hub = new Hub(log()({ name: '', history, serialize }), options);
     hubs.push(hub);
     await hub.start();
     return hub;
   };
-  const past = async (hub: Broadcaster, room = 'a'): Promise<PublishedEvent[]> =>
+  const past = async (hub: Hub, room = 'a'): Promise<PublishedEvent[]> =>
     (await hub.history(room)).events;
-  const dataOf = async (hub: Broadcaster): Promise<unknown[]> =>
-    (await past(hub)).map(({ data }) => data);
+  const dataOf = async (hub: Hub): Promise<unknown[]> => (await past(hub)).map(({ data }) => data);
 
   it('is what it was when it was published, live and in history', async () => {
     const hub = await open();

@@ -19,6 +19,7 @@ import {
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { SsePrometheusModule, type SsePrometheusOptions } from 'nestjs-eventstream/prometheus';
+import { hubOf } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
@@ -310,7 +311,7 @@ describe('two apps in one process', () => {
     await (await one.open('/rooms/a', 'unknown')).next();
     await one.app.open('/failing').ended;
     refuse({ reason: 'process', request: { headers: {} }, connections: one.connections });
-    await one.hub.log.close();
+    await hubOf(one.hub).log.close();
     await expect(one.hub.to('a').emit('tick', 3)).rejects.toThrow('closed');
 
     expect(counted(await one.scrape())).toEqual({

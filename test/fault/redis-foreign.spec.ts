@@ -13,6 +13,7 @@ import {
   stopAllRedis,
   type RedisServer,
 } from '../support/redis-server.js';
+import { hubOf } from '../../lib/hub/hub.js';
 import { serve, type TestApp } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 import { until } from '../support/until.js';
@@ -49,7 +50,7 @@ async function start() {
   const app = await serve(Streams, { sse: { log, retry: 1 } });
   const { hub } = app.nest.get(Streams);
   const emit = (room: string, data: unknown): Promise<string> => hub.to(room).emit('n', data);
-  return { app, hub, emit, trouble: () => hub.log.trouble };
+  return { app, hub, emit, trouble: () => hubOf(hub).log.trouble };
 }
 
 const open = (app: TestApp, room: string, lastEventId = ''): StreamClient =>
@@ -85,7 +86,7 @@ describeRedis('on the channel of a hub', () => {
     const client = open(app, 'a');
     await client.until((all) => all.includes('id: '));
     for (const [n, text] of NO_NOTICES.entries()) {
-      const { position } = await hub.log.head();
+      const { position } = await hubOf(hub).log.head();
       for (let k = 0; k < 20; k++) {
         await redis.command('PUBLISH', CHANNEL, text(epoch, String(position)));
       }

@@ -10,6 +10,7 @@ import {
   stopAllRedis,
   type RedisServer,
 } from '../support/redis-server.js';
+import { hubOf } from '../../lib/hub/hub.js';
 import { serve, type TestApp } from '../support/serve.js';
 import type { StreamClient } from '../support/stream-client.js';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.js';
@@ -248,7 +249,7 @@ describeRedis('a store that is put back in place, under the same server', () => 
     if (publishes) await emit(one, 7);
     for (const client of clients) await untilTold(client, 'epoch');
     await until('both have caught up', () =>
-      [one, other].every(({ nest }) => nest.get(Streams).hub.log.trouble === undefined),
+      [one, other].every(({ nest }) => hubOf(nest.get(Streams).hub).log.trouble === undefined),
     );
     // Nobody has to have seen anything to know that cursors of before are of the past.
     const fresh = await startApp(way);

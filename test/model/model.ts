@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { concatMap, filter, type Observable } from 'rxjs';
 import type { Appended, EventLog, NewEvent } from '../../lib/log/event-log.js';
-import { Broadcaster } from '../../lib/hub/broadcaster.js';
+import { Hub } from '../../lib/hub/hub.js';
 import { ModelClient, type Item } from './client.js';
 import { Schedule } from './schedule.js';
 import { SharedLog } from './shared-log.js';
@@ -90,14 +90,14 @@ interface Published {
 
 interface Process {
   readonly log: ProcessLog;
-  readonly hub: Broadcaster;
+  readonly hub: Hub;
 }
 
 /** What a client asks for, and which events it is owed. */
 interface Reader {
   readonly client: ModelClient;
   readonly rooms: readonly string[];
-  readonly open: (hub: Broadcaster) => Observable<unknown>;
+  readonly open: (hub: Hub) => Observable<unknown>;
   readonly wants: (uid: number) => boolean;
   /** It asks for what is kept of a room with a gap. */
   readonly wantsRest?: boolean;
@@ -130,7 +130,7 @@ export async function runModel(
   const currentStep = (): number => schedule.step;
   const startProcess = async (): Promise<Process> => {
     const log = shared.connect();
-    const hub = new Broadcaster(log);
+    const hub = new Hub(log);
     await hub.start();
     return { log, hub };
   };

@@ -24,29 +24,29 @@ export const MUTANTS = [
     lines: 2,
     replace: `const joinLater = (): void => {
 if (subscriber.closed) return;
-if ((reader as unknown as { waiting: unknown }).waiting === undefined) this.delivery.join(reader);
+if ((subscription as unknown as { phase: string }).phase === 'live') this.delivery.join(subscription);
 else setImmediate(joinLater);
       };
       setImmediate(joinLater);
-      subscriber.add(reader);`,
+      subscriber.add(subscription);`,
   },
   {
     name: 'keep-alive cursor from a fresh head read',
     replace:
-      'return { ...this.delivery.head, position: (this.log as unknown as { fresh: number }).fresh };',
+      'const head = { ...this.delivery.head, position: (this.delivery.log as unknown as { fresh: number }).fresh };',
   },
   {
     name: 'an event of two rooms is delivered twice',
     replace:
-      'for (const room of next.rooms) for (const reader of this.byRoom.in([room])) guarded(() => reader.deliver(published));',
+      'for (const room of next.rooms) for (const receiver of this.byRoom.membersOf([room])) guarded(() => receiver.deliver(published));',
   },
   {
     name: 'cursor passes what an operator holds back',
-    replace: 'const isHeld = this.waiting !== undefined;',
+    replace: 'const isHeld = isCatchingUp;',
   },
   {
     name: 'live events are not held while missed ones are replayed',
-    replace: 'this.pass(event);',
+    replace: 'this.outlet.pass(event);',
   },
   {
     name: 'the rest of a room with a gap is left out',
@@ -76,7 +76,7 @@ else setImmediate(joinLater);
   {
     name: 'another log is not noticed',
     spec: 'resume-redis',
-    replace: `this.after = delivered.position;
+    replace: `this.after = head.position;
 return;`,
   },
   {
@@ -101,7 +101,7 @@ return;`,
   },
   {
     name: 'an end that has not arrived yet ends the stream',
-    replace: '.filter(({ event }) => passed >= 0 && this.isLast(event.message))',
+    replace: '.filter(({ event }) => passedUpTo >= 0 && outlet.isLast(event.message))',
   },
   {
     name: 'a client that has read the last event waits',

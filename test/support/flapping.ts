@@ -1,5 +1,6 @@
 import { afterEach } from '@jest/globals';
 import { Controller, Query } from '@nestjs/common';
+import { hubOf } from '../../lib/hub/hub.js';
 import { Broadcaster, SseStream, type EventLogFactory, type SseError } from 'nestjs-eventstream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from './random.js';
@@ -124,7 +125,7 @@ export class FlappingWorld {
 
   /** Of each app. */
   get troubles(): (string | undefined)[] {
-    return this.apps.map((app) => this.hubOf(app).log.trouble);
+    return this.apps.map((app) => hubOf(this.hubOf(app)).log.trouble);
   }
 
   publish(): void {

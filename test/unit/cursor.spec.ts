@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   formatCursor,
-  joinStands,
+  joinPositions,
   markIn,
   MAX_CURSOR_LENGTH,
   nextPosition,
@@ -50,7 +50,7 @@ describe('the mark in a last event ID', () => {
   it('fits behind the cursors of five hubs with epochs of our logs', () => {
     const position = Number.MAX_SAFE_INTEGER;
     const hubs = ['a', 'b', 'c', 'd', 'e'].map((name) => name.repeat(8));
-    const cursors = joinStands(hubs.map((epoch) => ({ epoch, position, isHeld: false }))) ?? '';
+    const cursors = joinPositions(hubs.map((epoch) => ({ epoch, position, isHeld: false }))) ?? '';
     const marked = withMark(cursors, 'aBcDeF-_');
     expect(markIn(marked)).toBe('aBcDeF-_');
     expect(marked.length).toBeLessThanOrEqual(MAX_CURSOR_LENGTH);

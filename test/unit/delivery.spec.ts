@@ -1,22 +1,24 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Broadcaster } from '../../lib/hub/broadcaster.js';
+import { Delivery, type Receiver } from '../../lib/hub/delivery.js';
+import { Hub } from '../../lib/hub/hub.js';
 import { formatCursor } from '../../lib/wire/cursor.js';
-import type { LoggedEvent, PublishedEvent } from '../../lib/log/event.js';
+import type { HubEvent, LoggedEvent, PublishedEvent } from '../../lib/log/event.js';
+import type { Gap } from '../../lib/log/event-log.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { collector } from '../support/collector.js';
 
 async function openHub(history = SSE_DEFAULTS.history) {
   const log = new MemoryEventLog(history);
-  const hub = new Broadcaster(log);
+  const hub = new Hub(log);
   await hub.start();
   return { log, hub };
 }
 
 /** What a stream of the room gives, as it comes. */
-function read(hub: Broadcaster, room: string, lastEventId?: string): PublishedEvent[] {
+function read(hub: Hub, room: string, lastEventId?: string): PublishedEvent[] {
   const events: PublishedEvent[] = [];
   hub.stream(room, { lastEventId }).subscribe((event) => events.push(event));
   return events;
@@ -145,5 +147,82 @@ describe('what goes wrong while an event is delivered', () => {
       [1, 2, 3],
       [1, 2, 3],
     ]);
+  });
+});
+
+describe('the receivers of a room', () => {
+  /** Notes what it is told. */
+  class Noting implements Receiver {
+    readonly notes: unknown[] = [];
+    constructor(readonly rooms: readonly string[]) {}
+    deliver = ({ data }: HubEvent): void => void this.notes.push(data);
+    lost = ({ rooms, reason }: Gap): void => void this.notes.push(`${reason} ${rooms.join()}`);
+    restart = (): void => void this.notes.push('restart');
+    close = (): void => void this.notes.push('close');
+    end = (): void => void this.notes.push('end');
+  }
+
+  const loggedIn = (rooms: string[], position: number | undefined): LoggedEvent => ({
+    epoch: 'e',
+    position,
+    rooms,
+    message: { data: position ?? 'ephemeral' },
+    body: 'data: 1\n',
+  });
+
+  it.each<[string, (delivery: Delivery) => void, unknown[], unknown[], number]>([
+    ['an event of one room', (one) => one.event(loggedIn(['a'], 11)), [11], [], 11],
+    ['one of both rooms, once', (one) => one.event(loggedIn(['a', 'b'], 11)), [11], [11], 11],
+    ['one of a room that nobody reads', (one) => one.event(loggedIn(['c'], 11)), [], [], 11],
+    [
+      'an ephemeral one',
+      (one) => one.event(loggedIn(['b'], undefined)),
+      ['ephemeral'],
+      ['ephemeral'],
+      10,
+    ],
+    ['a control message', (one) => one.event(loggedIn(['sse:control'], 11)), [], [], 11],
+    ['a loss', (one) => one.lost({ rooms: ['a', 'c'], reason: 'trimmed' }), ['trimmed a'], [], 10],
+    [
+      'another log',
+      (one) => one.caughtUp({ epoch: 'f', position: 3 }),
+      ['restart'],
+      ['restart'],
+      3,
+    ],
+    ['the same log, further on', (one) => one.caughtUp({ epoch: 'e', position: 12 }), [], [], 12],
+    ['the end', (one) => one.end(), ['end'], ['end'], 10],
+  ])('are told of %s', (_title, act, toBoth, toB, head) => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const delivery = new Delivery(new MemoryEventLog(SSE_DEFAULTS.history));
+    delivery.caughtUp({ epoch: 'e', position: 10 });
+    const [both, b] = [new Noting(['a', 'b']), new Noting(['b'])];
+    delivery.join(both);
+    delivery.join(b);
+    act(delivery);
+    expect([both.notes, b.notes, delivery.head.position]).toEqual([toBoth, toB, head]);
+  });
+
+  it('are those that have joined and not left', () => {
+    const delivery = new Delivery(new MemoryEventLog(SSE_DEFAULTS.history));
+    const [both, b] = [new Noting(['a', 'b']), new Noting(['b'])];
+    delivery.join(both);
+    delivery.join(b);
+    expect([delivery.size(), delivery.size('a'), delivery.size('b')]).toEqual([2, 1, 2]);
+    expect([delivery.readRooms(), delivery.rooms()]).toEqual([
+      ['a', 'b'],
+      ['a', 'b', 'sse:control'],
+    ]);
+    delivery.leave(both);
+    expect([delivery.membersOf(['a', 'b']), delivery.readRooms()]).toEqual([[b], ['b']]);
+  });
+
+  it('are not who hears control messages: their listener is', () => {
+    const delivery = new Delivery(new MemoryEventLog(SSE_DEFAULTS.history));
+    const heard: string[] = [];
+    delivery.event(loggedIn(['sse:control'], 1));
+    delivery.onControl = (data) => heard.push(data);
+    delivery.event(loggedIn(['sse:control'], 2));
+    expect(heard).toEqual(['2']);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Broadcaster, SSE_DEFAULTS } from 'nestjs-eventstream';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
+import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { Hubs } from '../../lib/hub/hubs.js';
 import { Inspector } from '../../lib/inspector/inspector.js';
@@ -7,14 +8,14 @@ import { Registry } from '../../lib/connection/registry.js';
 
 describe('the rooms that the inspector lists', () => {
   it('are the busiest of very many after some looks, of which none goes through all', async () => {
-    const hub = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
+    const hub = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));
     await hub.start();
     const all = 50_000;
     for (let n = 0; n < all; n++) hub.stream(`room ${n}`).subscribe();
     for (let n = 0; n < 3; n++) hub.stream(`room ${all - 1}`).subscribe();
     for (let n = 0; n < 2; n++) hub.stream('room 7').subscribe();
     const hubs = new Hubs({});
-    hubs.running.set(hub, '');
+    hubs.running.add(hub);
     let asked = 0;
     const size = hub.size.bind(hub);
     hub.size = (room) => {

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Broadcaster, SSE_CHANNELS, SSE_DEFAULTS, type SseConnection } from 'nestjs-eventstream';
+import { SSE_CHANNELS, SSE_DEFAULTS, type SseConnection } from 'nestjs-eventstream';
+import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { diagnostics as ofConnections } from '../../lib/connection/diagnostics.js';
 import { diagnostics as ofHubs } from '../../lib/hub/diagnostics.js';
@@ -11,7 +12,7 @@ import { Registry } from '../../lib/connection/registry.js';
 const connection = { id: 'one' } as SseConnection;
 const connections = new Registry();
 const diagnostics = { ...ofConnections, ...ofHubs, ...ofLogs };
-const broadcaster = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
+const broadcaster = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));
 const own = { id: 'own' } as SseConnection;
 
 describe('the traffic that the inspector counts', () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Registry } from 'prom-client';
-import { Broadcaster, SSE_DEFAULTS, type SseConnection } from 'nestjs-eventstream';
+import { SSE_DEFAULTS, type SseConnection } from 'nestjs-eventstream';
 import { diagnostics } from '../../lib/connection/diagnostics.js';
+import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { Hubs } from '../../lib/hub/hubs.js';
 import { Traffic } from '../../lib/inspector/traffic.js';
@@ -28,10 +29,10 @@ describe('what the library listens to', () => {
   });
 
   it('takes any error, whatever looking at it does', async () => {
-    const hub = new Broadcaster(new MemoryEventLog(SSE_DEFAULTS.history));
+    const hub = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));
     const connections = new Connections();
     const hubs = new Hubs({});
-    hubs.running.set(hub, '');
+    hubs.running.add(hub);
     const registry = new Registry();
     const traffic = new Traffic(() => false);
     const stop = collectMetrics(connections, hubs, { registry });

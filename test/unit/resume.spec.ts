@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { formatCursor, joinStands, parseCursors, type Stand } from '../../lib/wire/cursor.js';
+import {
+  formatCursor,
+  joinPositions,
+  parseCursors,
+  type ReaderPosition,
+} from '../../lib/wire/cursor.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { encodeBody } from '../../lib/wire/frame.js';
 import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
@@ -64,22 +69,22 @@ describe('a room is covered', () => {
 });
 
 describe('one last event ID for several streams', () => {
-  const stand = (epoch: string, position: number | undefined, isHeld = false): Stand => ({
+  const at = (epoch: string, position: number | undefined, isHeld = false): ReaderPosition => ({
     epoch,
     position,
     isHeld,
   });
-  it.each<[string, Stand[], string | undefined]>([
+  it.each<[string, ReaderPosition[], string | undefined]>([
     ['none', [], undefined],
-    ['one', [stand('a', 35)], '1.a.z'],
-    ['two hubs', [stand('a', 35), stand('b', 36)], '1.a.z~1.b.10'],
-    ['one hub twice: the further one', [stand('a', 34), stand('a', 35)], '1.a.z'],
-    ['one that holds back', [stand('a', 34, true), stand('a', 35)], '1.a.y'],
-    ['two that hold back', [stand('a', 34, true), stand('a', 33, true)], '1.a.x'],
-    ['one that does not know yet', [stand('a', undefined, true), stand('a', 35)], undefined],
-    ['one hub that does not know yet', [stand('a', undefined, true), stand('b', 36)], '1.b.10'],
-  ])('%s', (_title, stands, text) => {
-    expect(joinStands(stands)).toBe(text);
+    ['one', [at('a', 35)], '1.a.z'],
+    ['two hubs', [at('a', 35), at('b', 36)], '1.a.z~1.b.10'],
+    ['one hub twice: the further one', [at('a', 34), at('a', 35)], '1.a.z'],
+    ['one that holds back', [at('a', 34, true), at('a', 35)], '1.a.y'],
+    ['two that hold back', [at('a', 34, true), at('a', 33, true)], '1.a.x'],
+    ['one that does not know yet', [at('a', undefined, true), at('a', 35)], undefined],
+    ['one hub that does not know yet', [at('a', undefined, true), at('b', 36)], '1.b.10'],
+  ])('%s', (_title, streams, text) => {
+    expect(joinPositions(streams)).toBe(text);
     expect(parseCursors(text ?? '1.a.0')).toBeDefined();
   });
 });

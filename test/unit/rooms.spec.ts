@@ -56,7 +56,7 @@ describe('rooms', () => {
     rooms.join(['a'], 'Ann');
     rooms.leave(['a', 'b'], 'Bob');
     expect(rooms.names()).toEqual(['a']);
-    expect([...rooms.in(['a'])]).toEqual(['Ann']);
+    expect([...rooms.membersOf(['a'])]).toEqual(['Ann']);
   });
 
   it.each([
@@ -70,6 +70,6 @@ describe('rooms', () => {
     rooms.join(['a'], 'Ann');
     rooms.join(['a', 'b'], 'Bob');
     rooms.join(['b'], 'Cid');
-    expect([...rooms.in(asked)]).toEqual(members);
+    expect([...rooms.membersOf(asked)]).toEqual(members);
   });
 });

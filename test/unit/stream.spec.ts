@@ -45,7 +45,7 @@ function openConnection(
 /** A stream of a hub that has handed out everything up to position 35. */
 const standing: CursorSource = {
   rooms: ['a'],
-  stand: { epoch: 'e', position: 35, isHeld: false },
+  position: { epoch: 'e', position: 35, isHeld: false },
   knows: () => false,
   holds: () => false,
   cameOut() {},

@@ -1,0 +1,177 @@
+import type { Stream } from '../connection/stream.js';
+import { SseOptionsError } from '../ground/errors.js';
+import type { EventMap } from '../log/event.js';
+import type { Gap } from '../log/event-log.js';
+import { readMissed, readRewind, REPLAY_CAP, type Missed } from '../log/resume.js';
+import type { Position } from '../wire/cursor.js';
+import type { SseMessage } from '../wire/frame.js';
+import type { Delivery } from './delivery.js';
+import { diagnostics } from './diagnostics.js';
+import type { HubStreamOptions } from './hub.options.js';
+import type { Outlet } from './outlet.js';
+
+/** The client has to take more after this many events of a replay, or messages of a snapshot, or bytes of them. */
+const REPLAY_SLICE = { items: 64, bytes: 65_536 };
+
+/** The subscription that catches up. Live events wait in it meanwhile. */
+export interface CatchingUp {
+  readonly delivery: Delivery;
+  readonly rooms: readonly string[];
+  readonly options: HubStreamOptions<EventMap>;
+  readonly connection: Stream | undefined;
+  readonly hasEnded: boolean;
+  /** The hub's log has become another one, and the client does not know it yet. */
+  readonly hasRestarted: boolean;
+  readonly hasGaps: boolean;
+  /** Gaps that the client has not been told yet. They are no longer here afterwards. */
+  takeGaps(): Gap[];
+  /** From now on its positions are of the log that was read; the gaps of the read come first. */
+  enterLog(missed: Missed): void;
+  /** Everything up to the barrier of the read counts as given. */
+  resumeAt(missed: Missed): void;
+  /** Passes on the events that waited, and from now on each as it comes. */
+  goLive(): void;
+  /** Releases an opening that waits for the catch-up, once its patience is over. */
+  limitHold(): void;
+  /** Live or replayed, everything up to here has reached the outlet. */
+  readonly passedUpTo: Position;
+  readonly outlet: Outlet;
+}
+
+/** Gives a client what it missed: gaps first, then a snapshot, then the events, then what was published meanwhile. */
+export async function catchUp(stream: CatchingUp, lastEventId: string | undefined): Promise<void> {
+  const missed = await readFor(stream, lastEventId);
+  if (stream.hasEnded) return;
+  stream.enterLog(missed);
+  if (lastEventId === undefined) await giveSnapshot(stream, 'fresh', stream.rooms);
+  else await sendGaps(stream);
+  if (stream.hasEnded) return;
+  if (!stream.hasRestarted) await replay(stream, missed);
+  await goLive(stream);
+}
+
+/** Sends the gaps that came up meanwhile. Then the waiting events follow without a break: nothing there is asynchronous. */
+export async function goLive(stream: CatchingUp): Promise<void> {
+  while (stream.hasGaps && !stream.hasEnded) await sendGaps(stream);
+  if (stream.hasEnded) return;
+  stream.goLive();
+  if (stream.hasEnded) return;
+  stream.connection?.sendCursor();
+  // mutant: a client that has read the last event waits
+  if (await isOver(stream)) stream.outlet.complete();
+}
+
+function readFor(
+  { delivery, rooms, options, connection }: CatchingUp,
+  lastEventId: string | undefined,
+): Promise<Missed> {
+  const { log, keepsHistory, head } = delivery;
+  const { rewind, onGap } = options;
+  if (lastEventId !== undefined) {
+    const reads = log.readsFor?.(lastEventId) ?? log;
+    // From the log itself: what this process knows of a room may not reach up to the newest of many events.
+    const rest = onGap === 'rest' ? log : undefined;
+    const missed = readMissed(reads, rooms, lastEventId, REPLAY_CAP, rest);
+    return connection?.isOftenCut ? missed.then((all) => withoutReplay(all, rooms)) : missed;
+  }
+  if (!keepsHistory || rewind === undefined) {
+    // Whatever is published from now on comes live.
+    const { epoch, position } = head;
+    const nothing = { gaps: [], events: [], barrier: position, epoch, resumedFrom: position };
+    return Promise.resolve(nothing);
+  }
+  const wanted =
+    typeof rewind === 'number' ? { count: rewind } : { since: (Date.now() - rewind.ms) * 1000 };
+  return readRewind(log, rooms, wanted);
+}
+
+/** For a client that was cut again and again while its backlog was replayed. */
+function withoutReplay(missed: Missed, own: readonly string[]): Missed {
+  if (missed.events.length === 0) return missed;
+  const told = new Set(missed.gaps.flatMap(({ rooms }) => rooms));
+  const rooms = own.filter(
+    (room) => !told.has(room) && missed.events.some((event) => event.rooms.includes(room)),
+  );
+  if (rooms.length === 0) return { ...missed, events: [] };
+  return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
+}
+
+/** Sends the gaps, and the present state where the stream has one. */
+async function sendGaps(stream: CatchingUp): Promise<void> {
+  const gaps = stream.takeGaps();
+  if (gaps.length === 0) return;
+  for (const gap of gaps) stream.outlet.sendGap(gap);
+  if (stream.options.onGap === 'end') stream.outlet.complete();
+  else await giveSnapshot(stream, 'gap', [...new Set(gaps.flatMap(({ rooms }) => rooms))]);
+}
+
+async function giveSnapshot(
+  stream: CatchingUp,
+  reason: 'fresh' | 'gap',
+  rooms: readonly string[],
+): Promise<void> {
+  const { snapshot } = stream.options;
+  if (snapshot === undefined) return;
+  // It may refuse the stream with its own status, but a slow one must not hold the stream back.
+  stream.limitHold();
+  const messages: unknown = await stream.outlet.runInAsyncScope(() => snapshot(reason, [...rooms]));
+  if (!isList(messages)) {
+    throw new SseOptionsError('stream().snapshot', 'a promise of a list of messages', messages);
+  }
+  await inSlices(stream, messages, (message) => {
+    stream.outlet.send(message);
+    if (stream.outlet.isLast(message)) stream.outlet.complete();
+  });
+}
+
+async function replay(stream: CatchingUp, missed: Missed): Promise<void> {
+  stream.resumeAt(missed);
+  if (missed.gaps.length > 0 && stream.options.onGap === 'skip') return;
+  const shared = missed.events
+    .map((event) => stream.delivery.eventOf(event))
+    .filter((event) => stream.outlet.wants(event));
+  if (shared.length > 0) {
+    diagnostics.replay.publish({ connection: stream.connection, events: shared.length });
+  }
+  await inSlices(stream, shared, (event) => stream.outlet.pass(event));
+}
+
+/** Never more at once than the client takes. Its own replay must not cut it for slowness. */
+async function inSlices<T>(
+  stream: CatchingUp,
+  items: readonly T[],
+  give: (item: T) => void,
+): Promise<void> {
+  const { connection } = stream;
+  const maxBufferedBytes = connection?.settings.maxBufferedBytes ?? Infinity;
+  const bytes = Math.min(REPLAY_SLICE.bytes, maxBufferedBytes / 2);
+  for (const [n, item] of items.entries()) {
+    if (stream.hasEnded) return;
+    give(item);
+    const isFull = (n + 1) % REPLAY_SLICE.items === 0 || n + 1 === items.length;
+    // It rejects when the connection has ended, and then so has this subscription.
+    if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
+      await connection?.writable().catch(() => {});
+  }
+}
+
+/** Whether the last event was published before. It is read once the stream is live, so that a later one comes by itself. */
+async function isOver(stream: CatchingUp): Promise<boolean> {
+  const { delivery, outlet, rooms } = stream;
+  if (!outlet.hasLast || !delivery.keepsHistory) return false;
+  const maxBytes = Number.MAX_SAFE_INTEGER;
+  const range = { after: 0, maxEvents: rooms.length, maxBytes, newest: true };
+  const read = await delivery.log.read(rooms, range);
+  const { passedUpTo } = stream;
+  return outlet.runInAsyncScope(() =>
+    read.rooms
+      .flatMap(({ entries }) => entries.slice(-1))
+      // mutant: an end that has not arrived yet ends the stream
+      .filter(({ event }) => event.position <= passedUpTo && outlet.isLast(event.message))
+      .some(({ event }) => outlet.passesFilter(delivery.eventOf(event))),
+  );
+}
+
+function isList(messages: unknown): messages is readonly SseMessage[] {
+  return Array.isArray(messages);
+}

@@ -1,0 +1,28 @@
+import { HubEvent, type EventMap, type SseEvent } from '../log/event.js';
+import type { EventLogReads, RoomState } from '../log/event-log.js';
+import { isCovered, positionIn } from '../log/resume.js';
+import type { HistoryPage } from './broadcaster.js';
+
+/** Of wire text, of one page. */
+const PAGE_BYTES = 8 * 1_048_576;
+
+/** The kept events of the room after a cursor, or the newest where the cursor says nothing to this log. */
+export async function readPage(
+  log: EventLogReads,
+  room: string,
+  after: string | undefined,
+  limit: number,
+): Promise<HistoryPage<EventMap>> {
+  const from = after === undefined ? 0 : positionIn(await log.head(), after);
+  const isKnown = after !== undefined && typeof from === 'number';
+  const position = isKnown ? from : 0;
+  const range = { after: position, maxEvents: limit, maxBytes: PAGE_BYTES, newest: !isKnown };
+  const read = await log.read([room], range);
+  const [{ last, entries, isWhole }] = read.rooms as [RoomState];
+  const isCoveredByLog = !isKnown || isCovered(from, last, entries[0]);
+  return {
+    events: entries.map(({ event }) => new HubEvent(event) as SseEvent),
+    covered: typeof from === 'number' && isCoveredByLog,
+    hasMore: !isWhole,
+  };
+}

@@ -1,0 +1,254 @@
+import { Logger } from '@nestjs/common';
+import { Observable, type Subscriber } from 'rxjs';
+import type { CloseReason } from '../connection/close-reason.js';
+import type { LimitsOptions } from '../connection/connections.options.js';
+import { currentConnection, streamOf, type Stream } from '../connection/stream.js';
+import {
+  describe,
+  preview,
+  SseClosedError,
+  SseError,
+  SseLimitError,
+  SseOptionsError,
+} from '../ground/errors.js';
+import { RareLine } from '../ground/warnings.js';
+import type { EventMap, PublishedEvent, SseEvent } from '../log/event.js';
+import type { EventLog, NewEvent } from '../log/event-log.js';
+import { REPLAY_CAP } from '../log/resume.js';
+import { SSE_DEFAULTS } from '../options/defaults.js';
+import { positiveInteger } from '../options/rules.js';
+import { formatCursor } from '../wire/cursor.js';
+import { encodeBody, type SseMessage } from '../wire/frame.js';
+import { Broadcaster, type Emitter, type HistoryPage } from './broadcaster.js';
+import { Delivery } from './delivery.js';
+import { diagnostics } from './diagnostics.js';
+import { readPage } from './history-page.js';
+import {
+  checkHubStreamOptions,
+  type EmitOptions,
+  type HubOptions,
+  type HubStreamOptions,
+} from './hub.options.js';
+import { newEvent } from './new-event.js';
+import { CONTROL_ROOM, roomList } from './rooms.js';
+import { Subscription } from './subscription.js';
+
+const logger = new Logger('Sse');
+
+/** The engine of a `Broadcaster`. It publishes to one log, and hands to its subscriptions what comes from there. */
+export class Hub extends Broadcaster {
+  readonly delivery: Delivery;
+  /** What a `ClassSerializerInterceptor` of the app does to data. */
+  toPlain: ((data: unknown) => unknown) | undefined;
+  private isClosed = false;
+  private readonly failures = new RareLine();
+  private readonly facts: Parameters<typeof newEvent>[3];
+
+  constructor(
+    readonly log: EventLog,
+    private readonly options: HubOptions = {},
+    /** `''` for the default hub. */
+    readonly name = '',
+    private readonly limits: LimitsOptions = {},
+  ) {
+    super();
+    this.delivery = new Delivery(log, options.history !== false);
+    this.facts = {
+      serialize: options.serialize,
+      keepsHistory: this.delivery.keepsHistory,
+      maxBytes: limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes,
+      maxRooms: limits.maxRoomsPerEvent ?? SSE_DEFAULTS.limits.maxRoomsPerEvent,
+    };
+  }
+
+  async start(): Promise<void> {
+    this.delivery.caughtUp(await this.log.follow(this.delivery));
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.delivery.end();
+    await this.log.close();
+  }
+
+  to(...rooms: string[]): Emitter<EventMap> {
+    return {
+      emit: (type, data, options) => this.publish(rooms, { type, data }, options),
+    };
+  }
+
+  publish(
+    rooms: string | readonly string[],
+    message: SseMessage,
+    options: EmitOptions = {},
+  ): Promise<string> {
+    const published = this.append(() =>
+      newEvent(rooms, message, options, { ...this.facts, toPlain: this.toPlain }),
+    );
+    // A client may have caused the failure, for example by the name of a room, or the log is away. Neither must end the process.
+    published.catch((error: unknown) => this.logFailure(error));
+    return published;
+  }
+
+  /** To all processes that share the log of this hub. Their `onControl()` listeners get it, and so do those of this one. */
+  async broadcastControl(data: string): Promise<void> {
+    const message: SseMessage = { data };
+    const event = { rooms: [CONTROL_ROOM], message, body: encodeBody(message) };
+    await this.append(() => ({ ...event, ephemeral: !this.delivery.keepsHistory }));
+  }
+
+  /** There is one listener: a second replaces the first. */
+  onControl(listener: (data: string) => void): void {
+    this.delivery.onControl = listener;
+  }
+
+  /** Never throws at once: a failure rejects, and is published on the channel of errors. */
+  private async append(make: () => NewEvent): Promise<string> {
+    try {
+      const event = make();
+      if (this.isClosed) throw new SseClosedError('the hub');
+      const { epoch, position } = await this.log.append(event);
+      if (diagnostics.publish.hasSubscribers) this.reportPublished(event);
+      return position === undefined ? '' : formatCursor({ epoch, position });
+    } catch (error) {
+      diagnostics.error.publish({ error, connection: undefined, broadcaster: this });
+      throw error;
+    }
+  }
+
+  /** While a log is away, each event fails: that is not a line for each. */
+  private logFailure(error: unknown): void {
+    const failed = this.failures.again();
+    if (failed === 0) return;
+    const what =
+      failed === 1 ? 'An event was not published' : `${failed} events were not published, the last`;
+    logger.warn(`${what}: ${describe(error)}`);
+  }
+
+  private reportPublished({ rooms, message: { type }, body }: NewEvent): void {
+    const bytes = Buffer.byteLength(body);
+    diagnostics.publish.publish({ hub: this.name, broadcaster: this, rooms, type, bytes });
+  }
+
+  stream(
+    rooms: string | readonly string[],
+    options: HubStreamOptions<EventMap> = {},
+  ): Observable<SseEvent> {
+    const list = roomList(rooms);
+    checkHubStreamOptions('stream()', options);
+    const { connection: named } = options;
+    const given = named === undefined || named === false ? undefined : streamOf(named);
+    const events = new Observable<PublishedEvent>((subscriber) => {
+      if (this.isClosed) throw new SseClosedError('the hub');
+      if (named === false) return this.join(list, options, subscriber, undefined);
+      if (given !== undefined) endWith(given, subscriber);
+      const connection = given ?? currentConnection.getStore();
+      const { authorize = this.options.authorize } = options;
+      if (authorize === undefined) return this.join(list, options, subscriber, connection);
+      if (connection === undefined) {
+        const remedy =
+          'give stream() the `connection`, or `connection: false` where nobody is to be asked';
+        throw new SseError(
+          'SSE_OPTIONS',
+          `authorize is set, and there is no connection here: ${remedy}`,
+        );
+      }
+      const fail = (error: unknown): void => subscriber.error(error);
+      const granted = (): void => {
+        try {
+          this.join(list, options, subscriber, connection);
+        } catch (error) {
+          // A full room, for example, is no missing permission.
+          fail(error);
+        }
+      };
+      subscriber.add(connection.authorization.ask(authorize, list, granted, fail));
+    });
+    // Types only: those who read a hub without a map of events take any type for a text.
+    return events as Observable<SseEvent>;
+  }
+
+  private join(
+    rooms: readonly string[],
+    options: HubStreamOptions<EventMap>,
+    subscriber: Subscriber<PublishedEvent>,
+    connection: Stream | undefined,
+  ): void {
+    if (subscriber.closed) return;
+    this.checkRoomLimits(rooms, connection);
+    const subscription = new Subscription(this.delivery, rooms, options, subscriber, connection);
+    // It joins before anything is read: events that are published meanwhile wait in it.
+    // mutant: listener attached after history
+    this.delivery.join(subscription);
+    subscriber.add(subscription);
+    subscription.start();
+  }
+
+  private checkRoomLimits(rooms: readonly string[], connection: Stream | undefined): void {
+    const { maxPerRoom = Infinity, maxRoomsPerConnection = Infinity } = this.limits;
+    const count = (connection?.cursor.roomCount ?? 0) + rooms.length;
+    if (count > maxRoomsPerConnection) {
+      const remedy = `a connection cannot read ${count} rooms; ask for fewer`;
+      throw new SseLimitError('maxRoomsPerConnection', maxRoomsPerConnection, remedy);
+    }
+    for (const room of maxPerRoom === Infinity ? [] : rooms) {
+      if (this.size(room) < maxPerRoom) continue;
+      throw new SseLimitError('maxPerRoom', maxPerRoom, `room ${preview(room)} is full; try again`);
+    }
+  }
+
+  async position(): Promise<string> {
+    this.requireHistory('position()');
+    return formatCursor(await this.log.head());
+  }
+
+  async history(
+    room: string,
+    { after, limit = REPLAY_CAP.events }: { after?: string; limit?: number } = {},
+  ): Promise<HistoryPage<EventMap>> {
+    this.requireHistory('history()');
+    roomList(room);
+    positiveInteger('history().limit', limit);
+    return readPage(this.log, room, after, limit);
+  }
+
+  private requireHistory(call: string): void {
+    if (this.isClosed) throw new SseClosedError('the hub');
+    if (!this.delivery.keepsHistory) {
+      throw new SseError(
+        'SSE_OPTIONS',
+        `${call} needs history; leave out \`history: false\` for this hub`,
+      );
+    }
+  }
+
+  rooms(): string[] {
+    return this.delivery.readRooms();
+  }
+
+  size(room?: string): number {
+    return this.delivery.size(room);
+  }
+
+  closeRoom(room: string, reason?: CloseReason): void {
+    for (const member of this.delivery.membersOf([room])) member.close(reason);
+  }
+}
+
+/**
+ * The engine of a broadcaster that an app has passed or provided.
+ * @throws SseOptionsError for anything that this library has not made
+ */
+export function hubOf<Events extends object>(broadcaster: Broadcaster<Events>): Hub {
+  if (broadcaster instanceof Hub) return broadcaster;
+  const expected = 'the one that SseModule provides, or that of SseModule.forFeature()';
+  throw new SseOptionsError('broadcaster', expected, broadcaster);
+}
+
+/** Another subscriber than the connection would otherwise keep the connection in its rooms. */
+function endWith({ signal }: Stream, subscriber: Subscriber<unknown>): void {
+  const end = (): void => subscriber.complete();
+  if (signal.aborted) return end();
+  signal.addEventListener('abort', end, { once: true });
+  subscriber.add(() => signal.removeEventListener('abort', end));
+}

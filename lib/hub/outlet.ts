@@ -1,0 +1,96 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Subscriber } from 'rxjs';
+import type { Stream } from '../connection/stream.js';
+import type { EventMap, HubEvent, PublishedEvent, SseEvent } from '../log/event.js';
+import type { Gap } from '../log/event-log.js';
+import type { SseMessage } from '../wire/frame.js';
+import { diagnostics } from './diagnostics.js';
+import type { HubStreamOptions } from './hub.options.js';
+import type { InFlight } from './in-flight.js';
+
+/**
+ * Where events leave a subscription: through the app's filter into the app's operators. Gaps and snapshots go to the client
+ * directly. Events are published from anywhere; the app's stores are those of the subscription.
+ */
+export class Outlet extends AsyncResource {
+  private readonly types: ReadonlySet<string> | undefined;
+  /** The types of last events. */
+  private readonly until: ReadonlySet<string> | undefined;
+
+  constructor(
+    private readonly subscriber: Subscriber<PublishedEvent>,
+    private readonly inFlight: InFlight,
+    private readonly rooms: readonly string[],
+    private readonly options: HubStreamOptions<EventMap>,
+    private readonly connection: Stream | undefined,
+  ) {
+    super('SseSubscription', { requireManualDestroy: true });
+    const { types, until } = options;
+    this.types = types && new Set<string>([...types, ...(until ?? [])]);
+    this.until = until && new Set<string>(until);
+  }
+
+  /** Whether a stream of these options ends by itself. */
+  get hasLast(): boolean {
+    return this.until !== undefined;
+  }
+
+  isLast({ type = '' }: { readonly type?: string | undefined }): boolean {
+    return this.until?.has(type) ?? false;
+  }
+
+  wants({ type = '' }: HubEvent): boolean {
+    return this.types === undefined || this.types.has(type);
+  }
+
+  passesFilter(event: HubEvent): boolean {
+    return this.options.filter?.(event as SseEvent) !== false;
+  }
+
+  pass(event: HubEvent): void {
+    this.runInAsyncScope(this.passInContext, this, event);
+  }
+
+  /** An event that the filter leaves out never enters the app's operators, so it holds nothing back. */
+  private passInContext(event: HubEvent): void {
+    if (this.subscriber.closed) return;
+    try {
+      if (!this.passesFilter(event)) return;
+    } catch (error) {
+      this.subscriber.error(error);
+      return;
+    }
+    if (this.options.lastEventId === false) {
+      this.subscriber.next(event.withoutId);
+    } else {
+      if (event.position !== undefined) this.inFlight.enter(event);
+      this.subscriber.next(event);
+    }
+    // mutant: a replay goes on after the last event
+    if (this.isLast(event)) this.complete();
+  }
+
+  sendGap(gap: Gap): void {
+    const { connection } = this;
+    diagnostics.gap.publish({ connection, ...gap });
+    if (connection === undefined) this.send({ type: 'sse-gap', data: gap });
+    else if (connection.state !== 'closed') connection.sendControl('sse-gap', gap);
+  }
+
+  /** Past the handler's operators, which are for events. */
+  send(message: SseMessage): void {
+    if (this.connection === undefined) {
+      this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent);
+    } else if (this.connection.state !== 'closed') {
+      this.connection.writeAlways(message);
+    }
+  }
+
+  complete(): void {
+    this.subscriber.complete();
+  }
+
+  fail(error: unknown): void {
+    this.subscriber.error(error);
+  }
+}

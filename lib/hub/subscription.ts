@@ -1,0 +1,252 @@
+import type { Subscriber } from 'rxjs';
+import type { CursorSource } from '../connection/client-cursor.js';
+import type { Stream } from '../connection/stream.js';
+import { SseError } from '../ground/errors.js';
+import { warnOfUnusedOption } from '../ground/warnings.js';
+import type { EventMap, HubEvent, PublishedEvent } from '../log/event.js';
+import type { Gap, Head } from '../log/event-log.js';
+import type { Missed } from '../log/resume.js';
+import { SSE_DEFAULTS } from '../options/defaults.js';
+import { pathOf } from '../output/response.js';
+import { parseCursors, type Position, type ReaderPosition } from '../wire/cursor.js';
+import { catchUp, goLive, type CatchingUp } from './catch-up.js';
+import type { Delivery, Receiver } from './delivery.js';
+import { HeldEvents } from './held-events.js';
+import type { HubStreamOptions } from './hub.options.js';
+import { InFlight } from './in-flight.js';
+import { Outlet } from './outlet.js';
+
+/**
+ * One subscription to the events of some rooms, in the order of the hub.
+ *
+ * | phase         | a live event                | until                                   |
+ * | ------------- | --------------------------- | --------------------------------------- |
+ * | `catching up` | waits                       | the client has been given what it missed |
+ * | `live`        | is passed on                | events are lost, or the log is another one |
+ * | `ended`       | is ignored                  |                                         |
+ */
+export class Subscription implements Receiver, CursorSource, CatchingUp {
+  private phase: 'catching up' | 'live' | 'ended' = 'live';
+  /** Live events that wait, if any came yet. */
+  private held: HeldEvents | undefined;
+  /** Not told to the client yet. */
+  private gaps: Gap[] = [];
+  /** Where the hub's new log began, until the client has been told. */
+  private restartedAt: Head | undefined;
+  /** Events up to here have been given already, by the replay or before the stream began. */
+  private after: Position = 0;
+  /** The log that these positions are of. The subscription may know of a new log before its hub does. */
+  private epoch = '';
+  private readonly inFlight = new InFlight();
+  readonly outlet: Outlet;
+  /** The stream does not begin by itself until this is called, or the client has caught up. */
+  private stopHolding: (() => void) | undefined;
+
+  constructor(
+    readonly delivery: Delivery,
+    readonly rooms: readonly string[],
+    readonly options: HubStreamOptions<EventMap>,
+    subscriber: Subscriber<PublishedEvent>,
+    /** Absent where no connection reads the stream but, for example, a WebSocket gateway. */
+    readonly connection: Stream | undefined,
+  ) {
+    this.outlet = new Outlet(subscriber, this.inFlight, rooms, options, connection);
+  }
+
+  /** From now on events may be delivered. */
+  start(): void {
+    const { connection } = this;
+    const { keepsHistory, head } = this.delivery;
+    const { rewind, snapshot } = this.options;
+    const cursor = this.clientCursor();
+    this.epoch = head.epoch;
+    this.inFlight.lastOut = cursor === undefined ? undefined : this.positionOf(cursor);
+    connection?.cursor.track(this);
+    this.warnOfUnusedOptions();
+    const rewinds = keepsHistory && rewind !== undefined;
+    // mutant: a new client of a finished job waits
+    const mayBeOver = this.outlet.hasLast && keepsHistory;
+    if (cursor === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
+      this.inFlight.lastOut = head.position;
+      this.after = head.position;
+      return;
+    }
+    this.collect();
+    const caughtUp = catchUp(this, cursor).catch((error: unknown) => this.outlet.fail(error));
+    // A client that needs a log which is away is refused, and comes back.
+    const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
+    connection?.opening?.hold(Promise.race([caughtUp, held]));
+  }
+
+  private warnOfUnusedOptions(): void {
+    const { connection } = this;
+    const unused = connection?.settings.unusedByHubs;
+    if (connection && unused !== undefined) warnOfUnusedOption(unused, pathOf(connection.request));
+  }
+
+  /** The last event ID that the client brought for this stream; each room begins there once per connection. */
+  private clientCursor(): string | undefined {
+    const { lastEventId } = this.options;
+    if (!this.delivery.keepsHistory || lastEventId === false) return undefined;
+    const brought = this.connection?.lastEventId;
+    if (lastEventId !== undefined || brought === undefined) return lastEventId || undefined;
+    return this.connection?.cursor.claim(this.delivery, this.rooms) ? brought : undefined;
+  }
+
+  private positionOf(lastEventId: string): Position | undefined {
+    const { epoch } = this.delivery.head;
+    return parseCursors(lastEventId)?.find((cursor) => cursor.epoch === epoch)?.position;
+  }
+
+  /** RxJS calls it when the subscriber that it serves has ended. */
+  unsubscribe(): void {
+    this.phase = 'ended';
+    this.held = undefined;
+    this.connection?.cursor.untrack(this);
+    this.delivery.leave(this);
+  }
+
+  get hasEnded(): boolean {
+    return this.phase === 'ended';
+  }
+
+  end(): void {
+    this.outlet.complete();
+  }
+
+  close(reason: string | undefined): void {
+    if (this.connection === undefined) this.outlet.complete();
+    else this.connection.close(reason);
+  }
+
+  deliver(event: HubEvent): void {
+    if (this.phase === 'ended' || !this.outlet.wants(event)) return;
+    if (this.phase === 'live') this.passNew(event);
+    else this.hold(event);
+  }
+
+  private passNew(event: HubEvent): void {
+    if (event.position === undefined || event.position > this.after) this.outlet.pass(event);
+  }
+
+  private hold(event: HubEvent): void {
+    this.held ??= new HeldEvents();
+    // mutant: live events are not held while missed ones are replayed
+    this.held.push(event);
+    const { maxBufferedBytes } = this.connection?.settings ?? SSE_DEFAULTS.backpressure;
+    if (this.held.size <= maxBufferedBytes) return;
+    if (this.connection !== undefined) return this.connection.destroy('overflow');
+    const remedy = 'more events came than fit while missed ones were read; read fewer rooms';
+    this.outlet.fail(new SseError('SSE_OVERFLOW', remedy));
+  }
+
+  /** The client is told before it gets anything later. */
+  lost(gap: Gap): void {
+    this.gaps = withGap(this.gaps, gap);
+    if (this.phase !== 'live') return;
+    this.collect();
+    goLive(this).catch((error: unknown) => this.outlet.fail(error));
+  }
+
+  /** Events that wait are of the old log. They are told as lost. */
+  restart(): void {
+    const { head, keepsHistory } = this.delivery;
+    if (!keepsHistory) return;
+    // A subscription that has read the new log before its hub did has lost nothing, if it has read as far.
+    if (this.epoch === head.epoch && this.after >= head.position) return;
+    // The client gets no cursor of the new log before it knows that it lost the old one.
+    this.inFlight.restart();
+    // mutant: another log is not noticed
+    this.restartedAt = head;
+    if (this.phase === 'catching up') this.collect();
+    this.lost({ rooms: this.rooms, reason: 'epoch' });
+  }
+
+  /** From now on live events wait, none yet. */
+  private collect(): void {
+    this.phase = 'catching up';
+    this.held = undefined;
+  }
+
+  get hasRestarted(): boolean {
+    return this.restartedAt !== undefined;
+  }
+
+  get hasGaps(): boolean {
+    return this.gaps.length > 0;
+  }
+
+  takeGaps(): Gap[] {
+    const { gaps } = this;
+    this.gaps = [];
+    return gaps;
+  }
+
+  enterLog({ epoch, barrier, gaps }: Missed): void {
+    this.epoch = epoch;
+    const { restartedAt } = this;
+    if (restartedAt?.epoch === epoch && restartedAt.position <= barrier) {
+      // The read was of the new log already: nothing of that is lost.
+      this.restartedAt = undefined;
+      this.gaps = this.gaps.filter(({ reason }) => reason !== 'epoch');
+    }
+    this.gaps.unshift(...gaps);
+  }
+
+  resumeAt({ resumedFrom, barrier }: Missed): void {
+    this.inFlight.lastOut = resumedFrom;
+    this.after = barrier;
+  }
+
+  goLive(): void {
+    if (this.restartedAt !== undefined) {
+      const { epoch, position } = this.restartedAt;
+      this.epoch = epoch;
+      this.after = position;
+      this.inFlight.lastOut = position;
+      this.restartedAt = undefined;
+    }
+    // What the app publishes while it is given an event comes to the end of this list.
+    for (const event of this.held?.events ?? NONE) this.passNew(event);
+    this.held = undefined;
+    if (!this.hasEnded) this.phase = 'live';
+  }
+
+  limitHold(): void {
+    void this.connection?.opening?.patience().then(this.stopHolding);
+  }
+
+  get passedUpTo(): Position {
+    return Math.max(this.after, this.delivery.head.position);
+  }
+
+  get position(): ReaderPosition | undefined {
+    if (!this.delivery.keepsHistory || this.options.lastEventId === false) return undefined;
+    // mutant: keep-alive cursor from a fresh head read
+    const { head } = this.delivery;
+    const delivered = this.epoch === head.epoch ? head.position : 0;
+    const reached = Math.max(delivered, this.after);
+    return this.inFlight.position(this.epoch, reached, this.phase === 'catching up');
+  }
+
+  knows(id: string): boolean {
+    return parseCursors(id)?.some(({ epoch }) => this.delivery.knowsEpoch(epoch)) ?? false;
+  }
+
+  holds(id: string): boolean {
+    return this.inFlight.holds(id);
+  }
+
+  cameOut(id: string): void {
+    this.inFlight.cameOut(id);
+  }
+}
+
+const NONE: readonly HubEvent[] = [];
+
+/** One entry per reason, however often events are lost before the client can be told. */
+function withGap(gaps: readonly Gap[], { rooms, reason }: Gap): Gap[] {
+  const before = gaps.find((gap) => gap.reason === reason)?.rooms ?? [];
+  const others = gaps.filter((gap) => gap.reason !== reason);
+  return [...others, { rooms: [...new Set([...before, ...rooms])], reason }];
+}
