@@ -5,6 +5,11 @@ import { MUTANTS } from '../test/model/mutants.mjs';
 import config from '../jest.config.js';
 
 const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !MUTANTS.some((mutant) => mutant.name === name));
+if (unknown.length > 0) {
+  console.error(`no such mutant: ${unknown.join(', ')}`);
+  process.exit(2);
+}
 const mutants = MUTANTS.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
 const [[files, [, options]]] = Object.entries(config.transform);
 const mutating = {

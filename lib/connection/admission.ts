@@ -14,7 +14,7 @@ interface Bucket {
   at: number;
 }
 
-/** A key is remembered for as long as its connects count; beyond so many, the longest idle are forgotten first. */
+/** A key is remembered for as long as its connects count. Beyond this, the longest idle go first. */
 const MAX_KEYS = 100_000;
 
 /**

@@ -33,7 +33,7 @@ interface Grant {
   readonly rooms: readonly string[];
 }
 
-/** Of the time that is left, and of at most so much, an end is earlier than it has to be. */
+/** Streams end up to 10 % (at most 5 s) early, at random, so that they do not all return at once. */
 const JITTER = { share: 0.1, maxMs: 5_000 };
 /** Node's timers take no longer delay. */
 const MAX_DELAY_MS = 2_147_483_647;

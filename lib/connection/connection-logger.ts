@@ -48,7 +48,7 @@ export class ConnectionLogger {
   }
 }
 
-/** Logs the error itself, which error trackers need, and its connection. Never throws, though the app's logger may. */
+/** Logs the error itself, for error trackers. Never throws, though the app's logger may. */
 export function logError(error: unknown, connection: SseConnection): void {
   try {
     logger.error(error, { event: 'error', ...contextOf(connection) });

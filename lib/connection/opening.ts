@@ -42,12 +42,12 @@ export class Opening {
     private readonly openWithinMs: number,
   ) {}
 
-  /** Resolves when the stream has begun or ended; rejects with what refuses it, for an exception filter. */
+  /** Resolves when the stream has begun or ended; rejects with the error that refuses it. */
   get settled(): Promise<void> {
     return this.outcome.promise;
   }
 
-  /** The stream does not begin by itself until this resolves, only with a message: it may still be refused. */
+  /** Until this resolves, only a message begins the stream, and it may still be refused. */
   hold(until: Promise<unknown>): void {
     if (this.state === 'waiting') this.held = Promise.all([this.held, until]);
   }
@@ -57,7 +57,10 @@ export class Opening {
     if (this.openWithinMs > 0) await setTimeout(this.openWithinMs, undefined, { ref: false });
   }
 
-  /** Begins the stream a turn later, or a turn after all holds. The source has that turn to fail or to emit first. */
+  /**
+   * Begins the stream a turn later, or a turn after all holds. The source has that turn to fail or
+   * to emit first.
+   */
   beginInTurn(): void {
     setImmediate(() => {
       const { held } = this;
@@ -76,7 +79,7 @@ export class Opening {
     }
   }
 
-  /** Ends the stream with an error that has a status of its own. Answers false when it is too late for that. */
+  /** Refuses the stream: an exception filter answers. Returns false when it is too late for that. */
   refuse(error: unknown): boolean {
     if (this.state !== 'waiting') return false;
     this.state = 'refused';

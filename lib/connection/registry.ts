@@ -22,7 +22,7 @@ import type { Stream, StreamHost } from './stream.js';
 /** Streams are ended in this share of a drain. In the rest, clients take the end of their stream. */
 const DRAIN_SHARE = 0.8;
 
-/** All connections are checked together: not more often than this, or than a quarter of the shortest interval. */
+/** Connections are checked together, at most this often and four times per shortest interval. */
 const MAX_PULSE_GAP_MS = 500;
 
 /** The engine of `SseConnections`: lets streams in, keeps them in view, and lets them go. */
@@ -93,8 +93,8 @@ export class Registry extends SseConnections implements StreamHost {
   }
 
   /**
-   * Ends all streams for good, one after the other, so that their clients do not all return at once; destroys the
-   * sockets of those that have not taken the end in time.
+   * Ends all streams for good, one after the other, so that their clients do not all return at
+   * once. Destroys the sockets of clients that have not taken the end in time.
    */
   async drain(timeoutMs: number): Promise<void> {
     const draining: { onEmpty?: () => void } = (this.draining = {});

@@ -3,8 +3,9 @@ import type { SseMessage } from '../wire/frame.js';
 import type { CloseReason } from './close-reason.js';
 
 /**
- * One open stream: one HTTP response. Handlers get theirs by `@Connection()`; tests make one with `fakeConnection()`.
- * @example `time(@Connection() connection: SseConnection) { void connection.closed.then((reason) => this.left(reason)); }`
+ * One open stream: one HTTP response. Handlers get theirs by `@Connection()`; tests make one with
+ * `fakeConnection()`.
+ * @example `time(@Connection() connection: SseConnection) { return this.clock.until(connection.signal); }`
  * @publicApi
  */
 export abstract class SseConnection {
@@ -30,8 +31,9 @@ export abstract class SseConnection {
   abstract readonly openedAt: number | undefined;
 
   /**
-   * Sends a message to this client alone, in order with everything else; begins the stream if nothing has yet.
-   * Resolves when it is written and there is room for more. A rejection that nobody awaits is not reported.
+   * Sends a message to this client alone, in order with everything else. Begins the stream if
+   * nothing has yet. Resolves when the message is written and there is room for more. A rejection
+   * that nobody awaits is not reported.
    * @throws SseInvalidFieldError, SseSerializeError; SseClosedError when the connection has ended
    */
   abstract send(message: SseMessage): Promise<void>;
@@ -42,7 +44,7 @@ export abstract class SseConnection {
   /** Ends the stream after what was sent so far. A second call does nothing. */
   abstract close(reason?: CloseReason): void;
 
-  /** Aborts when the connection ends, for `fetch`, timers and the like. Its `reason` is the `CloseReason`. */
+  /** Aborts when the connection ends, for `fetch` and timers. Its `reason` is the `CloseReason`. */
   abstract readonly signal: AbortSignal;
 
   /** Resolves once, with the reason, when the connection ends. Never rejects. */
@@ -51,10 +53,10 @@ export abstract class SseConnection {
   /** How many events were handed to the socket so far. */
   abstract readonly sentEvents: number;
 
-  /** How many bytes of the stream were handed to the socket so far, without what HTTP puts around them. */
+  /** How many bytes of the stream were handed to the socket so far, without HTTP's framing. */
   abstract readonly sentBytes: number;
 
-  /** How many bytes wait for this client. Frames are shared: several clients may wait for the same bytes. */
+  /** How many bytes wait for this client. Several clients may wait for the same, shared bytes. */
   abstract readonly bufferedBytes: number;
 
   /** How many events were left out because the client took too little; each is told by an `sse-gap`. */

@@ -53,11 +53,12 @@ export abstract class SseConnections {
   abstract revoke(predicate: (connection: SseConnection) => boolean): number;
 
   /**
-   * As `revoke()`, on all processes that share the log of the default hub: every connection whose `data` has all these facts.
-   * Resolves when the log has accepted it; a process that is cut off hears of it when it is back. A rejection that nobody awaits
-   * does not end the process; the log tells it, at most once per 10 s.
-   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody, and where no hub has started; what the log
-   * rejects with
+   * As `revoke()`, on all processes that share the log of the default hub, for every connection
+   * whose `data` has all these facts. Resolves when the log has accepted it. A process that is cut
+   * off hears of it when it is back. A rejection that nobody awaits does not end the process; it is
+   * logged, at most once per 10 s.
+   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody, and where no hub
+   * has started; what the log rejects with
    * @example `await this.connections.revokeEverywhere({ user: user.id })`
    */
   abstract revokeEverywhere(

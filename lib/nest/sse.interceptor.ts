@@ -45,7 +45,8 @@ import { streamSettings, type StreamSettings } from '../connection/stream-settin
 import { warnOfLongKeepAlive } from '../ground/warnings.js';
 
 /**
- * Marks a handler whose streams take no slot. An operator diagnosing an overload must get in even when every slot is taken.
+ * Marks a handler whose streams take no slot. An operator diagnosing an overload must get in even
+ * when every slot is taken.
  */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
 

@@ -11,8 +11,9 @@ import { pathOf } from '../output/response.js';
 import { warnOfFrozenEvent, warnOfReservedType } from '../ground/warnings.js';
 
 /**
- * Writes what a source emits to a stream. Resolves when the stream has begun or ended. An error before that rejects,
- * so that an exception filter answers; a later one is told in the stream and ends it.
+ * Writes what a source emits to a stream. Resolves when the stream has begun or ended. An error
+ * before that rejects, so that an exception filter answers. A later one is sent in the stream and
+ * ends it.
  */
 export function writeStream(source: Observable<unknown>, stream: Stream): Promise<void> {
   const { opening, settings } = stream;
@@ -73,7 +74,10 @@ function complete(connection: Stream): void {
 /** Statuses after which a client has nothing to come back for. */
 const FINAL = new Set([400, 401, 403, 404, 410]);
 
-/** Tells an error in the stream, and ends it. After a final status browsers stay away, as they would from the status itself. */
+/**
+ * Sends an error in the stream, and ends it. After a final status browsers stay away, as they would
+ * from the status itself.
+ */
 export function failLate(error: unknown, connection: Stream): void {
   if (connection.state === 'closed') return;
   diagnostics.error.publish({ error, connection, broadcaster: undefined });

@@ -51,7 +51,7 @@ describe('the client', () => {
     const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
     const onlyTypes = ['connect.options.ts', 'stream-event.ts', 'stream-state.ts'];
     expect([...loaded, ...onlyTypes].sort()).toEqual(
-      ['../parser.ts', '../protocol.ts', ...files].sort(),
+      ['../wire/parser.ts', '../wire/protocol.ts', ...files].sort(),
     );
   });
 

@@ -46,7 +46,9 @@ describe('the package', () => {
 
   const folders = readdirSync(join(folder, 'lib'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name);
+    .map(({ name }) => name)
+    // A folder without one is a wing, which is no entry point.
+    .filter((name) => existsSync(join(folder, 'lib', name, 'index.ts')));
   const manifest = JSON.parse(textOf('package.json')) as {
     main: string;
     types: string;

@@ -1,3 +1,4 @@
+import type { INestApplication } from '@nestjs/common';
 import {
   SseConnection,
   SseConnections,
@@ -66,6 +67,12 @@ export function use(connection: SseConnection, connections: SseConnections): voi
   // @ts-expect-error an object with the same members is no connection
   const other: SseConnection = {} as ConnectionFace;
   void [isOne, made, madeForAll, settings, other];
+}
+
+export function byToken(app: INestApplication): number {
+  // @ts-expect-error not `any`: the token is a class, and tells what it stands for
+  app.get(SseConnections).drain(1);
+  return app.get(SseConnections).count;
 }
 
 export function inTests(): SseConnection {
