@@ -164,7 +164,7 @@ export const offers: Same<Pick<Broadcaster, keyof Broadcaster>, Face> = true;
 
 export function engine(plain: Broadcaster, app: INestApplication): void {
   // A class for `instanceof` and for dependency injection.
-  const isOne: boolean = (app.get(Broadcaster) as unknown) instanceof Broadcaster;
+  const isOne: boolean = app.get<unknown>(Broadcaster) instanceof Broadcaster;
   // @ts-expect-error only the library makes broadcasters
   const made = new Broadcaster();
   // @ts-expect-error the log is not the app's
