@@ -79,7 +79,6 @@ export type {
 export type { HistoryOptions } from './log/history.options.js';
 export type { LoggedEvent } from './log/event.js';
 export type { Cursor } from './wire/cursor.js';
-export type { FrameParts } from './wire/frame.js';
 
 // what goes wrong
 export {

@@ -5,7 +5,7 @@ import { describe, SseOptionsError } from '../ground/errors.js';
 import { RareLine } from '../ground/warnings.js';
 import type { LoggedEvent } from '../log/event.js';
 import type { NewEvent } from '../log/event-log.js';
-import { encodeParts, type SseMessage } from '../wire/frame.js';
+import { encodeBody, type SseMessage } from '../wire/frame.js';
 
 /** Apps can neither publish to this room nor read it. */
 export const CONTROL_ROOM = 'sse:control';
@@ -44,7 +44,7 @@ export class ControlChannel implements RevocationChannel {
 
   private async send(facts: Facts): Promise<void> {
     const message: SseMessage = { data: encodeRevocation(facts) };
-    await this.append({ rooms: [CONTROL_ROOM], message, parts: encodeParts(message) });
+    await this.append({ rooms: [CONTROL_ROOM], message, body: encodeBody(message) });
   }
 
   /** There is one listener: a second replaces the first. */

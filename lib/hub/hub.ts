@@ -120,8 +120,8 @@ export class Hub extends Broadcaster {
     logger.warn(`${what}: ${describe(error)}`);
   }
 
-  private reportPublished({ rooms, message: { type }, parts }: NewEvent): void {
-    const bytes = Buffer.byteLength(parts.beforeId) + Buffer.byteLength(parts.afterId);
+  private reportPublished({ rooms, message: { type }, body }: NewEvent): void {
+    const bytes = Buffer.byteLength(body);
     diagnostics.publish.publish({ hub: this.name, broadcaster: this, rooms, type, bytes });
   }
 

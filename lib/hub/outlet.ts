@@ -48,7 +48,7 @@ export class Outlet extends AsyncResource {
   }
 
   pass(event: HubEvent): void {
-    this.runInAsyncScope(this.passInContext, this, event);
+    this.runInAsyncScope(() => this.passInContext(event));
   }
 
   /** An event that the filter leaves out never enters the app's operators, so it holds nothing back. */

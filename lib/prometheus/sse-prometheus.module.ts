@@ -43,7 +43,7 @@ export class SsePrometheusModule
     return super.forRoot(options);
   }
 
-  /** @internal */
+  /** Begins to count. */
   onModuleInit(): void {
     this.stop = collectMetrics(this.connections, this.hubs, this.options);
   }

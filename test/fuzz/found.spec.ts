@@ -1,7 +1,7 @@
 // What fuzzing and reading have found, so that it stays right.
 import net from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { Controller, Query } from '@nestjs/common';
+import { Controller, Query, Header } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { NEVER, of } from 'rxjs';
@@ -27,7 +27,7 @@ class Streams {
   @SseStream('finite') finite() {
     return of('x');
   }
-  @SseStream('length', { headers: { 'Content-Length': '5' } }) length() {
+  @SseStream('length') @Header('Content-Length', '5') length() {
     return of('x');
   }
 }
@@ -74,7 +74,7 @@ describe.each(ADAPTERS)('found (%s)', (adapter) => {
     expect(response?.headers.get('connection')).toBe('close');
   });
 
-  it('a Content-Length in `headers` does not make events the next response', async () => {
+  it('a Content-Length of the app does not make events the next response', async () => {
     const app = await serve(Streams, { adapter });
     const all = await exchange(app, request('/length') + request('/finite'), 2);
     expect(all.map(({ status }) => status)).toEqual([200, 200]);

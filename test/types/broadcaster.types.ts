@@ -3,6 +3,12 @@ import {
   Broadcaster,
   getBroadcasterToken,
   InjectBroadcaster,
+  type CloseReason,
+  type EmitOptions,
+  type Emitter,
+  type EventMap,
+  type HistoryPage,
+  type HubStreamOptions,
   type SseEvent,
   type SseMessage,
 } from 'nestjs-eventstream';
@@ -133,3 +139,39 @@ export function streams(orders: Broadcaster<OrderEvents>): Observable<unknown>[]
 
 // @ts-expect-error events of one hub are not those of another
 export const mixed = (prices: Broadcaster<PriceEvents>): Broadcaster<OrderEvents> => prices;
+
+interface Face {
+  to(...rooms: string[]): Emitter<EventMap>;
+  publish(
+    rooms: string | readonly string[],
+    message: SseMessage,
+    options?: EmitOptions,
+  ): Promise<string>;
+  stream(
+    rooms: string | readonly string[],
+    options?: HubStreamOptions<EventMap>,
+  ): Observable<SseEvent>;
+  position(): Promise<string>;
+  history(room: string, range?: { after?: string; limit?: number }): Promise<HistoryPage<EventMap>>;
+  rooms(): string[];
+  size(room?: string): number;
+  closeRoom(room: string, reason?: CloseReason): void;
+}
+
+/** Exactly these members, no more and no fewer. */
+type Same<One, Other> = [One] extends [Other] ? ([Other] extends [One] ? true : false) : false;
+export const offers: Same<Pick<Broadcaster, keyof Broadcaster>, Face> = true;
+
+export function engine(plain: Broadcaster, app: INestApplication): void {
+  // A class for `instanceof` and for dependency injection.
+  const isOne: boolean = app.get<unknown>(Broadcaster) instanceof Broadcaster;
+  // @ts-expect-error only the library makes broadcasters
+  const made = new Broadcaster();
+  // @ts-expect-error the log is not the app's
+  const { log } = plain;
+  // @ts-expect-error nor the shutdown
+  void plain.close();
+  // @ts-expect-error an object with the same members is no broadcaster
+  const other: Broadcaster = {} as Face;
+  void [isOne, made, log, other];
+}

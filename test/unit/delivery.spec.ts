@@ -1,9 +1,12 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Delivery, type Receiver } from '../../lib/hub/delivery.js';
+import { ControlChannel } from '../../lib/hub/control-channel.js';
 import { Hub } from '../../lib/hub/hub.js';
 import { formatCursor } from '../../lib/wire/cursor.js';
-import type { LoggedEvent, PublishedEvent } from '../../lib/log/event.js';
+import type { HubEvent, LoggedEvent, PublishedEvent } from '../../lib/log/event.js';
+import type { Gap } from '../../lib/log/event-log.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { collector } from '../support/collector.js';
@@ -13,6 +16,10 @@ async function openHub(history = SSE_DEFAULTS.history) {
   const hub = new Hub(log);
   await hub.start();
   return { log, hub };
+}
+
+function openDelivery(control = new ControlChannel(async () => {})): Delivery {
+  return new Delivery(new MemoryEventLog(SSE_DEFAULTS.history), control);
 }
 
 /** What a stream of the room gives, as it comes. */
@@ -62,7 +69,7 @@ describe('what goes wrong while an event is delivered', () => {
     get message(): never {
       throw new Error('cannot be read');
     },
-    parts: { beforeId: '', afterId: 'data: 1\n\n' },
+    body: 'data: 1\n',
     ...more,
   });
 
@@ -77,7 +84,7 @@ describe('what goes wrong while an event is delivered', () => {
         position,
         rooms,
         message: { type: 'n', data: position },
-        parts: { beforeId: 'event: n\n', afterId: `data: ${position}\n\n` },
+        body: `event: n\ndata: ${position}\n`,
       });
     return { delivery, a, b, next };
   }
@@ -145,5 +152,88 @@ describe('what goes wrong while an event is delivered', () => {
       [1, 2, 3],
       [1, 2, 3],
     ]);
+  });
+});
+
+describe('the receivers of a room', () => {
+  /** Notes what it is told. */
+  class Noting implements Receiver {
+    readonly notes: unknown[] = [];
+    constructor(readonly rooms: readonly string[]) {}
+    deliver = ({ data }: HubEvent): void => void this.notes.push(data);
+    lost = ({ rooms, reason }: Gap): void => void this.notes.push(`${reason} ${rooms.join()}`);
+    restart = (): void => void this.notes.push('restart');
+    close = (): void => void this.notes.push('close');
+    end = (): void => void this.notes.push('end');
+  }
+
+  const loggedIn = (rooms: string[], position: number | undefined): LoggedEvent => ({
+    epoch: 'e',
+    position,
+    rooms,
+    message: { data: position ?? 'ephemeral' },
+    body: 'data: 1\n',
+  });
+
+  it.each<[string, (delivery: Delivery) => void, unknown[], unknown[], number]>([
+    ['an event of one room', (one) => one.event(loggedIn(['a'], 11)), [11], [], 11],
+    ['one of both rooms, once', (one) => one.event(loggedIn(['a', 'b'], 11)), [11], [11], 11],
+    ['one of a room that nobody reads', (one) => one.event(loggedIn(['c'], 11)), [], [], 11],
+    [
+      'an ephemeral one',
+      (one) => one.event(loggedIn(['b'], undefined)),
+      ['ephemeral'],
+      ['ephemeral'],
+      10,
+    ],
+    ['a control message', (one) => one.event(loggedIn(['sse:control'], 11)), [], [], 11],
+    ['a loss', (one) => one.lost({ rooms: ['a', 'c'], reason: 'trimmed' }), ['trimmed a'], [], 10],
+    [
+      'another log',
+      (one) => one.caughtUp({ epoch: 'f', position: 3 }),
+      ['restart'],
+      ['restart'],
+      3,
+    ],
+    ['the same log, further on', (one) => one.caughtUp({ epoch: 'e', position: 12 }), [], [], 12],
+    ['the end', (one) => one.end(), ['end'], ['end'], 10],
+  ])('are told of %s', (_title, act, toBoth, toB, head) => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const delivery = openDelivery();
+    delivery.caughtUp({ epoch: 'e', position: 10 });
+    const [both, b] = [new Noting(['a', 'b']), new Noting(['b'])];
+    delivery.join(both);
+    delivery.join(b);
+    act(delivery);
+    expect([both.notes, b.notes, delivery.head.position]).toEqual([toBoth, toB, head]);
+  });
+
+  it('are those that have joined and not left', () => {
+    const delivery = openDelivery();
+    const [both, b] = [new Noting(['a', 'b']), new Noting(['b'])];
+    delivery.join(both);
+    delivery.join(b);
+    expect([delivery.size(), delivery.size('a'), delivery.size('b')]).toEqual([2, 1, 2]);
+    expect([delivery.readRooms(), delivery.rooms()]).toEqual([
+      ['a', 'b'],
+      ['a', 'b', 'sse:control'],
+    ]);
+    delivery.leave(both);
+    expect([delivery.membersOf(['a', 'b']), delivery.readRooms()]).toEqual([[b], ['b']]);
+  });
+
+  it('do not get control messages: the control channel does', () => {
+    const control = new ControlChannel(async () => {});
+    const delivery = openDelivery(control);
+    const revocation = (user: string): LoggedEvent => ({
+      ...loggedIn(['sse:control'], 1),
+      message: { data: JSON.stringify({ revoke: { user } }) },
+    });
+    const heard: boolean[] = [];
+    delivery.event(revocation('ann'));
+    control.onRevoke((isMeant) => heard.push(isMeant({ data: { user: 'ann' } } as never)));
+    delivery.event(revocation('ann'));
+    delivery.event(revocation('bob'));
+    expect(heard).toEqual([true, false]);
   });
 });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HubEvent } from '../../lib/log/event.js';
-import { encodeParts } from '../../lib/wire/frame.js';
+import { encodeBody } from '../../lib/wire/frame.js';
 import { InFlight } from '../../lib/hub/in-flight.js';
 import { collector } from '../support/collector.js';
 
 function eventAt(position: number, epoch = 'e'): HubEvent {
   const message = { type: 'n', data: position };
-  return new HubEvent({ epoch, position, rooms: ['a'], message, parts: encodeParts(message) });
+  return new HubEvent({ epoch, position, rooms: ['a'], message, body: encodeBody(message) });
 }
 
 const idAt = (position: number, epoch?: string): string => eventAt(position, epoch).id ?? '';
@@ -66,5 +66,29 @@ describe('the events inside operators', () => {
     collector()();
     expect(entered.filter((ref) => ref.deref() !== undefined)).toEqual([]);
     expect(inFlight.holds(idAt(7))).toBe(true);
+  });
+});
+
+describe('the position that may be written', () => {
+  it.each([
+    ['nothing is inside', [], [], 50, false, { position: 50, isHeld: false }],
+    ['all has come out', [10, 20], [20], 20, false, { position: 20, isHeld: false }],
+    ['some is inside', [10, 20], [10], 20, false, { position: 10, isHeld: true }],
+    ['nothing has come out yet', [10, 20], [], 20, false, { position: 5, isHeld: true }],
+    ['the client still catches up', [], [], 50, true, { position: 5, isHeld: true }],
+    ['what came out is further', [70], [70], 50, false, { position: 70, isHeld: false }],
+  ])('when %s', (_title, entered, out, reached, isCatchingUp, expected) => {
+    const inFlight = inFlightWith(...entered);
+    inFlight.lastOut = 5;
+    for (const position of out) inFlight.cameOut(idAt(position));
+    expect(inFlight.position('e', reached, isCatchingUp)).toEqual({ epoch: 'e', ...expected });
+  });
+
+  it('is none before the client has been told of another log', () => {
+    const inFlight = inFlightWith(10, 20);
+    inFlight.cameOut(idAt(10));
+    inFlight.restart();
+    expect(inFlight.position('f', 50, true).position).toBeUndefined();
+    expect([inFlight.holds(idAt(20)), inFlight.isEmpty]).toEqual([false, true]);
   });
 });
