@@ -1,6 +1,6 @@
 import { MAX_TIMER_MS, parseRetryAfter } from './back-off.js';
 import { isStream, partsOf, textOf, type Parts } from './body.js';
-import { describe, SseClientError } from './client-error.js';
+import { messageOf, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { send, type Init } from './redirect.js';
 import { Parser, type Block } from '../wire/parser.js';
@@ -86,7 +86,7 @@ export class Attempt {
     if (thrown instanceof SseClientError) return thrown;
     const error: unknown = this.abortion.signal.reason ?? thrown;
     if (error instanceof SseClientError) return error;
-    return new SseClientError('SSE_NETWORK', `the connection failed: ${describe(error)}`, {
+    return new SseClientError('SSE_NETWORK', `the connection failed: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -140,7 +140,7 @@ export class Attempt {
       const request = new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
       return { ...init, method: request.method, body, signal: this.abortion.signal };
     } catch (cause) {
-      throw unsendable(describe(cause), cause);
+      throw unsendable(messageOf(cause), cause);
     }
   }
 
@@ -151,7 +151,7 @@ export class Attempt {
       const given = typeof headers === 'function' ? await headers() : headers;
       return [given, typeof body === 'function' ? await body() : body] as const;
     } catch (cause) {
-      const message = `headers() or body() failed: ${describe(cause)}`;
+      const message = `headers() or body() failed: ${messageOf(cause)}`;
       throw new SseClientError('SSE_REQUEST', message, { cause });
     }
   }

@@ -4,7 +4,7 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 export const MIN_BASE_MS = 100;
 
 /** What decides when to try again. */
-export interface BackOff {
+interface BackOff {
   /** What the server asked for with `retry:`. Milliseconds. */
   readonly retryMs: number;
   /** How many attempts in a row brought nothing. */

@@ -48,7 +48,7 @@ export class SseClientError extends Error {
 }
 
 /** What somebody threw, as a text for a message. Never throws, whatever that was. */
-export function describe(thrown: unknown): string {
+export function messageOf(thrown: unknown): string {
   try {
     if (!(thrown instanceof Error)) return String(thrown);
     // Node's fetch says only that it failed; why is in the cause.

@@ -1,4 +1,4 @@
-import { describe } from './client-error.js';
+import { messageOf } from './client-error.js';
 import type { CursorStorage } from './connect.options.js';
 
 /** After these a page may never run a timer again. The second one reaches the window from the document. */
@@ -58,7 +58,7 @@ export class CursorStore {
     if (this.hasWarned) return;
     this.hasWarned = true;
     console.warn(
-      `nestjs-eventstream: persist.${call}() failed: ${describe(error)}. Events go on, but a reload may repeat or miss some: free some storage, or pass another.`,
+      `nestjs-eventstream: persist.${call}() failed: ${messageOf(error)}. Events go on, but a reload may repeat or miss some: free some storage, or pass another.`,
     );
   }
 }

@@ -1,5 +1,6 @@
-import { describe, SseClientError } from './client-error.js';
+import { messageOf, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
+import { jsonOrText } from '../wire/json-or-text.js';
 
 /**
  * The text of an event as `data`.
@@ -13,15 +14,7 @@ export function dataOf(
   try {
     return parse(text, type);
   } catch (cause) {
-    const message = `parse() failed for an event "${type}": ${describe(cause)}`;
+    const message = `parse() failed for an event "${type}": ${messageOf(cause)}`;
     throw new SseClientError('SSE_DATA', message, { isFinal: true, cause });
-  }
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }

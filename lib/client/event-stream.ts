@@ -4,7 +4,7 @@ import type { SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { CursorStore } from './cursor-store.js';
 import { dataOf } from './event-data.js';
-import { Loop, type Reader } from './loop.js';
+import { Loop, type EventReader } from './loop.js';
 import type { Block } from '../wire/parser.js';
 import { END_ID } from '../wire/protocol.js';
 import { guard, Readers } from './readers.js';
@@ -87,7 +87,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     type: Type,
     listener: (event: StreamEvent<Events, Type>) => void,
   ): () => void {
-    const reader: Reader<StreamEvent<Events>> = {
+    const reader: EventReader<StreamEvent<Events>> = {
       isReady: true,
       give: (event) => {
         if (event.type === type) listener(event as StreamEvent<Events, Type>);
@@ -112,7 +112,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     observer: StreamObserver<StreamEvent<Events>> | ((event: StreamEvent<Events>) => void),
   ): { unsubscribe(): void } {
     const to = typeof observer === 'function' ? { next: observer } : observer;
-    const reader: Reader<StreamEvent<Events>> = {
+    const reader: EventReader<StreamEvent<Events>> = {
       isReady: true,
       give: (event) => to.next?.(event),
       end: (error) => (error === undefined ? to.complete?.() : to.error?.(error)),
@@ -141,12 +141,12 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     return this.ended !== undefined;
   }
 
-  private add(reader: Reader<StreamEvent<Events>>, isHolder = false): void {
+  private add(reader: EventReader<StreamEvent<Events>>, isHolder = false): void {
     if (this.ended === undefined) this.readers.add(reader, isHolder);
     else reader.end(this.ended.error);
   }
 
-  private leave(reader: Reader<StreamEvent<Events>>): void {
+  private leave(reader: EventReader<StreamEvent<Events>>): void {
     if (this.readers.remove(reader)) this.close();
   }
 

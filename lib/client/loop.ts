@@ -1,5 +1,5 @@
 /** Who reads a stream. */
-export interface Reader<Event> {
+export interface EventReader<Event> {
   /** Takes the next event now. */
   readonly isReady: boolean;
   give(event: Event): void;
@@ -16,7 +16,7 @@ interface Asking<Event> {
  * One `for await`: it takes an event when it asks for one. Not a generator, whose `return()` would wait for a pending `next()`:
  * who leaves a quiet stream leaves now.
  */
-export class Loop<Event> implements AsyncIterator<Event, undefined>, Reader<Event> {
+export class Loop<Event> implements AsyncIterator<Event, undefined>, EventReader<Event> {
   private readonly asking: Asking<Event>[] = [];
   private isOver = false;
   private error: Error | undefined;

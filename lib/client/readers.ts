@@ -1,11 +1,11 @@
-import type { Reader } from './loop.js';
+import type { EventReader } from './loop.js';
 
 /** All who read one stream: listeners, subscriptions and loops. */
 export class Readers<Event> {
   /** Replaced and never changed, so that who comes or goes while an event is given does not matter to the others. */
-  private all: readonly Reader<Event>[] = [];
+  private all: readonly EventReader<Event>[] = [];
   /** Those that hold the stream: loops and subscriptions. */
-  private readonly holders = new Set<Reader<Event>>();
+  private readonly holders = new Set<EventReader<Event>>();
   private look = (): void => {};
 
   /** There is somebody, and each loop has asked for the next event. */
@@ -13,14 +13,14 @@ export class Readers<Event> {
     return this.all.length > 0 && this.all.every(({ isReady }) => isReady);
   }
 
-  add(reader: Reader<Event>, isHolder: boolean): void {
+  add(reader: EventReader<Event>, isHolder: boolean): void {
     this.all = [...this.all, reader];
     if (isHolder) this.holders.add(reader);
     this.changed();
   }
 
   /** Answers whether that was the last one that held the stream. */
-  remove(reader: Reader<Event>): boolean {
+  remove(reader: EventReader<Event>): boolean {
     this.all = this.all.filter((other) => other !== reader);
     this.changed();
     return this.holders.delete(reader) && this.holders.size === 0;

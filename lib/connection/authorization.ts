@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { ForbiddenException, HttpException } from '@nestjs/common';
 import type { SseConnection } from './sse-connection.js';
 import { logError } from './connection-logger.js';
+import { MAX_TIMER_MS } from '../ground/timers.js';
 
 /**
  * Who may read which rooms of a hub. Called when a stream joins them, before anything is replayed, and again at each keep-alive interval
@@ -35,8 +36,6 @@ interface Grant {
 
 /** Streams end up to 10 % (at most 5 s) early, at random, so that they do not all return at once. */
 const JITTER = { share: 0.1, maxMs: 5_000 };
-/** Node's timers take no longer delay. */
-const MAX_DELAY_MS = 2_147_483_647;
 
 /** What one connection was allowed to read, and until when. Only connections that are asked about have one. */
 export class Authorization {
@@ -124,7 +123,7 @@ export class Authorization {
     if (!(leftMs > 0)) throw new ForbiddenException();
     if (!this.grants.has(grant)) return;
     const delayMs = leftMs - Math.random() * Math.min(JITTER.maxMs, JITTER.share * leftMs);
-    const timer = setTimeout(() => this.connection.revoke(), Math.min(delayMs, MAX_DELAY_MS));
+    const timer = setTimeout(() => this.connection.revoke(), Math.min(delayMs, MAX_TIMER_MS));
     this.timers.set(grant, timer.unref());
   }
 

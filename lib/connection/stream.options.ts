@@ -177,6 +177,6 @@ export const STREAM_RULES = {
 export const checkStreamOptions = rules.object({
   ...STREAM_RULES,
   method: rules.anyValue,
-  negotiate: rules.aBoolean,
+  negotiate: rules.trueOrFalse,
   map: rules.object({ data: rules.aText, type: rules.aText, id: rules.aText, retry: rules.aText }),
 });

@@ -29,7 +29,7 @@ export const SSE_CHANNELS = {
 } as const;
 
 /** A channel of which the compiler knows the messages. Where a message costs something to make, ask `hasSubscribers` first. */
-export interface Channel<Message> {
+interface Channel<Message> {
   readonly hasSubscribers: boolean;
   publish(message: Message): void;
 }

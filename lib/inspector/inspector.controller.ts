@@ -18,7 +18,7 @@ import type { SseConnection } from '../connection/sse-connection.js';
 import { Connection, SseStream } from '../nest/sse.decorators.js';
 import { SSE_UNCOUNTED } from '../nest/sse.interceptor.js';
 import { AllowedHostsGuard } from './allowed-hosts.guard.js';
-import { FromPageGuard } from './from-page.guard.js';
+import { SameOriginGuard } from './same-origin.guard.js';
 import { Inspector } from './inspector.js';
 import type { SseInspectorOptions } from './inspector.options.js';
 import { readPage } from './page.js';
@@ -37,7 +37,7 @@ export function inspectorController({
   allowedHosts,
 }: SseInspectorOptions): Type {
   const { html, headers } = readPage();
-  const fromPage = new FromPageGuard(allowedHosts);
+  const fromPage = new SameOriginGuard(allowedHosts);
 
   // The key of `@ApiExcludeController()`: the inspector is no part of the app's API.
   @SetMetadata('swagger/apiExcludeController', [true])

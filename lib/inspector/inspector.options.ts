@@ -27,12 +27,26 @@ export interface SseInspectorOptions {
   imports?: NonNullable<ModuleMetadata['imports']>;
 }
 
+const guard = rules.rule(
+  'a guard, such as `guard: AdminGuard`: whom it lets in sees and may close every connection',
+  (value) => {
+    const { prototype, canActivate } = Object(value) as Record<string, unknown>;
+    return typeof (canActivate ?? Object(prototype).canActivate) === 'function';
+  },
+);
+const hostNames = rules.rule(
+  'a list of host names without a port, such as "admin.example.com" or ".example.com"',
+  (value) =>
+    Array.isArray(value) &&
+    value.every((name) => typeof name === 'string' && /^\.?[^\s.:/][^\s:/]*$/.test(name)),
+);
+
 /** @throws SseOptionsError */
 export const checkInspectorOptions = rules.required(
   rules.object({
-    guard: rules.required(rules.aGuard),
+    guard: rules.required(guard),
     path: rules.aText,
     imports: rules.aList,
-    allowedHosts: rules.hostNames,
+    allowedHosts: hostNames,
   }),
 );

@@ -1,5 +1,6 @@
 import { nextPosition, type Position } from '../wire/cursor.js';
 import { SseClosedError } from '../ground/errors.js';
+import { MAX_TIMER_MS } from '../ground/timers.js';
 import type {
   Appended,
   EventLog,
@@ -12,13 +13,11 @@ import type {
 } from './event-log.js';
 import type { HistoryOptions } from './history.options.js';
 import { ENTRY_BYTES, EVENT_BYTES, ownText, ROOM_BYTES, sizeOfText } from './heap-size.js';
-import { KEY_LIFETIME_MS, RecentKeys } from './recent-keys.js';
+import { newEpoch } from './epoch.js';
+import { IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.js';
 import type { SseMessage } from '../wire/frame.js';
 import { Ring } from './ring.js';
 import { fitting, type RoomView } from './room-range.js';
-
-/** What a timer can wait for. */
-const LONGEST_WAIT_MS = 2_147_483_647;
 
 /** An event, and in how many rooms it is kept. */
 interface Kept {
@@ -61,19 +60,19 @@ export class MemoryEventLog implements EventLog {
   private keptBytes = 0;
   /** The highest last position of the rooms that were forgotten. */
   private forgotten: Position = 0;
-  private readonly keys: RecentKeys;
+  private readonly keys: IdempotencyKeys;
   private timer: NodeJS.Timeout | undefined;
   private timerAt = Infinity;
 
   constructor(
     private readonly history: Required<HistoryOptions>,
-    { wallClock = Date.now, clock = monotonic, epoch = randomEpoch() }: MemoryLogOptions = {},
+    { wallClock = Date.now, clock = monotonic, epoch = newEpoch() }: MemoryLogOptions = {},
   ) {
     this.wallClock = wallClock;
     this.clock = clock;
     this.epoch = epoch;
     this.begin = this.position = nextPosition(0, wallClock());
-    this.keys = new RecentKeys(history.maxBytes);
+    this.keys = new IdempotencyKeys(history.maxBytes);
   }
 
   /** What it holds, as counted for `maxBytes`. */
@@ -228,7 +227,7 @@ export class MemoryEventLog implements EventLog {
     if (this.timerAt <= at) return;
     clearTimeout(this.timer);
     this.timerAt = at;
-    this.timer = setTimeout(this.onTimer, Math.min(at - now, LONGEST_WAIT_MS));
+    this.timer = setTimeout(this.onTimer, Math.min(at - now, MAX_TIMER_MS));
     this.timer.unref();
   }
 
@@ -246,11 +245,6 @@ function bytesOfRoom({ name }: Room): number {
 }
 
 const monotonic = (): number => performance.now();
-
-/** 48 random bits: two lifetimes of a log never share a name. */
-function randomEpoch(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString('base64url');
-}
 
 /** Whether it holds its data beside the wire text, and not only what reads it from there. Reading would make it hold that too. */
 function hasOwnData(message: SseMessage): boolean {

@@ -1,17 +1,15 @@
 import { SseOptionsError } from '../ground/errors.js';
+import { MAX_TIMER_MS } from '../ground/timers.js';
 
 /** Checks one option; throws `SSE_OPTIONS` with its path. */
 export type Rule = (path: string, value: unknown) => void;
 
 /** A rule from a test and the words for what it expects. `undefined` means "the default" and always passes. */
-function rule(expected: string, passes: (value: unknown) => boolean): Rule {
+export function rule(expected: string, passes: (value: unknown) => boolean): Rule {
   return (path, value) => {
     if (value !== undefined && !passes(value)) throw new SseOptionsError(path, expected, value);
   };
 }
-
-// Node's timers turn a longer delay into 1 ms.
-const MAX_DELAY_MS = 2_147_483_647;
 
 const isWhole = (value: unknown, from: number, to: number): boolean =>
   Number.isSafeInteger(value) && (value as number) >= from && (value as number) <= to;
@@ -23,33 +21,27 @@ export const positiveNumber = rule(
   'a positive number',
   (value) => typeof value === 'number' && value > 0 && Number.isFinite(value),
 );
-const inTimerRange = rule(`at most ${MAX_DELAY_MS} (24 days)`, (value) =>
-  isWhole(value, 0, MAX_DELAY_MS),
+const inTimerRange = rule(`at most ${MAX_TIMER_MS} (24 days)`, (value) =>
+  isWhole(value, 0, MAX_TIMER_MS),
 );
 export const durationMs: Rule = (path, value) => {
   positiveInteger(path, value);
   inTimerRange(path, value);
 };
 export const durationMsOrZero = rule('an integer from 0', (value) =>
-  isWhole(value, 0, MAX_DELAY_MS),
+  isWhole(value, 0, MAX_TIMER_MS),
 );
 export const durationMsOrRange = rule(
   'an integer from 0, or { minMs, maxMs } in this order',
   (value) => {
-    if (typeof value !== 'object' || value === null) return isWhole(value, 0, MAX_DELAY_MS);
+    if (typeof value !== 'object' || value === null) return isWhole(value, 0, MAX_TIMER_MS);
     const { minMs, maxMs } = value as { minMs?: unknown; maxMs?: unknown };
-    return isWhole(minMs, 0, MAX_DELAY_MS) && isWhole(maxMs, minMs as number, MAX_DELAY_MS);
+    return isWhole(minMs, 0, MAX_TIMER_MS) && isWhole(maxMs, minMs as number, MAX_TIMER_MS);
   },
 );
 export const aFunction = rule('a function', (value) => typeof value === 'function');
 export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
 export const aList = rule('a list', Array.isArray);
-export const hostNames = rule(
-  'a list of host names without a port, such as "admin.example.com" or ".example.com"',
-  (value) =>
-    Array.isArray(value) &&
-    value.every((name) => typeof name === 'string' && /^\.?[^\s.:/][^\s:/]*$/.test(name)),
-);
 export const anyText = rule('a text', (value) => typeof value === 'string');
 export const aText = rule(
   'a text that is not empty',
@@ -57,37 +49,15 @@ export const aText = rule(
 );
 export const positiveIntegerOrMs = rule('a positive integer, or { ms } with one', (value) =>
   typeof value === 'object' && value !== null && 'ms' in value
-    ? isWhole(value.ms, 1, MAX_DELAY_MS)
+    ? isWhole(value.ms, 1, MAX_TIMER_MS)
     : isWhole(value, 1, Number.MAX_SAFE_INTEGER),
 );
 export const anyValue: Rule = () => {};
-
-export const aClient = rule(
-  'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',
-  (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function',
-);
-export const aGuard = rule(
-  'a guard, such as `guard: AdminGuard`: whom it lets in sees and may close every connection',
-  (value) => {
-    const { prototype, canActivate } = Object(value) as Record<string, unknown>;
-    return typeof (canActivate ?? Object(prototype).canActivate) === 'function';
-  },
-);
-export const aUrlOf = (...protocols: readonly string[]): Rule =>
-  rule(
-    `a URL that begins with ${protocols.join('// or ')}//`,
-    (value) =>
-      typeof value === 'string' &&
-      URL.canParse(value) &&
-      protocols.includes(new URL(value).protocol),
-  );
 
 export const oneOf = (...values: readonly string[]): Rule =>
   rule(values.map((value) => `'${value}'`).join(' or '), (value) =>
     values.includes(value as string),
   );
-
-export const aBoolean: Rule = rule('true or false', (value) => typeof value === 'boolean');
 
 /** Without it `undefined` passes. */
 export const required =

@@ -31,7 +31,7 @@ export type CopyClient = (options?: {
 }) => Connection;
 
 /** @throws SseError `SSE_OPTIONS` where `ioredis` is needed and not there, or does not take the URL */
-export async function copier({
+export async function connectionFactory({
   client: given,
   url = '',
 }: RedisEventLogOptions): Promise<CopyClient> {

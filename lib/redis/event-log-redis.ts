@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Cursor } from '../wire/cursor.js';
 import { describe, SseClosedError, SseOptionsError } from '../ground/errors.js';
 import type {
@@ -12,7 +11,9 @@ import type {
   RoomsRange,
   RoomsRead,
 } from '../log/event-log.js';
+import { newEpoch } from '../log/epoch.js';
 import type { HistoryOptions } from '../log/history.options.js';
+import { KEY_LIFETIME_MS } from '../log/idempotency-keys.js';
 import { REPAIR_TIMEOUT_MS } from './client.js';
 import { encodeEvent } from './event-text.js';
 import { Follower } from './follower.js';
@@ -22,12 +23,11 @@ import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js
 import { FORMAT } from './script.js';
 import { END, HEAD, PROBE, PUBLISH } from './scripts.js';
 
-/** How long a key keeps a second event with it out. */
-const KEY_LIFETIME_MS = 300_000;
 /** Each process keeps this much of the newest events, and as much of what was read behind them. */
 const TAIL_BYTES = 16 * 1_048_576;
 
-type Hub = Parameters<EventLogFactory>[0];
+/** What a hub says of itself to its log. */
+type HubContext = Parameters<EventLogFactory>[0];
 
 /**
  * The log of hubs that several processes share, on Redis 6.2 or newer, Valkey, or a Redis Cluster.
@@ -58,7 +58,7 @@ export class RedisEventLog implements EventLog {
 
   constructor(
     private readonly options: RedisEventLogOptions,
-    { name, history, serialize }: Hub,
+    { name, history, serialize }: HubContext,
   ) {
     this.name = name;
     this.history = history;
@@ -131,7 +131,7 @@ export class RedisEventLog implements EventLog {
         end: (seen) => this.end(seen),
         read: (asks, limits) => this.reads.readOnce(asks, limits, REPAIR_TIMEOUT_MS),
         probe: () => this.probe(),
-        listenAnew: () => this.link.listenAnew(),
+        resubscribe: () => this.link.resubscribe(),
       },
       {
         hub: this.name,
@@ -226,11 +226,6 @@ export class RedisEventLog implements EventLog {
 function headOf(reply: unknown): Head {
   const [epoch, position, begin] = reply as [string, string, string];
   return { epoch, position: Number(position), begin: Number(begin) };
-}
-
-/** 48 random bits: two lifetimes of a log never share a name. */
-function newEpoch(): string {
-  return randomBytes(6).toString('base64url');
 }
 
 function keyPrefixOf({ client }: RedisEventLogOptions): string {

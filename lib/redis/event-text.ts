@@ -10,7 +10,7 @@ const FORMS = ['none', 'text', 'bytes', 'json', 'given'] as const;
 type DataForm = (typeof FORMS)[number];
 
 /** What precedes the wire text. The data and the comment are there where the wire text does not tell them. */
-type Header = readonly [
+type EventHeader = readonly [
   rooms: readonly string[],
   form: DataForm,
   data?: unknown,
@@ -55,7 +55,7 @@ export class StoredEvent<At extends Position | undefined = Position> implements 
     readonly epoch: string,
     readonly position: At,
     readonly text: string,
-    private readonly header: Header,
+    private readonly header: EventHeader,
     private readonly bodyAt: number,
   ) {}
 
@@ -141,7 +141,7 @@ function headerLine(
   }
 }
 
-function headerOf(line: string): Header | undefined {
+function headerOf(line: string): EventHeader | undefined {
   try {
     const header: unknown = JSON.parse(line);
     return Array.isArray(header) && isHeader(header) ? header : undefined;
@@ -150,7 +150,7 @@ function headerOf(line: string): Header | undefined {
   }
 }
 
-function isHeader(header: readonly unknown[]): header is Header {
+function isHeader(header: readonly unknown[]): header is EventHeader {
   const [rooms, form, , comment] = header;
   return (
     Array.isArray(rooms) &&

@@ -16,7 +16,7 @@ export interface FollowerSource {
   readonly read: ReadChunk;
   /** Lets everybody who follows hear where the log stands, on the way that events take. */
   probe(): Promise<void>;
-  listenAnew(): void;
+  resubscribe(): void;
 }
 
 const MAX_RETRY_MS = 2_000;

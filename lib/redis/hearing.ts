@@ -10,7 +10,7 @@ const MAX_MISSES = 2;
 interface HearingSource {
   /** Lets everybody who follows hear where the log stands, on the way that events take. */
   probe(): Promise<void>;
-  listenAnew(): void;
+  resubscribe(): void;
 }
 
 /** Whether what is published comes back to this process. When it is quiet, a probe shows it. */
@@ -92,14 +92,14 @@ export class Hearing {
     if (!this.isSubscribed) {
       // It may have been refused, or have died on the way, where nobody tells.
       this.heardAt = performance.now();
-      this.source.listenAnew();
+      this.source.resubscribe();
       return;
     }
     if (this.isProbing && ++this.misses >= MAX_MISSES) {
       this.isProbing = false;
       this.misses = 0;
       this.away('what is published does not come back');
-      this.source.listenAnew();
+      this.source.resubscribe();
       return;
     }
     this.isProbing = true;

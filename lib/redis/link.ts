@@ -1,6 +1,11 @@
 import { SseClosedError } from '../ground/errors.js';
 import { Asking, type RunOptions } from './asking.js';
-import { CALL_TIMEOUT_MS, copier, REPAIR_TIMEOUT_MS, type CopyClient } from './client.js';
+import {
+  CALL_TIMEOUT_MS,
+  connectionFactory,
+  REPAIR_TIMEOUT_MS,
+  type CopyClient,
+} from './client.js';
 import { Listening, type LinkListener } from './listening.js';
 import type { RedisEventLogOptions } from './redis.options.js';
 import type { Script } from './script.js';
@@ -31,7 +36,7 @@ export class Link {
 
   /** @throws SseError `SSE_LOG_UNAVAILABLE` or `SSE_OPTIONS`, within 5 s, where it will not work */
   async open(): Promise<void> {
-    this.copy = await copier(this.options);
+    this.copy = await connectionFactory(this.options);
     // A command of a Cluster may be sent on, with its whole time again.
     const ownLimit = (timeoutMs: number): number =>
       this.options.client?.isCluster === true ? 0 : timeoutMs;
@@ -62,7 +67,7 @@ export class Link {
   }
 
   /** Makes the subscription again, on a new connection. */
-  listenAnew(): void {
+  resubscribe(): void {
     this.listening?.restart();
   }
 

@@ -30,7 +30,7 @@ export interface ReadLimits {
 }
 
 /** Runs a script on the connection that reads. */
-export type RunRead = (
+type RunRead = (
   script: Script,
   keys: readonly string[],
   args: readonly string[],

@@ -47,10 +47,22 @@ export interface RedisEventLogOptions {
   probeIntervalMs?: number;
 }
 
+const client = rules.rule(
+  'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',
+  (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function',
+);
+const url = rules.rule(
+  'a URL that begins with redis:// or rediss://',
+  (value) =>
+    typeof value === 'string' &&
+    URL.canParse(value) &&
+    ['redis:', 'rediss:'].includes(new URL(value).protocol),
+);
+
 /** @throws SseOptionsError */
 export const checkRedisOptions = rules.object({
-  client: rules.aClient,
-  url: rules.aUrlOf('redis:', 'rediss:'),
+  client,
+  url,
   prefix: rules.aText,
   minReplicas: rules.durationMsOrZero,
   durable: rules.trueOrFalse,

@@ -9,7 +9,7 @@ export interface StoredEntry extends RoomEntry {
 }
 
 /** What a room had when it was read: everything after `after` up to `upTo`. */
-export interface RoomPage {
+interface RoomPage {
   readonly last: Position;
   readonly entries: readonly StoredEntry[];
   readonly after: Position;

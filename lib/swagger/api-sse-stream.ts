@@ -75,12 +75,12 @@ export function ApiSseStream(options: ApiSseStreamOptions = {}): MethodDecorator
     }
     const status = Reflect.getMetadata(HTTP_CODE_METADATA, handler) as number;
     const { onComplete, rejectWith } = { ...stream, ...defined(options) };
-    const decorators = describe({ ...options, onComplete, rejectWith }, status);
+    const decorators = decoratorsFor({ ...options, onComplete, rejectWith }, status);
     applyDecorators(...decorators)(target, key, descriptor);
   };
 }
 
-function describe(
+function decoratorsFor(
   {
     description = 'A stream of server-sent events.',
     type,

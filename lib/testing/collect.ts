@@ -2,7 +2,7 @@ import { from, mergeMap, take, type Observable } from 'rxjs';
 import { toObservable } from '../nest/handler-result.js';
 import { streamOf } from '../connection/stream.js';
 import { fakeConnection } from './fake-connection.js';
-import { shown } from './shown.js';
+import { inspectValue } from './inspect-value.js';
 import { DEFAULT_TIMEOUT_MS } from './watch.js';
 
 /**
@@ -32,7 +32,7 @@ export function collect<T>(
   const values: T[] = [];
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {
-      const last = values.length === 0 ? '' : `; the last: ${shown(values.at(-1))}`;
+      const last = values.length === 0 ? '' : `; the last: ${inspectValue(values.at(-1))}`;
       reject(new Error(`${why}: got ${values.length} of ${count} values${last}`));
     };
     let timer: NodeJS.Timeout | undefined;

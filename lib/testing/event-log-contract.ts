@@ -11,6 +11,7 @@ import type {
 } from '../log/event-log.js';
 import type { HistoryOptions } from '../log/history.options.js';
 import { encodeBody } from '../wire/frame.js';
+import { Deferred } from '../ground/deferred.js';
 
 /**
  * Makes an empty log that keeps what it is told. The suite closes it.
@@ -386,11 +387,10 @@ function positionsOf(entries: readonly RoomEntry[]): number[] {
 }
 
 function until(seen: LoggedEvent[], count: number) {
-  let resolve!: () => void;
-  const promise = new Promise<void>((done) => (resolve = done));
+  const all = new Deferred<void>();
   const add = (logged: LoggedEvent): void => {
     seen.push(logged);
-    if (seen.length === count) resolve();
+    if (seen.length === count) all.resolve();
   };
-  return { promise, add };
+  return { promise: all.promise, add };
 }

@@ -13,7 +13,7 @@ export interface StreamRequest {
 }
 
 /** Hears how it goes. `onClose` comes once or twice, and always last. */
-export interface ExchangeListener {
+interface ExchangeListener {
   onResponse(status: number, headers: http.IncomingHttpHeaders): void;
   onData(chunk: Buffer): void;
   /** The response has ended in full. */

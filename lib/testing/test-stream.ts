@@ -4,8 +4,9 @@ import type { Gap } from '../log/event-log.js';
 import { Parser, type Block } from '../wire/parser.js';
 import { exchange, type Exchange, type StreamRequest } from './exchange.js';
 import { lastEventIdHeader } from './last-event-id.js';
-import { shown } from './shown.js';
+import { inspectValue } from './inspect-value.js';
 import { Watch } from './watch.js';
+import { jsonOrText } from '../wire/json-or-text.js';
 
 /**
  * An event as it came.
@@ -218,14 +219,6 @@ export class TestStream {
     const last = received.at(-1);
     return last === undefined
       ? `no event came, and this text: ${JSON.stringify(this.body.slice(0, SHOWN_LENGTH))}`
-      : `${received.length} came, ${this.taken} of them handed out; the last: ${last.type} ${shown(last.data)}`;
-  }
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
+      : `${received.length} came, ${this.taken} of them handed out; the last: ${last.type} ${inspectValue(last.data)}`;
   }
 }

@@ -12,7 +12,7 @@ import {
 } from 'nestjs-eventstream';
 import { SseInspectorModule } from 'nestjs-eventstream/inspector';
 import type { Browser, Page } from 'playwright-core';
-import { openStream, type StreamClient } from '../support/stream-client.js';
+import { openRawStream, type StreamClient } from '../support/stream-client.js';
 import { describeChromium, launchChromium } from './chromium.js';
 
 /** As text it is harmless. */
@@ -100,7 +100,7 @@ describeChromium('the inspector in a browser', () => {
   });
 
   const open = async (rooms: string, headers: Record<string, string> = {}) => {
-    const client = openStream({
+    const client = openRawStream({
       url: `${url}/api/streams/${rooms.split('/').map(encodeURIComponent).join('/')}`,
       headers: { 'user-agent': 'test/1', ...headers },
     });

@@ -6,7 +6,7 @@ import { EventSource } from 'eventsource';
 import { AppModule } from '../../sample/01-dashboard/app.module.js';
 import { ROOMS, type CpuSample } from '../../sample/01-dashboard/events.js';
 import { servePage } from '../../sample/01-dashboard/page.js';
-import { openStream } from '../support/stream-client.js';
+import { openRawStream } from '../support/stream-client.js';
 
 describe('the dashboard', () => {
   let app: NestExpressApplication;
@@ -90,7 +90,7 @@ describe('the dashboard', () => {
 
   // feature: 110
   it('sends three pages the same figures', async () => {
-    const pages = [1, 2, 3].map(() => openStream({ url: `${url}/events?rooms=cpu` }));
+    const pages = [1, 2, 3].map(() => openRawStream({ url: `${url}/events?rooms=cpu` }));
     await Promise.all(pages.map((page) => page.until((text) => text.includes('id: '))));
     const last = pages[2]!;
     await last.until(() => last.events.length === 3);

@@ -12,7 +12,7 @@ import {
   type SseOptionsFactory,
 } from 'nestjs-eventstream';
 import { serve } from '../support/serve.js';
-import { openStream } from '../support/stream-client.js';
+import { openRawStream } from '../support/stream-client.js';
 
 @Controller()
 class Quiet {
@@ -63,7 +63,7 @@ describe('registration', () => {
   ])('%s gives the same stream', async (_name, register) => {
     const app = (await start(register())).createNestApplication({ logger: false });
     await app.listen(0, '127.0.0.1');
-    const stream = openStream({ url: await app.getUrl() });
+    const stream = openRawStream({ url: await app.getUrl() });
     expect(await stream.until((text) => text.endsWith('\n\n'))).toBe(
       ': connected\nretry: 1234\n\n',
     );

@@ -12,7 +12,7 @@ import { ORDER_EVENTS } from '../../sample/02-orders/events.js';
 import { OrdersService } from '../../sample/02-orders/orders.service.js';
 import { servePage } from '../../sample/02-orders/page.js';
 import { compileClient } from '../support/generated-client.js';
-import { openStream } from '../support/stream-client.js';
+import { openRawStream } from '../support/stream-client.js';
 
 interface Frame {
   properties: { event: { enum: string[] } };
@@ -56,7 +56,7 @@ describe('the document of the orders', () => {
   it('is true: each event that comes is as it says, and has nothing else', async () => {
     const isDescribed = validatorOf(document);
     const orders = app.get(OrdersService);
-    const stream = openStream({ url: `${url}/events?lastEventId=unknown` });
+    const stream = openRawStream({ url: `${url}/events?lastEventId=unknown` });
     const first = await stream.take(3);
     const { no } = await orders.place({ item: 'Mug', amount: 1 });
     await orders.advance(no);

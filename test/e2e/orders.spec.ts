@@ -7,7 +7,7 @@ import { AppModule } from '../../sample/02-orders/app.module.js';
 import type { Connected, Order, OrdersSnapshot } from '../../sample/02-orders/events.js';
 import { OrdersService } from '../../sample/02-orders/orders.service.js';
 import { servePage } from '../../sample/02-orders/page.js';
-import { openStream, type StreamClient } from '../support/stream-client.js';
+import { openRawStream, type StreamClient } from '../support/stream-client.js';
 
 describe('the orders', () => {
   let app: NestExpressApplication;
@@ -186,7 +186,7 @@ describe('the orders', () => {
 
   function open(lastEventId?: string): StreamClient {
     const headers = lastEventId === undefined ? undefined : { 'last-event-id': lastEventId };
-    const client = openStream({ url: `${url}/events`, ...(headers && { headers }) });
+    const client = openRawStream({ url: `${url}/events`, ...(headers && { headers }) });
     clients.push(client);
     return client;
   }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { concatMap, from, interval, map, type Observable } from 'rxjs';
 import { Broadcaster, SseStream } from 'nestjs-eventstream';
-import { openStream } from '../support/stream-client.js';
+import { openRawStream } from '../support/stream-client.js';
 import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
 import { HABITS, type AnyResponse, type Habit, type Outcome } from './habits.js';
 
@@ -70,7 +70,7 @@ function controllerOf(habit: Habit): Type {
 
 /** Waits for two events, the end, or long enough. */
 async function outcomeOf(app: TestApp, path: string): Promise<Outcome> {
-  const stream = openStream({ url: `${app.url}/${path}` });
+  const stream = openRawStream({ url: `${app.url}/${path}` });
   const response = stream.response.catch(() => ({ status: 0, headers: {} }));
   const over = Promise.race([stream.take(2), stream.closed, wait(5_000)]).catch(() => undefined);
   await over;

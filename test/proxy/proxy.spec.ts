@@ -18,7 +18,7 @@ import {
   type ProxyOptions,
 } from '../support/proxy-servers.js';
 import { ADAPTERS, serve, type ServeOptions, type TestApp } from '../support/serve.js';
-import { openStream, type StreamClient, type StreamRequest } from '../support/stream-client.js';
+import { openRawStream, type StreamClient, type StreamRequest } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 /** A real silence of so many seconds, by command: longer than both proxies wait by default. */
@@ -226,7 +226,7 @@ describe('all of them', () => {
       Promise.all(
         AVAILABLE_PROXIES.map(async (name) => {
           const { url } = await startProxyServer(name, { appPort: port });
-          return opened(openStream({ ...request, url: `${url}/quiet` }));
+          return opened(openRawStream({ ...request, url: `${url}/quiet` }));
         }),
       );
     const [streams, onHttp2] = [await openAll({}), await openAll({ http2: true })];
@@ -298,7 +298,7 @@ describeProxy('nginx')('nginx that is set otherwise', () => {
       site,
       global: 'proxy_http_version 1.0;',
     });
-    const stream = await opened(openStream({ url: `${url}/quiet` }));
+    const stream = await opened(openRawStream({ url: `${url}/quiet` }));
     child.kill('SIGKILL');
     expect(await stream.ended).toContain(': connected');
   }, 20_000);
@@ -312,7 +312,7 @@ async function behind(
   const app = await serve(Streams, options);
   const { url } = await startProxyServer(name, { appPort: app.port, site, global });
   const open = (path: string, request: Omit<StreamRequest, 'url'> = {}): StreamClient =>
-    openStream({ ...request, url: url + path });
+    openRawStream({ ...request, url: url + path });
   return { app, url, open };
 }
 

@@ -11,7 +11,7 @@ import {
   type ProxyOptions,
 } from '../support/proxy-servers.js';
 import { serve } from '../support/serve.js';
-import { openStream, type StreamClient } from '../support/stream-client.js';
+import { openRawStream, type StreamClient } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 /** Varnish is set by its VCL alone. */
@@ -38,7 +38,7 @@ async function behind(options: Omit<ProxyOptions, 'appPort'> = {}) {
   const app = await serve(Streams);
   const { url } = await startProxyServer('varnish', { ...options, appPort: app.port });
   const open = (path: string, headers: Record<string, string> = {}): StreamClient =>
-    openStream({ url: url + path, headers: { accept: 'text/event-stream', ...headers } });
+    openRawStream({ url: url + path, headers: { accept: 'text/event-stream', ...headers } });
   const hub = app.nest.get(Broadcaster);
   const connections = app.nest.get(SseConnections);
   return { app, url, open, hub, connections };

@@ -6,7 +6,7 @@ import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import type { AddressInfo } from 'node:net';
 import type { ModuleMetadata } from '@nestjs/common';
 import { SseModule, type SseModuleOptions } from 'nestjs-eventstream';
-import { openStream, type StreamClient, type StreamRequest } from './stream-client.js';
+import { openRawStream, type StreamClient, type StreamRequest } from './stream-client.js';
 
 /** Both platforms that Nest has: each e2e table runs over them. */
 export const ADAPTERS = ['express', 'fastify'] as const;
@@ -78,7 +78,7 @@ export async function serve(
     port,
     logged,
     open(path, request) {
-      const client = openStream({ ...request, url: url + path, http2: http.http2 });
+      const client = openRawStream({ ...request, url: url + path, http2: http.http2 });
       clients.push(client);
       return client;
     },

@@ -31,7 +31,7 @@ export interface StreamClient {
   read(bytes: number): void;
 }
 
-export function openStream(request: StreamRequest): StreamClient {
+export function openRawStream(request: StreamRequest): StreamClient {
   let text = '';
   let taken = 0;
   const events: EventSourceMessage[] = [];

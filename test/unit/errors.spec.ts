@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { describe as describeForClient } from '../../lib/client/client-error.js';
+import { messageOf } from '../../lib/client/client-error.js';
 import {
   describe as describeThrown,
   preview,
@@ -103,7 +103,7 @@ const HOSTILE: [string, unknown][] = [
 
 describe('what was thrown', () => {
   it.each(HOSTILE)('is one short line whatever it is: %s', (_what, thrown) => {
-    for (const text of [preview(thrown), describeThrown(thrown), describeForClient(thrown)]) {
+    for (const text of [preview(thrown), describeThrown(thrown), messageOf(thrown)]) {
       expect(text).toMatch(/^.{1,110}$/);
     }
   });

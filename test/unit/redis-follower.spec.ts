@@ -38,7 +38,7 @@ describe('Follower', () => {
         rooms: asks.map(() => ({ last, entries: [], isWhole: true, isDamaged: false })),
       }),
       probe: async () => {},
-      listenAnew: () => {},
+      resubscribe: () => {},
     };
     const follower = new Follower(hub, source, {
       hub: '',

@@ -9,7 +9,7 @@ import { hostOf, isOriginOf, isOriginOneOf } from './hosts.js';
  * that does has to ask the app's CORS first. Where that allows every origin, the browser tells: to HTTPS and to localhost by
  * `Sec-Fetch-Site`, elsewhere by `Origin`. No script can set either.
  */
-export class FromPageGuard implements CanActivate {
+export class SameOriginGuard implements CanActivate {
   /** @param hosts from which the page is loaded where a proxy puts another `Host` into requests */
   constructor(private readonly hosts: readonly string[] = []) {}
 

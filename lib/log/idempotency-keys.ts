@@ -10,7 +10,7 @@ const logger = new Logger('Sse');
 export const KEY_LIFETIME_MS = 300_000;
 
 /** An event that was published with a key. */
-export interface KeyedEvent {
+interface KeyedEvent {
   readonly key: string;
   readonly position: Position | undefined;
   readonly at: number;
@@ -20,7 +20,7 @@ export interface KeyedEvent {
  * The keys of the last five minutes, as many as fit into half of the history's memory. They have it before events do: an event that
  * is let go of is told as a gap, a forgotten key cannot be told to who needs it.
  */
-export class RecentKeys {
+export class IdempotencyKeys {
   /** Of memory, as counted. */
   bytes = 0;
   private byKey = new Map<string, KeyedEvent>();

@@ -1,0 +1,8 @@
+/** Data of a stream whose sender may write JSON or plain text. */
+export function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
