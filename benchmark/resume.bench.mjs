@@ -7,7 +7,7 @@
 // and turn by turn, so that a machine that changes its speed changes both.
 // Not shown: writing the missed events to sockets (see the fan-out benchmark), a log on another machine.
 import { MemoryEventLog } from '../dist/lib/log/event-log-memory.js';
-import { encodeParts } from '../dist/lib/wire/frame.js';
+import { encodeBody } from '../dist/lib/wire/frame.js';
 import { formatCursor } from '../dist/lib/wire/cursor.js';
 import { readMissed } from '../dist/lib/log/resume.js';
 
@@ -26,7 +26,7 @@ async function filled(count) {
     const { position, epoch } = await log.append({
       rooms: [room],
       message,
-      parts: encodeParts(message),
+      body: encodeBody(message),
     });
     // Where a client of the room stood that has missed its last 50 events.
     if (n >= count - ROOMS * (MISSED + 1) && !positions.has(room)) {

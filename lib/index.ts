@@ -78,7 +78,6 @@ export type {
 } from './log/event-log.js';
 export type { HistoryOptions } from './log/history.options.js';
 export type { LoggedEvent } from './log/event.js';
-export type { FrameParts } from './wire/frame.js';
 
 // what goes wrong
 export {

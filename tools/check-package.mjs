@@ -259,7 +259,7 @@ async function serve({ common, core, rxjs, sse }) {
 
   const values = await fetch(`${url}/values`);
   equal(values.headers.get('content-type'), 'text/event-stream');
-  const tick = 'event: tick\nid: 7\nretry: 5000\ndata: {"n":1}\n\n';
+  const tick = 'event: tick\nretry: 5000\ndata: {"n":1}\nid: 7\n\n';
   equal(await values.text(), `${opening}data: x\n\n${tick}`);
 
   equal((await fetch(`${url}/wrong`)).status, 500);
@@ -268,7 +268,7 @@ async function serve({ common, core, rxjs, sse }) {
   const cursor = await app.get(sse.Broadcaster).to('room').emit('made', { n: 2 });
   setImmediate(() => app.close());
   const text = await room.text();
-  const event = `event: made\nid: ${cursor}\ndata: {"n":2}\n\n`;
+  const event = `event: made\ndata: {"n":2}\nid: ${cursor}\n\n`;
   if (!text.startsWith(opening) || !text.includes(event)) equal(text, `${opening}${event}`);
 }
 

@@ -110,7 +110,7 @@ async function listenTo(listen, speak) {
   const [command, ...options] = listen.trim().split(' ');
   const listener = spawn(command, options.map(onPort));
   try {
-    const heard = saying(listener, (text) => text.includes('data: '));
+    const heard = saying(listener, (text) => /\ndata: .*\nid: .*\n/.test(text));
     await saying(listener, (text) => text.includes('id: '));
     await shell(speak);
     const text = await heard;

@@ -82,7 +82,7 @@ export abstract class StreamOutput extends SseConnection implements OutboxOwner 
 
   /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
   writable(): Promise<void> {
-    return this.outbox.room();
+    return this.outbox.writable();
   }
 
   /** Begins the stream if nothing has yet, and appends the message to what this turn writes. */
@@ -142,20 +142,14 @@ export abstract class StreamOutput extends SseConnection implements OutboxOwner 
 
   protected push(frame: string, message?: SseMessage, id?: string | number): void {
     if (this.isOver) throw new SseClosedError('the connection');
-    const { outbox } = this;
-    if (outbox.takesMore()) return outbox.push(frame, message !== undefined);
-    // What was collected before could not be written.
-    if (this.isOver) return;
-    const { dropped } = outbox;
-    if (!outbox.wait(this.waitingOf(frame, message, id))) return this.destroy('overflow');
-    const events = outbox.dropped - dropped;
-    if (events > 0) diagnostics.drop.publish({ connection: this, events });
+    const pushed = this.outbox.push(frame, message, id);
+    if (pushed === 'overflow') this.destroy('overflow');
+    else if (pushed > 0) diagnostics.drop.publish({ connection: this, events: pushed });
   }
 
   protected pushLast(frame: string): void {
     if (this.phase === 'closed') throw new SseClosedError('the connection');
-    if (this.outbox.isBlocked) this.outbox.waitLast({ frame });
-    else this.outbox.push(frame);
+    this.outbox.pushLast(frame);
   }
 
   /** The outbox tells that the client takes nothing more at the moment. */
@@ -178,8 +172,11 @@ export abstract class StreamOutput extends SseConnection implements OutboxOwner 
     return this.cursor.giveMark();
   }
 
-  /** A client is told of losses in its own rooms; others of an event are none of its business. */
-  private waitingOf(frame: string, message: SseMessage | undefined, id?: string | number): Waiting {
+  /**
+   * The outbox asks for it where a frame has to wait. A client is told of losses in its own rooms; others of an event are none of
+   * its business.
+   */
+  waitingOf(frame: string, message?: SseMessage, id?: string | number): Waiting {
     const cursor = this.cursor.markable(id);
     if (message === undefined) return { frame, cursor };
     const rooms =

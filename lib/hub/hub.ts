@@ -18,7 +18,7 @@ import { REPLAY_CAP } from '../log/resume.js';
 import { SSE_DEFAULTS } from '../options/defaults.js';
 import { positiveInteger } from '../options/rules.js';
 import { formatCursor } from '../wire/cursor.js';
-import { encodeParts, type SseMessage } from '../wire/frame.js';
+import { encodeBody, type SseMessage } from '../wire/frame.js';
 import { Broadcaster, type Emitter, type HistoryPage } from './broadcaster.js';
 import { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
@@ -93,7 +93,7 @@ export class Hub extends Broadcaster {
   /** To all processes that share the log of this hub. Their `onControl()` listeners get it, and so do those of this one. */
   async broadcastControl(data: string): Promise<void> {
     const message: SseMessage = { data };
-    const event = { rooms: [CONTROL_ROOM], message, parts: encodeParts(message) };
+    const event = { rooms: [CONTROL_ROOM], message, body: encodeBody(message) };
     await this.append(() => ({ ...event, ephemeral: !this.delivery.keepsHistory }));
   }
 
@@ -125,8 +125,8 @@ export class Hub extends Broadcaster {
     logger.warn(`${what}: ${describe(error)}`);
   }
 
-  private reportPublished({ rooms, message: { type }, parts }: NewEvent): void {
-    const bytes = Buffer.byteLength(parts.beforeId) + Buffer.byteLength(parts.afterId);
+  private reportPublished({ rooms, message: { type }, body }: NewEvent): void {
+    const bytes = Buffer.byteLength(body);
     diagnostics.publish.publish({ hub: this.name, broadcaster: this, rooms, type, bytes });
   }
 

@@ -1,6 +1,6 @@
 import { SseInvalidFieldError, SseLimitError } from '../ground/errors.js';
 import type { NewEvent } from '../log/event-log.js';
-import { encodeParts, type FrameParts, type Serialize, type SseMessage } from '../wire/frame.js';
+import { encodeBody, type Serialize, type SseMessage } from '../wire/frame.js';
 import type { EmitOptions } from './hub.options.js';
 import { PublishedMessage } from '../log/published-message.js';
 import { roomList } from './rooms.js';
@@ -38,8 +38,8 @@ export function newEvent(
   // Without a data field a client fires no event, whatever its type.
   if (complete.type !== undefined && complete.data === undefined) complete.data = '';
   if (toPlain !== undefined) complete.data = toPlain(complete.data);
-  const parts = encodeParts(complete, serialize);
-  if (maxBytes !== false) checkSize(parts, maxBytes);
+  const body = encodeBody(complete, serialize);
+  if (maxBytes !== false) checkSize(body, maxBytes);
   warnOfReservedType(message.type);
   const list = roomList(rooms);
   if (maxRooms !== false && list.length > maxRooms) {
@@ -48,8 +48,8 @@ export function newEvent(
   }
   return {
     rooms: list,
-    message: new PublishedMessage(complete, parts, serialize !== undefined),
-    parts,
+    message: new PublishedMessage(complete, body, serialize !== undefined),
+    body,
     key: checkedKey(key),
     ephemeral: ephemeral || !keepsHistory,
   };
@@ -68,10 +68,10 @@ function checkedKey(key: unknown): string | undefined {
   return key;
 }
 
-function checkSize({ beforeId, afterId }: FrameParts, max: number): void {
+function checkSize(body: string, max: number): void {
   // A character has up to three bytes, so that most events need no counting.
-  if ((beforeId.length + afterId.length) * 3 <= max) return;
-  const bytes = Buffer.byteLength(beforeId) + Buffer.byteLength(afterId);
+  if (body.length * 3 <= max) return;
+  const bytes = Buffer.byteLength(body);
   if (bytes <= max) return;
   const remedy = `an event of ${bytes} bytes is not published; send where the data can be fetched`;
   throw new SseLimitError('maxEventBytes', max, remedy);

@@ -158,9 +158,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   private keep(event: RoomEntry['event'], rooms: readonly Room[], now: number): void {
-    const { beforeId, afterId } = event.parts;
-    const text = sizeOfText(beforeId) + sizeOfText(afterId);
-    const bytes = EVENT_BYTES + text * (hasOwnData(event.message) ? 2 : 1);
+    const bytes = EVENT_BYTES + sizeOfText(event.body) * (hasOwnData(event.message) ? 2 : 1);
     const kept: Kept = { event, bytes, at: now, in: rooms.length };
     this.kept.push(kept);
     this.keptCount++;

@@ -1,7 +1,7 @@
 import type { Position } from '../wire/cursor.js';
 import type { LoggedEvent } from './event.js';
 import type { HistoryOptions } from './history.options.js';
-import type { FrameParts, Serialize, SseMessage } from '../wire/frame.js';
+import type { Serialize, SseMessage } from '../wire/frame.js';
 
 /**
  * An event on its way into a log: checked and encoded, without a position.
@@ -10,7 +10,8 @@ import type { FrameParts, Serialize, SseMessage } from '../wire/frame.js';
 export interface NewEvent {
   readonly rooms: readonly string[];
   readonly message: SseMessage;
-  readonly parts: FrameParts;
+  /** The wire text without its id and the blank line at its end. */
+  readonly body: string;
   /** For those who are there now: it gets no position and is not kept. */
   readonly ephemeral?: boolean;
   /** A second event with the same key within 300 s is not appended; the first one is answered again. */
@@ -37,10 +38,10 @@ export interface Head {
   /** The highest position given so far; of an empty log, one that no event will get. */
   readonly position: Position;
   /**
-   * Where the epoch began: its `position` before its first event. A last event ID with a lower position was never given out, so it is
-   * `unknown`. A log that leaves it out tells a client with such an ID that events are `trimmed`.
+   * Where the epoch began: its `position` before its first event. A last event ID with a lower position was never given out,
+   * so it is `unknown`. A log that leaves it out tells a client with such an ID that events are `trimmed`.
    */
-  readonly begin?: Position;
+  readonly begin?: Position | undefined;
 }
 
 /**

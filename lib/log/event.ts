@@ -1,5 +1,5 @@
 import { formatCursor, type Position } from '../wire/cursor.js';
-import { idField, type FrameParts, type SseMessage } from '../wire/frame.js';
+import { frameOf, type SseMessage } from '../wire/frame.js';
 import { JsonText } from './published-message.js';
 
 /**
@@ -19,7 +19,8 @@ export interface LoggedEvent {
   readonly position: Position | undefined;
   readonly rooms: readonly string[];
   readonly message: SseMessage;
-  readonly parts: FrameParts;
+  /** The wire text without its id and the blank line at its end. */
+  readonly body: string;
 }
 
 /**
@@ -98,8 +99,8 @@ export class HubEvent implements PublishedEvent {
 
   /** For a stream whose ids are not the hub's: the same event without its place. Made once, as the frame. */
   get withoutId(): HubEvent {
-    const { epoch, rooms, message, parts } = this.#logged;
-    this.#withoutId ??= new HubEvent({ epoch, position: undefined, rooms, message, parts }, this);
+    const { epoch, rooms, message, body } = this.#logged;
+    this.#withoutId ??= new HubEvent({ epoch, position: undefined, rooms, message, body }, this);
     return this.#withoutId;
   }
 
@@ -109,8 +110,7 @@ export class HubEvent implements PublishedEvent {
 
   /** For a client that reads several hubs, whose last event ID says where it stands in all of them. */
   frameWith(id: string | number | undefined): string {
-    const { beforeId, afterId } = this.#logged.parts;
-    return `${beforeId}${id === undefined ? '' : idField(id)}${afterId}`;
+    return frameOf(this.#logged.body, id);
   }
 }
 

@@ -1,8 +1,8 @@
 // Beside the texts, in bytes of V8's heap on Node 20, with the room that its arrays and maps have to spare. Measured by
 // `npm run bench -- memory`, which fills a log and compares: what is taken is 0.85 to 1.1 times what is counted.
 
-/** A kept event: itself, its message, its parts, its place among all. Measured: 370. */
-export const EVENT_BYTES = 400;
+/** A kept event: itself, its message, its place among all. Measured: 310. */
+export const EVENT_BYTES = 350;
 /** An event in one of its rooms. Measured: 80 to 100. */
 export const ENTRY_BYTES = 100;
 /** A room without its name, with its place in the map. Measured: 200 to 240. */

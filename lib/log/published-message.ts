@@ -1,4 +1,4 @@
-import type { FrameParts, SseMessage } from '../wire/frame.js';
+import { dataIn, dataStart, type SseMessage } from '../wire/frame.js';
 import { toWellFormed } from '../ground/well-formed.js';
 
 /**
@@ -11,16 +11,12 @@ export class PublishedMessage implements SseMessage {
   declare readonly type?: string;
   declare readonly retry?: number;
   declare readonly comment?: string | readonly string[];
-  /** What the data is read from. */
+  /** The wire text that the data is read from, without its id. */
   readonly #text: string = '';
   readonly #form: 'text' | 'bytes' | 'json' = 'json';
   readonly #isGiven: boolean = false;
 
-  constructor(
-    { type, data, retry, comment }: SseMessage,
-    { afterId }: FrameParts,
-    hasOwnSerializer: boolean,
-  ) {
+  constructor({ type, data, retry, comment }: SseMessage, body: string, hasOwnSerializer: boolean) {
     if (type !== undefined) this.type = type;
     if (retry !== undefined) this.retry = retry;
     if (comment !== undefined) this.comment = copied(comment);
@@ -35,7 +31,7 @@ export class PublishedMessage implements SseMessage {
     else if (data instanceof Uint8Array) this.#form = 'bytes';
     // Nobody can read back what an own serializer has written.
     this.#isGiven = hasOwnSerializer && this.#form === 'json';
-    const text = this.#isGiven ? jsonOf(data) : afterId;
+    const text = this.#isGiven ? jsonOf(data) : body;
     if (text === undefined) return;
     this.#text = text;
     Object.defineProperty(this, 'data', DATA);
@@ -49,7 +45,8 @@ export class PublishedMessage implements SseMessage {
 
   /** @internal */
   static dataOf(message: PublishedMessage): unknown {
-    const text = dataIn(message.#text);
+    const body = message.#text;
+    const text = dataIn(body.slice(dataStart(body)));
     if (message.#form === 'text') return toWellFormed(text);
     if (message.#form === 'bytes') return Buffer.from(text, 'base64');
     const value: unknown = JSON.parse(text);
@@ -81,17 +78,10 @@ function copied(comment: string | readonly string[]): string | readonly string[]
   return typeof comment === 'string' ? toWellFormed(comment) : comment.map(toWellFormed);
 }
 
-/** The fields of the data are the last of a frame, one for each line. */
-function dataIn(afterId: string): string {
-  const field = 'data: ';
-  const text = afterId.slice(afterId.indexOf(field) + field.length, -2);
-  return text.includes('\n') ? text.replaceAll(`\n${field}`, '\n') : text;
-}
-
 /** As a field. Data that only the hub's own serializer understands is not kept: readers get the event, and its text, without it. */
 function jsonOf(data: unknown): string | undefined {
   try {
-    return `data: ${JSON.stringify(data) ?? 'null'}\n\n`;
+    return `data: ${JSON.stringify(data) ?? 'null'}\n`;
   } catch {
     return undefined;
   }

@@ -117,12 +117,8 @@ async function readRest(
 
 /** Events of rooms without a gap come first. */
 function leftOf(cap: ReadCap, events: readonly RoomEntry['event'][]): ReadCap {
-  const bytes = events.reduce((sum, { parts }) => sum + wireLength(parts), 0);
+  const bytes = events.reduce((sum, { body }) => sum + body.length, 0);
   return { events: cap.events - events.length, bytes: cap.bytes - bytes };
-}
-
-function wireLength({ beforeId, afterId }: RoomEntry['event']['parts']): number {
-  return beforeId.length + afterId.length;
 }
 
 /** The last `count` events of the rooms, or those since a position; for a client that connects for the first time. */

@@ -49,7 +49,7 @@ class Budget {
       if (entry === undefined) break;
       const { position } = entry.event;
       if (!this.seen.has(position)) {
-        const size = sizeOf(entry);
+        const size = entry.event.body.length;
         // One event always fits, or who reads page by page would never get past it.
         if (events < 1 || (size > bytes && this.seen.size > 0)) break;
         events--;
@@ -66,8 +66,4 @@ class Budget {
 
 function lengthOf(room: RoomView | undefined): number {
   return room?.length ?? 0;
-}
-
-function sizeOf({ event: { parts } }: RoomEntry): number {
-  return parts.beforeId.length + parts.afterId.length;
 }

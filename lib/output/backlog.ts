@@ -1,5 +1,6 @@
 import { withMark } from '../wire/cursor.js';
 import { encodeFrame } from '../wire/frame.js';
+import { Batch } from './batch.js';
 
 /**
  * What happens to events for a client that takes too little: it is disconnected and comes back; the oldest or the newest
@@ -29,18 +30,17 @@ interface Entry extends Waiting {
   readonly bytes: number;
 }
 
+/** How many events were left out for a frame; or that the client has to be disconnected, as nothing may be left out. */
+export type Pushed = number | 'overflow';
+
 /**
  * What waits for a client that takes nothing at the moment: references to shared frames, counted in bytes. Beyond its
  * limit it leaves events out as its policy says, and tells the client so at the place where they would have been. The newest
  * event may always wait, or a client would lose one that is larger than what is left of the limit.
  */
 export class Backlog {
-  /** Of the frames that wait. */
+  /** The size of the frames that wait. */
   bytes = 0;
-  /** How many events were left out so far. */
-  dropped = 0;
-  /** How many events were taken out to be written so far. */
-  taken = 0;
   /** In the order in which they will be written. */
   private readonly entries = new Map<unknown, Entry>();
   /** Rooms that lost events older than some that wait. */
@@ -65,27 +65,25 @@ export class Backlog {
     return this.entries.size === 0 && this.lostAfter === undefined;
   }
 
-  /** Answers false when the client has to be disconnected. */
-  push(waiting: Waiting): boolean {
+  push(waiting: Waiting): Pushed {
     const bytes = Buffer.byteLength(waiting.frame);
     const key = this.overflow === 'conflate' ? waiting.key : undefined;
-    if (key !== undefined) this.leaveOut(key);
+    let left = key === undefined ? 0 : this.leaveOut(key);
     const limit = Math.max(this.maxBytes, bytes);
     if (this.overflow === 'drop-newest' && waiting.rooms && this.bytes + bytes > limit) {
-      this.dropped++;
       this.lostAfter ??= new Set();
       for (const room of waiting.rooms) this.lostAfter.add(room);
-      return true;
+      return 1;
     }
     const newest = key ?? this.serial++;
     this.append(newest, waiting, bytes);
-    if (this.bytes <= limit) return true;
-    if (this.overflow === 'disconnect') return false;
+    if (this.bytes <= limit) return left;
+    if (this.overflow === 'disconnect') return 'overflow';
     for (const [oldest, { rooms }] of this.entries) {
       if (this.bytes <= limit || oldest === newest) break;
-      if (rooms !== undefined) this.leaveOut(oldest);
+      if (rooms !== undefined) left += this.leaveOut(oldest);
     }
-    return true;
+    return left;
   }
 
   /** As `push()`, for what the connection ends with: nothing is left out for it. */
@@ -94,9 +92,10 @@ export class Backlog {
   }
 
   /** Takes the oldest frames out, up to about so many bytes. */
-  take(maxBytes: number): string {
+  take(maxBytes: number): Batch {
     let text = '';
     let bytes = 0;
+    let events = 0;
     if (this.lostBefore !== undefined) {
       text = gapFrame(this.lostBefore);
       this.lostBefore = undefined;
@@ -105,7 +104,7 @@ export class Backlog {
       if (bytes > 0 && bytes + entry.bytes > maxBytes) break;
       text += this.marked(entry);
       bytes += entry.bytes;
-      if (entry.rooms !== undefined) this.taken++;
+      if (entry.rooms !== undefined) events++;
       this.entries.delete(key);
     }
     this.bytes -= bytes;
@@ -113,21 +112,18 @@ export class Backlog {
       text += gapFrame(this.lostAfter);
       this.lostAfter = undefined;
     }
-    return text;
+    return Batch.of(text, events);
   }
 
   /** Takes everything out, in parts of about so many bytes. */
-  *takeAll(partBytes: number): Generator<string> {
+  *takeAll(partBytes: number): Generator<Batch> {
     while (!this.isEmpty) yield this.take(partBytes);
   }
 
-  /** Only now: while they wait, frames are shared with other clients. */
+  /** Only now: while they wait, frames are shared with other clients. The cursor ends its frame, before the blank line. */
   private marked({ frame, cursor }: Entry): string {
     if (cursor === undefined) return frame;
-    const line = `id: ${cursor}\n`;
-    const at = frame.startsWith(line) ? 0 : frame.indexOf(`\n${line}`) + 1;
-    const after = frame.slice(at + line.length);
-    return `${frame.slice(0, at)}id: ${withMark(cursor, this.mark)}\n${after}`;
+    return `${frame.slice(0, -cursor.length - 2)}${withMark(cursor, this.mark)}\n\n`;
   }
 
   private append(key: unknown, waiting: Waiting, bytes: number): void {
@@ -136,14 +132,15 @@ export class Backlog {
     this.bytes += bytes;
   }
 
-  private leaveOut(key: unknown): void {
+  /** Answers how many events this leaves out. */
+  private leaveOut(key: unknown): number {
     const entry = this.entries.get(key);
-    if (entry === undefined) return;
+    if (entry === undefined) return 0;
     this.entries.delete(key);
     this.bytes -= entry.bytes;
-    this.dropped++;
     this.lostBefore ??= new Set();
     for (const room of entry.rooms ?? []) this.lostBefore.add(room);
+    return 1;
   }
 
   /** Something follows what was left out: the word about it goes between. */

@@ -1,13 +1,11 @@
-import { toChunk, type Encoded } from './chunk-writer.js';
-
 /**
  * The frames that a connection has not written yet. A batch is a list that shares its beginning: readers that
  * received the same frames in the same turn hold the *same* batch, so a thousand of them cost one buffer.
  */
-export class Batch implements Encoded {
-  /** Of the wire text. */
+export class Batch {
+  /** The size of the wire text. */
   readonly bytes: number;
-  /** How many of the frames are events. */
+  /** How many events are in the text. */
   readonly events: number;
   private lastChild: Batch | undefined;
   private encoded: Buffer | undefined;
@@ -16,25 +14,33 @@ export class Batch implements Encoded {
   constructor(
     private readonly parent?: Batch,
     private readonly frame = '',
-    isEvent = false,
+    events = 0,
   ) {
     this.bytes = (parent?.bytes ?? 0) + Buffer.byteLength(frame);
-    this.events = (parent?.events ?? 0) + (isEvent ? 1 : 0);
+    this.events = (parent?.events ?? 0) + events;
+  }
+
+  /** Text for one reader alone. */
+  static of(text: string, events = 0): Batch {
+    return new Batch(undefined, text, events);
   }
 
   /** This batch and one frame more; the same batch for everyone who appends the same frame here. */
   append(frame: string, isEvent = false): Batch {
     if (this.lastChild?.frame === frame) return this.lastChild;
-    return (this.lastChild = new Batch(this, frame, isEvent));
+    return (this.lastChild = new Batch(this, frame, isEvent ? 1 : 0));
   }
 
   get buffer(): Buffer {
     return (this.encoded ??= Buffer.from(this.text));
   }
 
-  /** As one chunk of a chunked body, so that it need not be framed again for each reader. */
+  /**
+   * The text as one chunk of a chunked body, so that Node does not frame it again for each reader.
+   * https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
+   */
   get chunk(): Buffer {
-    return (this.framed ??= toChunk(this.text, this.bytes));
+    return (this.framed ??= Buffer.from(`${this.bytes.toString(16)}\r\n${this.text}\r\n`));
   }
 
   private get text(): string {

@@ -1,19 +1,14 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { warnOfCompression } from '../ground/warnings.js';
-
-/** Something to write, encoded once for all its readers: as it is, and as a chunk of a chunked body. */
-export interface Encoded {
-  readonly buffer: Buffer;
-  readonly chunk: Buffer;
-}
+import type { Batch } from './batch.js';
 
 /**
- * The cheapest way to write to a response. On HTTP/1.1, where nothing has wrapped its `write()`, a chunk that all readers
- * share goes to the socket; elsewhere, as behind `compression` or on HTTP/2, the text goes through the response. The
- * figures are in docs/decisions/005-chunks-are-framed-once.md.
+ * Writes to a response in the cheapest way. On HTTP/1.1, where nothing has wrapped `write()`, the socket gets the chunk that
+ * all readers share. Elsewhere, such as behind `compression` or on HTTP/2, the text goes through the response.
+ * The figures are in docs/decisions/005-chunks-are-framed-once.md.
  */
-export class Wire {
+export class ChunkWriter {
   private readonly isPlain: boolean;
   private isBegun = false;
   /** What `compression` gives a response, as a property of its own: Node's method of this name is another one. */
@@ -31,22 +26,25 @@ export class Wire {
   }
 
   /**
-   * Answers whether the client takes more; if not, `onDrain` is called once when it does. Node says no for each write that is longer
-   * than its own buffer, even if the kernel has taken all of it at once: then nothing waits, and the client takes more.
+   * Answers whether the client takes more; if not, `onDrain` is called once when it does. Node says no for each write that
+   * is longer than its own buffer, even if the kernel has taken all of it: nothing waits then, and the client takes more.
    */
-  write(encoded: Encoded, onDrain: () => void): boolean {
+  write(batch: Batch, onDrain: () => void): boolean {
     const { raw } = this;
     // The first write goes through the response, which puts the headers before it. Without a socket the response waits
     // behind another one, and keeps what is written until its turn.
     const target = this.isPlain && this.isBegun && raw.socket?.writable ? raw.socket : raw;
     this.isBegun = true;
-    const hasRoom = target === raw ? this.writeRaw(encoded.buffer) : target.write(encoded.chunk);
-    if (hasRoom || this.isTaken(target)) return true;
+    const takesMore = target === raw ? this.writeRaw(batch.buffer) : target.write(batch.chunk);
+    if (takesMore || this.isTaken(target)) return true;
     target.once('drain', onDrain);
     return false;
   }
 
-  /** Behind middleware, text may wait where it cannot be seen; and nothing waits in a broken socket, which takes nothing. */
+  /**
+   * Whether the kernel has all of it. Behind middleware, text may wait where nobody sees it. A broken socket holds nothing, but
+   * takes nothing either.
+   */
   private isTaken(target: ServerResponse | Socket): boolean {
     return this.isPlain && target.writableLength === 0 && this.raw.socket?.writable === true;
   }
@@ -60,21 +58,4 @@ export class Wire {
     raw.socket?.uncork();
     return takesMore;
   }
-}
-
-/** Text for one reader alone. */
-export function encode(text: string): Encoded {
-  return {
-    get buffer() {
-      return Buffer.from(text);
-    },
-    get chunk() {
-      return toChunk(text);
-    },
-  };
-}
-
-/** https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding */
-export function toChunk(text: string, bytes = Buffer.byteLength(text)): Buffer {
-  return Buffer.from(`${bytes.toString(16)}\r\n${text}\r\n`);
 }

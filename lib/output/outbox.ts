@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { Backlog, type BacklogSettings, type Waiting } from './backlog.js';
-import type { Batch, Turn, TurnWriter } from './batch.js';
 import { Deferred } from '../ground/deferred.js';
 import { SseClosedError } from '../ground/errors.js';
-import { encode, Wire, type Encoded } from './chunk-writer.js';
+import type { SseMessage } from '../wire/frame.js';
+import { Backlog, type BacklogSettings, type Pushed, type Waiting } from './backlog.js';
+import { Batch, type Turn, type TurnWriter } from './batch.js';
+import { ChunkWriter } from './chunk-writer.js';
 
 /** A backlog is written in parts of this size, so that progress shows and the rest can still be left out. */
 const BACKLOG_PART_BYTES = 65_536;
@@ -17,35 +18,42 @@ const TURN_PART_BYTES = 4_194_304;
 /** An end writes what waits in parts of this size: one text cannot be longer than half a gigabyte. */
 const END_PART_BYTES = 16_777_216;
 
-/** Hears how it goes. */
+/** The connection, as its outbox sees it. */
 export interface OutboxOwner {
   /** So much was handed to the socket. */
   wrote(events: number, bytes: number): void;
   /** The client takes nothing more at the moment. */
   blocked(): void;
-  /** Frames have to wait: by which mark their client is known again. */
+  /** Asked for when frames have to wait: the mark by which their client is known again. */
   mark(): string;
-  /** It cannot be written to. Never throws. */
+  /** Asked for each frame that has to wait: what the backlog has to know about it. The arguments are those of `push()`. */
+  waitingOf(frame: string, event?: SseMessage, id?: string | number): Waiting;
+  /** A write has failed. Never throws. */
   failed(error: unknown): void;
 }
 
 /**
- * What is on its way to one client: frames are collected in the batch of the turn and written once per turn. While the
- * client takes nothing, they wait in its backlog.
+ * What is on its way to one client. Frames are collected in the batch of the turn and written once per turn. While the
+ * client takes nothing, they wait in its backlog. `push()` decides which, and what becomes of a frame that does not fit.
  */
 export class Outbox implements TurnWriter {
+  /**
+   * `held` until the head is written, a turn after the stream has begun or later: what is pushed by then is collected, and
+   * follows the opening.
+   */
   private phase: 'held' | 'open' | 'closed' = 'held';
-  private wire: Wire | undefined;
+  private writer: ChunkWriter | undefined;
   private batch: Batch | undefined;
   private backlog: Backlog | undefined;
   private inTurn = false;
-  private roomWaiters: Deferred<void> | undefined;
+  private writableWaiters: Deferred<void> | undefined;
 
   /** When the last write or drain was. */
   activeAt = 0;
-  /** Since when the client takes nothing: from a write that found no room to its drain. */
+  /** Since when the client takes nothing: from a write that it did not take to its drain. */
   blockedAt: number | undefined;
-  private droppedBefore = 0;
+  /** How many events the backlog has left out. */
+  dropped = 0;
 
   constructor(
     private readonly raw: ServerResponse,
@@ -53,11 +61,6 @@ export class Outbox implements TurnWriter {
     private readonly settings: BacklogSettings,
     private readonly owner: OutboxOwner,
   ) {}
-
-  /** How many events the backlog has left out. */
-  get dropped(): number {
-    return this.droppedBefore + (this.backlog?.dropped ?? 0);
-  }
 
   /** What waits for the client, in bytes. */
   get bufferedBytes(): number {
@@ -69,41 +72,37 @@ export class Outbox implements TurnWriter {
     return this.blockedAt !== undefined || this.backlog !== undefined;
   }
 
-  /** Whether a frame may be pushed; if not, it has to wait, by `wait()`. Makes room first where much was collected. */
-  takesMore(): boolean {
-    const { batch } = this;
-    if (batch !== undefined && batch.bytes >= this.partBytes && this.isWritable) {
-      this.writeBatch(batch);
-      // It could not be written.
-      if (this.phase === 'closed') return false;
-    }
-    return !this.isBlocked;
-  }
-
   /** The headers are sent: writes `opening` at once, and from now on what is pushed. */
   open(opening: string): void {
     this.phase = 'open';
-    this.wire = new Wire(this.raw);
-    if (opening !== '') this.write(encode(opening), 0, Buffer.byteLength(opening));
+    this.writer = new ChunkWriter(this.raw);
+    if (opening !== '') this.write(Batch.of(opening));
     if (this.batch !== undefined) this.joinTurn();
   }
 
-  /** Appends a frame to what this turn writes. */
-  push(frame: string, isEvent = false): void {
-    this.batch = (this.batch ?? this.turn.root).append(frame, isEvent);
-    this.joinTurn();
+  /**
+   * Takes a frame: into the batch of this turn, or into the backlog while the client takes nothing. Answers what became of
+   * those that wait; the caller acts on it.
+   * @param event what is in the frame, if that may be left out
+   * @param id the id of the frame
+   */
+  push(frame: string, event?: SseMessage, id?: string | number): Pushed {
+    this.writeFullBatch();
+    // A write has failed, which ends the connection.
+    if (this.phase === 'closed') return 0;
+    if (!this.isBlocked) {
+      this.collect(frame, event !== undefined);
+      return 0;
+    }
+    const pushed = this.openBacklog().push(this.owner.waitingOf(frame, event, id));
+    if (pushed !== 'overflow') this.dropped += pushed;
+    return pushed;
   }
 
-  /** Puts a frame behind those that wait; answers false when they are too many and nothing may be left out. */
-  wait(frame: Waiting): boolean {
-    this.backlog ??= new Backlog(this.settings, this.owner.mark());
-    return this.backlog.push(frame);
-  }
-
-  /** As `wait()`, for what comes before the end: never too much. */
-  waitLast(frame: Waiting): void {
-    this.backlog ??= new Backlog(this.settings, this.owner.mark());
-    this.backlog.pushLast(frame);
+  /** Takes a frame that the connection ends with: never too much. */
+  pushLast(frame: string): void {
+    if (this.isBlocked) this.openBacklog().pushLast({ frame });
+    else this.collect(frame, false);
   }
 
   /** The turn is over. */
@@ -113,7 +112,7 @@ export class Outbox implements TurnWriter {
     // A batch is older than the backlog beside it.
     if (this.batch !== undefined) this.writeBatch(this.batch);
     else if (this.backlog !== undefined) this.writeBacklog(this.backlog);
-    if (!this.isBlocked) this.tellRoom();
+    if (!this.isBlocked) this.resolveWaiters();
     else if (this.backlog !== undefined) this.joinTurn();
   }
 
@@ -121,37 +120,37 @@ export class Outbox implements TurnWriter {
     this.owner.failed(error);
   }
 
-  /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
-  room(): Promise<void> {
+  /** Resolves when all that was pushed is written and the client takes more; rejects when the connection has ended. */
+  writable(): Promise<void> {
     if (this.phase === 'closed') return Deferred.rejected(new SseClosedError('the connection'));
     if (this.batch === undefined && !this.isBlocked) return Promise.resolve();
-    this.roomWaiters ??= new Deferred();
-    return this.roomWaiters.promise;
+    this.writableWaiters ??= new Deferred();
+    return this.writableWaiters.promise;
   }
 
   /** Ends the response after what was pushed. Until the client has taken it, it counts as blocked. */
   end(): void {
-    const { backlog, batch, raw } = this;
-    const taken = backlog?.taken ?? 0;
-    const parts = batch === undefined ? [] : [batch.buffer];
-    for (const text of backlog?.takeAll(END_PART_BYTES) ?? []) parts.push(Buffer.from(text));
-    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    const { backlog, raw } = this;
+    let last = this.batch;
+    let { events, bytes } = last ?? { events: 0, bytes: 0 };
     this.discard();
     this.blockedAt ??= now();
-    const last = parts.pop();
-    for (const part of parts) raw.write(part);
-    raw.end(last);
-    if (last === undefined || this.isBroken) return;
-    this.owner.wrote((batch?.events ?? 0) + (backlog?.taken ?? 0) - taken, bytes);
+    for (const part of backlog?.takeAll(END_PART_BYTES) ?? []) {
+      if (last !== undefined) raw.write(last.buffer);
+      last = part;
+      events += part.events;
+      bytes += part.bytes;
+    }
+    raw.end(last?.buffer);
+    if (last !== undefined && !this.isBroken) this.owner.wrote(events, bytes);
   }
 
   /** Forgets what was not written. */
   discard(): void {
     this.phase = 'closed';
-    this.droppedBefore = this.dropped;
     this.batch = undefined;
     this.backlog = undefined;
-    this.roomWaiters?.reject(new SseClosedError('the connection'));
+    this.writableWaiters?.reject(new SseClosedError('the connection'));
   }
 
   /** What was written to it has gone nowhere. */
@@ -168,35 +167,47 @@ export class Outbox implements TurnWriter {
     return this.phase === 'open' && this.blockedAt === undefined;
   }
 
+  private collect(frame: string, isEvent: boolean): void {
+    this.batch = (this.batch ?? this.turn.root).append(frame, isEvent);
+    this.joinTurn();
+  }
+
+  private openBacklog(): Backlog {
+    return (this.backlog ??= new Backlog(this.settings, this.owner.mark()));
+  }
+
   private joinTurn(): void {
     if (this.inTurn || !this.isWritable) return;
     this.inTurn = true;
     this.turn.add(this);
   }
 
+  /** A turn may collect more than may wait: then part of it is written before the turn is over. */
+  private writeFullBatch(): void {
+    const { batch } = this;
+    if (batch === undefined || batch.bytes < this.partBytes || !this.isWritable) return;
+    this.writeBatch(batch);
+  }
+
   private writeBatch(batch: Batch): void {
     this.batch = undefined;
-    this.write(batch, batch.events, batch.bytes);
+    this.write(batch);
   }
 
   private writeBacklog(backlog: Backlog): void {
-    const { taken } = backlog;
-    const text = backlog.take(BACKLOG_PART_BYTES);
-    this.write(encode(text), backlog.taken - taken, Buffer.byteLength(text));
-    if (!backlog.isEmpty) return;
-    this.droppedBefore = this.dropped;
-    this.backlog = undefined;
+    this.write(backlog.take(BACKLOG_PART_BYTES));
+    if (backlog.isEmpty) this.backlog = undefined;
   }
 
-  private write(encoded: Encoded, events: number, bytes: number): void {
+  private write(batch: Batch): void {
     this.activeAt = now();
     try {
-      if (!this.wire?.write(encoded, this.onDrain)) {
+      if (!this.writer?.write(batch, this.onDrain)) {
         this.blockedAt = this.activeAt;
         this.owner.blocked();
         if (this.isBroken) return;
       }
-      this.owner.wrote(events, bytes);
+      this.owner.wrote(batch.events, batch.bytes);
     } catch (error) {
       this.owner.failed(error);
     }
@@ -206,13 +217,13 @@ export class Outbox implements TurnWriter {
     if (this.phase !== 'open') return;
     this.blockedAt = undefined;
     this.activeAt = now();
-    // Through the turn also when nothing waits, to tell who waits for room.
+    // Through the turn also when nothing waits, to resolve `writable()`.
     this.joinTurn();
   };
 
-  private tellRoom(): void {
-    const waiters = this.roomWaiters;
-    this.roomWaiters = undefined;
+  private resolveWaiters(): void {
+    const waiters = this.writableWaiters;
+    this.writableWaiters = undefined;
     waiters?.resolve();
   }
 }

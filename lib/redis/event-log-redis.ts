@@ -189,7 +189,10 @@ export class RedisEventLog implements EventLog {
     const { prefix = 'sse' } = this.options;
     const format = /FORMAT (\w+)/.exec(why)?.[1];
     if (format !== undefined) {
-      const expected = `a log of format ${FORMAT}; choose another prefix, or upgrade all processes`;
+      const expected =
+        Number(format) > Number(FORMAT)
+          ? `a log of format ${FORMAT}; choose another prefix, or upgrade this process`
+          : `a log of format ${FORMAT}; choose another prefix, or stop all older processes and delete the key ${this.keys.meta}`;
       return new SseOptionsError('redisEventLog.prefix', expected, `format ${format}`);
     }
     if (why.includes('NOIDENTITY')) {
@@ -222,8 +225,8 @@ export class RedisEventLog implements EventLog {
 }
 
 function headOf(reply: unknown): Head {
-  const [epoch, position] = reply as [string, string];
-  return { epoch, position: Number(position) };
+  const [epoch, position, begin] = reply as [string, string, string];
+  return { epoch, position: Number(position), begin: Number(begin) };
 }
 
 /** 48 random bits: two lifetimes of a log never share a name. */

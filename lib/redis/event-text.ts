@@ -1,7 +1,7 @@
 import type { Position } from '../wire/cursor.js';
 import type { LoggedEvent } from '../log/event.js';
 import type { NewEvent } from '../log/event-log.js';
-import type { FrameParts, SseMessage } from '../wire/frame.js';
+import { dataStart, type SseMessage } from '../wire/frame.js';
 import { PublishedMessage } from '../log/published-message.js';
 
 const FORMS = ['none', 'text', 'bytes', 'json', 'given'] as const;
@@ -13,25 +13,22 @@ type DataForm = (typeof FORMS)[number];
 type Header = readonly [
   rooms: readonly string[],
   form: DataForm,
-  beforeIdLength: number,
   data?: unknown,
   comment?: SseMessage['comment'],
 ];
 
-/** An event as Redis keeps and carries it: one line of JSON, then its wire text, which no process has to make again. */
+/** An event as Redis keeps and carries it: one line of JSON, then its body, which no process has to make again. */
 export function encodeEvent(
-  { rooms, message, parts }: Pick<NewEvent, 'rooms' | 'message' | 'parts'>,
+  { rooms, message, body }: Pick<NewEvent, 'rooms' | 'message' | 'body'>,
   hasOwnSerializer: boolean,
 ): string {
-  const { beforeId, afterId } = parts;
   const form =
     message instanceof PublishedMessage
       ? PublishedMessage.formOf(message)
       : formOf(message.data, hasOwnSerializer);
   const data = form === 'given' ? message.data : undefined;
   const comment = isListOfLines(message.comment) ? undefined : message.comment;
-  const line = headerLine([rooms, form, beforeId.length], data, comment);
-  return `${line}\n${beforeId}${afterId}`;
+  return `${headerLine([rooms, form], data, comment)}\n${body}`;
 }
 
 /**
@@ -46,7 +43,7 @@ export function decodeEvent<At extends Position | undefined>(
 ): StoredEvent<At> | undefined {
   const end = text.indexOf('\n', from);
   const header = end === -1 ? undefined : headerOf(text.slice(from, end));
-  if (header === undefined || !isFrame(text, end + 1, header[2])) return undefined;
+  if (header === undefined || !isBody(text, end + 1)) return undefined;
   return new StoredEvent(epoch, position, text, header, end + 1);
 }
 
@@ -59,17 +56,15 @@ export class StoredEvent<At extends Position | undefined = Position> implements 
     readonly position: At,
     readonly text: string,
     private readonly header: Header,
-    private readonly beforeIdAt: number,
+    private readonly bodyAt: number,
   ) {}
 
   get rooms(): readonly string[] {
     return this.header[0];
   }
 
-  get parts(): FrameParts {
-    const { text, beforeIdAt } = this;
-    const afterIdAt = beforeIdAt + this.header[2];
-    return { beforeId: text.slice(beforeIdAt, afterIdAt), afterId: text.slice(afterIdAt) };
+  get body(): string {
+    return this.text.slice(this.bodyAt);
   }
 
   get message(): SseMessage {
@@ -77,17 +72,19 @@ export class StoredEvent<At extends Position | undefined = Position> implements 
   }
 
   private decode(): SseMessage {
-    const { beforeId, afterId } = this.parts;
-    const [, form, , data, comment] = this.header;
+    const { body } = this;
+    const [, form, data, comment] = this.header;
     const message: SseMessage = {};
-    const [type] = valuesOf('event: ', beforeId);
+    const at = dataStart(body);
+    const others = at === -1 ? body : body.slice(0, at);
+    const [type] = valuesOf('event: ', others);
     if (type !== undefined) message.type = type;
-    const lines = valuesOf(': ', beforeId);
+    const lines = valuesOf(': ', others);
     if (comment !== undefined || lines.length > 0) message.comment = comment ?? lines;
-    const retry = /^retry: (\d+)\n/.exec(afterId)?.[1];
-    if (retry !== undefined) message.retry = Number(retry);
+    const [retry] = valuesOf('retry: ', others);
+    if (retry !== undefined && /^\d+$/.test(retry)) message.retry = Number(retry);
     if (form === 'given') message.data = data;
-    else if (form !== 'none') message.data = dataOf(form, afterId);
+    else if (form !== 'none') message.data = dataOf(form, at === -1 ? '' : body.slice(at));
     return message;
   }
 }
@@ -100,8 +97,8 @@ function formOf(data: unknown, hasOwnSerializer: boolean): DataForm {
   return hasOwnSerializer ? 'given' : 'json';
 }
 
-function dataOf(form: DataForm, afterId: string): unknown {
-  const text = valuesOf('data: ', afterId).join('\n');
+function dataOf(form: DataForm, fields: string): unknown {
+  const text = valuesOf('data: ', fields).join('\n');
   if (form === 'bytes') return Buffer.from(text, 'base64');
   if (form === 'text') return text;
   try {
@@ -121,8 +118,8 @@ function isListOfLines(comment: SseMessage['comment']): boolean {
 
 function valuesOf(prefix: string, fields: string): string[] {
   // The common case is one field: looking is cheaper than splitting.
-  if (fields.startsWith(prefix) && fields.indexOf('\n') === fields.length - 2) {
-    return [fields.slice(prefix.length, -2)];
+  if (fields.indexOf('\n') === fields.length - 1) {
+    return fields.startsWith(prefix) ? [fields.slice(prefix.length, -1)] : [];
   }
   return fields
     .split('\n')
@@ -131,7 +128,7 @@ function valuesOf(prefix: string, fields: string): string[] {
 }
 
 function headerLine(
-  start: readonly [readonly string[], DataForm, number],
+  start: readonly [readonly string[], DataForm],
   data: unknown,
   comment: SseMessage['comment'],
 ): string {
@@ -154,14 +151,12 @@ function headerOf(line: string): Header | undefined {
 }
 
 function isHeader(header: readonly unknown[]): header is Header {
-  const [rooms, form, length, , comment] = header;
+  const [rooms, form, , comment] = header;
   return (
     Array.isArray(rooms) &&
     rooms.length > 0 &&
     rooms.every((room) => typeof room === 'string' && room !== '') &&
     FORMS.some((known) => known === form) &&
-    Number.isSafeInteger(length) &&
-    (length as number) >= 0 &&
     (comment === undefined || isComment(comment))
   );
 }
@@ -171,12 +166,12 @@ function isComment(comment: unknown): boolean {
   return Array.isArray(comment) && comment.every((line) => typeof line === 'string');
 }
 
-/** Whether the wire text is one block, and the id goes between two of its lines: anything else would break streams. */
-function isFrame(text: string, from: number, beforeIdLength: number): boolean {
+/** Whether it is whole lines without a blank one, so that an id can follow: anything else would break streams. */
+function isBody(text: string, from: number): boolean {
   return (
-    from + beforeIdLength < text.length &&
-    text[from + beforeIdLength - 1] === '\n' &&
-    text.indexOf('\n\n', from - 1) === text.length - 2 &&
+    from < text.length &&
+    text.endsWith('\n') &&
+    text.indexOf('\n\n', from - 1) === -1 &&
     text.indexOf('\r', from) === -1
   );
 }

@@ -236,7 +236,7 @@ export class Follower {
     }
     const { event, previous, epoch, position } = notice;
     this.tail.add(event, previous);
-    this.at = { epoch, position };
+    this.at = { epoch, position, begin: at.begin };
     this.isAtNotice = true;
     this.lastTaken = { position, room: event.rooms[0] ?? '' };
     this.hub.event(event);

@@ -1,7 +1,8 @@
 import type { Position } from '../wire/cursor.js';
 import { decodeEvent, type StoredEvent } from './event-text.js';
+import { FORMAT } from './script.js';
 
-/** What a process is told over the hub's channel. Other formats use other letters. */
+/** What a process is told over the hub's channel. */
 export type Notice =
   | {
       readonly kind: 'event';
@@ -21,23 +22,28 @@ export type Notice =
   /** Nothing new: where the log stands. */
   | { readonly kind: 'probe'; readonly epoch: string; readonly position: Position };
 
+// The format is part of each kind: nothing of another version is read as a notice.
+const EVENT = `n${FORMAT}`;
+const EPHEMERAL = `e${FORMAT}`;
+const PROBE = `p${FORMAT}`;
+
 /**
  * Reads the text of a notice; `undefined` where it is none, whatever the text is:
- * - `n <epoch> <position> <before> <previous>,<previous>…`, a line break, an event
- * - `e <epoch>`, a line break, an event
- * - `p <epoch> <position>`
+ * - `n2 <epoch> <position> <before> <previous>,<previous>…`, a line break, an event
+ * - `e2 <epoch>`, a line break, an event
+ * - `p2 <epoch> <position>`
  */
 export function parseNotice(text: string): Notice | undefined {
   const end = text.indexOf('\n');
   const parts = (end === -1 ? text : text.slice(0, end)).split(' ');
   const [kind, epoch = ''] = parts;
   if (!/^[\w-]{1,11}$/.test(epoch)) return undefined;
-  if (kind === 'n' && end !== -1 && parts.length === 5) return eventNotice(parts, text, end + 1);
-  if (kind === 'e' && end !== -1 && parts.length === 2) {
+  if (kind === EVENT && end !== -1 && parts.length === 5) return eventNotice(parts, text, end + 1);
+  if (kind === EPHEMERAL && end !== -1 && parts.length === 2) {
     const event = decodeEvent(epoch, undefined, text, end + 1);
     return event && { kind: 'ephemeral', epoch, event };
   }
-  if (kind !== 'p' || end !== -1 || parts.length !== 3) return undefined;
+  if (kind !== PROBE || end !== -1 || parts.length !== 3) return undefined;
   const position = positionOf(parts[2]);
   return position === undefined ? undefined : { kind: 'probe', epoch, position };
 }

@@ -11,8 +11,11 @@ export const script = (lua: string): Script => ({
   sha: createHash('sha1').update(lua).digest('hex'),
 });
 
-/** How the keys of a hub are laid out. A process leaves a log of another format alone. */
-export const FORMAT = '1';
+/**
+ * How a hub is kept: its keys, the text of its events and its notices. A process leaves a log of another format alone, so this
+ * number changes with any of them.
+ */
+export const FORMAT = '2';
 
 /** What all scripts share. Redis numbers are texts: Lua would write a position as `1.7e+15`. */
 export const COMMON = `
@@ -58,21 +61,21 @@ end
 local function begin(meta, epoch, server, last)
   last = text(math.max(last, clock()))
   redis.call('HSET', meta, 'format', '${FORMAT}', 'epoch', epoch, 'server', server,
-    'last', last, 'forgotten', last, 'bytes', '0', 'rooms', '')
-  return { epoch, last, last, '0', '' }
+    'begin', last, 'last', last, 'forgotten', last, 'bytes', '0', 'rooms', '')
+  return { epoch, last, last, '0', '', last }
 end
 
 local function open(meta, epoch, isDurable)
-  local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms', 'format', 'server')
-  local server = known[7]
+  local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms', 'begin', 'format', 'server')
+  local server = known[8]
   -- mutant: the identity of the server is ignored
   if isDurable ~= '1' then server = identity() end
   if not known[1] then
     if redis.call('EXISTS', meta) == 1 then error(redis.error_reply('NOTOURS the key is of another program')) end
     return begin(meta, epoch, server or '', 0)
   end
-  checkFormat(known[6])
-  if server ~= known[7] then return begin(meta, epoch, server, tonumber(known[2])) end
+  checkFormat(known[7])
+  if server ~= known[8] then return begin(meta, epoch, server, tonumber(known[2])) end
   return known
 end
 `;

@@ -1,9 +1,9 @@
-import { OPEN, script } from './script.js';
+import { FORMAT, OPEN, script } from './script.js';
 
 /**
  * What a hub has in Redis, all in one slot:
- * - `meta`: hash. The format, the epoch, the identity of the server that began it, the last position, the highest last
- *   position of forgotten rooms, the bytes of all events, and `rooms`, which names the hash of that name that goes with it.
+ * - `meta`: hash. The format, the epoch, the identity of the server that began it, the position where it began, the last
+ *   position, the highest last position of forgotten rooms, the bytes of all events, and `rooms`, which names the hash of that name that goes with it.
  * - `rooms`: hash. For each room with events its last position and its bytes; under the empty name what `meta` calls it, so
  *   that a hash which expired or was evicted is not taken for one without rooms.
  * - `oldest`: sorted set. The rooms by the position of their oldest event.
@@ -45,7 +45,7 @@ end
 if ARGV[11] == '1' then
   -- The key first: where there is no memory for it, nothing is sent.
   local reply = answer('')
-  redis.call(publish, channel, 'e ' .. epoch .. '\\n' .. event)
+  redis.call(publish, channel, 'e${FORMAT} ' .. epoch .. '\\n' .. event)
   return reply
 end
 
@@ -153,20 +153,20 @@ redis.call('PEXPIRE', rooms, expiry)
 redis.call('PEXPIRE', oldest, expiry)
 redis.call('HSET', meta, 'last', here, 'forgotten', text(forgotten), 'bytes', text(math.max(0, total)), 'rooms', token)
 redis.call(publish, channel,
-  'n ' .. epoch .. ' ' .. here .. ' ' .. text(last) .. ' ' .. table.concat(before, ',') .. '\\n' .. event)
+  'n${FORMAT} ' .. epoch .. ' ' .. here .. ' ' .. text(last) .. ' ' .. table.concat(before, ',') .. '\\n' .. event)
 return answer(here)
 `);
 
-/** KEYS: meta. ARGV: an epoch for a new log, 1 for a durable store. Answers { epoch, last position }. */
+/** KEYS: meta. ARGV: an epoch for a new log, 1 for a durable store. Answers { epoch, last position, where the epoch began }. */
 export const HEAD = script(`${OPEN}
 local known = open(KEYS[1], ARGV[1], ARGV[2])
-return { known[1], known[2] }
+return { known[1], known[2], known[6] }
 `);
 
 /** Like a publish, without an event: every follower hears where the log stands. Arguments as HEAD, then channel, command. */
 export const PROBE = script(`${OPEN}
 local known = open(KEYS[1], ARGV[1], ARGV[2])
-redis.call(ARGV[4], ARGV[3], 'p ' .. known[1] .. ' ' .. known[2])
+redis.call(ARGV[4], ARGV[3], 'p${FORMAT} ' .. known[1] .. ' ' .. known[2])
 return 1
 `);
 
@@ -181,7 +181,7 @@ local known = open(meta, ARGV[1], ARGV[2])
 if known[1] == ARGV[5] then
   local server = redis.call('HGET', meta, 'server') or ''
   known = begin(meta, ARGV[1], server, math.max(tonumber(known[2]), tonumber(ARGV[6])))
-  redis.call(ARGV[4], ARGV[3], 'p ' .. known[1] .. ' ' .. known[2])
+  redis.call(ARGV[4], ARGV[3], 'p${FORMAT} ' .. known[1] .. ' ' .. known[2])
 end
-return { known[1], known[2] }
+return { known[1], known[2], known[6] }
 `);

@@ -10,7 +10,7 @@ import type {
   RoomState,
 } from '../log/event-log.js';
 import type { HistoryOptions } from '../log/history.options.js';
-import { encodeParts } from '../wire/frame.js';
+import { encodeBody } from '../wire/frame.js';
 
 /**
  * Makes an empty log that keeps what it is told. The suite closes it.
@@ -72,6 +72,16 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
       }),
     ],
     [
+      'a head that says where its epoch began names the position before its first event',
+      withLog(async (log) => {
+        const { begin, position } = await log.head();
+        if (begin === undefined) return;
+        assert.equal(begin, position);
+        await appendAll(log, 3, () => ['a']);
+        assert.equal((await log.head()).begin, position);
+      }),
+    ],
+    [
       'an event is in each of its rooms, with the position of the one before it there',
       withLog(async (log) => {
         const rooms = [['a'], ['a', 'b'], ['b'], ['c', 'a']];
@@ -97,10 +107,10 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
       'what is read of an event is what was appended',
       withLog(async (log) => {
         const message = { type: 'order', data: { no: 7, text: 'ä✓\nb' }, retry: 5, comment: ['c'] };
-        await log.append({ rooms: ['a', 'b'], message, parts: encodeParts(message) });
+        await log.append({ rooms: ['a', 'b'], message, body: encodeBody(message) });
         const [entry] = await entriesOf(log, 'a');
         assert.deepEqual(entry?.event.message, message);
-        assert.deepEqual(entry?.event.parts, encodeParts(message));
+        assert.equal(entry?.event.body, encodeBody(message));
         assert.deepEqual(entry?.event.rooms, ['a', 'b']);
       }),
     ],
@@ -337,7 +347,7 @@ function listening(listener: (logged: LoggedEvent) => void): LogFollower {
 
 function event(rooms: readonly string[], data = 'x'): NewEvent {
   const message = { type: 'test', data };
-  return { rooms, message, parts: encodeParts(message) };
+  return { rooms, message, body: encodeBody(message) };
 }
 
 async function appendAll(

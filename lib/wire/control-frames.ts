@@ -1,4 +1,4 @@
-import { commentLines, encodeFrame, idField, type SseMessage } from './frame.js';
+import { commentLines, encodeFrame, frameOf, type SseMessage } from './frame.js';
 import { KEEP_ALIVE_MS } from './protocol.js';
 
 /** What a stream begins with. */
@@ -16,10 +16,10 @@ export function openingFrame(
 
 /** What an idle connection gets. */
 export function keepAliveFrame(cursor: string | undefined): string {
-  return `${commentLines('keep-alive')}${cursor === undefined ? '\n' : cursorFrame(cursor)}`;
+  return frameOf(commentLines('keep-alive'), cursor);
 }
 
 /** Where the client stands, without an event. */
 export function cursorFrame(cursor: string): string {
-  return `${idField(cursor)}\n`;
+  return frameOf('', cursor);
 }

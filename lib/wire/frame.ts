@@ -31,41 +31,34 @@ export interface SseMessage<Data = unknown> {
 export type Serialize = (data: unknown, type?: string) => string;
 
 /**
- * A frame without its id: an event's id is its position, which the log gives it later.
- * @publicApi
- */
-export interface FrameParts {
-  readonly beforeId: string;
-  readonly afterId: string;
-}
-
-/**
- * The wire text of one message: comments, `event`, `id`, `retry`, `data`, a blank line.
+ * The wire text of one message: comments, `event`, `retry`, `data`, `id`, a blank line.
+ * The id is last, because some clients keep an id as soon as its line has come: docs/decisions/016-id-last.md.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  * @throws SseInvalidFieldError, SseSerializeError; nothing is ever stripped
  */
 export function encodeFrame(message: SseMessage, serialize?: Serialize): string {
-  const { beforeId, afterId } = encodeParts(message, serialize);
-  return message.id === undefined
-    ? beforeId + afterId
-    : `${beforeId}${idField(message.id)}${afterId}`;
+  return frameOf(encodeBody(message, serialize), message.id);
 }
 
-/** The parts of the frame before and after the id; `message.id` is not looked at. */
-export function encodeParts(message: SseMessage, serialize: Serialize = toJson): FrameParts {
+/** A frame without its id and its blank line: an event's id is its position, which the log gives it later. */
+export function encodeBody(message: SseMessage, serialize: Serialize = toJson): string {
   refuseUnknownFields(message);
   const { comment, type, retry, data } = message;
-  let beforeId = comment === undefined ? '' : commentLines(comment);
-  if (type !== undefined) beforeId += `event: ${singleLine('type', type)}\n`;
-  let afterId = retry === undefined ? '' : `retry: ${milliseconds(retry)}\n`;
-  if (data !== undefined) afterId += dataFields(toText(data, type, serialize));
+  let body = comment === undefined ? '' : commentLines(comment);
+  if (type !== undefined) body += `event: ${singleLine('type', type)}\n`;
+  if (retry !== undefined) body += `retry: ${milliseconds(retry)}\n`;
+  if (data !== undefined) body += dataFields(toText(data, type, serialize));
   // Without a data field a client fires no event, whatever its type.
-  else if (type !== undefined) afterId += dataFields('');
-  return { beforeId, afterId: `${afterId}\n` };
+  else if (type !== undefined) body += dataFields('');
+  return body;
 }
 
-/** `id: …`, checked. */
-export function idField(id: string | number): string {
+/** The frame with this body. */
+export function frameOf(body: string, id?: string | number): string {
+  return id === undefined ? `${body}\n` : `${body}${idField(id)}\n`;
+}
+
+function idField(id: string | number): string {
   return `id: ${singleLine('id', Number.isFinite(id) ? String(id) : id)}\n`;
 }
 
@@ -169,8 +162,23 @@ function toBase64(bytes: Bytes): string {
 /** What `serialize` is where nobody sets it. Its text is well-formed: JSON escapes lone surrogates. */
 export const toJson: Serialize = (data) => JSON.stringify(data);
 
+const DATA_FIELD = 'data: ';
+
 function dataFields(text: string): string {
-  return prefixLines('data: ', text);
+  return prefixLines(DATA_FIELD, text);
+}
+
+/** Where the data fields of a body begin, which are its last ones; -1 where there are none. */
+export function dataStart(body: string): number {
+  if (body.startsWith(DATA_FIELD)) return 0;
+  const lineBreak = body.indexOf(`\n${DATA_FIELD}`);
+  return lineBreak === -1 ? -1 : lineBreak + 1;
+}
+
+/** The data in the data fields of a body, from `dataStart()` on. */
+export function dataIn(fields: string): string {
+  const text = fields.slice(DATA_FIELD.length, -1);
+  return text.includes('\n') ? text.replaceAll(`\n${DATA_FIELD}`, '\n') : text;
 }
 
 /** CRLF, LF and CR all end a line of an event stream, so each starts a field of its own. */

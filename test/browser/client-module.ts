@@ -8,16 +8,12 @@ const folder = join(import.meta.dirname, '../../lib');
 /** The client's own files for a page, which imports `/lib/client/index.js`: without their types, else as they are. */
 @Controller('lib')
 export class ClientFiles {
-  @Get('client/:file') @Header('content-type', 'text/javascript') ofClient(
+  /** The client, and what it shares with the server. */
+  @Get(':folder/:file') @Header('content-type', 'text/javascript') script(
+    @Param('folder') folder: string,
     @Param('file') file: string,
   ): string {
-    return scriptOf(`client/${file}`);
-  }
-  /** What it shares with the server. */
-  @Get(':file') @Header('content-type', 'text/javascript') shared(
-    @Param('file') file: string,
-  ): string {
-    return scriptOf(file);
+    return scriptOf(`${folder}/${file}`);
   }
 }
 

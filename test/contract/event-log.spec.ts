@@ -1,13 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
+import type { EventLog, Head } from 'nestjs-eventstream';
 import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
 import { eventLogContract, type OpenLog } from 'nestjs-eventstream/testing';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 
+/** The contract leaves it to a log whether it says where its epoch began. Both of ours do. */
+async function headOf(log: EventLog): Promise<Head> {
+  const head = await log.head();
+  await log.close();
+  return head;
+}
+
 describe('the log in memory', () => {
+  it('says where its epoch began', async () => {
+    const { begin, position } = await headOf(new MemoryEventLog(SSE_DEFAULTS.history));
+    expect(begin).toBe(position);
+  });
+
   it.each(eventLogContract((history) => new MemoryEventLog(history)))('%s', (_title, run) => run());
 });
 
@@ -27,6 +41,11 @@ describeRedis('the log on Redis', () => {
     // Each log gets keys of its own: an empty one.
     const open: OpenLog = (history) =>
       redisEventLog({ ...options(), prefix: randomUUID() })({ name: '', history });
+    it('says where its epoch began', async () => {
+      const { begin, position } = await headOf(await open(SSE_DEFAULTS.history));
+      expect(begin).toBe(position);
+    });
+
     it.each(eventLogContract(open))('%s', (_title, run) => run());
   });
 });

@@ -238,7 +238,7 @@ describe('a limit', () => {
       code: 'SSE_LIMIT',
       limit: 'maxEventBytes',
       max: 100,
-      message: expect.stringContaining('an event of 139 bytes is not published'),
+      message: expect.stringContaining('an event of 138 bytes is not published'),
     });
     await room.emit('small', 'ok');
     expect((await stream!.next()).data).toBe('ok');

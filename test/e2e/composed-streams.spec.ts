@@ -186,7 +186,7 @@ describe.each(ADAPTERS)('the first bytes (%s)', (adapter) => {
     const stream = app.open('/opening');
     const { id } = await stream.next();
     expect(stream.text).toMatch(
-      new RegExp(`^: connected\\nretry: \\d+\\n\\nid: ${before}\\n\\nid: ${id}\\n`),
+      new RegExp(`^: connected\\nretry: \\d+\\n\\nid: ${before}\\n\\ndata: first\\nid: ${id}\\n`),
     );
   });
 

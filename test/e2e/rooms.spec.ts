@@ -101,7 +101,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     ]);
     const cursor = await service.say(['default'], 'ada');
     expect(cursor).toMatch(/^1\.[\w-]{8}\.[0-9a-z]{10}$/);
-    const frame = `event: said\nid: ${cursor}\ndata: {"by":"ada","text":"hello"}\n\n`;
+    const frame = `event: said\ndata: {"by":"ada","text":"hello"}\nid: ${cursor}\n\n`;
     await streams[0].until((text) => text.endsWith(frame));
     await streams[1].until((text) => text.endsWith(frame));
     await service.say(['other'], 'bob');
@@ -194,7 +194,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     expect(await hub.to('a').emit('left', { by: 'x' }, { ephemeral: true, retry: 9 })).toBe('');
     await stream.until((text) => text.endsWith('event: left\nretry: 9\ndata: {"by":"x"}\n\n'));
     const id = await hub.publish(['a'], { comment: 'c', data: 'text', retry: 10 });
-    await stream.until((text) => text.endsWith(`: c\nid: ${id}\nretry: 10\ndata: text\n\n`));
+    await stream.until((text) => text.endsWith(`: c\nretry: 10\ndata: text\nid: ${id}\n\n`));
   });
 
   // feature: 59

@@ -135,7 +135,7 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     const streams = await Promise.all([1, 2, 3].map(() => open(app.open('/hub/xml'))));
     toXmlOfHub.mockClear();
     const id = await xmlHub.to('a').emit('price', PRICE);
-    const frame = `event: price\nid: ${id}\ndata: <price>\ndata:   <symbol>ACME</symbol>\ndata: </price>\n\n`;
+    const frame = `event: price\ndata: <price>\ndata:   <symbol>ACME</symbol>\ndata: </price>\nid: ${id}\n\n`;
     for (const stream of streams) await stream.until((text) => text.endsWith(frame));
     expect(toXmlOfHub.mock.calls).toEqual([[PRICE, 'price']]);
   });
@@ -166,6 +166,6 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     });
     await refusing.to('a').emit('text', 'whole');
     expect(await stream.next()).toMatchObject({ event: 'text', data: 'whole' });
-    expect(stream.text.slice(before.length)).toMatch(/^event: text\nid: \S+\ndata: whole\n\n$/);
+    expect(stream.text.slice(before.length)).toMatch(/^event: text\ndata: whole\nid: \S+\n\n$/);
   });
 });

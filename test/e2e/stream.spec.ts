@@ -84,9 +84,9 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
         'data: null',
         'data: {"n":1}',
         'event: order\ndata: x',
-        'id: msg-0\ndata: x',
+        'data: x\nid: msg-0',
         ': a\n: b\n: c',
-        ': n\nevent: T\nid: 7\nretry: 5000\ndata: {"n":1}',
+        ': n\nevent: T\nretry: 5000\ndata: {"n":1}\nid: 7',
         'data: iVBORw==',
         'data: a\ndata: b\ndata: c\ndata: d',
         'data: ✓',
@@ -269,9 +269,9 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       }
     }
     const app = await serve(Mapped, { adapter });
-    expect(body(await app.open('/map').ended)).toBe('id: 1\ndata: Hi\n\n');
+    expect(body(await app.open('/map').ended)).toBe('data: Hi\nid: 1\n\n');
     expect(body(await app.open('/whole').ended)).toBe('event: k\ndata: {"kind":"k","n":1}\n\n');
-    expect(body(await app.open('/class').ended)).toBe('event: notice\nid: 7\ndata: Hi\n\n');
+    expect(body(await app.open('/class').ended)).toBe('event: notice\ndata: Hi\nid: 7\n\n');
   });
 
   // feature: 28
@@ -490,7 +490,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       const { text } = await read('/http');
       expect(text).toBe(
         'data: one\n\nevent: sse-error\ndata: {"message":"gone meanwhile","error":"Not Found","statusCode":404}\n\n' +
-          'event: sse-end\nid: sse-end\ndata: {"reason":"error"}\n\n',
+          'event: sse-end\ndata: {"reason":"error"}\nid: sse-end\n\n',
       );
     });
 
@@ -536,7 +536,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     }
     const app = await serve(Counter, { adapter });
     expect(body(await app.open('/counter').ended)).toBe(
-      'data: 0\n\ndata: 1\n\nevent: sse-end\nid: sse-end\ndata: {"reason":"complete"}\n\n',
+      'data: 0\n\ndata: 1\n\nevent: sse-end\ndata: {"reason":"complete"}\nid: sse-end\n\n',
     );
     const headers = { 'last-event-id': 'sse-end' };
     const back = app.open('/counter', { headers });

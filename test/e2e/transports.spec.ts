@@ -82,7 +82,7 @@ describe.each(TRANSPORTS)('over %s', (title, options) => {
     const stream = app.open('/ticks');
     await stream.next();
     await app.nest.close();
-    expect(await stream.ended).toContain('data: 0\n\n');
+    expect(await stream.ended).toContain('data: 0\nid: 0\n\n');
   });
 
   it('a stream that is closed just as its client breaks is gone', async () => {

@@ -70,7 +70,7 @@ async function open(
 const event = (data: number, more: Partial<NewEvent> = {}): NewEvent => ({
   rooms: ['room'],
   message: { data },
-  parts: { beforeId: '', afterId: `data: ${data}\n\n` },
+  body: `data: ${data}\n`,
   ...more,
 });
 

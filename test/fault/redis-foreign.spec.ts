@@ -4,6 +4,9 @@ import { Controller, Logger, Param } from '@nestjs/common';
 import net, { type AddressInfo } from 'node:net';
 import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
+import { READ } from '../../lib/redis/read-script.js';
+import { FORMAT } from '../../lib/redis/script.js';
+import { END, HEAD, PROBE, PUBLISH } from '../../lib/redis/scripts.js';
 import {
   describeRedis,
   startRedis,
@@ -64,13 +67,13 @@ const CHANNEL = 'sse:{hub:}:events';
 const META = 'sse:{hub:}:meta';
 
 const NO_NOTICES: ((epoch: string, at: string) => string)[] = [
-  (epoch) => `n ${epoch} 9000000000000000 0 0\nnot json`,
-  (epoch, at) => `n ${epoch} 9000000000000000 ${at} 0\nnot json`,
-  (epoch, at) => `n ${epoch} 9000000000000000 ${at} 0\n{}`,
-  (epoch, at) => `n ${epoch} 9000000000000000 ${at} 0\n[["a"],"json",0]`,
-  (epoch) => `e ${epoch}\n{}`,
-  (epoch) => `e ${epoch}`,
-  (epoch) => `n ${epoch}`,
+  (epoch) => `n2 ${epoch} 9000000000000000 0 0\nnot json`,
+  (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\nnot json`,
+  (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\n{}`,
+  (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\n[["a"],"json"]`,
+  (epoch) => `e2 ${epoch}\n{}`,
+  (epoch) => `e2 ${epoch}`,
+  (epoch) => `n2 ${epoch}`,
   (epoch) => `2n ${epoch} 1 2 3`,
   () => '',
   () => '\0\xff\n\n',
@@ -143,15 +146,50 @@ describeRedis('an entry that cannot be read', () => {
 });
 
 describeRedis('a log of another format', () => {
-  it('is refused at the start, with both formats and the remedy, and left alone', async () => {
-    const prefix = 'newer';
-    await redis.command('HSET', `${prefix}:{hub:}:meta`, 'format', '2', 'epoch', 'other');
+  it.each([
+    ['newer', '3', /format 2; choose another prefix, or upgrade this process, .*format 3/],
+    ['older', '1', /format 2; .*stop all older processes and delete the key \S+:meta, .*format 1/],
+  ])('that is %s is refused at the start, with the remedy, and left alone', async (...args) => {
+    const [prefix, format, message] = args;
+    const meta = `${prefix}:{hub:}:meta`;
+    await redis.command('HSET', meta, 'format', format, 'epoch', 'other', 'last', '7');
+    const before = await redis.command('HGETALL', meta);
     const log = redisEventLog({ url: redis.url, prefix });
     await expect(serve(Streams, { sse: { log } })).rejects.toMatchObject({
       code: 'SSE_OPTIONS',
-      message: expect.stringMatching(/format 1; choose another prefix, or upgrade .*format 2/),
+      message: expect.stringMatching(message),
     });
-    expect(await redis.command('HGET', `${prefix}:{hub:}:meta`, 'epoch')).toBe('other');
+    expect(await redis.command('HGETALL', meta)).toEqual(before);
+  });
+
+  it('begins again where the key of an older one was deleted, as the refusal says', async () => {
+    const prefix = 'deleted';
+    const meta = `${prefix}:{hub:}:meta`;
+    await redis.command('HSET', meta, 'format', '1', 'epoch', 'other', 'rooms', '9');
+    await redis.command('HSET', `${prefix}:{hub:}:rooms`, '', '9', 'a', '9 20');
+    await redis.command('XADD', `${prefix}:{hub:}:room:a`, '9-0', 'p', '0', 'e', 'of format 1');
+    await redis.command('DEL', meta);
+    const app = await serve(Streams, { sse: { log: redisEventLog({ url: redis.url, prefix }) } });
+    const hub = app.nest.get(Broadcaster);
+    const id = await hub.to('a').emit('n', 1);
+    expect((await hub.history('a')).events).toMatchObject([{ id, data: 1 }]);
+  });
+
+  // The scripts of format 1 have checked the format in the same way.
+  it('refuses the processes of an older one, whatever they ask for, and is left alone', async () => {
+    const { emit } = await start();
+    await emit('a', 1);
+    const before = await redis.command('HGETALL', META);
+    const args = ['epoch', '0', CHANNEL, 'PUBLISH', 'epoch', '1'];
+    for (const { lua } of [HEAD, PROBE, END, READ, PUBLISH]) {
+      const older = lua.replaceAll(`'${FORMAT}'`, "'1'");
+      expect(older).not.toBe(lua);
+      const keys = [META, 'rooms', 'oldest', 'key'];
+      await expect(redis.command('EVAL', older, '4', ...keys, ...args)).rejects.toThrow(
+        `FORMAT ${FORMAT}`,
+      );
+    }
+    expect(await redis.command('HGETALL', META)).toEqual(before);
   });
 
   it('that a running process meets is told, and nothing ends', async () => {
@@ -160,15 +198,15 @@ describeRedis('a log of another format', () => {
     await client.until((all) => all.includes('retry'));
     await emit('a', 1);
     await untilTold(client, 1);
-    await redis.command('HSET', META, 'format', '2');
+    await redis.command('HSET', META, 'format', '3');
     await expect(emit('a', 2)).rejects.toMatchObject({
       code: 'SSE_LOG_UNAVAILABLE',
-      message: expect.stringContaining('FORMAT 2'),
+      message: expect.stringContaining('FORMAT 3'),
     });
-    await redis.command('PUBLISH', CHANNEL, 'N2 of another version');
-    await until('health shows it', () => trouble()?.includes('FORMAT 2') === true);
-    expect(warnings.some((text) => text.includes('FORMAT 2'))).toBe(true);
-    await redis.command('HSET', META, 'format', '1');
+    await redis.command('PUBLISH', CHANNEL, 'n3 of another version');
+    await until('health shows it', () => trouble()?.includes('FORMAT 3') === true);
+    expect(warnings.some((text) => text.includes('FORMAT 3'))).toBe(true);
+    await redis.command('HSET', META, 'format', FORMAT);
     await until('all is well again', () => trouble() === undefined);
     await emit('a', 3);
     await untilTold(client, 3);

@@ -191,6 +191,40 @@ describeRedis('when the store', () => {
   });
 });
 
+describeRedis('a last event ID from before its epoch', () => {
+  it('is unknown, as in memory: nobody was given it', async () => {
+    const app = await startApp(await wayTo(await startRedis()));
+    const live = open(app);
+    await live.until((text) => text.includes('id: '));
+    const before = (id: string): string => id.replace(/\w+$/, '1');
+    const first = await emit(app, 1);
+    // The process has followed an event since its epoch began.
+    await untilTold(live, 1);
+    const back = open(app, before(first));
+    await untilTold(back, 'unknown');
+    await emit(app, 2);
+    await untilTold(back, 2);
+    expect(told(back)).toEqual(['unknown', 2]);
+    expect(told(live)).toEqual([1, 2]);
+  });
+
+  it('is unknown also where the epoch began because the store went back', async () => {
+    const store = await restoredFromSnapshot();
+    const app = await startApp(store.way);
+    const live = open(app);
+    await emit(app, 1);
+    await untilTold(live, 1);
+    await store.freeze();
+    await store.goBack();
+    await untilTold(live, 'epoch');
+    const id = await emit(app, 2);
+    await untilTold(live, 2);
+    const back = open(app, id.replace(/\w+$/, '1'));
+    await untilTold(back, 'unknown');
+    expect(told(back)).toEqual(['unknown']);
+  });
+});
+
 describeRedis('a store that is put back in place, under the same server', () => {
   quiet();
 

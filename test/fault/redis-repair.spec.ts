@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import type { EventLog, Gap, LogFollower, NewEvent } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
-import { encodeParts } from '../../lib/wire/frame.js';
+import { encodeBody } from '../../lib/wire/frame.js';
 import {
   describeRedis,
   startRedis,
@@ -30,7 +30,7 @@ const ROOMS = Array.from({ length: 100_000 }, (_, n) => `room ${n}`);
 
 const event = (room: string, data: unknown, more: Partial<NewEvent> = {}): NewEvent => {
   const message = { data };
-  return { rooms: [room], message, parts: encodeParts(message), ...more };
+  return { rooms: [room], message, body: encodeBody(message), ...more };
 };
 
 /** A process of which these rooms are read. */

@@ -89,7 +89,7 @@ export class Client {
     if (last.status !== 200 || last.headers.get('content-type') !== 'text/event-stream')
       return false;
     const body = Buffer.concat(last.body).toString();
-    return awaitsEvent ? /^data: .*\n\n/m.test(body) : body.includes('retry: ');
+    return awaitsEvent ? /^data: .*\n(id: .*\n)?\n/m.test(body) : body.includes('retry: ');
   }
 
   private judge(): void {

@@ -242,11 +242,11 @@ const ROWS: Record<string, (program: Program) => Promise<string>> = {
     return second === '\nc' ? 'kept' : 'lost at the beginning';
   },
   async 'an event that the cut hits'(program) {
-    const text = `${RETRY}id: 1\ndata: a\n\nid: 2\ndata: b\n`;
+    const text = `${RETRY}data: a\nid: 1\n\ndata: b\nid: 2\n`;
     const { client, hears, cut, requests } = await visit(
       program,
       streamOf(text),
-      streamOf(`${RETRY}id: 3\ndata: c\n\n`),
+      streamOf(`${RETRY}data: c\nid: 3\n\n`),
     );
     if (client.again !== undefined) return PRINTS;
     const heard = () => eventsOf(client).map(({ data }) => data);

@@ -148,8 +148,8 @@ export async function runModel(
     published.push({ uid, rooms, type, step: schedule.step, isLost: false });
     // Through the log and not through a hub: the order of calls is the order of positions.
     const message = { type, data: uid };
-    const parts = { beforeId: `event: ${message.type}\n`, afterId: `data: ${uid}\n\n` };
-    shared.append({ rooms, message, parts }).catch((error: unknown) => failures.push(error));
+    const body = `event: ${message.type}\ndata: ${uid}\n`;
+    shared.append({ rooms, message, body }).catch((error: unknown) => failures.push(error));
   };
 
   const readers = Array.from({ length: 7 }, (_, n) => makeReader(n, schedule, currentStep));

@@ -95,7 +95,7 @@ class Refusals {
   }
 }
 
-const END = 'event: sse-end\nid: sse-end\ndata: {"reason":"error"}\n\n';
+const END = 'event: sse-end\ndata: {"reason":"error"}\nid: sse-end\n\n';
 
 describe.each(ADAPTERS)('a refusal that is found late on %s', (adapter) => {
   it.each([

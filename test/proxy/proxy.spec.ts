@@ -158,7 +158,7 @@ describe.each(PROXIES)('%s', (name) => {
       let text = '';
       for (const data of NUMBERS) {
         await app.nest.get(Broadcaster).publish('room', { data });
-        while (!text.includes(`data: ${data}\n\n`)) text += (await reader.read()).value;
+        while (!text.includes(`data: ${data}\nid: `)) text += (await reader.read()).value;
       }
       await reader.cancel();
     });
@@ -277,7 +277,7 @@ describeProxy('nginx')('nginx that is set otherwise', () => {
     await open('/address').ended;
     expect(stream.text).toBe('');
     await app.nest.close();
-    expect(await stream.ended).toContain('data: held\n\n');
+    expect(await stream.ended).toMatch(/\ndata: held\nid: \S+\n\n/);
   });
 
   it('and holds events back makes the app warn, when a client of this library has waited twice', async () => {

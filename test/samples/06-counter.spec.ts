@@ -13,7 +13,7 @@ describe('sample 06, counter', () => {
     jest.advanceTimersByTime(4_001);
     const text = await stream.ended;
     expect(text.replace(/^: connected\nretry: \d+\n\n/, '')).toBe(
-      `${COUNTED}event: sse-end\nid: sse-end\ndata: {"reason":"complete"}\n\n`,
+      `${COUNTED}event: sse-end\ndata: {"reason":"complete"}\nid: sse-end\n\n`,
     );
     expect((await stream.reconnect()).status).toBe(204);
   });

@@ -15,7 +15,7 @@ describe('sample 08, notifications', () => {
       { type: 'info', data: { message: 'A' }, ...(body as object) },
       { type: 'warning', data: { message: 'All' } },
     ]);
-    expect(ann.text).toContain('data: {"message":"A"}\n\nevent: warning\nid: 1.');
+    expect(ann.text).toMatch(/data: {"message":"A"}\nid: 1\.\S+\n\nevent: warning\ndata: /);
     expect(await ben.next()).toMatchObject({ type: 'warning', data: { message: 'All' } });
   });
 
@@ -26,7 +26,7 @@ describe('sample 08, notifications', () => {
     await post(app, '/notifications/ann', { type: 'alert', message: 'Now' });
     await ann.next('alert');
     expect(ann.text).toMatch(
-      /\n\n: urgent\nevent: alert\nid: 1\.[\w.-]+\nretry: 1000\ndata: {"message":"Now"}\n\n$/,
+      /\n\n: urgent\nevent: alert\nretry: 1000\ndata: {"message":"Now"}\nid: 1\.[\w.-]+\n\n$/,
     );
     expect(ann.retryMs).toBe(1_000);
   });

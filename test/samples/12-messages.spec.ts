@@ -11,7 +11,7 @@ describe('sample 12, messages', () => {
     expect(ids).toEqual(['msg-0', 'msg-1']);
     const back = await stream.reconnect();
     expect(await back.next()).toEqual({ type: 'message', id: 'msg-2', data: expect.any(String) });
-    expect(back.text).toMatch(/\n\nid: msg-2\ndata: .*\n\n$/);
+    expect(back.text).toMatch(/\n\ndata: .*\nid: msg-2\n\n$/);
 
     expect((await post(app, '/messages/interrupt')).status).toBe(204);
     await back.ended;

@@ -64,7 +64,7 @@ describe('what goes wrong while an event is delivered', () => {
     get message(): never {
       throw new Error('cannot be read');
     },
-    parts: { beforeId: '', afterId: 'data: 1\n\n' },
+    body: 'data: 1\n',
     ...more,
   });
 
@@ -79,7 +79,7 @@ describe('what goes wrong while an event is delivered', () => {
         position,
         rooms,
         message: { type: 'n', data: position },
-        parts: { beforeId: 'event: n\n', afterId: `data: ${position}\n\n` },
+        body: `event: n\ndata: ${position}\n`,
       });
     return { delivery, a, b, next };
   }
@@ -167,7 +167,7 @@ describe('the receivers of a room', () => {
     position,
     rooms,
     message: { data: position ?? 'ephemeral' },
-    parts: { beforeId: '', afterId: 'data: 1\n\n' },
+    body: 'data: 1\n',
   });
 
   it.each<[string, (delivery: Delivery) => void, unknown[], unknown[], number]>([

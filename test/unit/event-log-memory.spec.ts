@@ -6,14 +6,14 @@ import { Ring } from '../../lib/log/ring.js';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { NewEvent, RoomState } from '../../lib/log/event-log.js';
 import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
-import { encodeParts, type SseMessage } from '../../lib/wire/frame.js';
+import { encodeBody, type SseMessage } from '../../lib/wire/frame.js';
 import { collector, heapOf } from '../support/collector.js';
 
 const FOLLOWER = { event() {}, rooms: () => [], lost() {}, caughtUp() {} };
 
 const newEvent = (data: unknown, ephemeral = false): NewEvent => {
   const message: SseMessage = { data };
-  return { rooms: ['a'], message, parts: encodeParts(message), ephemeral };
+  return { rooms: ['a'], message, body: encodeBody(message), ephemeral };
 };
 
 const stateOf = async (log: MemoryEventLog, room: string, after = 0): Promise<RoomState> => {
@@ -98,7 +98,7 @@ describe('the log in memory', () => {
 
 const inRooms = (rooms: string[], data: unknown): NewEvent => {
   const message: SseMessage = { data };
-  return { rooms, message, parts: encodeParts(message) };
+  return { rooms, message, body: encodeBody(message) };
 };
 const count = async (log: MemoryEventLog, room: string): Promise<number> =>
   (await stateOf(log, room)).entries.length;

@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { HubEvent, type LoggedEvent, type PublishedEvent } from '../../lib/log/event.js';
-import { encodeFrame, encodeParts, type SseMessage } from '../../lib/wire/frame.js';
+import { encodeFrame, encodeBody, type SseMessage } from '../../lib/wire/frame.js';
 
 const logged = (message: SseMessage, position?: number): LoggedEvent => ({
   epoch: 'e',
   position,
   rooms: ['a', 'b'],
   message,
-  parts: encodeParts(message),
+  body: encodeBody(message),
 });
 
 describe('a published event', () => {
@@ -24,23 +24,23 @@ describe('a published event', () => {
     const event: PublishedEvent = new HubEvent(logged(message, 35));
     const copy = { ...event, data: { n: 2 } };
     expect(Object.keys(copy).sort()).toEqual(['comment', 'data', 'id', 'retry', 'type']);
-    expect(encodeFrame(copy)).toBe(': c\nevent: tick\nid: 1.e.z\nretry: 5\ndata: {"n":2}\n\n');
+    expect(encodeFrame(copy)).toBe(': c\nevent: tick\nretry: 5\ndata: {"n":2}\nid: 1.e.z\n\n');
   });
 
   it('has the frame that its message would have with that id', () => {
     const event = new HubEvent(logged(message, 35));
     expect(event.frame).toBe(encodeFrame({ ...message, id: '1.e.z' }));
-    expect(event.frame).toBe(': c\nevent: tick\nid: 1.e.z\nretry: 5\ndata: {"n":1}\n\n');
+    expect(event.frame).toBe(': c\nevent: tick\nretry: 5\ndata: {"n":1}\nid: 1.e.z\n\n');
   });
 
-  it('makes its frame once, from parts that are read once', () => {
+  it('makes its frame once, from a body that is read once', () => {
     let reads = 0;
-    const { parts, ...rest } = logged(message, 35);
+    const { body, ...rest } = logged(message, 35);
     const event = new HubEvent({
       ...rest,
-      get parts() {
+      get body() {
         reads++;
-        return parts;
+        return body;
       },
     });
     expect(event.frame).toBe(event.frame);

@@ -3,8 +3,8 @@ import { SseError, SseInvalidFieldError, SseSerializeError } from '../../lib/gro
 import {
   commentLines,
   encodeFrame,
-  encodeParts,
-  idField,
+  encodeBody,
+  frameOf,
   type Serialize,
   type SseMessage,
 } from '../../lib/wire/frame.js';
@@ -46,24 +46,24 @@ describe('the frame of a message', () => {
     [
       'type, id, retry and JSON',
       { type: 'tick', id: '7', retry: 5000, data: { n: 1 } },
-      'event: tick\nid: 7\nretry: 5000\ndata: {"n":1}\n\n',
+      'event: tick\nretry: 5000\ndata: {"n":1}\nid: 7\n\n',
     ],
     [
       'all fields, in one order whatever the order of the keys',
       { data: { n: 1 }, retry: 5000, id: '7', type: 'T', comment: 'n' },
-      ': n\nevent: T\nid: 7\nretry: 5000\ndata: {"n":1}\n\n',
+      ': n\nevent: T\nretry: 5000\ndata: {"n":1}\nid: 7\n\n',
     ],
     ['type', { type: 'order', data: 'x' }, 'event: order\ndata: x\n\n'],
-    ['id', { id: 'msg-0', data: 'x' }, 'id: msg-0\ndata: x\n\n'],
-    ['a number as id', { id: 0, data: 'x' }, 'id: 0\ndata: x\n\n'],
-    ['an empty id, which clears the last one', { id: '', data: 'x' }, 'id: \ndata: x\n\n'],
+    ['id', { id: 'msg-0', data: 'x' }, 'data: x\nid: msg-0\n\n'],
+    ['a number as id', { id: 0, data: 'x' }, 'data: x\nid: 0\n\n'],
+    ['an empty id, which clears the last one', { id: '', data: 'x' }, 'data: x\nid: \n\n'],
     ['id alone', { id: '7' }, 'id: 7\n\n'],
     ['retry', { retry: 5000, data: 'x' }, 'retry: 5000\ndata: x\n\n'],
     ['retry 0 alone', { retry: 0 }, 'retry: 0\n\n'],
     [
       'a greeting',
       { type: 'greeting', id: 'msg-1', retry: 3000, data: 'Hi' },
-      'event: greeting\nid: msg-1\nretry: 3000\ndata: Hi\n\n',
+      'event: greeting\nretry: 3000\ndata: Hi\nid: msg-1\n\n',
     ],
     ['one comment', { comment: 'a' }, ': a\n\n'],
     ['comments, one of two lines', { comment: ['a', 'b\nc'] }, ': a\n: b\n: c\n\n'],
@@ -105,12 +105,13 @@ describe('the frame of a message', () => {
     expect(encodeFrame(toMessage(7))).toBe('data: 7\n\n');
   });
 
-  it('is the parts with the id between them, and the parts ignore the id', () => {
+  it('is the body and then the id, and the body ignores the id', () => {
     const message: SseMessage = { comment: 'n', type: 'T', id: '7', retry: 5, data: 'x' };
-    const { beforeId, afterId } = encodeParts(message);
-    expect(beforeId).toBe(': n\nevent: T\n');
-    expect(afterId).toBe('retry: 5\ndata: x\n\n');
-    expect(beforeId + idField('7') + afterId).toBe(encodeFrame(message));
+    const body = encodeBody(message);
+    expect(body).toBe(': n\nevent: T\nretry: 5\ndata: x\n');
+    expect(frameOf(body, '7')).toBe(`${body}id: 7\n\n`);
+    expect(frameOf(body)).toBe(`${body}\n`);
+    expect(encodeFrame(message)).toBe(frameOf(body, '7'));
   });
 
   // feature: 8
@@ -181,10 +182,10 @@ describe('a message that cannot be carried', () => {
     expect(() => encodeFrame({ type: 'tick', data })).toThrow(/^data of "tick": .*`serialize`$/s);
   });
 
-  it('is refused with an SseError by the parts as well', () => {
-    expect(() => encodeParts({ retry: -1 })).toThrow(SseError);
+  it('is refused with an SseError by its pieces as well', () => {
+    expect(() => encodeBody({ retry: -1 })).toThrow(SseError);
     expect(() => commentLines([7] as never)).toThrow(SseError);
-    expect(() => idField('\r')).toThrow(SseError);
+    expect(() => frameOf('', '\r')).toThrow(SseError);
   });
 });
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HubEvent } from '../../lib/log/event.js';
-import { encodeParts } from '../../lib/wire/frame.js';
+import { encodeBody } from '../../lib/wire/frame.js';
 import { InFlight } from '../../lib/hub/in-flight.js';
 import { collector } from '../support/collector.js';
 
 function eventAt(position: number, epoch = 'e'): HubEvent {
   const message = { type: 'n', data: position };
-  return new HubEvent({ epoch, position, rooms: ['a'], message, parts: encodeParts(message) });
+  return new HubEvent({ epoch, position, rooms: ['a'], message, body: encodeBody(message) });
 }
 
 const idAt = (position: number, epoch?: string): string => eventAt(position, epoch).id ?? '';

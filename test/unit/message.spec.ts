@@ -71,13 +71,13 @@ describe('a map', () => {
       'moves properties to fields',
       { message: 'Hi', id: '1' },
       { data: 'message', id: 'id' },
-      'id: 1\ndata: Hi\n\n',
+      'data: Hi\nid: 1\n\n',
     ],
     [
       'moves all four',
       { message: 'Hi', kind: 'k', no: 4, retryMs: 5 },
       { data: 'message', type: 'kind', id: 'no', retry: 'retryMs' },
-      'event: k\nid: 4\nretry: 5\ndata: Hi\n\n',
+      'event: k\nretry: 5\ndata: Hi\nid: 4\n\n',
     ],
     [
       'leaves out a field whose property is not set',
@@ -95,13 +95,13 @@ describe('a map', () => {
       'keeps falsy values, which are values',
       { message: 0, no: 0, retryMs: 0 },
       { data: 'message', id: 'no', retry: 'retryMs' },
-      'id: 0\nretry: 0\ndata: 0\n\n',
+      'retry: 0\ndata: 0\nid: 0\n\n',
     ],
     [
       'takes the whole object as data without a data mapping',
       { no: 1, name: 'x' },
       { id: 'no' },
-      'id: 1\ndata: {"no":1,"name":"x"}\n\n',
+      'data: {"no":1,"name":"x"}\nid: 1\n\n',
     ],
     ['keeps null data, which is JSON', { body: null }, { data: 'body' }, 'data: null\n\n'],
     ['lets plain values through', 'x', { data: 'message' }, 'data: x\n\n'],
@@ -124,7 +124,7 @@ describe('a map', () => {
 describe('property decorators', () => {
   it('move the properties of a class to fields', () => {
     const notice = Object.assign(new Notice('Hi'), { id: 7, retryMs: 3000 });
-    expect(encodeFrame(toMessage(notice))).toBe('event: notice\nid: 7\nretry: 3000\ndata: Hi\n\n');
+    expect(encodeFrame(toMessage(notice))).toBe('event: notice\nretry: 3000\ndata: Hi\nid: 7\n\n');
   });
 
   // feature: 16
@@ -151,6 +151,6 @@ describe('property decorators', () => {
       @SseId() no = 1;
       celsius = 21;
     }
-    expect(encodeFrame(toMessage(new Reading()))).toBe('id: 1\ndata: {"no":1,"celsius":21}\n\n');
+    expect(encodeFrame(toMessage(new Reading()))).toBe('data: {"no":1,"celsius":21}\nid: 1\n\n');
   });
 });

@@ -9,6 +9,7 @@ const owner: OutboxOwner = {
   wrote() {},
   blocked() {},
   mark: () => 'aBcDeF-_',
+  waitingOf: (frame) => ({ frame }),
   failed(error) {
     throw error;
   },
@@ -162,8 +163,7 @@ describe('a turn in which much is pushed', () => {
     const { outbox, raw } = oneOutbox();
     outbox.open('');
     for (let n = 0; n < 10; n++) {
-      expect(outbox.takesMore()).toBe(true);
-      outbox.push(frame);
+      expect(outbox.push(frame)).toBe(0);
     }
     expect(raw.chunks.map((chunk) => chunk.length / frame.length)).toEqual(
       Array.from({ length: 9 }, () => 1),
@@ -176,10 +176,11 @@ describe('a turn in which much is pushed', () => {
     const { outbox, raw } = oneOutbox();
     outbox.open('');
     raw.full = true;
-    let pushed = 0;
-    for (; outbox.takesMore(); pushed++) outbox.push(frame);
-    expect([pushed, raw.chunks.length, outbox.bufferedBytes]).toEqual([1, 1, 0]);
-    outbox.wait({ frame: 'last' });
+    outbox.push(frame);
+    expect([raw.chunks.length, outbox.isBlocked]).toEqual([0, false]);
+    outbox.push('last');
+    expect([raw.chunks.length, outbox.isBlocked]).toEqual([1, true]);
+    expect(outbox.bufferedBytes).toBe(4);
     raw.drain();
     await nextTurn();
     expect(raw.chunks.slice(1)).toEqual(['last']);
@@ -193,13 +194,59 @@ describe('a turn in which much is pushed', () => {
       outbox.open('');
     }
     for (let n = 0; n < 5; n++) {
-      for (const { outbox } of readers) {
-        outbox.takesMore();
-        outbox.push(frame);
-      }
+      for (const { outbox } of readers) outbox.push(frame);
     }
     expect(buffers).toHaveLength(20);
     expect(new Set(buffers).size).toBe(1);
+  });
+});
+
+describe('what an outbox answers', () => {
+  const blocked = async (overflow: 'disconnect' | 'drop-oldest'): Promise<Outbox> => {
+    const raw = new RecordingResponse();
+    const events = { ...owner, waitingOf: (frame: string) => ({ frame, rooms: ['a'] }) };
+    const limits = streamSettings({ backpressure: { overflow, maxBufferedBytes: 2 } });
+    const outbox = new Outbox(raw.asResponse, new Turn(), limits, events);
+    outbox.open('');
+    raw.full = true;
+    outbox.push('written');
+    await nextTurn();
+    return outbox;
+  };
+  const push = (outbox: Outbox) => ['a', 'b', 'c', 'd'].map((data) => outbox.push(data, { data }));
+
+  it('is that nothing was left out while the client takes all', () => {
+    const { outbox } = oneOutbox();
+    outbox.open('');
+    expect(push(outbox)).toEqual([0, 0, 0, 0]);
+    expect(outbox.dropped).toBe(0);
+  });
+
+  it('is how many events were left out, and it counts them also when it has ended', async () => {
+    const outbox = await blocked('drop-oldest');
+    expect(push(outbox)).toEqual([0, 0, 1, 1]);
+    expect(outbox.dropped).toBe(2);
+    outbox.discard();
+    expect(outbox.dropped).toBe(2);
+  });
+
+  it('is that the client has to be disconnected', async () => {
+    const outbox = await blocked('disconnect');
+    expect(push(outbox).slice(0, 3)).toEqual([0, 0, 'overflow']);
+    expect(outbox.dropped).toBe(0);
+  });
+
+  it('is nothing where the write before it has ended the connection', () => {
+    const raw = new RecordingResponse();
+    const ends = { ...owner, failed: () => outbox.discard() };
+    const outbox = new Outbox(raw.asResponse, new Turn(), settings, ends);
+    outbox.open('');
+    jest.spyOn(raw, 'write').mockImplementation(() => {
+      throw new Error('broken');
+    });
+    outbox.push('x'.repeat(1_048_576));
+    expect(outbox.push('late')).toBe(0);
+    expect(outbox.bufferedBytes).toBe(0);
   });
 });
 
@@ -231,18 +278,18 @@ describe('an outbox that fails', () => {
   }
 });
 
-describe('room()', () => {
+describe('writable()', () => {
   it('resolves at once where nothing waits', async () => {
     const { outbox } = oneOutbox();
     outbox.open('opening');
-    await expect(outbox.room()).resolves.toBeUndefined();
+    await expect(outbox.writable()).resolves.toBeUndefined();
   });
 
   it('waits until what was pushed is written', async () => {
     const { outbox, raw } = oneOutbox();
     outbox.open('');
     outbox.push('a');
-    const written = outbox.room().then(() => [...raw.chunks]);
+    const written = outbox.writable().then(() => [...raw.chunks]);
     expect(raw.chunks).toEqual([]);
     await expect(written).resolves.toEqual(['a']);
   });
@@ -252,10 +299,10 @@ describe('room()', () => {
     outbox.open('');
     raw.full = true;
     outbox.push('a');
-    const room = outbox.room();
-    expect(await stateOf(room)).toBe('pending');
+    const writable = outbox.writable();
+    expect(await stateOf(writable)).toBe('pending');
     raw.drain();
-    await expect(room).resolves.toBeUndefined();
+    await expect(writable).resolves.toBeUndefined();
   });
 
   it('waits on if the client is slow again after the drain', async () => {
@@ -263,22 +310,22 @@ describe('room()', () => {
     outbox.open('');
     raw.full = true;
     outbox.push('a');
-    const room = outbox.room();
+    const writable = outbox.writable();
     await nextTurn();
     outbox.push('b');
     raw.drain();
     raw.full = true;
-    expect(await stateOf(room)).toBe('pending');
+    expect(await stateOf(writable)).toBe('pending');
     expect(raw.chunks).toEqual(['a', 'b']);
     raw.drain();
-    await expect(room).resolves.toBeUndefined();
+    await expect(writable).resolves.toBeUndefined();
   });
 
   it('resolves for all who wait', async () => {
     const { outbox } = oneOutbox();
     outbox.open('');
     outbox.push('a');
-    await expect(Promise.all([outbox.room(), outbox.room()])).resolves.toHaveLength(2);
+    await expect(Promise.all([outbox.writable(), outbox.writable()])).resolves.toHaveLength(2);
   });
 
   it.each<[string, (outbox: Outbox) => void]>([
@@ -289,10 +336,10 @@ describe('room()', () => {
     outbox.open('');
     raw.full = true;
     outbox.push('a');
-    const room = outbox.room();
+    const writable = outbox.writable();
     end(outbox);
-    await expect(room).rejects.toMatchObject({ code: 'SSE_CLOSED' });
-    await expect(outbox.room()).rejects.toMatchObject({ code: 'SSE_CLOSED' });
+    await expect(writable).rejects.toMatchObject({ code: 'SSE_CLOSED' });
+    await expect(outbox.writable()).rejects.toMatchObject({ code: 'SSE_CLOSED' });
   });
 });
 
@@ -331,14 +378,18 @@ describe('the end of an outbox', () => {
     expect(raw.chunks).toEqual(['a']);
   });
 
-  it('writes what waits in parts, none of which is too long for one text', () => {
+  it('writes what waits in parts, none of which is too long for one text', async () => {
     const { outbox, raw } = oneOutbox();
     outbox.open('');
     raw.full = true;
+    outbox.push('first');
+    await nextTurn();
     const frame = 'x'.repeat(1_048_576);
-    for (let n = 0; n < 33; n++) outbox.waitLast({ frame });
+    for (let n = 0; n < 33; n++) outbox.pushLast(frame);
     outbox.end();
-    expect(raw.chunks.map((chunk) => chunk.length / frame.length)).toEqual([16, 16, 1]);
+    expect(raw.chunks[0]).toBe('first');
+    const parts = raw.chunks.slice(1).map((chunk) => chunk.length / frame.length);
+    expect(parts).toEqual([16, 16, 1]);
     expect(raw.ended).toBe(true);
   });
 

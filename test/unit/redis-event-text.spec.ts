@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { encodeParts, type SseMessage } from '../../lib/wire/frame.js';
+import { encodeBody, type SseMessage } from '../../lib/wire/frame.js';
 import { decodeEvent as decode, encodeEvent } from '../../lib/redis/event-text.js';
 
 const decodeEvent = (text: string) => {
-  const { rooms, message, parts } = decode('epoch', 1, text)!;
-  return { rooms, message, parts };
+  const { rooms, message, body } = decode('epoch', 1, text)!;
+  return { rooms, message, body };
 };
 const roundTrip = (message: SseMessage, rooms: readonly string[] = ['a']) =>
-  decodeEvent(encodeEvent({ rooms, message, parts: encodeParts(message) }, false));
+  decodeEvent(encodeEvent({ rooms, message, body: encodeBody(message) }, false));
 
 describe('an event as Redis keeps it', () => {
   it('comes back as it was, whatever is in it', () => {
@@ -31,7 +31,7 @@ describe('an event as Redis keeps it', () => {
         expect(roundTrip(each, names)).toEqual({
           rooms: names,
           message: each,
-          parts: encodeParts(each),
+          body: encodeBody(each),
         });
       }),
       { numRuns: 1_000 },
@@ -45,6 +45,8 @@ describe('an event as Redis keeps it', () => {
     ['a comment of several lines', { comment: 'a\nb\r\nc', data: 1 }],
     ['comments of several lines', { comment: ['a\nb', 'c'], data: 'x\ry' }],
     ['an empty list of comments', { comment: [], data: 1 }],
+    ['a retry and data of several lines', { type: 't', retry: 5, data: 'x\nretry: 7' }],
+    ['a comment with a field behind a separator', { comment: ['a\u2028retry: 7'], data: 1 }],
     ['a comment like a field', { comment: ['event: x', 'data: y'], data: 1 }],
   ])('keeps %s', (_what, message) => {
     expect(roundTrip(message).message).toEqual(message);
@@ -53,19 +55,16 @@ describe('an event as Redis keeps it', () => {
   it('carries data of a serializer as JSON, or without it what has none', () => {
     const serialize = (data: unknown): string => `<x>${String(data)}</x>`;
     const message = { data: { n: 1 } };
-    const text = encodeEvent(
-      { rooms: ['a'], message, parts: encodeParts(message, serialize) },
-      true,
-    );
+    const text = encodeEvent({ rooms: ['a'], message, body: encodeBody(message, serialize) }, true);
     expect(decodeEvent(text)).toMatchObject({
       message,
-      parts: { afterId: 'data: <x>[object Object]</x>\n\n' },
+      body: 'data: <x>[object Object]</x>\n',
     });
     const big = { data: 10n };
     const other = encodeEvent(
-      { rooms: ['a'], message: big, parts: encodeParts(big, serialize) },
+      { rooms: ['a'], message: big, body: encodeBody(big, serialize) },
       true,
     );
-    expect(decodeEvent(other)).toMatchObject({ parts: { afterId: 'data: <x>10</x>\n\n' } });
+    expect(decodeEvent(other)).toMatchObject({ body: 'data: <x>10</x>\n' });
   });
 });

@@ -55,7 +55,7 @@ describe('Follower', () => {
     for (let n = 0; n < 3; n++) await new Promise<void>((resolve) => setImmediate(resolve));
   };
   const notice = (epoch: string, position: number, before = position - 1): string =>
-    `n ${epoch} ${position} ${before} 0\n[["a"],"json",9]\nevent: t\ndata: 1\n\n`;
+    `n2 ${epoch} ${position} ${before} 0\n[["a"],"json"]\nevent: t\ndata: 1\n`;
 
   it('comes to rest when a log came and went that it only heard of', async () => {
     const { follower, seen, asked } = await follow(
@@ -150,7 +150,7 @@ describe('Follower', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
     const { follower, seen, asked } = await follow({ epoch: 'one', position: 5 });
     const before = asked();
-    for (let n = 0; n < 1_000; n++) follower.message(`n one ${6 + n} 5 0\nnot json`);
+    for (let n = 0; n < 1_000; n++) follower.message(`n2 one ${6 + n} 5 0\nnot json`);
     expect(follower.trouble).toContain('cannot be read');
     await jest.advanceTimersByTimeAsync(0);
     expect(asked()).toBe(before + 1);

@@ -4,7 +4,7 @@ import { decodeEvent, type StoredEvent } from '../../lib/redis/event-text.js';
 import { Tail } from '../../lib/redis/tail.js';
 
 const eventAt = (position: number, rooms: readonly string[], data = ''): StoredEvent =>
-  decodeEvent('e', position, `${JSON.stringify([rooms, 'text', 0])}\ndata: ${data}\n\n`)!;
+  decodeEvent('e', position, `${JSON.stringify([rooms, 'text'])}\ndata: ${data}\n`)!;
 const positions = (entries: readonly RoomEntry[] = []): number[] =>
   entries.map(({ event }) => event.position);
 

@@ -6,7 +6,7 @@ import {
   type ReaderPosition,
 } from '../../lib/wire/cursor.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
-import { encodeParts } from '../../lib/wire/frame.js';
+import { encodeBody } from '../../lib/wire/frame.js';
 import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import type { RoomEntry } from '../../lib/log/event-log.js';
 import { isCovered, positionIn, readMissed } from '../../lib/log/resume.js';
@@ -49,7 +49,7 @@ describe('what a last event ID says to a log that knows where its epoch began', 
     const log = new MemoryEventLog(SSE_DEFAULTS.history);
     const head = await log.head();
     const message = { data: 'x' };
-    await log.append({ rooms: ['a'], message, parts: encodeParts(message) });
+    await log.append({ rooms: ['a'], message, body: encodeBody(message) });
     expect(positionIn(await log.head(), formatCursor(head))).toBe(head.position);
   });
 });
@@ -93,9 +93,9 @@ describe('what was missed in several rooms', () => {
   it('counts an event of two rooms once against the cap', async () => {
     const log = new MemoryEventLog(SSE_DEFAULTS.history);
     const message = { data: 'x' };
-    const parts = encodeParts(message);
-    const { epoch, position = 0 } = await log.append({ rooms: ['a'], message, parts });
-    for (let n = 0; n < 600; n++) await log.append({ rooms: ['a', 'b'], message, parts });
+    const body = encodeBody(message);
+    const { epoch, position = 0 } = await log.append({ rooms: ['a'], message, body });
+    for (let n = 0; n < 600; n++) await log.append({ rooms: ['a', 'b'], message, body });
     const missed = await readMissed(log, ['a', 'b'], formatCursor({ epoch, position }));
     expect([missed.gaps, missed.events.length]).toEqual([[], 600]);
   });

@@ -20,8 +20,8 @@ function viewsOf(events: readonly Sized[], count: number): RoomView[] {
     const entries = events
       .filter(({ rooms }) => rooms.includes(room))
       .map(({ position, bytes }) => {
-        const parts = { beforeId: '', afterId: 'x'.repeat(bytes) };
-        return { event: { position, parts }, previous: 0 } as unknown as RoomEntry;
+        const body = 'x'.repeat(bytes);
+        return { event: { position, body }, previous: 0 } as unknown as RoomEntry;
       });
     const last = entries.at(-1)?.event.position ?? 0;
     return { last, length: entries.length, at: (index) => entries[index] };
@@ -87,7 +87,7 @@ describe('what of some rooms fits a range', () => {
   it('costs a bounded number of looks, however many rooms keep the same events', () => {
     let looks = 0;
     const entry = (position: number): RoomEntry =>
-      ({ event: { position, parts: { beforeId: '', afterId: 'x' } }, previous: 0 }) as never;
+      ({ event: { position, body: 'x' }, previous: 0 }) as never;
     const room: RoomView = { last: 1_000, length: 1_000, at: (n) => (looks++, entry(n)) };
     const rooms = Array.from({ length: 800 }, () => room);
     const states = fitting(rooms, { after: 0, maxEvents: 1_000, maxBytes: 1e6 });

@@ -374,7 +374,7 @@ describe('send()', () => {
     connection.open();
     raw.chunks.length = 0;
     await connection.send({ comment: 'n', type: 'T', id: '7', retry: 5000, data: { n: 1 } });
-    expect(raw.chunks).toEqual([': n\nevent: T\nid: 7\nretry: 5000\ndata: {"n":1}\n\n']);
+    expect(raw.chunks).toEqual([': n\nevent: T\nretry: 5000\ndata: {"n":1}\nid: 7\n\n']);
   });
 
   it('begins the stream if nothing has yet', async () => {

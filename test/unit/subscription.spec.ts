@@ -114,7 +114,7 @@ describe('the phase of a subscription', () => {
     position,
     rooms: ['a'],
     message: { type: 'n', data: position },
-    parts: { beforeId: 'event: n\n', afterId: `data: ${position}\n\n` },
+    body: `event: n\ndata: ${position}\n`,
   });
 
   /** Live, with everything up to 10 behind it; what it gives its subscriber. */
