@@ -98,7 +98,7 @@ const CASES = {
       .stream('a', { snapshot: () => new Promise(() => {}) })
       .subscribe({ error: ({ code }) => ended.push(code) });
     for (let n = 0; n < 980; n++) await hub.hub.to('a').emit('n', text(1_000));
-    if (ended.length > 0) throw new Error(`ended too early: ${ended}`);
+    if (ended.length > 0) throw new Error(`ended too early: ${ended.join()}`);
     return { ...hub, budget: SSE_DEFAULTS.backpressure.maxBufferedBytes };
   },
 };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 
-const folder = join(import.meta.dirname, '../../lib');
+const lib = join(import.meta.dirname, '../../lib');
 
 /** The client's own files for a page, which imports `/lib/client/index.js`: without their types, else as they are. */
 @Controller('lib')
@@ -18,7 +18,7 @@ export class ClientFiles {
 }
 
 function scriptOf(file: string): string {
-  const source = readFileSync(join(folder, file.replace(/\.js$/, '.ts')), 'utf8');
+  const source = readFileSync(join(lib, file.replace(/\.js$/, '.ts')), 'utf8');
   const compilerOptions = {
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.ESNext,
