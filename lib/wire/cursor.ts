@@ -34,5 +34,6 @@ export function parseCursor(text: string): Cursor | undefined {
 
 /** The next position: the clock's, unless the clock stood still or went back. */
 export function nextPosition(last: Position, clockMs: number): Position {
+  // mutant: counter instead of clock
   return Math.max(last + 1, Math.floor(clockMs * 1000));
 }
