@@ -409,6 +409,19 @@ describe('revoke()', () => {
     expect(connections.count).toBe(1);
   });
 
+  it('everywhere can be asked for as soon as a service has the connections', async () => {
+    let sent: Promise<void> | undefined;
+    @Controller()
+    class Early {
+      constructor(connections: SseConnections) {
+        sent = connections.revokeEverywhere({ user: 'ann' });
+      }
+    }
+    await serve(Early);
+    expect(await sent).toBeUndefined();
+    expect(sent).toBeInstanceOf(Promise);
+  });
+
   it('has a way of its own that no stream can read or write', async () => {
     const app = await serve(Streams);
     const control = app.open('/rooms?rooms=sse:control');
