@@ -29,7 +29,7 @@ export const SSE_CHANNELS = {
 } as const;
 
 /** A channel of which the compiler knows the messages. Where a message costs something to make, ask `hasSubscribers` first. */
-interface Channel<Message> {
+export interface Channel<Message> {
   readonly hasSubscribers: boolean;
   publish(message: Message): void;
 }
