@@ -58,18 +58,20 @@ describe('maxDurationMs', () => {
     const room = app.nest.get(Broadcaster).to('room');
     const got: string[] = [];
     let lastEventId = '';
-    for (let visit = 0, n = 0; visit < 5; visit++) {
+    let n = 0;
+    // On a busy machine a stream may end before its event: then the next visit has it.
+    while (n < 8 || got.length < n) {
       const headers: Record<string, string> =
         lastEventId === '' ? {} : { 'last-event-id': lastEventId };
       const stream = app.open('/room', { headers });
       await stream.until((text) => /^id: /m.test(text));
-      await room.emit('x', n++);
+      if (n < 9) await room.emit('x', n++);
       const text = await stream.ended;
-      await room.emit('x', n++);
+      if (n < 8) await room.emit('x', n++);
       got.push(...stream.events.map(({ data }) => data));
       lastEventId = [...text.matchAll(/^id: (.*)$/gm)].at(-1)?.[1] ?? '';
     }
-    expect(got).toEqual(Array.from({ length: 9 }, (_none, n) => String(n)));
+    expect(got).toEqual(Array.from({ length: n }, (_none, each) => String(each)));
   });
 });
 

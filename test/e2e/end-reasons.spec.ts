@@ -63,9 +63,11 @@ describe.each(ADAPTERS)('the end of a stream on %s', (adapter) => {
   it.each(WAYS)('by %s is told once, and its place is free again', async (reason, sse, end) => {
     const told: string[] = [];
     let source = new Subject<string>();
+    let connection!: SseConnection;
     @Controller()
     class Streams {
-      @SseStream('stream') stream(@Connection() connection: SseConnection) {
+      @SseStream('stream') stream(@Connection() own: SseConnection) {
+        connection = own;
         connection.signal.addEventListener('abort', () =>
           told.push(`signal ${connection.signal.reason}`),
         );
@@ -81,7 +83,6 @@ describe.each(ADAPTERS)('the end of a stream on %s', (adapter) => {
     const client = app.open('/stream');
     client.ended.catch(() => {});
     await client.until((text) => text.endsWith('\n\n'));
-    const connection = connections.list()[0]!;
     await end({ app, client, connection, source });
     expect(await connection.closed).toBe(reason);
     await until('it is gone', () => connections.count === 0);
