@@ -42,7 +42,7 @@ export function readOptions() {
     /** Rooms that one process has because of a few clients with thousands of rooms each. */
     wideRooms: number('CHAOS_WIDE', seconds >= 600 ? 100_000 : 20_000),
     /** The most memory that a process may take: in all with Redis, above its start with the memory log. */
-    budgetMb: number('CHAOS_BUDGET_MB', log === 'redis' ? 450 : 300),
+    budgetMb: number('CHAOS_BUDGET_MB', log === 'redis' ? 400 : 300),
     /** How many times as often as usual faults come. */
     pace: number('CHAOS_PACE', 1),
     /** How long clients may take to have everything, once nothing disturbs them any more. */

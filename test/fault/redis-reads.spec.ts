@@ -105,15 +105,13 @@ describeRedis('a room of 36 MB', () => {
     const isRead = (sent: string): boolean => /XREVRANGE|evalsha[^]*:room:a/.test(sent);
     fresh.way.holdWhen = isRead;
     const client = open(fresh.app, 'a', first);
-    let slowest = 0;
-    for (let n = 0; n < 30; n++) {
-      const began = performance.now();
-      await fresh.hub.to('b').emit('n', n);
-      slowest = Math.max(slowest, performance.now() - began);
-    }
+    let isGivenUp = false;
+    void client.ended.then(() => (isGivenUp = true));
+    for (let n = 0; n < 30; n++) await fresh.hub.to('b').emit('n', n);
+    // None of them waited for the read.
+    expect(isGivenUp).toBe(false);
     expect(await client.ended).toMatch(/^retry: \d+\n\n$/);
     await fresh.hub.to('b').emit('n', 'after');
-    expect(slowest).toBeLessThan(1_000);
     fresh.way.holdWhen = undefined;
     fresh.way.heal();
     await until('a client is served again', async () => {
