@@ -3,7 +3,7 @@ import type { INestApplication, LoggerService, Type } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { ModuleMetadata } from '@nestjs/common';
 import { SseModule, type SseModuleOptions } from 'nestjs-eventstream';
 import { openRawStream, type StreamClient, type StreamRequest } from './stream-client.js';
@@ -68,6 +68,7 @@ export async function serve(
           ...(http.https ? { httpsOptions: http.https } : {}),
         });
   setup?.(nest);
+  const sockets = openSockets(nest.getHttpServer() as Server);
   await nest.listen(0, '127.0.0.1');
   const { port } = nest.getHttpServer().address() as AddressInfo;
   const url = `${http.https ? 'https' : 'http'}://127.0.0.1:${port}`;
@@ -85,11 +86,43 @@ export async function serve(
     async close() {
       running.delete(app);
       for (const client of clients) client.abort();
-      await nest.close();
+      await sockets.closing(nest.close());
     },
   };
   running.add(app);
   return app;
+}
+
+/** What keeps a server from closing. */
+function openSockets(server: Server) {
+  const open = new Set<Socket>();
+  const encrypted = new Set<Socket>();
+  const track = (sockets: Set<Socket>) => (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  };
+  server.on('connection', track(open));
+  server.on('secureConnection', track(encrypted));
+  return {
+    /** A close that hangs names the sockets it waits for, before the hook runs out of time. */
+    async closing(closed: Promise<void>): Promise<void> {
+      // Browsers keep spare ones, which no server counts as idle.
+      for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
+      const names = (sockets: Set<Socket>) =>
+        [...sockets].map(
+          (each) => `${each.remotePort}: ${each.bytesRead} B read, ${each.readyState}`,
+        );
+      let timer: NodeJS.Timeout;
+      const late = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => {
+          const lines = ['sockets:', ...names(open), 'encrypted:', ...names(encrypted)];
+          for (const socket of open) socket.destroy();
+          reject(new Error(`the app has not closed within 20 s; ${lines.join('\n')}`));
+        }, 20_000);
+      });
+      await Promise.race([closed, late]).finally(() => clearTimeout(timer));
+    },
+  };
 }
 
 function recordingLogger(lines: string[]): LoggerService {
