@@ -26,13 +26,16 @@ const MAX_CURSOR_SOURCES = 5;
 
 const NONE: readonly CursorSource[] = [];
 
+const NO_CLAIMS: readonly { readonly hub: object; readonly rooms: readonly string[] }[] = [];
+
 /** What the client of one connection comes back with: the ids that went to it, and where its streams stand between them. */
 export class ClientCursor {
   private sources = NONE;
   private hasRead = false;
   /** The handler writes ids that are no cursors: the client comes back with one of those. */
   private hasOwnIds = false;
-  private claimed: Map<object, Set<string>> | undefined;
+  /** Rooms that were read with the last event ID that the client brought. */
+  private claims = NO_CLAIMS;
   /** By which the client is known again if it is cut for slowness. Only a client that was slow has one. */
   private ownMark: string | undefined;
   private marksAll = false;
@@ -101,12 +104,10 @@ export class ClientCursor {
    * begin, and a later subscription must not begin there again.
    */
   claim(hub: object, rooms: readonly string[]): boolean {
-    this.claimed ??= new Map();
-    const known = this.claimed.get(hub) ?? new Set();
-    const isFirst = !rooms.some((room) => known.has(room));
-    for (const room of rooms) known.add(room);
-    this.claimed.set(hub, known);
-    return isFirst;
+    const earlier = new Set(this.claims.flatMap((claim) => (claim.hub === hub ? claim.rooms : [])));
+    const unread = earlier.size === 0 ? rooms : rooms.filter((room) => !earlier.has(room));
+    if (unread.length > 0) this.claims = [...this.claims, { hub, rooms: unread }];
+    return unread.length === rooms.length;
   }
 
   /** The id that a message with this one goes out with: that of a hub among several says where the client stands in all. */

@@ -106,8 +106,9 @@ export class Delivery implements LogFollower {
 
   lost({ rooms, reason }: Gap): void {
     if (rooms.includes(CONTROL_ROOM) && reason !== 'epoch') guarded(() => this.control.lost());
+    const lost = new Set(rooms);
     for (const receiver of this.byRoom.membersOf(rooms)) {
-      const own = receiver.rooms.filter((room) => rooms.includes(room));
+      const own = receiver.rooms.filter((room) => lost.has(room));
       guarded(() => receiver.lost({ rooms: own, reason }));
     }
   }

@@ -38,30 +38,34 @@ export function roomList(rooms: string | readonly string[]): string[] {
 
 /** Rooms and their members. A room exists while it has one. */
 export class Rooms<Member> {
-  private readonly members = new Map<string, Set<Member>>();
+  /** Most rooms of an app with many have one member, and a set of one takes six times as much memory. */
+  private readonly members = new Map<string, Member | Set<Member>>();
 
   join(rooms: readonly string[], member: Member): void {
     for (const room of rooms) {
       const members = this.members.get(room);
-      if (members) members.add(member);
-      else this.members.set(room, new Set([member]));
+      if (members === undefined) this.members.set(room, member);
+      else if (members instanceof Set) members.add(member);
+      else if (members !== member) this.members.set(room, new Set([members, member]));
     }
   }
 
   leave(rooms: readonly string[], member: Member): void {
     for (const room of rooms) {
       const members = this.members.get(room);
-      if (members?.delete(member) && members.size === 0) this.members.delete(room);
+      if (members === member) this.members.delete(room);
+      else if (members instanceof Set && members.delete(member) && members.size === 0) {
+        this.members.delete(room);
+      }
     }
   }
 
   /** Everybody in at least one of the rooms, once. Later joins do not change the answer. */
   membersOf(rooms: readonly string[]): Member[] {
-    const [first, ...others] = rooms.flatMap((room) => this.members.get(room) ?? []);
-    if (first === undefined) return [];
-    if (others.length === 0) return [...first];
-    const union = new Set(first);
-    for (const members of others) for (const member of members) union.add(member);
+    const [only] = rooms;
+    if (only !== undefined && rooms.length === 1) return [...this.each(only)];
+    const union = new Set<Member>();
+    for (const room of rooms) for (const member of this.each(room)) union.add(member);
     return [...union];
   }
 
@@ -70,6 +74,14 @@ export class Rooms<Member> {
   }
 
   size(room: string): number {
-    return this.members.get(room)?.size ?? 0;
+    const members = this.members.get(room);
+    if (members instanceof Set) return members.size;
+    return members === undefined ? 0 : 1;
+  }
+
+  private each(room: string): Iterable<Member> {
+    const members = this.members.get(room);
+    if (members instanceof Set) return members;
+    return members === undefined ? [] : [members];
   }
 }
