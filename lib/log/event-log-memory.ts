@@ -15,7 +15,8 @@ import type { HistoryOptions } from './history.options.js';
 import { ENTRY_BYTES, EVENT_BYTES, ownText, ROOM_BYTES, sizeOfText } from './heap-size.js';
 import { newEpoch } from './epoch.js';
 import { IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.js';
-import type { SseMessage } from '../wire/frame.js';
+import { asKept } from './large-event.js';
+import { bytesBeside } from './published-message.js';
 import { Ring } from './ring.js';
 import { fitting, type RoomView } from './room-range.js';
 
@@ -100,7 +101,8 @@ export class MemoryEventLog implements EventLog {
     const rooms = event.rooms.map((name) => this.roomOf(name));
     // Of each name one text, however many events hold it.
     const logged = { epoch, position, ...event, rooms: rooms.map(({ name }) => name) };
-    this.keep(logged, rooms, now);
+    const textBytes = sizeOfText(event.body) + bytesBeside(event.message, event.body);
+    this.keep(asKept(logged), textBytes, rooms, now);
     this.follower?.event(logged);
     return { epoch, position };
   }
@@ -156,8 +158,13 @@ export class MemoryEventLog implements EventLog {
     return room;
   }
 
-  private keep(event: RoomEntry['event'], rooms: readonly Room[], now: number): void {
-    const bytes = EVENT_BYTES + sizeOfText(event.body) * (hasOwnData(event.message) ? 2 : 1);
+  private keep(
+    event: RoomEntry['event'],
+    textBytes: number,
+    rooms: readonly Room[],
+    now: number,
+  ): void {
+    const bytes = EVENT_BYTES + textBytes;
     const kept: Kept = { event, bytes, at: now, in: rooms.length };
     this.kept.push(kept);
     this.keptCount++;
@@ -245,8 +252,3 @@ function bytesOfRoom({ name }: Room): number {
 }
 
 const monotonic = (): number => performance.now();
-
-/** Whether it holds its data beside the wire text, and not only what reads it from there. Reading would make it hold that too. */
-function hasOwnData(message: SseMessage): boolean {
-  return Object.getOwnPropertyDescriptor(message, 'data')?.value !== undefined;
-}

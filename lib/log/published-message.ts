@@ -1,5 +1,6 @@
 import { dataIn, dataStart, type SseMessage } from '../wire/frame.js';
 import { toWellFormed } from '../ground/well-formed.js';
+import { sizeOfText } from './heap-size.js';
 
 /**
  * A message as it was when it was published, whatever its publisher does to its objects afterwards. Data is read back from the
@@ -11,8 +12,8 @@ export class PublishedMessage implements SseMessage {
   declare readonly type?: string;
   declare readonly retry?: number;
   declare readonly comment?: string | readonly string[];
-  /** The wire text that the data is read from, without its id. */
-  readonly #text: string = '';
+  /** The wire text that the data is read from, without its id; of a large event its UTF-8. */
+  #text: string | Buffer = '';
   readonly #form: 'text' | 'bytes' | 'json' = 'json';
   readonly #isGiven: boolean = false;
 
@@ -43,9 +44,20 @@ export class PublishedMessage implements SseMessage {
     return message.#isGiven ? 'given' : message.#form;
   }
 
+  /** @internal How much text it holds beside `body`, in bytes. */
+  static bytesBeside(message: PublishedMessage, body: string): number {
+    const text = message.#text;
+    return typeof text === 'string' && text !== body ? sizeOfText(text) : 0;
+  }
+
+  /** @internal The text that the data is read from is `body`: from now on it is read from these bytes of it. */
+  static pack(message: PublishedMessage, body: string, bytes: Buffer): void {
+    if (message.#text === body) message.#text = bytes;
+  }
+
   /** @internal */
   static dataOf(message: PublishedMessage): unknown {
-    const body = message.#text;
+    const body = message.#text.toString();
     const text = dataIn(body.slice(dataStart(body)));
     if (message.#form === 'text') return toWellFormed(text);
     if (message.#form === 'bytes') return Buffer.from(text, 'base64');
@@ -64,6 +76,13 @@ const DATA: PropertyDescriptor & ThisType<PublishedMessage> = {
   },
   enumerable: true,
 };
+
+/** How much text a message holds beside its wire text, in bytes. Reading the data would make it hold that too. */
+export function bytesBeside(message: SseMessage, body: string): number {
+  const own: unknown = Object.getOwnPropertyDescriptor(message, 'data')?.value;
+  if (own !== undefined) return sizeOfText(body);
+  return message instanceof PublishedMessage ? PublishedMessage.bytesBeside(message, body) : 0;
+}
 
 /** A text that is JSON on the wire, as a `Date` is. A log must be able to tell it from text, which stands on the wire as it is. */
 export class JsonText {

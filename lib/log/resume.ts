@@ -1,4 +1,5 @@
 import type { Cursor, Position } from '../wire/cursor.js';
+import { bodySize } from './large-event.js';
 import type { EventLogReads, Gap, GapReason, Head, RoomEntry } from './event-log.js';
 
 /** What a client that returns has missed. */
@@ -116,7 +117,7 @@ async function readRest(
 
 /** Events of rooms without a gap come first. */
 function leftOf(cap: ReadCap, events: readonly RoomEntry['event'][]): ReadCap {
-  const bytes = events.reduce((sum, { body }) => sum + body.length, 0);
+  const bytes = events.reduce((sum, event) => sum + bodySize(event), 0);
   return { events: cap.events - events.length, bytes: cap.bytes - bytes };
 }
 

@@ -1,4 +1,5 @@
 import type { Position } from '../wire/cursor.js';
+import { bodySize } from './large-event.js';
 import type { RoomEntry, RoomsRange, RoomState } from './event-log.js';
 
 /** The kept events of a room after some position, which nobody has copied yet. */
@@ -49,7 +50,7 @@ class Budget {
       if (entry === undefined) break;
       const { position } = entry.event;
       if (!this.seen.has(position)) {
-        const size = entry.event.body.length;
+        const size = bodySize(entry.event);
         // One event always fits, or who reads page by page would never get past it.
         if (events < 1 || (size > bytes && this.seen.size > 0)) break;
         events--;
