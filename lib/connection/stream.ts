@@ -231,6 +231,11 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     else this.subscription = subscription;
   }
 
+  /** Whether what this gets is written to the stream with nothing in between. */
+  isWrittenBy(subscriber: unknown): boolean {
+    return this.subscription === subscriber;
+  }
+
   private end(reason: CloseReason, finish: () => void): void {
     const wasOpen = this.phase === 'open';
     this.phase = 'closed';
