@@ -57,6 +57,17 @@ export function logError(error: unknown, connection: SseConnection): void {
   }
 }
 
+/** Logs what a step throws, and answers whether it went well. */
+export function quietly(connection: SseConnection, step: () => void): boolean {
+  try {
+    step();
+    return true;
+  } catch (error) {
+    logError(error, connection);
+    return false;
+  }
+}
+
 /** Nest 11 takes no level for enabled, not even `fatal`, where none were chosen. */
 function isDebugOff(): boolean {
   return Logger.isLevelEnabled('fatal') && !Logger.isLevelEnabled('debug');

@@ -10,7 +10,7 @@ import { encodeFrame, type SseMessage } from '../wire/frame.js';
 import { ClientCursor } from './client-cursor.js';
 import type { CloseReason } from './close-reason.js';
 import { diagnostics } from './diagnostics.js';
-import { SseConnection } from './sse-connection.js';
+import { StreamFacts } from './stream-facts.js';
 import type { StreamSettings } from './stream-settings.js';
 
 /** What the output of a stream shares with that of all others. */
@@ -21,7 +21,7 @@ export interface OutputHost {
 }
 
 /** The half of a `Stream` that writes. The other half begins and ends it. */
-export abstract class StreamOutput extends SseConnection implements OutboxOwner {
+export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   abstract readonly settings: StreamSettings;
   abstract readonly host: OutputHost;
   /** What the client comes back with. */

@@ -1,7 +1,3 @@
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
-import { randomUUID } from 'node:crypto';
-import { Deferred } from '../ground/deferred.js';
-import { SseOptionsError } from '../ground/errors.js';
 import { drawRetry } from '../options/retry.js';
 import type { HttpRequest, StreamResponse } from '../output/response.js';
 import { openingFrame } from '../wire/control-frames.js';
@@ -9,11 +5,10 @@ import { encodeFrame } from '../wire/frame.js';
 import type { ReturningClient } from '../wire/last-event-id.js';
 import { Authorization } from './authorization.js';
 import type { CloseReason } from './close-reason.js';
-import { logError } from './connection-logger.js';
+import { logError, quietly } from './connection-logger.js';
 import { diagnostics } from './diagnostics.js';
 import { Opening, type OpenedStream } from './opening.js';
 import type { SlowClients } from './slow-clients.js';
-import type { SseConnection } from './sse-connection.js';
 import { StreamOutput, type OutputHost } from './stream-output.js';
 import type { StreamSettings } from './stream-settings.js';
 import { ASK_AGAIN_MS, whatIsDue } from './upkeep.js';
@@ -47,19 +42,10 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   /** Until the head is written. Frames and an end wait for that. */
   opening: Opening | undefined;
   private begunAt: number | undefined;
-  private reason: CloseReason | undefined;
-  /** The app's stores, for what it runs when the client leaves or a timer ends the stream. */
-  private readonly context = new AsyncResource('SseConnection', { requireManualDestroy: true });
   /** As `performance.now()`. */
   private endsAt = Infinity;
   private subscription: { unsubscribe(): void } | undefined;
-
-  // Made when asked for: few connections need them.
-  private uuid: string | undefined;
-  private facts: Record<string, unknown> | undefined;
   private allowed: Authorization | undefined;
-  private abort: AbortController | undefined;
-  private ended: Deferred<CloseReason> | undefined;
 
   constructor(
     readonly request: HttpRequest,
@@ -76,14 +62,6 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     response.onClosed(this.onResponseClosed);
   }
 
-  get id(): string {
-    return (this.uuid ??= randomUUID());
-  }
-
-  get data(): Record<string, unknown> {
-    return (this.facts ??= {});
-  }
-
   get lastEventId(): string | undefined {
     return this.returning?.text;
   }
@@ -94,18 +72,6 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   get state(): 'opening' | 'open' | 'closed' {
     return this.opening?.closing === undefined ? this.phase : 'closed';
-  }
-
-  get signal(): AbortSignal {
-    this.abort ??= new AbortController();
-    if (this.reason !== undefined) this.abort.abort(this.reason);
-    return this.abort.signal;
-  }
-
-  get closed(): Promise<CloseReason> {
-    this.ended ??= new Deferred();
-    if (this.reason !== undefined) this.ended.resolve(this.reason);
-    return this.ended.promise;
   }
 
   /** Whether the client was cut so often for slowness that it is not sent its backlog again. */
@@ -217,7 +183,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
       diagnostics.error.publish({ error, connection: this, broadcaster: undefined });
       logError(error, this);
     }
-    this.quietly(() => this.destroy('error'));
+    quietly(this, () => this.destroy('error'));
   }
 
   /** The client's next request comes on another session of HTTP/2. */
@@ -242,10 +208,9 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     this.reason = reason;
     this.allowed?.end();
     this.endSource();
-    if (!this.quietly(finish)) this.quietly(() => this.response.raw.destroy());
+    if (!quietly(this, finish)) quietly(this, () => this.response.raw.destroy());
     this.opening?.settle('abandoned');
-    this.context.runInAsyncScope(() => this.abort?.abort(reason));
-    this.ended?.resolve(reason);
+    this.announceEnd(reason);
     if (wasOpen && diagnostics.close.hasSubscribers) {
       const durationMs = Date.now() - (this.begunAt ?? 0);
       diagnostics.close.publish({ connection: this, reason, durationMs });
@@ -260,7 +225,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   /** It runs the app's own `finalize()`; the connection ends even if that throws. */
   private endSource(): void {
-    this.quietly(() => this.context.runInAsyncScope(() => this.subscription?.unsubscribe()));
+    quietly(this, () => this.context.runInAsyncScope(() => this.subscription?.unsubscribe()));
   }
 
   private readonly onResponseClosed = (): void => {
@@ -272,17 +237,6 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   private whyClosed(): CloseReason {
     if (this.opening !== undefined && this.response.raw.headersSent) return 'error';
     return this.response.isCutHere ? 'server' : 'client';
-  }
-
-  /** Answers whether it went well. */
-  private quietly(step: () => void): boolean {
-    try {
-      step();
-      return true;
-    } catch (error) {
-      logError(error, this);
-      return false;
-    }
   }
 
   /** Does what is due now, and answers when to check again; as `performance.now()`. */
@@ -301,16 +255,3 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     return next;
   }
 }
-
-/**
- * The engine of a connection that an app has passed.
- * @throws SseOptionsError for anything that this library has not made
- */
-export function streamOf(connection: SseConnection): Stream {
-  if (connection instanceof Stream) return connection;
-  const expected = 'what a handler gets by @Connection(), or what fakeConnection() makes in tests';
-  throw new SseOptionsError('connection', expected, connection);
-}
-
-/** The connection whose handler or subscription runs now. */
-export const currentConnection = new AsyncLocalStorage<Stream>();

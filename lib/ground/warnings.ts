@@ -156,7 +156,7 @@ function frameOfApp(stack = ''): string | undefined {
 }
 
 /** At start-up: with `@Sse()` these see each event, here the set-up alone. */
-export function tellOfInterceptors(names: readonly string[]): void {
+export function warnOfInterceptors(names: readonly string[]): void {
   if (names.length === 0) return;
   const what = 'Interceptors see the set-up of a stream, and none of its events';
   const remedy = 'what they do to values belongs into a pipe() in the handler';

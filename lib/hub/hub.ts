@@ -2,7 +2,8 @@ import { Logger } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import type { CloseReason } from '../connection/close-reason.js';
 import type { LimitsOptions } from '../connection/connections.options.js';
-import { currentConnection, streamOf, type Stream } from '../connection/stream.js';
+import { currentStream, streamOf } from '../connection/current-stream.js';
+import type { Stream } from '../connection/stream.js';
 import {
   describe,
   preview,
@@ -137,7 +138,7 @@ export class Hub extends Broadcaster {
       if (this.isClosed) throw new SseClosedError('the hub');
       if (named === false) return this.join(list, options, subscriber, undefined);
       if (given !== undefined) endWith(given, subscriber);
-      const connection = given ?? currentConnection.getStore();
+      const connection = given ?? currentStream.getStore();
       const { authorize = this.options.authorize } = options;
       if (authorize === undefined) return this.join(list, options, subscriber, connection);
       if (connection === undefined) {

@@ -50,7 +50,7 @@ export class IdempotencyKeys {
     this.bytes += bytesOf(event);
     while (this.bytes > this.maxBytes / 2) {
       const dropped = this.dropOldest();
-      if (dropped !== undefined) this.tellDropped(now - dropped.at);
+      if (dropped !== undefined) this.warnOfDropped(now - dropped.at);
     }
   }
 
@@ -74,7 +74,7 @@ export class IdempotencyKeys {
   }
 
   /** Nobody else can know: a second event with such a key looks like a first one. */
-  private tellDropped(ageMs: number): void {
+  private warnOfDropped(ageMs: number): void {
     const times = this.droppedEarly.again();
     if (times === 0) return;
     const what = `Keys of published events take more than half of history.maxBytes (${this.maxBytes})`;

@@ -13,7 +13,8 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { of, type Observable } from 'rxjs';
-import { currentConnection, Stream } from '../connection/stream.js';
+import { currentStream } from '../connection/current-stream.js';
+import { Stream } from '../connection/stream.js';
 import { drawRetry } from '../options/retry.js';
 import { Registry } from '../connection/registry.js';
 import type { RefusalReason } from '../connection/diagnostics.js';
@@ -157,7 +158,7 @@ export class SseInterceptor implements NestInterceptor {
     response: StreamResponse,
   ): Promise<void> {
     const { settings, request } = stream;
-    return currentConnection.run(stream, async () => {
+    return currentStream.run(stream, async () => {
       try {
         await this.ready.get(settings);
         const result = await call(stream);

@@ -27,7 +27,7 @@ import {
 } from './module.options.js';
 import { SSE_DEFAULTS } from '../options/defaults.js';
 import { SSE_OPTIONS } from '../options/token.js';
-import { tellOfInterceptors } from '../ground/warnings.js';
+import { warnOfInterceptors } from '../ground/warnings.js';
 
 /** The name of the default hub; no `forFeature()` can ask for it. */
 const DEFAULT_HUB = '';
@@ -116,7 +116,7 @@ export class SseModule
   /** The app has bound its global interceptors by now. */
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
-    tellOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
+    warnOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
     this.hubs.makePlain(await this.routes.hubToPlain());
   }
 

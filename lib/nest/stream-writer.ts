@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { Subscriber, type Observable } from 'rxjs';
+import { Subscription, type Observable, type Observer } from 'rxjs';
 import type { Stream } from '../connection/stream.js';
 import { diagnostics } from '../connection/diagnostics.js';
 import { HubEvent } from '../log/event.js';
@@ -25,13 +25,19 @@ export function writeStream(source: Observable<unknown>, stream: Stream): Promis
   return opening?.settled ?? Promise.resolve();
 }
 
-/** Stays for as long as the stream is open, so it holds no more than it needs. */
-class StreamWriter extends Subscriber<unknown> {
+/**
+ * Stays for as long as the stream is open, so it holds no more than it needs. A source takes what is a subscription and an
+ * observer as it is; RxJS would put three objects around an observer alone.
+ */
+class StreamWriter extends Subscription implements Observer<unknown> {
+  private isStopped = false;
+
   constructor(private readonly stream: Stream) {
     super();
   }
 
-  protected override _next(value: unknown): void {
+  next(value: unknown): void {
+    if (this.isStopped || this.closed) return;
     try {
       this.stream.write(messageOf(value, this.stream));
     } catch (error) {
@@ -39,11 +45,15 @@ class StreamWriter extends Subscriber<unknown> {
     }
   }
 
-  protected override _error(error: unknown): void {
+  error(error: unknown): void {
+    if (this.isStopped || this.closed) return;
+    this.isStopped = true;
     this.fail(error);
   }
 
-  protected override _complete(): void {
+  complete(): void {
+    if (this.isStopped || this.closed) return;
+    this.isStopped = true;
     try {
       complete(this.stream);
     } catch (error) {

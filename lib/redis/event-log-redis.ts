@@ -50,7 +50,7 @@ export class RedisEventLog implements EventLog {
   private readonly channel: string;
   private readonly name: string;
   private readonly history: Required<HistoryOptions>;
-  private readonly hasOwnSerializer: boolean;
+  private readonly customSerializer: boolean;
   private following: Follower | undefined;
   private opened: Promise<void> | undefined;
   private isClosed = false;
@@ -62,7 +62,7 @@ export class RedisEventLog implements EventLog {
   ) {
     this.name = name;
     this.history = history;
-    this.hasOwnSerializer = serialize !== undefined;
+    this.customSerializer = serialize !== undefined;
     const prefix = `${keyPrefixOf(options)}${options.prefix ?? 'sse'}:{hub:${name}}`;
     this.channel = `${prefix}:events`;
     this.keys = {
@@ -94,7 +94,7 @@ export class RedisEventLog implements EventLog {
     const args = [
       newEpoch(),
       this.durable,
-      encodeEvent(event, this.hasOwnSerializer),
+      encodeEvent(event, this.customSerializer),
       this.channel,
       this.link.publishCommand,
       String(maxEvents),

@@ -22,7 +22,7 @@ import { openStream, type OpenStreamOptions } from 'nestjs-eventstream/testing';
 import { NEVER, of, throwError } from 'rxjs';
 import { ADAPTERS, type Adapter } from '../support/serve.js';
 import { until } from '../support/until.js';
-import { streamOf } from '../../lib/connection/stream.js';
+import { streamOf } from '../../lib/connection/current-stream.js';
 
 @Controller()
 class Streams {
