@@ -38,13 +38,16 @@ export function nchan() {
 }
 
 /** A server and the clients of it, each in a process of its own. */
-export async function contestant(name, { server = name, options = {}, flags = [] } = {}) {
+export async function contestant(
+  name,
+  { server = name, options = {}, flags = [], load: clients = 'load.mjs' } = {},
+) {
   const main = await start(join(folder, 'servers', 'main.mjs'), {
     core: SERVER_CORE,
     args: [server, JSON.stringify(options)],
     flags: ['--expose-gc', ...flags],
   });
-  const load = await start(join(folder, 'load.mjs'), { core: LOAD_CORE });
+  const load = await start(join(folder, clients), { core: LOAD_CORE, flags });
   const port = await main.call('port');
   return {
     name,
