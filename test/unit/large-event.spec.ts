@@ -86,6 +86,13 @@ describe('a large event', () => {
     expect(log.bytes).toBeLessThan(2.1 * LARGE);
   });
 
+  it('counts its text as UTF-8', async () => {
+    const log = new MemoryEventLog(history);
+    await publish(log, { data: '✓'.repeat(LARGE) });
+    expect(log.bytes).toBeGreaterThan(3 * LARGE);
+    expect(log.bytes).toBeLessThan(3.1 * LARGE);
+  });
+
   it('is bounded by its size in a read', async () => {
     const log = new MemoryEventLog(history);
     for (const char of 'abc') await publish(log, { data: char.repeat(LARGE) });
