@@ -25,7 +25,7 @@ export function readers(wanted) {
   if (limit === 'unlimited' || Number(limit) >= wanted + 500) return wanted;
   const possible = Math.max(100, Number(limit) - 500);
   console.log(
-    `open files are limited to ${limit}: ${possible} readers in place of ${wanted}; raise it with \`ulimit -n\``,
+    `open files are limited to ${limit}: ${possible} readers instead of ${wanted}; raise it with \`ulimit -n\``,
   );
   return possible;
 }

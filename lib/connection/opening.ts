@@ -115,7 +115,7 @@ export class Opening {
   private requireBegun(): void {
     if (this.state !== 'waiting') return;
     throw new SseNotStreamableError(
-      'an interceptor answered in place of the handler; throw there, or let it call the handler',
+      'an interceptor answered instead of the handler; throw there, or let it call the handler',
     );
   }
 }

@@ -62,7 +62,7 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     return this.bytes;
   }
 
-  /** Whether the client takes nothing of what waits for it. */
+  /** Whether the client takes nothing of its backlog. */
   get isBlocked(): boolean {
     return this.outbox.isBlocked;
   }

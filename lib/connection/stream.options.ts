@@ -80,7 +80,7 @@ export interface StreamOptions {
    * Another type, and headers that frame the body (`Content-Length`, `Transfer-Encoding`), are refused at start-up.
    */
   headers?: Record<string, string>;
-  /** Text for data that is neither text nor bytes, in place of JSON. A hub's events keep the hub's own. */
+  /** Text for data that is neither text nor bytes, instead of JSON. A hub's events keep the hub's own. */
   serialize?: Serialize;
   /**
    * Called once for an error after the first byte. What it returns is the last message; nothing: none. Without it the

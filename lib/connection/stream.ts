@@ -94,7 +94,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   open(): void {
     const { opening } = this;
     if (this.phase !== 'opening' || opening === undefined) return;
-    // What waits behind it carries later cursors.
+    // The frames behind it carry later cursors.
     const { retry, keepAliveMs, headers, maxDurationMs } = this.settings;
     const frame = this.response.isHead
       ? ''

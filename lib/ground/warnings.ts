@@ -31,7 +31,7 @@ export class RareLine {
   }
 }
 
-/** Types that mean something else at the client already: they are sent all the same. */
+/** Types that mean something else at the client already: they are still sent. */
 export function warnOfReservedType(type: string | undefined): void {
   // A type that is no text is told as an error, where it is checked.
   if (typeof type !== 'string') return;

@@ -34,7 +34,7 @@ interface Entry extends Waiting {
 export type Pushed = number | 'overflow';
 
 /**
- * What waits for a client that takes nothing at the moment: references to shared frames, counted in bytes. Beyond its
+ * The frames for a client that takes nothing at the moment: references to shared frames, counted in bytes. Beyond its
  * limit it leaves events out as its policy says, and tells the client so at the place where they would have been. The newest
  * event may always wait, or a client would lose one that is larger than what is left of the limit.
  */

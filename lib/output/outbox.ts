@@ -15,7 +15,7 @@ const BACKLOG_PART_BYTES = 65_536;
  */
 const TURN_PART_BYTES = 4_194_304;
 
-/** An end writes what waits in parts of this size: one text cannot be longer than half a gigabyte. */
+/** An end writes the backlog in parts of this size: one text cannot be longer than half a gigabyte. */
 const END_PART_BYTES = 16_777_216;
 
 /** The connection, as its outbox sees it. */
@@ -62,7 +62,7 @@ export class Outbox implements TurnWriter {
     private readonly owner: OutboxOwner,
   ) {}
 
-  /** What waits for the client, in bytes. */
+  /** The bytes that wait for the client. */
   get bufferedBytes(): number {
     return (this.batch?.bytes ?? 0) + (this.backlog?.bytes ?? 0) + this.raw.writableLength;
   }

@@ -210,15 +210,15 @@ export class RedisEventLog implements EventLog {
 
   /** Lets everybody who follows hear where the log stands. */
   async probe(): Promise<void> {
-    await this.link.ask(PROBE, [this.keys.meta], this.tellingArgs());
+    await this.link.ask(PROBE, [this.keys.meta], this.noticeArgs());
   }
 
   private async end({ epoch, position }: Head): Promise<Head> {
-    const args = [...this.tellingArgs(), epoch, String(position)];
+    const args = [...this.noticeArgs(), epoch, String(position)];
     return headOf(await this.link.ask(END, [this.keys.meta], args));
   }
 
-  private tellingArgs(): string[] {
+  private noticeArgs(): string[] {
     return [newEpoch(), this.durable, this.channel, this.link.publishCommand];
   }
 }

@@ -41,7 +41,7 @@ export interface RedisEventLogOptions {
   durable?: boolean;
   /**
    * How often it is checked that events arrive, in milliseconds. When nothing has come for twice as long, a probe goes through
-   * the publish path; after two that do not arrive the subscription is made anew.
+   * the publish path; after two that do not arrive the subscription is made again.
    * @default 4_000
    */
   probeIntervalMs?: number;

@@ -149,7 +149,7 @@ describe.each(ADAPTERS)('openStream() on %s', (adapter) => {
     await expect(next).rejects.toThrow('close() was called');
   });
 
-  it('shows what answered in place of a stream', async () => {
+  it('shows what answered instead of a stream', async () => {
     const { stream } = await opened('/forbidden');
     expect(stream.status).toBe(403);
     await stream.ended;
