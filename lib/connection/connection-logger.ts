@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { CloseReason } from './close-reason.js';
 import type { RefusalReason } from './diagnostics.js';
 import { describe } from '../ground/errors.js';
-import { addressOf, pathOf, type HttpRequest } from '../output/response.js';
+import { addressOf, pathOf, type HttpRequest } from '../output/request.js';
 import { RareLine } from '../ground/warnings.js';
 import type { SseConnection } from './sse-connection.js';
 

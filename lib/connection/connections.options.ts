@@ -1,5 +1,5 @@
 import * as rules from '../options/rules.js';
-import type { HttpRequest } from '../output/response.js';
+import type { HttpRequest } from '../output/request.js';
 
 /**
  * How much one process takes on. Newcomers are refused; open streams stay. Each limit counts for this process alone, and none

@@ -5,7 +5,7 @@ import { Turn } from '../output/batch.js';
 import { diagnostics } from './diagnostics.js';
 import type { RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
-import { addressOf, type HttpRequest } from '../output/response.js';
+import { addressOf, type HttpRequest } from '../output/request.js';
 import { logError, ConnectionLogger } from './connection-logger.js';
 import { BrowserStreams } from './browser-streams.js';
 import { warnOfHeldBackStreams } from '../ground/warnings.js';

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { RequestMethod } from '@nestjs/common';
 import { SseOptionsError } from '../ground/errors.js';
 import * as rules from '../options/rules.js';
@@ -145,12 +146,23 @@ function streamHeaders(path: string, headers: unknown): void {
   rules.recordOf(rules.anyText)(path, headers);
   for (const [name, value] of Object.entries((headers ?? {}) as Record<string, string>)) {
     const option = `${path}.${name}`;
+    checkText(option, name, value);
     if (FRAMING.includes(name.toLowerCase())) {
       throw new SseOptionsError(option, 'no such header: a stream ends when it ends', value);
     }
     if (name.toLowerCase() === 'content-type' && !isEventStreamType(value)) {
       throw new SseOptionsError(option, 'text/event-stream, with a charset or without', value);
     }
+  }
+}
+
+/** Node would refuse it with each request. */
+function checkText(option: string, name: string, value: string): void {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+  } catch {
+    throw new SseOptionsError(option, 'a name and a value that HTTP allows in a header', value);
   }
 }
 

@@ -1,9 +1,9 @@
 import { drawRetry } from '../options/retry.js';
-import type { HttpRequest, StreamResponse } from '../output/response.js';
+import type { HttpRequest } from '../output/request.js';
+import type { StreamResponse } from '../output/response.js';
 import { openingFrame } from '../wire/control-frames.js';
 import { encodeFrame } from '../wire/frame.js';
 import type { ReturningClient } from '../wire/last-event-id.js';
-import { Authorization } from './authorization.js';
 import type { CloseReason } from './close-reason.js';
 import { logError, quietly } from './connection-logger.js';
 import { diagnostics } from './diagnostics.js';
@@ -11,7 +11,7 @@ import { Opening, type OpenedStream } from './opening.js';
 import type { SlowClients } from './slow-clients.js';
 import { StreamOutput, type OutputHost } from './stream-output.js';
 import type { StreamSettings } from './stream-settings.js';
-import { ASK_AGAIN_MS, whatIsDue } from './upkeep.js';
+import { whatIsDue } from './upkeep.js';
 import { attend, type AttendedStream } from './upkeep-tasks.js';
 
 /** What a stream shares with all others, and reports to. */
@@ -45,7 +45,6 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   /** As `performance.now()`. */
   private endsAt = Infinity;
   private subscription: { unsubscribe(): void } | undefined;
-  private allowed: Authorization | undefined;
 
   constructor(
     readonly request: HttpRequest,
@@ -80,20 +79,15 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     return mark !== undefined && this.host.slowClients.isOften(mark, Date.now());
   }
 
-  /** What the client is allowed to read. */
-  get authorization(): Authorization {
-    if (this.allowed === undefined) {
-      this.allowed = new Authorization(this);
-      // Without keep-alives, nothing else checks a stream that is open already.
-      this.host.schedulePulse(performance.now() + ASK_AGAIN_MS);
-    }
-    return this.allowed;
-  }
-
   /** Sends the headers and the opening frame. A second call does nothing. */
   open(): void {
     const { opening } = this;
     if (this.phase !== 'opening' || opening === undefined) return;
+    if (opening.forbidden !== undefined) throw opening.forbidden;
+    this.inContext(() => this.writeOpening(opening));
+  }
+
+  private writeOpening(opening: Opening): void {
     // The frames behind it carry later cursors.
     const { retry, keepAliveMs, headers, maxDurationMs } = this.settings;
     const frame = this.response.isHead
@@ -140,6 +134,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   close(reason: CloseReason = 'server'): void {
     if (this.isOver) return;
+    if (this.opening?.forbidden !== undefined) return this.opening.abandon();
     this.open();
     // Unless it was closed by somebody who heard that it opens.
     if (this.state !== 'open') return;
@@ -203,6 +198,10 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   }
 
   private end(reason: CloseReason, finish: () => void): void {
+    this.inContext(() => this.endInContext(reason, finish));
+  }
+
+  private endInContext(reason: CloseReason, finish: () => void): void {
     const wasOpen = this.phase === 'open';
     this.phase = 'closed';
     this.reason = reason;
@@ -225,7 +224,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   /** It runs the app's own `finalize()`; the connection ends even if that throws. */
   private endSource(): void {
-    quietly(this, () => this.context.runInAsyncScope(() => this.subscription?.unsubscribe()));
+    quietly(this, () => this.inContext(() => this.subscription?.unsubscribe()));
   }
 
   private readonly onResponseClosed = (): void => {

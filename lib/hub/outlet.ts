@@ -92,10 +92,10 @@ export class Outlet extends AsyncResource {
   }
 
   complete(): void {
-    this.subscriber.complete();
+    this.runInAsyncScope(() => this.subscriber.complete());
   }
 
   fail(error: unknown): void {
-    this.subscriber.error(error);
+    this.runInAsyncScope(() => this.subscriber.error(error));
   }
 }

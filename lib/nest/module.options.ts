@@ -21,7 +21,13 @@ export interface SseOptionsFactory {
 
 /** @throws SseOptionsError */
 export const checkModuleOptions = rules.required(
-  rules.object({ ...STREAM_RULES, ...HUBS_RULES, ...CONNECTIONS_RULES }),
+  rules.object({
+    ...STREAM_RULES,
+    ...HUBS_RULES,
+    ...CONNECTIONS_RULES,
+    // Nest takes it; here it is known, so that a misspelt one can be told.
+    isGlobal: rules.trueOrFalse,
+  }),
 );
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =

@@ -56,8 +56,15 @@ class SseFeatureModule {}
     RouteInterceptors,
     {
       provide: SSE_OPTIONS,
-      inject: [MODULE_OPTIONS_TOKEN],
-      useFactory: (options: SseModuleOptions): SseModuleOptions => {
+      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
+      useFactory: (options?: SseModuleOptions): SseModuleOptions => {
+        if (options === undefined) {
+          throw new SseOptionsError(
+            'imports',
+            'SseModule.forRoot() or forRootAsync()',
+            'SseModule',
+          );
+        }
         checkModuleOptions('', options);
         return options;
       },

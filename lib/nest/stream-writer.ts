@@ -7,7 +7,7 @@ import type { SseMessage } from '../wire/frame.js';
 import { toMessage } from './message.js';
 import { END_ID } from '../wire/protocol.js';
 import { logError } from '../connection/connection-logger.js';
-import { pathOf } from '../output/response.js';
+import { routeOf } from '../output/request.js';
 import { warnOfFrozenEvent, warnOfReservedType } from '../ground/warnings.js';
 
 /**
@@ -63,12 +63,13 @@ class StreamWriter extends Subscription implements Observer<unknown> {
 
   private fail(error: unknown): void {
     const { stream } = this;
-    if (stream.opening?.refuse(error) !== true) failLate(error, stream);
+    if (stream.opening?.state === 'waiting') warnOfChangedEvent(error, stream);
+    if (stream.opening?.refuse(error) !== true) stream.inContext(() => failLate(error, stream));
   }
 }
 
 function messageOf(value: unknown, { settings }: Stream): SseMessage {
-  if (value instanceof HubEvent) return value;
+  if (HubEvent.is(value)) return value;
   const message = toMessage(value, settings.map);
   warnOfReservedType(message.type);
   return message;
@@ -91,7 +92,7 @@ const FINAL = new Set([400, 401, 403, 404, 410]);
 export function failLate(error: unknown, connection: Stream): void {
   if (connection.state === 'closed') return;
   diagnostics.error.publish({ error, connection, broadcaster: undefined });
-  if (connection.cursor.roomCount > 0) warnOfFrozenEvent(error, pathOf(connection.request));
+  warnOfChangedEvent(error, connection);
   try {
     sendError(error, connection);
   } catch (hookError) {
@@ -102,6 +103,10 @@ export function failLate(error: unknown, connection: Stream): void {
     connection.sendLast('sse-end', { reason: 'error' }, END_ID);
   }
   connection.close('error');
+}
+
+function warnOfChangedEvent(error: unknown, { cursor, request }: Stream): void {
+  if (cursor.roomCount > 0) warnOfFrozenEvent(error, routeOf(request));
 }
 
 function sendError(error: unknown, connection: Stream): void {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SseOptionsError } from '../ground/errors.js';
 import { encodeFrame, type SseMessage } from '../wire/frame.js';
-import { lastEventIdOf } from '../output/response.js';
+import { lastEventIdOf } from '../output/request.js';
 
 /**
  * A message of `mockSseServer()`.

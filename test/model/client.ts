@@ -4,7 +4,7 @@ import { currentStream } from '../../lib/connection/current-stream.js';
 import { Stream } from '../../lib/connection/stream.js';
 import { END_ID } from '../../lib/wire/protocol.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
-import { returningClientOf } from '../../lib/output/response.js';
+import { returningClientOf } from '../../lib/output/request.js';
 import { writeStream } from '../../lib/nest/stream-writer.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { openRegistry } from '../support/registry.js';
