@@ -176,7 +176,7 @@ export class Registry extends SseConnections implements StreamHost {
     this.opening.delete(connection);
     const { mark } = connection.cursor;
     const wasSlow = reason === 'overflow' || reason === 'stall';
-    if (wasSlow && mark !== undefined) this.slowClients.cut(mark, Date.now());
+    if (wasSlow && mark !== undefined) this.slowClients.cut(mark, performance.now());
     if (!this.open.delete(connection)) return;
     this.leaving.add(connection);
     this.schedulePulse(connection.check(performance.now()));

@@ -182,9 +182,7 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   waitingOf(frame: string, message?: SseMessage, id?: string | number): Waiting {
     const cursor = this.cursor.markable(id);
     if (message === undefined) return { frame, cursor };
-    const rooms = HubEvent.is(message)
-      ? message.rooms.filter((room) => this.cursor.reads(room))
-      : [];
+    const rooms = HubEvent.is(message) ? this.cursor.roomsReadOf(message.rooms) : [];
     const key = this.inContext(() => this.settings.conflateKey(message));
     return { frame, rooms, key, cursor };
   }

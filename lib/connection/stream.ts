@@ -57,7 +57,8 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     super(response, settings, host);
     this.opening = new Opening(this, settings.openWithinMs);
     const mark = returning?.mark;
-    if (mark !== undefined) this.cursor.keepMark(mark, host.slowClients.knows(mark, Date.now()));
+    if (mark !== undefined)
+      this.cursor.keepMark(mark, host.slowClients.knows(mark, performance.now()));
     response.onClosed(this.onResponseClosed);
   }
 
@@ -76,7 +77,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   /** Whether the client was cut so often for slowness that it is not sent its backlog again. */
   get isOftenCut(): boolean {
     const { mark } = this.cursor;
-    return mark !== undefined && this.host.slowClients.isOften(mark, Date.now());
+    return mark !== undefined && this.host.slowClients.isOften(mark, performance.now());
   }
 
   /** Sends the headers and the opening frame. A second call does nothing. */

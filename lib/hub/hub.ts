@@ -228,7 +228,7 @@ export class Hub extends Broadcaster {
   }
 
   closeRoom(room: string, reason?: CloseReason): void {
-    for (const member of this.delivery.membersOf([room])) member.close(reason);
+    this.delivery.close(room, reason);
   }
 }
 

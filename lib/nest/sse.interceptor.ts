@@ -14,7 +14,7 @@ import { Stream } from '../connection/stream.js';
 import { drawRetry } from '../options/retry.js';
 import { Registry } from '../connection/registry.js';
 import type { RefusalReason } from '../connection/diagnostics.js';
-import { describe, SseError, SseNotStreamableError } from '../ground/errors.js';
+import { describe, readable, SseError, SseNotStreamableError } from '../ground/errors.js';
 import { encodeFrame, toJson } from '../wire/frame.js';
 import { notAcceptable, reasonOf, refusalOf, requireAccepted, toHttpError } from './refusals.js';
 import { runHandlerWith } from './handler-takeover.js';
@@ -161,7 +161,8 @@ export class SseInterceptor implements NestInterceptor {
         const source = toObservable(result, stream);
         if (response.isHead) stream.close('complete');
         else await writeStream(source, stream);
-      } catch (error) {
+      } catch (thrown) {
+        const error = readable(thrown);
         // The handler has sent something itself, and then failed.
         if (stream.openedAt !== undefined) return failLate(toHttpError(error), stream);
         const reason = reasonOf(error);

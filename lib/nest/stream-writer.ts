@@ -2,6 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { Subscription, type Observable, type Observer } from 'rxjs';
 import type { Stream } from '../connection/stream.js';
 import { diagnostics } from '../connection/diagnostics.js';
+import { readable } from '../ground/errors.js';
 import { HubEvent } from '../log/event.js';
 import type { SseMessage } from '../wire/frame.js';
 import { toMessage } from './message.js';
@@ -61,8 +62,9 @@ class StreamWriter extends Subscription implements Observer<unknown> {
     }
   }
 
-  private fail(error: unknown): void {
+  private fail(thrown: unknown): void {
     const { stream } = this;
+    const error = readable(thrown);
     if (stream.opening?.state === 'waiting') warnOfChangedEvent(error, stream);
     if (stream.opening?.refuse(error) !== true) stream.inContext(() => failLate(error, stream));
   }

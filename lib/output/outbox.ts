@@ -38,8 +38,8 @@ export interface OutboxOwner {
  */
 export class Outbox implements TurnWriter {
   /**
-   * `held` until the head is written, a turn after the stream has begun or later: what is pushed by then is collected, and
-   * follows the opening.
+   * `held` until the head is written, a turn after the stream has begun or later: what is pushed by then is collected as in a
+   * turn, and follows the opening. Beyond that it is backlog.
    */
   private phase: 'held' | 'open' | 'closed' = 'held';
   private writer: ChunkWriter | undefined;
@@ -90,7 +90,7 @@ export class Outbox implements TurnWriter {
     this.writeFullBatch();
     // A write has failed, which ends the connection.
     if (this.phase === 'closed') return 0;
-    if (!this.isBlocked) {
+    if (!this.isBlocked && !this.isFullBeforeHead) {
       this.collect(frame, event !== undefined);
       return 0;
     }
@@ -161,6 +161,11 @@ export class Outbox implements TurnWriter {
 
   private get partBytes(): number {
     return Math.min(TURN_PART_BYTES, this.settings.maxBufferedBytes);
+  }
+
+  /** Nothing can be written yet, and the batch has no room for more. */
+  private get isFullBeforeHead(): boolean {
+    return this.phase === 'held' && (this.batch?.bytes ?? 0) >= this.partBytes;
   }
 
   private get isWritable(): boolean {

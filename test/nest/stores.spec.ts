@@ -18,6 +18,7 @@ import {
   SseStream,
   type SseConnection,
 } from 'nestjs-eventstream';
+import { hubOf } from '../../lib/hub/hub.js';
 import { ADAPTERS, serve, type ServeOptions, type TestApp } from '../support/serve.js';
 import { until } from '../support/until.js';
 
@@ -185,9 +186,7 @@ it.each(ADAPTERS)('a loss that a log reports ends a stream in its store (%s)', a
   const served = await app(notes, { adapter });
   const stream = served.open('/last');
   await stream.until((text) => text.includes(': connected'));
-  const { delivery } = served.nest.get(Broadcaster) as unknown as {
-    delivery: { lost(gap: object): void };
-  };
+  const { delivery } = hubOf(served.nest.get(Broadcaster));
   store.run('log', () => delivery.lost({ rooms: ['last'], reason: 'unknown' }));
   await stream.ended;
   expect(notes.seen).toEqual({ complete: 'reader' });

@@ -51,6 +51,19 @@ describe('a revocation', () => {
   });
 });
 
+describe('a message of another program', () => {
+  it.each([
+    '{"revoke":{}}',
+    '{"revoke":[]}',
+    '{"revoke":""}',
+    '{"revoke":7}',
+    '{"revoke":null}',
+    '{}',
+  ])('that names nobody revokes nobody: %s', (text) => {
+    expect(decodeRevocation(text)(connection({ user: 7 }))).toBe(false);
+  });
+});
+
 describe('a control channel', () => {
   it('brings a revocation to every process that shares its log, its own included', async () => {
     const heard: boolean[] = [];

@@ -219,7 +219,27 @@ describe('the receivers of a room', () => {
       ['a', 'b', 'sse:control'],
     ]);
     delivery.leave(both);
-    expect([delivery.membersOf(['a', 'b']), delivery.readRooms()]).toEqual([[b], ['b']]);
+    expect([delivery.size('a'), delivery.size('b'), delivery.readRooms()]).toEqual([0, 1, ['b']]);
+  });
+
+  it.each<[string, (delivery: Delivery) => void]>([
+    ['all streams', (delivery) => delivery.end()],
+    ['a room', (delivery) => delivery.close('a', undefined)],
+  ])('are ended with %s, whatever one of them throws', (_title, act) => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const delivery = openDelivery();
+    const failing = new Noting(['a']);
+    failing.end = failing.close = () => {
+      throw new Error('in a finalize');
+    };
+    const next = new Noting(['a']);
+    const ended = jest.fn();
+    next.end = next.close = ended;
+    delivery.join(failing);
+    delivery.join(next);
+    act(delivery);
+    expect(ended).toHaveBeenCalledTimes(1);
+    expect(logged).toHaveBeenCalledTimes(1);
   });
 
   it('do not get control messages: the control channel does', () => {

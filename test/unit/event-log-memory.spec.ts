@@ -44,6 +44,18 @@ describe('the log in memory', () => {
     },
   );
 
+  it('ages by a clock that nobody sets, if it is given none', async () => {
+    jest.useFakeTimers();
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxAgeMs: 1_000 });
+    await log.append(newEvent('x'));
+    jest.setSystemTime(Date.now() - 3_600_000);
+    jest.advanceTimersByTime(2_000);
+    const { entries } = await stateOf(log, 'a');
+    await log.close();
+    jest.useRealTimers();
+    expect(entries).toEqual([]);
+  });
+
   it('hands each event to the follower within append(), in order', async () => {
     const log = logAt(1, 2);
     const seen: LoggedEvent[] = [];
