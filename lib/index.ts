@@ -5,7 +5,7 @@
 
 // the module
 export { SseModule } from './nest/sse.module.js';
-export { SSE_DEFAULTS } from './options/defaults.js';
+export { SSE_DEFAULTS } from './nest/module.options.js';
 export type {
   BackpressureOptions,
   KeepAliveOptions,

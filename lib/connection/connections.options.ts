@@ -60,6 +60,12 @@ export interface ConnectionsOptions {
   limits?: LimitsOptions;
 }
 
+/** What applies where nothing is set. */
+export const CONNECTIONS_DEFAULTS = Object.freeze({
+  shutdown: Object.freeze({ timeoutMs: 5_000 }),
+  limits: Object.freeze({ maxEventBytes: 1_048_576, maxRoomsPerEvent: 20_000 }),
+});
+
 /** The rules of these options. */
 export const CONNECTIONS_RULES = {
   shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),

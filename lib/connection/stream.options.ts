@@ -6,6 +6,7 @@ import type { RetryRange } from '../options/retry.js';
 import type { Overflow } from '../output/backlog.js';
 import { isEventStreamType } from '../output/stream-headers.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
+import { KEEP_ALIVE_MS } from '../wire/protocol.js';
 import type { SseConnection } from './sse-connection.js';
 
 /**
@@ -138,6 +139,21 @@ export interface SseStreamOptions extends StreamOptions {
    */
   negotiate?: boolean;
 }
+
+/** What applies where nothing is set. */
+export const STREAM_DEFAULTS = Object.freeze({
+  keepAlive: Object.freeze({ intervalMs: KEEP_ALIVE_MS }),
+  retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
+  onComplete: 'end',
+  openWithinMs: 50,
+  backpressure: Object.freeze({
+    maxBufferedBytes: 1_048_576,
+    overflow: 'disconnect',
+    stallTimeoutMs: 15_000,
+  }),
+  maxDurationMs: false,
+  rejectWith: 'retry',
+});
 
 /** Headers that say how the body is sent, which is not the app's to choose. */
 const FRAMING = ['content-length', 'transfer-encoding'];

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import type { CloseReason } from '../connection/close-reason.js';
-import type { LimitsOptions } from '../connection/connections.options.js';
+import { CONNECTIONS_DEFAULTS, type LimitsOptions } from '../connection/connections.options.js';
 import { currentStream, streamOf } from '../connection/current-stream.js';
 import type { Stream } from '../connection/stream.js';
 import {
@@ -16,7 +16,6 @@ import { RareLine } from '../ground/warnings.js';
 import type { EventMap, PublishedEvent, SseEvent } from '../log/event.js';
 import type { EventLog, NewEvent } from '../log/event-log.js';
 import { REPLAY_CAP } from '../log/resume.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
 import { positiveInteger } from '../options/rules.js';
 import { formatCursor } from '../wire/cursor.js';
 import type { SseMessage } from '../wire/frame.js';
@@ -64,8 +63,8 @@ export class Hub extends Broadcaster {
     this.facts = {
       serialize: options.serialize,
       keepsHistory,
-      maxBytes: limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes,
-      maxRooms: limits.maxRoomsPerEvent ?? SSE_DEFAULTS.limits.maxRoomsPerEvent,
+      maxBytes: limits.maxEventBytes ?? CONNECTIONS_DEFAULTS.limits.maxEventBytes,
+      maxRooms: limits.maxRoomsPerEvent ?? CONNECTIONS_DEFAULTS.limits.maxRoomsPerEvent,
     };
   }
 

@@ -6,7 +6,7 @@ import { SseOptionsError } from '../ground/errors.js';
 import { Hub } from './hub.js';
 import type { HubOptions, HubsOptions } from './hub.options.js';
 import { MemoryEventLog } from '../log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
+import { HISTORY_DEFAULTS } from '../log/history.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import { defined } from '../options/defined.js';
 import { warnOfSeveralProcesses } from '../ground/warnings.js';
@@ -114,7 +114,7 @@ async function started(
   options: HubOptions,
   { log = inMemory, limits }: HubsOptions,
 ): Promise<Hub> {
-  const history = { ...SSE_DEFAULTS.history, ...defined(options.history || {}) };
+  const history = { ...HISTORY_DEFAULTS, ...defined(options.history || {}) };
   const { serialize } = options;
   const hub = new Hub(log({ name, history, serialize }), options, name, limits);
   await hub.start();

@@ -6,7 +6,7 @@ import { warnOfUnusedOption } from '../ground/warnings.js';
 import type { EventMap, HubEvent, PublishedEvent } from '../log/event.js';
 import type { Gap, Head } from '../log/event-log.js';
 import type { Missed } from '../log/resume.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
+import { STREAM_DEFAULTS } from '../connection/stream.options.js';
 import { routeOf } from '../output/request.js';
 import type { Cursor, Position } from '../wire/cursor.js';
 import { parseLastEventId, type ReaderPosition } from '../wire/last-event-id.js';
@@ -131,7 +131,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     this.held ??= new HeldEvents();
     // mutant: live events are not held while missed ones are replayed
     this.held.push(event);
-    const { maxBufferedBytes } = this.connection?.settings ?? SSE_DEFAULTS.backpressure;
+    const { maxBufferedBytes } = this.connection?.settings ?? STREAM_DEFAULTS.backpressure;
     if (this.held.size <= maxBufferedBytes) return;
     if (this.connection !== undefined) return this.connection.destroy('overflow');
     const remedy = 'more events came than fit while missed ones were read; read fewer rooms';

@@ -23,6 +23,13 @@ export interface HistoryOptions {
   maxBytes?: number;
 }
 
+/** What applies where nothing is set. */
+export const HISTORY_DEFAULTS = Object.freeze({
+  maxEvents: 1_000,
+  maxAgeMs: 300_000,
+  maxBytes: 67_108_864,
+});
+
 /** @throws SseOptionsError */
 export const checkHistory = rules.orFalse(
   rules.object({

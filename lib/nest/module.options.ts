@@ -1,7 +1,12 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import { CONNECTIONS_RULES, type ConnectionsOptions } from '../connection/connections.options.js';
-import { STREAM_RULES, type StreamOptions } from '../connection/stream.options.js';
+import {
+  CONNECTIONS_DEFAULTS,
+  CONNECTIONS_RULES,
+  type ConnectionsOptions,
+} from '../connection/connections.options.js';
+import { STREAM_DEFAULTS, STREAM_RULES, type StreamOptions } from '../connection/stream.options.js';
 import { HUBS_RULES, type HubsOptions } from '../hub/hub.options.js';
+import { HISTORY_DEFAULTS } from '../log/history.options.js';
 import * as rules from '../options/rules.js';
 
 /**
@@ -18,6 +23,16 @@ export interface SseOptionsFactory {
   /** Called once, at start-up. */
   createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
 }
+
+/**
+ * What applies where nothing is set.
+ * @publicApi
+ */
+export const SSE_DEFAULTS = Object.freeze({
+  ...STREAM_DEFAULTS,
+  ...CONNECTIONS_DEFAULTS,
+  history: HISTORY_DEFAULTS,
+} as const);
 
 /** @throws SseOptionsError */
 export const checkModuleOptions = rules.required(

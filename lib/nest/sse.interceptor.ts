@@ -25,10 +25,9 @@ import { StreamResponse, type HttpResponse } from '../output/response.js';
 import { RouteInterceptors, SSE_STREAM, type ToPlain } from './route-interceptors.js';
 import { isSource, toObservable } from './handler-result.js';
 import { failLate, writeStream } from './stream-writer.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import type { SseModuleOptions } from './module.options.js';
-import type { SseStreamOptions } from '../connection/stream.options.js';
+import { STREAM_DEFAULTS, type SseStreamOptions } from '../connection/stream.options.js';
 import { streamSettings, type StreamSettings } from '../connection/stream-settings.js';
 import { warnOfLongKeepAlive } from '../ground/warnings.js';
 
@@ -203,7 +202,7 @@ export class SseInterceptor implements NestInterceptor {
     reason: RefusalReason,
     request: HttpRequest,
     response: StreamResponse,
-    { retry = SSE_DEFAULTS.retry, rejectWith, headers }: StreamSettings,
+    { retry = STREAM_DEFAULTS.retry, rejectWith, headers }: StreamSettings,
     waitMs: number,
     trouble?: string,
   ): void {

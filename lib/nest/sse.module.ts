@@ -25,7 +25,7 @@ import {
   type OPTIONS_TYPE,
   type SseModuleOptions,
 } from './module.options.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
+import { CONNECTIONS_DEFAULTS } from '../connection/connections.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import { warnOfInterceptors } from '../ground/warnings.js';
 
@@ -140,7 +140,7 @@ export class SseModule
   /** Here and not earlier: when the app's own `onModuleDestroy()` runs, it may still send. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.connections.drain(
-      this.options.shutdown?.timeoutMs ?? SSE_DEFAULTS.shutdown.timeoutMs,
+      this.options.shutdown?.timeoutMs ?? CONNECTIONS_DEFAULTS.shutdown.timeoutMs,
     );
     await this.hubs.close();
   }

@@ -19,7 +19,7 @@ import { encodeEvent } from './event-text.js';
 import { Follower } from './follower.js';
 import { Link } from './link.js';
 import { LogReads } from './log-reads.js';
-import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js';
+import { checkRedisOptions, REDIS_DEFAULTS, type RedisEventLogOptions } from './redis.options.js';
 import { FORMAT } from './script.js';
 import { END, HEAD, PROBE, PUBLISH } from './scripts.js';
 
@@ -63,7 +63,7 @@ export class RedisEventLog implements EventLog {
     this.name = name;
     this.history = history;
     this.customSerializer = serialize !== undefined;
-    const prefix = `${keyPrefixOf(options)}${options.prefix ?? 'sse'}:{hub:${name}}`;
+    const prefix = `${keyPrefixOf(options)}${options.prefix ?? REDIS_DEFAULTS.prefix}:{hub:${name}}`;
     this.channel = `${prefix}:events`;
     this.keys = {
       meta: `${prefix}:meta`,
@@ -136,7 +136,7 @@ export class RedisEventLog implements EventLog {
       {
         hub: this.name,
         tailBytes: TAIL_BYTES,
-        probeIntervalMs: this.options.probeIntervalMs ?? 4_000,
+        probeIntervalMs: this.options.probeIntervalMs ?? REDIS_DEFAULTS.probeIntervalMs,
       },
     );
     try {
@@ -185,7 +185,7 @@ export class RedisEventLog implements EventLog {
 
   /** What makes this store one that cannot be used. */
   private refusal(why: string): SseOptionsError | undefined {
-    const { prefix = 'sse' } = this.options;
+    const { prefix = REDIS_DEFAULTS.prefix } = this.options;
     const format = /FORMAT (\w+)/.exec(why)?.[1];
     if (format !== undefined) {
       const expected =

@@ -47,6 +47,9 @@ export interface RedisEventLogOptions {
   probeIntervalMs?: number;
 }
 
+/** What applies where nothing is set. */
+export const REDIS_DEFAULTS = Object.freeze({ prefix: 'sse', probeIntervalMs: 4_000 });
+
 const client = rules.rule(
   'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',
   (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function',

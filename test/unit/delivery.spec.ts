@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { setImmediate as turn } from 'node:timers/promises';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { Delivery, type Receiver } from '../../lib/hub/delivery.js';
 import { ControlChannel } from '../../lib/hub/control-channel.js';
 import { Hub } from '../../lib/hub/hub.js';
@@ -8,7 +9,6 @@ import { formatCursor } from '../../lib/wire/cursor.js';
 import type { HubEvent, LoggedEvent, PublishedEvent } from '../../lib/log/event.js';
 import type { Gap } from '../../lib/log/event-log.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { collector } from '../support/collector.js';
 
 async function openHub(history = SSE_DEFAULTS.history) {

@@ -1,11 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { Ring } from '../../lib/log/ring.js';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { NewEvent, RoomState } from '../../lib/log/event-log.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { encodeBody, type SseMessage } from '../../lib/wire/frame.js';
 import { collector, heapOf } from '../support/collector.js';
 

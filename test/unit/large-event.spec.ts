@@ -1,11 +1,11 @@
 // Large events of the memory log, whose text is kept as bytes.
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { RoomEntry } from '../../lib/log/event-log.js';
 import { newEvent } from '../../lib/hub/new-event.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import type { SseMessage } from '../../lib/wire/frame.js';
 import { heapOf } from '../support/collector.js';
 
