@@ -48,6 +48,9 @@ export class Outbox implements TurnWriter {
   private inTurn = false;
   private writableWaiters: Deferred<void> | undefined;
 
+  /** What a turn collects before part of it is written. */
+  private readonly partBytes: number;
+
   /** When the last write or drain was. */
   activeAt = 0;
   /** Since when the client takes nothing: from a write that it did not take to its drain. */
@@ -60,7 +63,9 @@ export class Outbox implements TurnWriter {
     private readonly turn: Turn,
     private readonly settings: BacklogSettings,
     private readonly owner: OutboxOwner,
-  ) {}
+  ) {
+    this.partBytes = Math.min(TURN_PART_BYTES, settings.maxBufferedBytes);
+  }
 
   /** The bytes that wait for the client. */
   get bufferedBytes(): number {
@@ -157,10 +162,6 @@ export class Outbox implements TurnWriter {
   private get isBroken(): boolean {
     const { socket } = this.raw;
     return socket !== null && (socket.destroyed || Boolean(socket.errored));
-  }
-
-  private get partBytes(): number {
-    return Math.min(TURN_PART_BYTES, this.settings.maxBufferedBytes);
   }
 
   /** Nothing can be written yet, and the batch has no room for more. */
