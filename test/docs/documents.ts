@@ -8,7 +8,7 @@ export const documents = [
   'README.md',
   'SECURITY.md',
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.md') && !/^(api|\.vitepress)\b/.test(name))
+    .filter((name) => name.endsWith('.md') && !/^(api|\.vitepress)\b|\bnode_modules\b/.test(name))
     .map((name) => `docs/${name}`),
 ];
 
