@@ -14,6 +14,7 @@ import { until } from '../support/until.js';
 import { Registry } from '../../lib/connection/registry.js';
 import { Stream } from '../../lib/connection/stream.js';
 import { openRegistry } from '../support/registry.js';
+import { responded } from '../support/stream-client.js';
 
 const STREAMS = 5_000;
 const TIMEOUT_MS = 2_500;
@@ -137,11 +138,11 @@ describe('a drain', () => {
     const app = await serve(Quiet, { sse: { rejectWith: 'status' } });
     const connections = app.nest.get(Registry);
     const open = (count: number) => Array.from({ length: count }, () => app.open('/quiet'));
-    await Promise.all(open(30).map((stream) => stream.until((text) => text !== '')));
+    await Promise.all(open(30).map((stream) => stream.until(({ text }) => text !== '')));
     const closing = app.nest.close();
     await until('the first have ended', () => connections.count < 30);
     const late = app.open('/quiet');
-    expect((await late.response).status).toBe(503);
+    expect((await responded(late)).status).toBe(503);
     expect(JSON.parse(await late.ended)).toMatchObject({ reason: 'shutdown' });
     expect(await app.nest.get(SseHealth).check()).toEqual({
       sse: { status: 'down', trouble: 'the app is shutting down' },
