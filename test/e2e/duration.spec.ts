@@ -4,10 +4,9 @@ import { Controller, Logger, Param } from '@nestjs/common';
 import { Broadcaster, Connection, SseConnection, SseStream } from 'nestjs-eventstream';
 import { NEVER, takeUntil, timer } from 'rxjs';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
-import { RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { recordedStream } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { Registry } from '../../lib/connection/registry.js';
-import { Stream } from '../../lib/connection/stream.js';
 import { openRegistry } from '../support/registry.js';
 
 describe('maxDurationMs', () => {
@@ -31,8 +30,7 @@ describe('maxDurationMs', () => {
       ends.push(performance.now() - begun);
     });
     for (let n = 0; n < 500; n++) {
-      const response = streamResponse(new RecordingResponse());
-      const connection = new Stream({ headers: {} }, response, settings, connections);
+      const connection = recordedStream(connections, settings);
       connections.add(connection);
       connection.open();
     }

@@ -3,11 +3,10 @@ import { Controller } from '@nestjs/common';
 import { NEVER, Subject } from 'rxjs';
 import { SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
-import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { nextTurn, recordedStream } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import type { TestStream } from '../support/stream-client.js';
 import { Registry } from '../../lib/connection/registry.js';
-import { Stream } from '../../lib/connection/stream.js';
 import { openRegistry } from '../support/registry.js';
 
 @Controller()
@@ -136,8 +135,7 @@ describe('ten thousand connections', () => {
       const connections = openRegistry();
       const settings = streamSettings({});
       for (let n = 0; n < 10_000; n++) {
-        const response = streamResponse(new RecordingResponse());
-        const connection = new Stream({ headers: {} }, response, settings, connections);
+        const connection = recordedStream(connections, settings);
         connections.add(connection);
         connection.open();
       }

@@ -8,11 +8,10 @@ import { Controller } from '@nestjs/common';
 import { NEVER } from 'rxjs';
 import { SseHealth, SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
-import { RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { RecordingResponse, recordedStream } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';
 import { Registry } from '../../lib/connection/registry.js';
-import { Stream } from '../../lib/connection/stream.js';
 import { openRegistry } from '../support/registry.js';
 import { responded } from '../support/stream-client.js';
 
@@ -75,7 +74,7 @@ describe('a drain', () => {
     const settings = streamSettings({});
     for (let n = 0; n < count; n++) {
       const raw = new RecordingResponse();
-      const connection = new Stream({ headers: {} }, streamResponse(raw), settings, connections);
+      const connection = recordedStream(connections, settings, raw);
       connections.add(connection);
       connection.open();
       const began = performance.now();

@@ -12,20 +12,18 @@ import {
   throwError,
   type Observable,
 } from 'rxjs';
-import { Stream } from '../../lib/connection/stream.js';
 import type { SseStreamOptions } from '../../lib/connection/stream.options.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { SSE_CHANNELS } from '../../lib/ground/channels.js';
 import { writeStream } from '../../lib/nest/stream-writer.js';
-import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { nextTurn, RecordingResponse, recordedStream } from '../support/recording-response.js';
 import { openRegistry } from '../support/registry.js';
 
 /** A stream, and what is written of this source. */
 function write(source: Observable<unknown>, options: SseStreamOptions = {}) {
   const raw = new RecordingResponse();
   const settings = streamSettings({ retry: false }, options);
-  const request = { headers: {}, url: '/stream' };
-  const stream = new Stream(request, streamResponse(raw), settings, openRegistry());
+  const stream = recordedStream(openRegistry(), settings, raw);
   const begun = writeStream(source, stream);
   begun.catch(() => {});
   const text = (): string => raw.chunks.join('').replace(': connected\n\n', '');
