@@ -21,7 +21,18 @@ import {
 } from '@nestjs/common';
 import fastifyCookie from '@fastify/cookie';
 import cookieParser from 'cookie-parser';
-import { firstValueFrom, interval, map, mergeMap, NEVER, of, take, tap, timer } from 'rxjs';
+import {
+  firstValueFrom,
+  interval,
+  map,
+  mergeMap,
+  NEVER,
+  of,
+  take,
+  tap,
+  timer,
+  type OperatorFunction,
+} from 'rxjs';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type Adapter, type ServeOptions } from '../support/serve.js';
 import { responded } from '../support/stream-client.js';
@@ -217,7 +228,8 @@ function controllerWith(name: keyof typeof INTERCEPTORS): Type {
   @Injectable()
   class Habit implements NestInterceptor {
     intercept(context: ExecutionContext, next: CallHandler) {
-      return next.handle().pipe(INTERCEPTORS[name](context) as never);
+      const operator: OperatorFunction<unknown, unknown> = INTERCEPTORS[name](context);
+      return next.handle().pipe(operator);
     }
   }
   @Controller(`app-${++apps}`)

@@ -173,7 +173,8 @@ describe('the id of a message', () => {
 
   it('does not pass an event that two streams of one hub hold: which let it out cannot be seen', () => {
     const cursor = cursorOf(new Reader(['a']).enter(5), new Reader(['b']).enter(5));
-    expect(cursor.idOf(idAt(5))).toBeUndefined();
+    // Each of the two writes it.
+    for (let n = 0; n < 2; n++) expect(cursor.idOf(idAt(5))).toBeUndefined();
     expect(cursor.text).toBeUndefined();
   });
 

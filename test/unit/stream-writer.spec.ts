@@ -15,7 +15,7 @@ import {
 import type { SseStreamOptions } from '../../lib/connection/stream.options.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { SSE_CHANNELS } from '../../lib/ground/channels.js';
-import { writeStream } from '../../lib/nest/stream-writer.js';
+import { failLate, writeStream } from '../../lib/nest/stream-writer.js';
 import { nextTurn, RecordingResponse, recordedStream } from '../support/recording-response.js';
 import { openRegistry } from '../support/registry.js';
 
@@ -189,6 +189,7 @@ describe('a late error', () => {
     await begun;
     stream.close();
     source.error(new Error('too late'));
+    failLate(new Error('later still'), stream);
     await nextTurn();
     expect([await stream.closed, text()]).toEqual(['server', '']);
     expect(logged).not.toHaveBeenCalled();
