@@ -88,7 +88,7 @@ for (const [name, { flags, history = {} }] of Object.entries(SERVERS)) {
   });
 }
 
-// The budget of a reader that waits for its snapshot is of wire text, and what waits are events.
+// The budget of a reader that waits for its snapshot counts wire text, and its backlog holds events.
 const most = (name) => (name.includes('snapshot') ? 3 : 1.5);
 const goalsOf = Object.entries(filled).map(([name, row]) =>
   goal(`heap ÷ budget: ${name}`, row['heap ÷ budget'], most(name)),

@@ -25,7 +25,7 @@ export function readers(wanted) {
   if (limit === 'unlimited' || Number(limit) >= wanted + 500) return wanted;
   const possible = Math.max(100, Number(limit) - 500);
   console.log(
-    `open files are limited to ${limit}: ${possible} readers in place of ${wanted}; raise it with \`ulimit -n\``,
+    `open files are limited to ${limit}: ${possible} readers instead of ${wanted}; raise it with \`ulimit -n\``,
   );
   return possible;
 }
@@ -38,13 +38,16 @@ export function nchan() {
 }
 
 /** A server and the clients of it, each in a process of its own. */
-export async function contestant(name, { server = name, options = {}, flags = [] } = {}) {
+export async function contestant(
+  name,
+  { server = name, options = {}, flags = [], load: clients = 'load.mjs' } = {},
+) {
   const main = await start(join(folder, 'servers', 'main.mjs'), {
     core: SERVER_CORE,
     args: [server, JSON.stringify(options)],
     flags: ['--expose-gc', ...flags],
   });
-  const load = await start(join(folder, 'load.mjs'), { core: LOAD_CORE });
+  const load = await start(join(folder, clients), { core: LOAD_CORE, flags });
   const port = await main.call('port');
   return {
     name,

@@ -1,7 +1,7 @@
 // A simulation, not a measurement: who comes back when, after a deploy of 100 processes with 10 000 connections each.
 //
 // Model: a process answers `ACCEPTS` connects per second, one after the other; the rest wait in the order they came. A client
-// that has waited 10 s gives up and tries again after its retry; its place in the queue is worked off all the same, because
+// that has waited 10 s gives up and tries again after its retry; its place in the queue is still worked off, because
 // Node reads a request before it sees that the client has gone. A retry is drawn when a stream begins, and kept until
 // the next begins, as a browser does. The load balancer gives a connect to one of the processes that are up, at random; while
 // none is, it refuses, and the client tries again after its retry. A process is down for 10 s. In a rolling deploy the next

@@ -34,9 +34,6 @@ export default {
   validation: { notDocumented: true, notExported: false, invalidLink: true },
   requiredToBeDocumented: ['Class', 'Interface', 'TypeAlias', 'Variable', 'Function', 'Method'],
   intentionallyNotDocumented: [
-    // Nest's own.
-    'nestjs-eventstream.SseModule.forRootAsync',
-    'nestjs-eventstream/prometheus.SsePrometheusModule.forRootAsync',
     // Its name says it.
     'nestjs-eventstream/client.EventStream.subscribe.__type.unsubscribe',
   ],

@@ -5,7 +5,7 @@
 
 // the module
 export { SseModule } from './nest/sse.module.js';
-export { SSE_DEFAULTS } from './options/defaults.js';
+export { SSE_DEFAULTS } from './nest/module.options.js';
 export type {
   BackpressureOptions,
   KeepAliveOptions,
@@ -37,7 +37,7 @@ export type { Serialize, SseMessage } from './wire/frame.js';
 // open streams
 export { SseConnection } from './connection/sse-connection.js';
 export type { CloseReason } from './connection/close-reason.js';
-export type { HttpRequest } from './output/response.js';
+export type { HttpRequest } from './output/request.js';
 export { SseConnections } from './connection/sse-connections.js';
 export type { ClosedConnection } from './connection/sse-connections.js';
 export type { Overflow } from './output/backlog.js';

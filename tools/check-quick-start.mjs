@@ -79,7 +79,7 @@ function shell(script) {
   return exec('bash', ['-ec', onPort(script)], { cwd: folder, timeout: 120_000 });
 }
 
-/** Where there is no browser, the rest is followed all the same. */
+/** Where there is no browser, the rest is still followed. */
 async function openPages() {
   const executablePath = BROWSERS.find(existsSync);
   try {

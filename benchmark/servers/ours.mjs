@@ -1,12 +1,13 @@
-// This library in a Nest app on Express, with the module's defaults: ids, history, keep-alive, backpressure.
+// This library in a Nest app on Express, or with HTTP/2 on Fastify, with the module's defaults: ids, history, keep-alive, backpressure.
 import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import { SsePrometheusModule } from 'nestjs-eventstream/prometheus';
 import { decorate } from './decorate.mjs';
 
-export async function start({ isFiltered = false, hasMetrics = false, module = {} } = {}) {
+export async function start({ isFiltered, hasMetrics, isHttp2, module = {} } = {}) {
   class EventsController {
     constructor(broadcaster) {
       this.broadcaster = broadcaster;
@@ -31,7 +32,9 @@ export async function start({ isFiltered = false, hasMetrics = false, module = {
   if (hasMetrics) imports.push(SsePrometheusModule.forRoot());
   Module({ imports, controllers: [EventsController] })(AppModule);
 
-  const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
+  // Express has no HTTP/2.
+  const adapter = isHttp2 ? [new FastifyAdapter({ http2: true })] : [];
+  const app = await NestFactory.create(AppModule, ...adapter, { logger: ['error', 'warn'] });
   await app.listen(0, '127.0.0.1');
   const broadcaster = app.get(Broadcaster);
   const connections = app.get(SseConnections);

@@ -29,7 +29,7 @@ export class SseClientError extends Error {
   readonly isFinal: boolean;
   /** The HTTP status, with `SSE_STATUS`. */
   readonly status: number | undefined;
-  /** What the server answered in place of a stream, with `SSE_STATUS`. */
+  /** What the server answered instead of a stream, with `SSE_STATUS`. */
   readonly body: string | undefined;
   /** What the server asked for with `Retry-After`. Milliseconds. */
   readonly retryAfterMs: number | undefined;

@@ -5,7 +5,7 @@
 export interface CursorStorage {
   /** The value of this key; `null`: none. */
   getItem(key: string): string | null;
-  /** Keeps the value, in place of an earlier one. */
+  /** Keeps the value, instead of an earlier one. */
   setItem(key: string, value: string): void;
 }
 
@@ -74,7 +74,7 @@ export interface ConnectOptions {
   stallTimeoutMs?: number | false;
   /**
    * The longest pause after attempts that failed in a row. Milliseconds. A longer `retry:` or `Retry-After` of the server
-   * is kept to all the same.
+   * still counts.
    * @default 30_000
    */
   maxBackoffMs?: number;

@@ -1,6 +1,6 @@
 import { SseOptionsError } from '../ground/errors.js';
 import type { LimitsOptions } from './connections.options.js';
-import { addressOf, type HttpRequest } from '../output/response.js';
+import { addressOf, type HttpRequest } from '../output/request.js';
 
 /** Which limit stands against a newcomer, and after how long it may not any more. */
 export interface Refusal {

@@ -57,7 +57,7 @@ export class Authorization {
     granted: () => void,
     refused: (error: unknown) => void,
   ): () => void {
-    // It is asked again from a timer: with the app's stores all the same.
+    // A timer asks again, still with the app's stores.
     const grant = { authorize: AsyncLocalStorage.bind(authorize), rooms };
     const forget = (): void => this.forget(grant);
     const take = (authorized: Authorized): void => {

@@ -1,5 +1,5 @@
 import { warnOfManyStreams } from '../ground/warnings.js';
-import type { HttpRequest } from '../output/response.js';
+import type { HttpRequest } from '../output/request.js';
 
 /** Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next request waits. */
 const CONNECTIONS_OF_A_BROWSER = 6;

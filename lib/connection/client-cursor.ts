@@ -95,8 +95,11 @@ export class ClientCursor {
     return [...new Set(this.sources.flatMap((source) => source.rooms))];
   }
 
-  reads(room: string): boolean {
-    return this.sources.some((source) => source.rooms.includes(room));
+  /** Those of an event's rooms that the client reads; mostly all of them, and then no list of its own. */
+  roomsReadOf(rooms: readonly string[]): readonly string[] {
+    const reads = (room: string): boolean =>
+      this.sources.some((source) => source.rooms.includes(room));
+    return rooms.every(reads) ? rooms : rooms.filter(reads);
   }
 
   /**

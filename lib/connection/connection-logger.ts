@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { CloseReason } from './close-reason.js';
 import type { RefusalReason } from './diagnostics.js';
 import { describe } from '../ground/errors.js';
-import { addressOf, pathOf, type HttpRequest } from '../output/response.js';
+import { addressOf, pathOf, type HttpRequest } from '../output/request.js';
 import { RareLine } from '../ground/warnings.js';
 import type { SseConnection } from './sse-connection.js';
 
@@ -54,6 +54,17 @@ export function logError(error: unknown, connection: SseConnection): void {
     logger.error(error, { event: 'error', ...contextOf(connection) });
   } catch (loggerError) {
     process.emitWarning(`the logger has thrown: ${describe(loggerError)}`, { type: 'Sse' });
+  }
+}
+
+/** Logs what a step throws, and answers whether it went well. */
+export function quietly(connection: SseConnection, step: () => void): boolean {
+  try {
+    step();
+    return true;
+  } catch (error) {
+    logError(error, connection);
+    return false;
   }
 }
 

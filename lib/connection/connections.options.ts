@@ -1,5 +1,5 @@
 import * as rules from '../options/rules.js';
-import type { HttpRequest } from '../output/response.js';
+import type { HttpRequest } from '../output/request.js';
 
 /**
  * How much one process takes on. Newcomers are refused; open streams stay. Each limit counts for this process alone, and none
@@ -59,6 +59,12 @@ export interface ConnectionsOptions {
   /** How much this process takes on. */
   limits?: LimitsOptions;
 }
+
+/** What applies where nothing is set. */
+export const CONNECTIONS_DEFAULTS = Object.freeze({
+  shutdown: Object.freeze({ timeoutMs: 5_000 }),
+  limits: Object.freeze({ maxEventBytes: 1_048_576, maxRoomsPerEvent: 20_000 }),
+});
 
 /** The rules of these options. */
 export const CONNECTIONS_RULES = {

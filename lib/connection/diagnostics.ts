@@ -1,5 +1,5 @@
 import { channelOf } from '../ground/channels.js';
-import type { HttpRequest } from '../output/response.js';
+import type { HttpRequest } from '../output/request.js';
 import type { CloseReason } from './close-reason.js';
 import type { SseConnection } from './sse-connection.js';
 import type { SseConnections } from './sse-connections.js';

@@ -34,6 +34,8 @@ export class Opening {
   /** The stream was closed before its head was written, and ends with it. */
   closing: CloseReason | undefined;
   state: OpeningState = 'waiting';
+  /** Why the stream may not begin, where only an answer that is no stream is wanted. */
+  forbidden: Error | undefined;
   private held: Promise<unknown> | undefined;
   private readonly outcome = new Deferred<void>();
 
@@ -115,7 +117,7 @@ export class Opening {
   private requireBegun(): void {
     if (this.state !== 'waiting') return;
     throw new SseNotStreamableError(
-      'an interceptor answered in place of the handler; throw there, or let it call the handler',
+      'an interceptor answered instead of the handler; throw there, or let it call the handler',
     );
   }
 }

@@ -5,7 +5,7 @@ import { Turn } from '../output/batch.js';
 import { diagnostics } from './diagnostics.js';
 import type { RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
-import { addressOf, type HttpRequest } from '../output/response.js';
+import { addressOf, type HttpRequest } from '../output/request.js';
 import { logError, ConnectionLogger } from './connection-logger.js';
 import { BrowserStreams } from './browser-streams.js';
 import { warnOfHeldBackStreams } from '../ground/warnings.js';
@@ -176,7 +176,7 @@ export class Registry extends SseConnections implements StreamHost {
     this.opening.delete(connection);
     const { mark } = connection.cursor;
     const wasSlow = reason === 'overflow' || reason === 'stall';
-    if (wasSlow && mark !== undefined) this.slowClients.cut(mark, Date.now());
+    if (wasSlow && mark !== undefined) this.slowClients.cut(mark, performance.now());
     if (!this.open.delete(connection)) return;
     this.leaving.add(connection);
     this.schedulePulse(connection.check(performance.now()));

@@ -10,7 +10,7 @@ const MAX_MARKS = 10_000;
  * server has put into its event ids, and by nothing else: whoever brings no mark is never taken for a slow client.
  */
 export class SlowClients {
-  /** When each was cut, in the order of the last cut. Times are as `Date.now()`. */
+  /** When each was cut, in the order of the last cut. Times are as `performance.now()`. */
   private readonly cuts = new Map<string, readonly number[]>();
 
   /** How many marks are remembered. */

@@ -1,4 +1,4 @@
-import type { HttpRequest } from '../output/response.js';
+import type { HttpRequest } from '../output/request.js';
 import type { SseMessage } from '../wire/frame.js';
 import type { CloseReason } from './close-reason.js';
 

@@ -10,20 +10,18 @@ import { encodeFrame, type SseMessage } from '../wire/frame.js';
 import { ClientCursor } from './client-cursor.js';
 import type { CloseReason } from './close-reason.js';
 import { diagnostics } from './diagnostics.js';
-import { SseConnection } from './sse-connection.js';
+import { StreamFacts, type PulseHost } from './stream-facts.js';
 import type { StreamSettings } from './stream-settings.js';
 
 /** What the output of a stream shares with that of all others. */
-export interface OutputHost {
+export interface OutputHost extends PulseHost {
   readonly turn: Turn;
-  /** Calls `check()` of the stream at this time or earlier; as `performance.now()`. */
-  schedulePulse(time: number): void;
 }
 
 /** The half of a `Stream` that writes. The other half begins and ends it. */
-export abstract class StreamOutput extends SseConnection implements OutboxOwner {
+export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   abstract readonly settings: StreamSettings;
-  abstract readonly host: OutputHost;
+  abstract override readonly host: OutputHost;
   /** What the client comes back with. */
   readonly cursor = new ClientCursor();
   protected phase: 'opening' | 'open' | 'closed' = 'opening';
@@ -62,7 +60,7 @@ export abstract class StreamOutput extends SseConnection implements OutboxOwner 
     return this.bytes;
   }
 
-  /** Whether the client takes nothing of what waits for it. */
+  /** Whether the client takes nothing of its backlog. */
   get isBlocked(): boolean {
     return this.outbox.isBlocked;
   }
@@ -136,7 +134,7 @@ export abstract class StreamOutput extends SseConnection implements OutboxOwner 
   /** A first message that cannot be sent fails before the stream begins; a good one follows the opening. */
   private begin(message: SseMessage): void {
     if (this.phase !== 'opening') return;
-    if (!(message instanceof HubEvent)) encodeFrame(message, this.settings.serialize);
+    if (!HubEvent.is(message)) encodeFrame(message, this.settings.serialize);
     this.open();
   }
 
@@ -144,7 +142,12 @@ export abstract class StreamOutput extends SseConnection implements OutboxOwner 
     if (this.isOver) throw new SseClosedError('the connection');
     const pushed = this.outbox.push(frame, message, id);
     if (pushed === 'overflow') this.destroy('overflow');
-    else if (pushed > 0) diagnostics.drop.publish({ connection: this, events: pushed });
+    else if (pushed > 0) this.dropped(pushed);
+  }
+
+  private dropped(events: number): void {
+    if (!diagnostics.drop.hasSubscribers) return;
+    this.inContext(() => diagnostics.drop.publish({ connection: this, events }));
   }
 
   protected pushLast(frame: string): void {
@@ -179,14 +182,13 @@ export abstract class StreamOutput extends SseConnection implements OutboxOwner 
   waitingOf(frame: string, message?: SseMessage, id?: string | number): Waiting {
     const cursor = this.cursor.markable(id);
     if (message === undefined) return { frame, cursor };
-    const rooms =
-      message instanceof HubEvent ? message.rooms.filter((room) => this.cursor.reads(room)) : [];
-    return { frame, rooms, key: this.settings.conflateKey(message), cursor };
+    const rooms = HubEvent.is(message) ? this.cursor.roomsReadOf(message.rooms) : [];
+    const key = this.inContext(() => this.settings.conflateKey(message));
+    return { frame, rooms, key, cursor };
   }
 
   private frameOf(message: SseMessage, id: string | number | undefined): string {
-    if (message instanceof HubEvent)
-      return id === message.id ? message.frame : message.frameWith(id);
+    if (HubEvent.is(message)) return id === message.id ? message.frame : message.frameWith(id);
     return encodeFrame(id === message.id ? message : { ...message, id }, this.settings.serialize);
   }
 }

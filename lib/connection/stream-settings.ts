@@ -1,14 +1,14 @@
 import type { Overflow } from '../output/backlog.js';
 import type { OptionForOwnValues } from '../ground/warnings.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
 import { defined } from '../options/defined.js';
 import type { RetryRange } from '../options/retry.js';
-import type {
-  BackpressureOptions,
-  SseMap,
-  SseStreamOptions,
-  StreamOptions,
+import {
+  STREAM_DEFAULTS,
+  type BackpressureOptions,
+  type SseMap,
+  type SseStreamOptions,
+  type StreamOptions,
 } from './stream.options.js';
 
 /** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
@@ -42,9 +42,9 @@ export function streamSettings(
   const { keepAlive: _k, retry: _r, backpressure: _b, ...own } = stream;
   const merged = { ...module, ...defined(own) };
   const keepAlive = stream.keepAlive ?? module.keepAlive;
-  const retry = stream.retry ?? module.retry ?? SSE_DEFAULTS.retry;
+  const retry = stream.retry ?? module.retry ?? STREAM_DEFAULTS.retry;
   const backpressure: Required<Omit<BackpressureOptions, 'key'>> & BackpressureOptions = {
-    ...SSE_DEFAULTS.backpressure,
+    ...STREAM_DEFAULTS.backpressure,
     ...defined(module.backpressure ?? {}),
     ...defined(stream.backpressure ?? {}),
   };
@@ -54,7 +54,7 @@ export function streamSettings(
         ? undefined
         : (keepAlive?.intervalMs ??
           (module.keepAlive || undefined)?.intervalMs ??
-          SSE_DEFAULTS.keepAlive.intervalMs),
+          STREAM_DEFAULTS.keepAlive.intervalMs),
     retry:
       retry === false
         ? undefined
@@ -66,15 +66,15 @@ export function streamSettings(
     map: stream.map,
     unusedByHubs: stream.map ? 'map' : stream.serialize && 'serialize',
     onError: merged.onError,
-    onComplete: merged.onComplete ?? SSE_DEFAULTS.onComplete,
-    openWithinMs: (merged.openWithinMs ?? SSE_DEFAULTS.openWithinMs) || 0,
+    onComplete: merged.onComplete ?? STREAM_DEFAULTS.onComplete,
+    openWithinMs: (merged.openWithinMs ?? STREAM_DEFAULTS.openWithinMs) || 0,
     holdsOpening: typeof merged.openWithinMs === 'number',
     maxBufferedBytes: backpressure.maxBufferedBytes,
     overflow: backpressure.overflow,
     conflateKey: backpressure.key ?? typeOf,
     stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
     maxDurationMs: merged.maxDurationMs || undefined,
-    rejectWith: merged.rejectWith ?? SSE_DEFAULTS.rejectWith,
+    rejectWith: merged.rejectWith ?? STREAM_DEFAULTS.rejectWith,
     negotiate: stream.negotiate ?? false,
   };
 }

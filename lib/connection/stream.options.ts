@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { RequestMethod } from '@nestjs/common';
 import { SseOptionsError } from '../ground/errors.js';
 import * as rules from '../options/rules.js';
@@ -5,6 +6,7 @@ import type { RetryRange } from '../options/retry.js';
 import type { Overflow } from '../output/backlog.js';
 import { isEventStreamType } from '../output/stream-headers.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
+import { KEEP_ALIVE_MS } from '../wire/protocol.js';
 import type { SseConnection } from './sse-connection.js';
 
 /**
@@ -80,7 +82,7 @@ export interface StreamOptions {
    * Another type, and headers that frame the body (`Content-Length`, `Transfer-Encoding`), are refused at start-up.
    */
   headers?: Record<string, string>;
-  /** Text for data that is neither text nor bytes, in place of JSON. A hub's events keep the hub's own. */
+  /** Text for data that is neither text nor bytes, instead of JSON. A hub's events keep the hub's own. */
   serialize?: Serialize;
   /**
    * Called once for an error after the first byte. What it returns is the last message; nothing: none. Without it the
@@ -138,6 +140,21 @@ export interface SseStreamOptions extends StreamOptions {
   negotiate?: boolean;
 }
 
+/** What applies where nothing is set. */
+export const STREAM_DEFAULTS = Object.freeze({
+  keepAlive: Object.freeze({ intervalMs: KEEP_ALIVE_MS }),
+  retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
+  onComplete: 'end',
+  openWithinMs: 50,
+  backpressure: Object.freeze({
+    maxBufferedBytes: 1_048_576,
+    overflow: 'disconnect',
+    stallTimeoutMs: 15_000,
+  }),
+  maxDurationMs: false,
+  rejectWith: 'retry',
+});
+
 /** Headers that say how the body is sent, which is not the app's to choose. */
 const FRAMING = ['content-length', 'transfer-encoding'];
 
@@ -145,12 +162,23 @@ function streamHeaders(path: string, headers: unknown): void {
   rules.recordOf(rules.anyText)(path, headers);
   for (const [name, value] of Object.entries((headers ?? {}) as Record<string, string>)) {
     const option = `${path}.${name}`;
+    checkText(option, name, value);
     if (FRAMING.includes(name.toLowerCase())) {
       throw new SseOptionsError(option, 'no such header: a stream ends when it ends', value);
     }
     if (name.toLowerCase() === 'content-type' && !isEventStreamType(value)) {
       throw new SseOptionsError(option, 'text/event-stream, with a charset or without', value);
     }
+  }
+}
+
+/** Node would refuse it with each request. */
+function checkText(option: string, name: string, value: string): void {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+  } catch {
+    throw new SseOptionsError(option, 'a name and a value that HTTP allows in a header', value);
   }
 }
 

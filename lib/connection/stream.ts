@@ -1,22 +1,17 @@
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
-import { randomUUID } from 'node:crypto';
-import { Deferred } from '../ground/deferred.js';
-import { SseOptionsError } from '../ground/errors.js';
 import { drawRetry } from '../options/retry.js';
-import type { HttpRequest, StreamResponse } from '../output/response.js';
+import type { HttpRequest } from '../output/request.js';
+import type { StreamResponse } from '../output/response.js';
 import { openingFrame } from '../wire/control-frames.js';
 import { encodeFrame } from '../wire/frame.js';
 import type { ReturningClient } from '../wire/last-event-id.js';
-import { Authorization } from './authorization.js';
 import type { CloseReason } from './close-reason.js';
-import { logError } from './connection-logger.js';
+import { logError, quietly } from './connection-logger.js';
 import { diagnostics } from './diagnostics.js';
 import { Opening, type OpenedStream } from './opening.js';
 import type { SlowClients } from './slow-clients.js';
-import type { SseConnection } from './sse-connection.js';
 import { StreamOutput, type OutputHost } from './stream-output.js';
 import type { StreamSettings } from './stream-settings.js';
-import { ASK_AGAIN_MS, whatIsDue } from './upkeep.js';
+import { whatIsDue } from './upkeep.js';
 import { attend, type AttendedStream } from './upkeep-tasks.js';
 
 /** What a stream shares with all others, and reports to. */
@@ -47,19 +42,9 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   /** Until the head is written. Frames and an end wait for that. */
   opening: Opening | undefined;
   private begunAt: number | undefined;
-  private reason: CloseReason | undefined;
-  /** The app's stores, for what it runs when the client leaves or a timer ends the stream. */
-  private readonly context = new AsyncResource('SseConnection', { requireManualDestroy: true });
   /** As `performance.now()`. */
   private endsAt = Infinity;
   private subscription: { unsubscribe(): void } | undefined;
-
-  // Made when asked for: few connections need them.
-  private uuid: string | undefined;
-  private facts: Record<string, unknown> | undefined;
-  private allowed: Authorization | undefined;
-  private abort: AbortController | undefined;
-  private ended: Deferred<CloseReason> | undefined;
 
   constructor(
     readonly request: HttpRequest,
@@ -72,16 +57,9 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     super(response, settings, host);
     this.opening = new Opening(this, settings.openWithinMs);
     const mark = returning?.mark;
-    if (mark !== undefined) this.cursor.keepMark(mark, host.slowClients.knows(mark, Date.now()));
+    if (mark !== undefined)
+      this.cursor.keepMark(mark, host.slowClients.knows(mark, performance.now()));
     response.onClosed(this.onResponseClosed);
-  }
-
-  get id(): string {
-    return (this.uuid ??= randomUUID());
-  }
-
-  get data(): Record<string, unknown> {
-    return (this.facts ??= {});
   }
 
   get lastEventId(): string | undefined {
@@ -96,39 +74,22 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     return this.opening?.closing === undefined ? this.phase : 'closed';
   }
 
-  get signal(): AbortSignal {
-    this.abort ??= new AbortController();
-    if (this.reason !== undefined) this.abort.abort(this.reason);
-    return this.abort.signal;
-  }
-
-  get closed(): Promise<CloseReason> {
-    this.ended ??= new Deferred();
-    if (this.reason !== undefined) this.ended.resolve(this.reason);
-    return this.ended.promise;
-  }
-
   /** Whether the client was cut so often for slowness that it is not sent its backlog again. */
   get isOftenCut(): boolean {
     const { mark } = this.cursor;
-    return mark !== undefined && this.host.slowClients.isOften(mark, Date.now());
-  }
-
-  /** What the client is allowed to read. */
-  get authorization(): Authorization {
-    if (this.allowed === undefined) {
-      this.allowed = new Authorization(this);
-      // Without keep-alives, nothing else checks a stream that is open already.
-      this.host.schedulePulse(performance.now() + ASK_AGAIN_MS);
-    }
-    return this.allowed;
+    return mark !== undefined && this.host.slowClients.isOften(mark, performance.now());
   }
 
   /** Sends the headers and the opening frame. A second call does nothing. */
   open(): void {
     const { opening } = this;
     if (this.phase !== 'opening' || opening === undefined) return;
-    // What waits behind it carries later cursors.
+    if (opening.forbidden !== undefined) throw opening.forbidden;
+    this.inContext(() => this.writeOpening(opening));
+  }
+
+  private writeOpening(opening: Opening): void {
+    // The frames behind it carry later cursors.
     const { retry, keepAliveMs, headers, maxDurationMs } = this.settings;
     const frame = this.response.isHead
       ? ''
@@ -174,6 +135,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   close(reason: CloseReason = 'server'): void {
     if (this.isOver) return;
+    if (this.opening?.forbidden !== undefined) return this.opening.abandon();
     this.open();
     // Unless it was closed by somebody who heard that it opens.
     if (this.state !== 'open') return;
@@ -217,7 +179,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
       diagnostics.error.publish({ error, connection: this, broadcaster: undefined });
       logError(error, this);
     }
-    this.quietly(() => this.destroy('error'));
+    quietly(this, () => this.destroy('error'));
   }
 
   /** The client's next request comes on another session of HTTP/2. */
@@ -237,15 +199,18 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   }
 
   private end(reason: CloseReason, finish: () => void): void {
+    this.inContext(() => this.endInContext(reason, finish));
+  }
+
+  private endInContext(reason: CloseReason, finish: () => void): void {
     const wasOpen = this.phase === 'open';
     this.phase = 'closed';
     this.reason = reason;
     this.allowed?.end();
     this.endSource();
-    if (!this.quietly(finish)) this.quietly(() => this.response.raw.destroy());
+    if (!quietly(this, finish)) quietly(this, () => this.response.raw.destroy());
     this.opening?.settle('abandoned');
-    this.context.runInAsyncScope(() => this.abort?.abort(reason));
-    this.ended?.resolve(reason);
+    this.announceEnd(reason);
     if (wasOpen && diagnostics.close.hasSubscribers) {
       const durationMs = Date.now() - (this.begunAt ?? 0);
       diagnostics.close.publish({ connection: this, reason, durationMs });
@@ -260,7 +225,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   /** It runs the app's own `finalize()`; the connection ends even if that throws. */
   private endSource(): void {
-    this.quietly(() => this.context.runInAsyncScope(() => this.subscription?.unsubscribe()));
+    quietly(this, () => this.inContext(() => this.subscription?.unsubscribe()));
   }
 
   private readonly onResponseClosed = (): void => {
@@ -272,17 +237,6 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   private whyClosed(): CloseReason {
     if (this.opening !== undefined && this.response.raw.headersSent) return 'error';
     return this.response.isCutHere ? 'server' : 'client';
-  }
-
-  /** Answers whether it went well. */
-  private quietly(step: () => void): boolean {
-    try {
-      step();
-      return true;
-    } catch (error) {
-      logError(error, this);
-      return false;
-    }
   }
 
   /** Does what is due now, and answers when to check again; as `performance.now()`. */
@@ -301,16 +255,3 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     return next;
   }
 }
-
-/**
- * The engine of a connection that an app has passed.
- * @throws SseOptionsError for anything that this library has not made
- */
-export function streamOf(connection: SseConnection): Stream {
-  if (connection instanceof Stream) return connection;
-  const expected = 'what a handler gets by @Connection(), or what fakeConnection() makes in tests';
-  throw new SseOptionsError('connection', expected, connection);
-}
-
-/** The connection whose handler or subscription runs now. */
-export const currentConnection = new AsyncLocalStorage<Stream>();

@@ -151,6 +151,16 @@ export function describe(thrown: unknown): string {
   }
 }
 
+/** What was thrown, unless it is a value that throws when somebody looks at it, such as a revoked proxy. */
+export function readable(thrown: unknown): unknown {
+  try {
+    void (thrown instanceof Error);
+    return thrown;
+  } catch {
+    return new Error('a value was thrown that cannot be read');
+  }
+}
+
 /** An `AggregateError` has no text of its own, and may hold another one, or itself. */
 const MAX_NESTED_ERRORS = 5;
 

@@ -2,12 +2,17 @@ import { Logger } from '@nestjs/common';
 import { describe, preview } from './errors.js';
 
 const logger = new Logger('Sse');
-const warned = new Set<string>();
+/** By kind, so that many of one kind keep no other from the log. */
+const warned = new Map<string, Set<string>>();
+/** Event types may be a client's. */
+const MAX_OF_A_KIND = 100;
 
-/** What goes wrong later, or elsewhere, is told when it can be seen: each thing once. */
-function warnOnce(what: string, text: string): void {
-  if (warned.has(what) || warned.size >= 100) return;
-  warned.add(what);
+/** What goes wrong later, or elsewhere, is logged when it can be seen: each thing once. */
+function warnOnce(kind: string, text: string, which = ''): void {
+  const known = warned.get(kind) ?? new Set();
+  warned.set(kind, known);
+  if (known.has(which) || known.size >= MAX_OF_A_KIND) return;
+  known.add(which);
   logger.warn(text);
 }
 
@@ -31,16 +36,17 @@ export class RareLine {
   }
 }
 
-/** Types that mean something else at the client already: they are sent all the same. */
+/** Types that mean something else at the client already: they are still sent. */
 export function warnOfReservedType(type: string | undefined): void {
   // A type that is no text is told as an error, where it is checked.
   if (typeof type !== 'string') return;
   if (type !== 'error' && type !== 'open' && !type.startsWith('sse-')) return;
   warnOnce(
-    `type ${type}`,
+    'type',
     type.startsWith('sse-')
       ? `The event type ${preview(type)} is kept for this library's own events; choose a name without "sse-"`
       : `The event type "${type}" also runs on${type} of an EventSource; choose another name`,
+    type,
   );
 }
 
@@ -67,11 +73,12 @@ const REMEDIES: Record<OptionForOwnValues, string> = {
 };
 
 /** Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's stream. */
-export function warnOfUnusedOption(option: OptionForOwnValues, path: string): void {
+export function warnOfUnusedOption(option: OptionForOwnValues, route: string): void {
   const remedy = REMEDIES[option];
   warnOnce(
-    `unused ${option} ${path}`,
-    `\`${option}\` of the stream ${path} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
+    'unused option',
+    `\`${option}\` of the stream ${route} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
+    `${option} ${route}`,
   );
 }
 
@@ -130,14 +137,16 @@ export function warnOfLateAnswer(
   const where = frame === undefined ? '' : ` (${frame})`;
   const remedy =
     'an interceptor may set headers or refuse until one turn after the handler has returned';
+  // A filter that answers with JSON sets three headers and ends the response, all from one place.
   warnOnce(
-    `late ${route} ${who}`,
+    'late',
     `The stream ${route} had begun, so this came too late and is ignored: ${who}${where}; ${remedy}`,
+    `${route} ${frame ?? who}`,
   );
 }
 
 const CHANGES_FROZEN =
-  /^Cannot (delete property|add property|assign to read only property|redefine property)/;
+  /^Cannot (delete property|add property|assign to read only property|redefine property|set property)/;
 
 /** An operator that changes an event of a hub in place fails with an error of the language, which names no remedy. */
 export function warnOfFrozenEvent(error: unknown, route: string): void {
@@ -145,7 +154,7 @@ export function warnOfFrozenEvent(error: unknown, route: string): void {
   const what = 'an event of a hub is shared by all its readers, so nobody can change it';
   const remedy = 'send a copy: `map((event) => ({ ...event, data: changed(event.data) }))`';
   const text = `The stream ${route} failed: ${error.message}; ${what}; ${remedy}`;
-  warnOnce(`frozen ${route}`, text);
+  warnOnce('frozen', text, route);
 }
 
 /** The first line of a stack that is neither Node's nor a package's. */
@@ -156,7 +165,7 @@ function frameOfApp(stack = ''): string | undefined {
 }
 
 /** At start-up: with `@Sse()` these see each event, here the set-up alone. */
-export function tellOfInterceptors(names: readonly string[]): void {
+export function warnOfInterceptors(names: readonly string[]): void {
   if (names.length === 0) return;
   const what = 'Interceptors see the set-up of a stream, and none of its events';
   const remedy = 'what they do to values belongs into a pipe() in the handler';

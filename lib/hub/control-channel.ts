@@ -82,9 +82,15 @@ export function encodeRevocation(facts: Facts): string {
   return JSON.stringify(revocation);
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Answers for which connections it is meant. */
 export function decodeRevocation(text: string): Predicate {
-  const { revoke } = JSON.parse(text) as Revocation;
-  const facts = Object.entries(revoke);
+  const { revoke } = JSON.parse(text) as Partial<Revocation>;
+  const facts = Object.entries(isObject(revoke) ? revoke : {});
+  // Another program may have sent it. Without a fact it would be everybody.
+  if (facts.length === 0) return () => false;
   return ({ data }) => facts.every(([name, fact]) => data[name] === fact);
 }

@@ -129,7 +129,12 @@ export class Delivery implements LogFollower {
 
   /** Ends every stream. */
   end(): void {
-    for (const receiver of this.receivers) receiver.end();
+    for (const receiver of this.receivers) guarded(() => receiver.end());
+  }
+
+  /** Ends the streams of a room. */
+  close(room: string, reason: string | undefined): void {
+    for (const receiver of this.byRoom.membersOf([room])) guarded(() => receiver.close(reason));
   }
 
   /** The rooms whose events have to reach this process; the control room, which nobody opens a stream for, is one of them. */
@@ -140,10 +145,6 @@ export class Delivery implements LogFollower {
   /** The rooms with members. */
   readRooms(): string[] {
     return this.byRoom.names();
-  }
-
-  membersOf(rooms: readonly string[]): Receiver[] {
-    return this.byRoom.membersOf(rooms);
   }
 
   size(room?: string): number {

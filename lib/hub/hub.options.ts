@@ -98,7 +98,7 @@ export interface HubStreamOptions<Events extends object> {
    * published after it was called follows them. What it throws ends the stream.
    */
   snapshot?: (reason: 'fresh' | 'gap', rooms: string[]) => Promise<readonly SseMessage[]>;
-  /** In place of the hub's own. */
+  /** Instead of the hub's own. */
   authorize?: Authorize;
   /**
    * For whom the stream is: who is asked about by `authorize`, whose last event ID counts, and with whom it ends. To be given where a

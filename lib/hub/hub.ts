@@ -1,8 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import type { CloseReason } from '../connection/close-reason.js';
-import type { LimitsOptions } from '../connection/connections.options.js';
-import { currentConnection, streamOf, type Stream } from '../connection/stream.js';
+import { CONNECTIONS_DEFAULTS, type LimitsOptions } from '../connection/connections.options.js';
+import { currentStream, streamOf } from '../connection/current-stream.js';
+import type { Stream } from '../connection/stream.js';
 import {
   describe,
   preview,
@@ -15,7 +16,6 @@ import { RareLine } from '../ground/warnings.js';
 import type { EventMap, PublishedEvent, SseEvent } from '../log/event.js';
 import type { EventLog, NewEvent } from '../log/event-log.js';
 import { REPLAY_CAP } from '../log/resume.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
 import { positiveInteger } from '../options/rules.js';
 import { formatCursor } from '../wire/cursor.js';
 import type { SseMessage } from '../wire/frame.js';
@@ -63,8 +63,8 @@ export class Hub extends Broadcaster {
     this.facts = {
       serialize: options.serialize,
       keepsHistory,
-      maxBytes: limits.maxEventBytes ?? SSE_DEFAULTS.limits.maxEventBytes,
-      maxRooms: limits.maxRoomsPerEvent ?? SSE_DEFAULTS.limits.maxRoomsPerEvent,
+      maxBytes: limits.maxEventBytes ?? CONNECTIONS_DEFAULTS.limits.maxEventBytes,
+      maxRooms: limits.maxRoomsPerEvent ?? CONNECTIONS_DEFAULTS.limits.maxRoomsPerEvent,
     };
   }
 
@@ -137,7 +137,7 @@ export class Hub extends Broadcaster {
       if (this.isClosed) throw new SseClosedError('the hub');
       if (named === false) return this.join(list, options, subscriber, undefined);
       if (given !== undefined) endWith(given, subscriber);
-      const connection = given ?? currentConnection.getStore();
+      const connection = given ?? currentStream.getStore();
       const { authorize = this.options.authorize } = options;
       if (authorize === undefined) return this.join(list, options, subscriber, connection);
       if (connection === undefined) {
@@ -227,7 +227,7 @@ export class Hub extends Broadcaster {
   }
 
   closeRoom(room: string, reason?: CloseReason): void {
-    for (const member of this.delivery.membersOf([room])) member.close(reason);
+    this.delivery.close(room, reason);
   }
 }
 

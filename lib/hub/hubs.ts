@@ -6,10 +6,12 @@ import { SseOptionsError } from '../ground/errors.js';
 import { Hub } from './hub.js';
 import type { HubOptions, HubsOptions } from './hub.options.js';
 import { MemoryEventLog } from '../log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
+import { HISTORY_DEFAULTS } from '../log/history.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import { defined } from '../options/defined.js';
 import { warnOfSeveralProcesses } from '../ground/warnings.js';
+
+type ToPlain = (data: unknown) => unknown;
 
 /** A hub that was asked for, with the options it was asked for with. */
 interface Entry {
@@ -23,6 +25,12 @@ export class Hubs {
   private readonly byName = new Map<string, Entry>();
   /** Those that have started. */
   readonly running = new Set<Hub>();
+  /** The class of data that was published before the app was initialized. */
+  private early: string | undefined;
+  private toPlain: ToPlain | undefined = (data) => {
+    this.early ??= classIn(data);
+    return data;
+  };
 
   constructor(@Inject(SSE_OPTIONS) private readonly module: HubsOptions) {}
 
@@ -44,12 +52,21 @@ export class Hubs {
   private async run(starting: Promise<Hub>): Promise<Hub> {
     const hub = await starting;
     this.running.add(hub);
+    hub.toPlain = this.toPlain;
     return hub;
   }
 
-  /** From now on data is made plain before it is published: nothing of its class reaches a log or a reader. */
-  makePlain(toPlain: ((data: unknown) => unknown) | undefined): void {
+  /**
+   * From now on data is made plain before it is published: nothing of its class reaches a log or a reader.
+   * @throws SseOptionsError where data of a class was published before, when nobody knew that it had to be made plain
+   */
+  makePlain(toPlain: ToPlain | undefined): void {
+    this.toPlain = toPlain;
     for (const hub of this.running) hub.toPlain = toPlain;
+    if (toPlain === undefined || this.early === undefined) return;
+    const expected =
+      'events with data of a class only from onModuleInit() on, when ClassSerializerInterceptor is known; publish later, or publish plain objects';
+    throw new SseOptionsError('emit()', expected, this.early);
   }
 
   /** Why events do not reach this process, for the first hub that has trouble. */
@@ -68,6 +85,25 @@ export class Hubs {
   }
 }
 
+/** The name of a class of the app's own in what is published, if there is one. */
+function classIn(data: unknown): string | undefined {
+  const todo = [data];
+  const seen = new Set<unknown>();
+  while (todo.length > 0) {
+    const next = todo.pop();
+    if (typeof next !== 'object' || next === null || seen.has(next)) continue;
+    seen.add(next);
+    const { constructor } = next as { constructor?: unknown };
+    const isBuiltIn =
+      constructor === undefined ||
+      (globalThis as Record<string, unknown>)[(constructor as { name: string }).name] ===
+        constructor;
+    if (!isBuiltIn) return (constructor as { name: string }).name;
+    if (!ArrayBuffer.isView(next)) todo.push(...Object.values(next));
+  }
+  return undefined;
+}
+
 const inMemory: EventLogFactory = ({ history }) => {
   warnOfSeveralProcesses(process.env, cluster.isWorker);
   return new MemoryEventLog(history);
@@ -78,7 +114,7 @@ async function started(
   options: HubOptions,
   { log = inMemory, limits }: HubsOptions,
 ): Promise<Hub> {
-  const history = { ...SSE_DEFAULTS.history, ...defined(options.history || {}) };
+  const history = { ...HISTORY_DEFAULTS, ...defined(options.history || {}) };
   const { serialize } = options;
   const hub = new Hub(log({ name, history, serialize }), options, name, limits);
   await hub.start();

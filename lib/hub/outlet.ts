@@ -38,12 +38,12 @@ export class Outlet extends AsyncResource {
     return this.until !== undefined;
   }
 
-  isLast({ type = '' }: { readonly type?: string | undefined }): boolean {
-    return this.until?.has(type) ?? false;
+  isLast(message: { readonly type?: string | undefined }): boolean {
+    return this.until !== undefined && this.until.has(message.type ?? '');
   }
 
-  wants({ type = '' }: HubEvent): boolean {
-    return this.types === undefined || this.types.has(type);
+  wants(event: HubEvent): boolean {
+    return this.types === undefined || this.types.has(event.type ?? '');
   }
 
   passesFilter(event: HubEvent): boolean {
@@ -52,7 +52,7 @@ export class Outlet extends AsyncResource {
 
   pass(event: HubEvent): void {
     // Entering the context for each event costs as much as writing it.
-    if (this.isDirect) this.passInContext(event);
+    if (this.isDirect) this.next(event);
     else this.runInAsyncScope(() => this.passInContext(event));
   }
 
@@ -65,11 +65,17 @@ export class Outlet extends AsyncResource {
       this.subscriber.error(error);
       return;
     }
+    this.next(event);
+  }
+
+  private next(event: HubEvent): void {
+    const { subscriber } = this;
+    if (subscriber.closed) return;
     if (this.options.lastEventId === false) {
-      this.subscriber.next(event.withoutId);
+      subscriber.next(event.withoutId);
     } else {
       if (event.position !== undefined) this.inFlight.enter(event);
-      this.subscriber.next(event);
+      subscriber.next(event);
     }
     // mutant: a replay goes on after the last event
     if (this.isLast(event)) this.complete();
@@ -92,10 +98,10 @@ export class Outlet extends AsyncResource {
   }
 
   complete(): void {
-    this.subscriber.complete();
+    this.runInAsyncScope(() => this.subscriber.complete());
   }
 
   fail(error: unknown): void {
-    this.subscriber.error(error);
+    this.runInAsyncScope(() => this.subscriber.error(error));
   }
 }

@@ -6,8 +6,8 @@ import { warnOfUnusedOption } from '../ground/warnings.js';
 import type { EventMap, HubEvent, PublishedEvent } from '../log/event.js';
 import type { Gap, Head } from '../log/event-log.js';
 import type { Missed } from '../log/resume.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
-import { pathOf } from '../output/response.js';
+import { STREAM_DEFAULTS } from '../connection/stream.options.js';
+import { routeOf } from '../output/request.js';
 import type { Cursor, Position } from '../wire/cursor.js';
 import { parseLastEventId, type ReaderPosition } from '../wire/last-event-id.js';
 import { catchUp, goLive, type CatchingUp } from './catch-up.js';
@@ -82,7 +82,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
   private warnOfUnusedOptions(): void {
     const { connection } = this;
     const unused = connection?.settings.unusedByHubs;
-    if (connection && unused !== undefined) warnOfUnusedOption(unused, pathOf(connection.request));
+    if (connection && unused !== undefined) warnOfUnusedOption(unused, routeOf(connection.request));
   }
 
   /** The cursors that the client brought for this stream; each room begins there once per connection. */
@@ -131,7 +131,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     this.held ??= new HeldEvents();
     // mutant: live events are not held while missed ones are replayed
     this.held.push(event);
-    const { maxBufferedBytes } = this.connection?.settings ?? SSE_DEFAULTS.backpressure;
+    const { maxBufferedBytes } = this.connection?.settings ?? STREAM_DEFAULTS.backpressure;
     if (this.held.size <= maxBufferedBytes) return;
     if (this.connection !== undefined) return this.connection.destroy('overflow');
     const remedy = 'more events came than fit while missed ones were read; read fewer rooms';
@@ -143,7 +143,10 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     this.gaps = withGap(this.gaps, gap);
     if (this.phase !== 'live') return;
     this.collect();
-    goLive(this).catch((error: unknown) => this.outlet.fail(error));
+    // What tells of the loss has no stores of the app.
+    void this.outlet.runInAsyncScope(() =>
+      goLive(this).catch((error: unknown) => this.outlet.fail(error)),
+    );
   }
 
   /** Events that wait are of the old log. They are told as lost. */

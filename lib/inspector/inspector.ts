@@ -8,7 +8,7 @@ import type { SseConnection } from '../connection/sse-connection.js';
 import type { Stream } from '../connection/stream.js';
 import { Hubs } from '../hub/hubs.js';
 import { poll } from '../nest/poll.js';
-import { addressOf, pathOf } from '../output/response.js';
+import { addressOf, pathOf } from '../output/request.js';
 import { shortened } from './notes.js';
 import {
   firstOf,

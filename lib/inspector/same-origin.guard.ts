@@ -1,6 +1,6 @@
 import { ForbiddenException, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { preview } from '../ground/errors.js';
-import type { HttpRequest } from '../output/response.js';
+import type { HttpRequest } from '../output/request.js';
 import { hostOf, isOriginOf, isOriginOneOf } from './hosts.js';
 
 /**

@@ -8,9 +8,9 @@ export interface InspectorState {
   /** All figures but `list` and `inspectors` are without the streams of the inspector itself. */
   readonly connections: {
     readonly open: number;
-    /** Those that take nothing of what waits for them. */
+    /** Those that take nothing of their backlog. */
     readonly blocked: number;
-    /** What waits for all of them. */
+    /** The backlogs of all of them. */
     readonly bufferedBytes: number;
     /** Streams of the inspector. */
     readonly inspectors: number;

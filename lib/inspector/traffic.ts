@@ -1,7 +1,7 @@
 import type { SseConnection } from '../connection/sse-connection.js';
 import { describe } from '../ground/errors.js';
 import { listen, type DiagnosticsListeners } from '../hub/listen.js';
-import { addressOf } from '../output/response.js';
+import { addressOf } from '../output/request.js';
 import { Notes, shortened } from './notes.js';
 import type { InspectedTraffic, TrafficFigures } from './state.js';
 

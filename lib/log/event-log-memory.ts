@@ -15,7 +15,7 @@ import type { HistoryOptions } from './history.options.js';
 import { ENTRY_BYTES, EVENT_BYTES, ownText, ROOM_BYTES, sizeOfText } from './heap-size.js';
 import { newEpoch } from './epoch.js';
 import { IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.js';
-import { asKept } from './large-event.js';
+import { asKept, memoryOf } from './large-event.js';
 import { bytesBeside } from './published-message.js';
 import { Ring } from './ring.js';
 import { fitting, type RoomView } from './room-range.js';
@@ -101,8 +101,9 @@ export class MemoryEventLog implements EventLog {
     const rooms = event.rooms.map((name) => this.roomOf(name));
     // Of each name one text, however many events hold it.
     const logged = { epoch, position, ...event, rooms: rooms.map(({ name }) => name) };
-    const textBytes = sizeOfText(event.body) + bytesBeside(event.message, event.body);
-    this.keep(asKept(logged), textBytes, rooms, now);
+    const kept = asKept(logged);
+    const textBytes = memoryOf(kept) + bytesBeside(event.message, event.body);
+    this.keep(kept, textBytes, rooms, now);
     this.follower?.event(logged);
     return { epoch, position };
   }

@@ -162,7 +162,7 @@ export interface EventLog extends EventLogReads {
    * - Positions strictly increase over all rooms and are never used again, not even after a lost write:
    *   `max(last + 1, the clock in microseconds)`.
    * - In every room the event remembers the position of the one before it.
-   * - When it rejects with `SSE_LOG_UNAVAILABLE`, the event may have been kept all the same; a `key` makes a second try safe.
+   * - When it rejects with `SSE_LOG_UNAVAILABLE`, the event may still have been kept; a `key` makes a second try safe.
    */
   append(event: NewEvent): Promise<Appended>;
 
@@ -192,6 +192,6 @@ export type EventLogFactory = (hub: {
   /** `''` is the default hub. */
   readonly name: string;
   readonly history: Required<HistoryOptions>;
-  /** How the hub's data becomes text in place of JSON. */
+  /** How the hub's data becomes text instead of JSON. */
   readonly serialize?: Serialize | undefined;
 }) => EventLog;

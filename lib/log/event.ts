@@ -76,6 +76,11 @@ export class HubEvent implements PublishedEvent {
     Object.freeze(this);
   }
 
+  /** @internal Not for a copy that has the prototype of one: its own properties are what is sent. */
+  static is(value: unknown): value is HubEvent {
+    return typeof value === 'object' && value !== null && #logged in value;
+  }
+
   /** @internal Decoded and frozen for the first who looks. Bytes cannot be frozen: whoever looks gets a copy. */
   static dataOf(event: HubEvent): unknown {
     if (event.#original !== undefined) return event.#original.data;

@@ -16,12 +16,19 @@ export interface HistoryOptions {
    */
   maxAgeMs?: number;
   /**
-   * Bytes, per hub; beyond it the oldest events go. The log in memory counts what it takes there, the log on Redis counts wire
-   * text.
+   * Bytes, per hub; beyond it the oldest events go. The log in memory counts what it takes there. The log on Redis counts wire
+   * text; Redis needs about 4.6 kB more for each room.
    * @default 67_108_864
    */
   maxBytes?: number;
 }
+
+/** What applies where nothing is set. */
+export const HISTORY_DEFAULTS = Object.freeze({
+  maxEvents: 1_000,
+  maxAgeMs: 300_000,
+  maxBytes: 67_108_864,
+});
 
 /** @throws SseOptionsError */
 export const checkHistory = rules.orFalse(

@@ -50,7 +50,7 @@ export class IdempotencyKeys {
     this.bytes += bytesOf(event);
     while (this.bytes > this.maxBytes / 2) {
       const dropped = this.dropOldest();
-      if (dropped !== undefined) this.tellDropped(now - dropped.at);
+      if (dropped !== undefined) this.warnOfDropped(now - dropped.at);
     }
   }
 
@@ -74,11 +74,11 @@ export class IdempotencyKeys {
   }
 
   /** Nobody else can know: a second event with such a key looks like a first one. */
-  private tellDropped(ageMs: number): void {
+  private warnOfDropped(ageMs: number): void {
     const times = this.droppedEarly.again();
     if (times === 0) return;
     const what = `Keys of published events take more than half of history.maxBytes (${this.maxBytes})`;
-    const kept = `${Math.floor(ageMs / 1_000)} s in place of ${KEY_LIFETIME_MS / 1_000}`;
+    const kept = `${Math.floor(ageMs / 1_000)} s instead of ${KEY_LIFETIME_MS / 1_000}`;
     const effect = `a second event with a key that had to go is published again; keys stay for ${kept}`;
     const remedy = 'raise history.maxBytes, or give keys to fewer events';
     logger.warn(`${what}: ${effect}, ${times} went early; ${remedy}`);

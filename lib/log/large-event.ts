@@ -1,6 +1,7 @@
 import type { Position } from '../wire/cursor.js';
 import type { SseMessage } from '../wire/frame.js';
 import type { LoggedEvent } from './event.js';
+import { sizeOfText } from './heap-size.js';
 import { PublishedMessage } from './published-message.js';
 
 /** An event of so many characters is large. Below that, bytes would save little. */
@@ -48,6 +49,11 @@ const BODY: PropertyDescriptor & ThisType<LargeEvent> = {
 /** The event as the memory log keeps it. */
 export function asKept<Event extends LoggedEvent>(event: Event): Event {
   return event.body.length < LARGE ? event : (new LargeEvent(event) as LoggedEvent as Event);
+}
+
+/** What the text of a kept event takes in memory, in bytes. */
+export function memoryOf(event: LoggedEvent): number {
+  return event instanceof LargeEvent ? LargeEvent.sizeOf(event) : sizeOfText(event.body);
 }
 
 /** How long the text of an event is. Does not read the text of a large one, which costs a copy. */

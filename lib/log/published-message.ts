@@ -15,9 +15,9 @@ export class PublishedMessage implements SseMessage {
   /** The wire text that the data is read from, without its id; of a large event its UTF-8. */
   #text: string | Buffer = '';
   readonly #form: 'text' | 'bytes' | 'json' = 'json';
-  readonly #isGiven: boolean = false;
+  readonly #isEmbedded: boolean = false;
 
-  constructor({ type, data, retry, comment }: SseMessage, body: string, hasOwnSerializer: boolean) {
+  constructor({ type, data, retry, comment }: SseMessage, body: string, customSerializer: boolean) {
     if (type !== undefined) this.type = type;
     if (retry !== undefined) this.retry = retry;
     if (comment !== undefined) this.comment = copied(comment);
@@ -25,23 +25,23 @@ export class PublishedMessage implements SseMessage {
     if (typeof data === 'string' && data.includes('\r')) {
       // On the wire every line break is the same.
       this.data = toWellFormed(data);
-      this.#isGiven = true;
+      this.#isEmbedded = true;
       return;
     }
     if (typeof data === 'string') this.#form = 'text';
     else if (data instanceof Uint8Array) this.#form = 'bytes';
     // Nobody can read back what an own serializer has written.
-    this.#isGiven = hasOwnSerializer && this.#form === 'json';
-    const text = this.#isGiven ? jsonOf(data) : body;
+    this.#isEmbedded = customSerializer && this.#form === 'json';
+    const text = this.#isEmbedded ? jsonOf(data) : body;
     if (text === undefined) return;
     this.#text = text;
     Object.defineProperty(this, 'data', DATA);
   }
 
-  /** @internal How its data became the wire text; `given`: the wire text does not tell all of it. */
-  static formOf(message: PublishedMessage): 'none' | 'text' | 'bytes' | 'json' | 'given' {
+  /** @internal How its data became the wire text; `embedded`: the wire text does not tell all of it. */
+  static formOf(message: PublishedMessage): 'none' | 'text' | 'bytes' | 'json' | 'embedded' {
     if (!('data' in message)) return 'none';
-    return message.#isGiven ? 'given' : message.#form;
+    return message.#isEmbedded ? 'embedded' : message.#form;
   }
 
   /** @internal How much text it holds beside `body`, in bytes. */

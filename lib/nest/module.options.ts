@@ -1,7 +1,12 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import { CONNECTIONS_RULES, type ConnectionsOptions } from '../connection/connections.options.js';
-import { STREAM_RULES, type StreamOptions } from '../connection/stream.options.js';
+import {
+  CONNECTIONS_DEFAULTS,
+  CONNECTIONS_RULES,
+  type ConnectionsOptions,
+} from '../connection/connections.options.js';
+import { STREAM_DEFAULTS, STREAM_RULES, type StreamOptions } from '../connection/stream.options.js';
 import { HUBS_RULES, type HubsOptions } from '../hub/hub.options.js';
+import { HISTORY_DEFAULTS } from '../log/history.options.js';
 import * as rules from '../options/rules.js';
 
 /**
@@ -19,9 +24,25 @@ export interface SseOptionsFactory {
   createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
 }
 
+/**
+ * What applies where nothing is set.
+ * @publicApi
+ */
+export const SSE_DEFAULTS = Object.freeze({
+  ...STREAM_DEFAULTS,
+  ...CONNECTIONS_DEFAULTS,
+  history: HISTORY_DEFAULTS,
+} as const);
+
 /** @throws SseOptionsError */
 export const checkModuleOptions = rules.required(
-  rules.object({ ...STREAM_RULES, ...HUBS_RULES, ...CONNECTIONS_RULES }),
+  rules.object({
+    ...STREAM_RULES,
+    ...HUBS_RULES,
+    ...CONNECTIONS_RULES,
+    // Nest takes it; here it is known, so that a misspelt one can be told.
+    isGlobal: rules.trueOrFalse,
+  }),
 );
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =

@@ -19,7 +19,7 @@ import type { SseMap } from '../connection/stream.options.js';
 import { SseNotStreamableError } from '../ground/errors.js';
 import { LateErrors } from '../output/late-answers.js';
 import { isTakenOver, markConnectionParameter, wrapHandler } from './handler-takeover.js';
-import { lastEventIdOf, type HttpRequest } from '../output/response.js';
+import { lastEventIdOf, type HttpRequest } from '../output/request.js';
 import type { SseSource } from './handler-result.js';
 import { SSE_STREAM } from './route-interceptors.js';
 import { SseInterceptor } from './sse.interceptor.js';

@@ -1,11 +1,7 @@
 import 'reflect-metadata';
 import {
-  BadRequestException,
-  HttpException,
-  HttpStatus,
   Inject,
   Injectable,
-  NotAcceptableException,
   Optional,
   type CallHandler,
   type ExecutionContext,
@@ -13,34 +9,25 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { of, type Observable } from 'rxjs';
-import { currentConnection, Stream } from '../connection/stream.js';
+import { currentStream } from '../connection/current-stream.js';
+import { Stream } from '../connection/stream.js';
 import { drawRetry } from '../options/retry.js';
 import { Registry } from '../connection/registry.js';
 import type { RefusalReason } from '../connection/diagnostics.js';
-import {
-  describe,
-  SseError,
-  SseInvalidFieldError,
-  SseLimitError,
-  SseNotStreamableError,
-} from '../ground/errors.js';
+import { describe, readable, SseError, SseNotStreamableError } from '../ground/errors.js';
 import { encodeFrame, toJson } from '../wire/frame.js';
+import { notAcceptable, reasonOf, refusalOf, requireAccepted, toHttpError } from './refusals.js';
 import { runHandlerWith } from './handler-takeover.js';
 import { acceptsEventStream, isWithoutBody } from '../wire/negotiation.js';
 import { END_ID } from '../wire/protocol.js';
-import {
-  returningClientOf,
-  StreamResponse,
-  type HttpRequest,
-  type HttpResponse,
-} from '../output/response.js';
+import { returningClientOf, type HttpRequest } from '../output/request.js';
+import { StreamResponse, type HttpResponse } from '../output/response.js';
 import { RouteInterceptors, SSE_STREAM, type ToPlain } from './route-interceptors.js';
 import { isSource, toObservable } from './handler-result.js';
 import { failLate, writeStream } from './stream-writer.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import type { SseModuleOptions } from './module.options.js';
-import type { SseStreamOptions } from '../connection/stream.options.js';
+import { STREAM_DEFAULTS, type SseStreamOptions } from '../connection/stream.options.js';
 import { streamSettings, type StreamSettings } from '../connection/stream-settings.js';
 import { warnOfLongKeepAlive } from '../ground/warnings.js';
 
@@ -50,15 +37,14 @@ import { warnOfLongKeepAlive } from '../ground/warnings.js';
  */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
 
-/** How much of a header is shown. */
-const MAX_SHOWN = 200;
-
 /** From the handler's result to a connection. */
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
   private readonly settings = new WeakMap<object, StreamSettings>();
   /** Of handlers whose values a `ClassSerializerInterceptor` makes plain: when it can. */
   private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
+  /** What `ClassSerializerInterceptor` does to an answer that is no stream. */
+  private readonly plain = new WeakMap<StreamSettings, ToPlain>();
 
   private readonly connections: Registry;
   private readonly options: SseModuleOptions;
@@ -103,7 +89,7 @@ export class SseInterceptor implements NestInterceptor {
       response.answer(204, settings.headers);
       return of(undefined);
     }
-    const refusal = this.refusalOf(request, handler);
+    const refusal = this.refusalFor(request, handler);
     if (refusal !== undefined) {
       this.refuse(refusal.reason, request, response, settings, refusal.waitMs);
       return of(undefined);
@@ -114,7 +100,7 @@ export class SseInterceptor implements NestInterceptor {
     return stream.opening?.during(next.handle()) ?? of(undefined);
   }
 
-  private refusalOf(request: HttpRequest, handler: object) {
+  private refusalFor(request: HttpRequest, handler: object) {
     if (this.connections.isDraining) return { reason: 'shutdown' as const, waitMs: 0 };
     const isUncounted = Reflect.hasMetadata(SSE_UNCOUNTED, handler);
     return isUncounted ? this.connections.admitUncounted(request) : this.connections.admit(request);
@@ -143,6 +129,7 @@ export class SseInterceptor implements NestInterceptor {
       serialize: (data, type) => serialize(toPlain(data), type),
       unusedByHubs: unusedByHubs ?? (hasOptions ? '@SerializeOptions()' : undefined),
     };
+    this.plain.set(all, (data) => toPlain(data));
     this.ready.set(
       all,
       serializers.then((found) => void (toPlain = found)),
@@ -157,17 +144,24 @@ export class SseInterceptor implements NestInterceptor {
     response: StreamResponse,
   ): Promise<void> {
     const { settings, request } = stream;
-    return currentConnection.run(stream, async () => {
+    return currentStream.run(stream, async () => {
+      stream.keepContext();
       try {
         await this.ready.get(settings);
+        if (settings.negotiate && stream.opening) stream.opening.forbidden = notAcceptable(request);
         const result = await call(stream);
+        // It may have entered a store of its own.
+        stream.keepContext();
         if (stream.state === 'closed') return;
-        if (this.answersInstead(result, request, response, settings))
+        // A stream that has begun can be no other answer.
+        const mayAnswer = stream.openedAt === undefined;
+        if (mayAnswer && this.answersInstead(result, request, response, settings))
           return stream.opening?.abandon();
         const source = toObservable(result, stream);
         if (response.isHead) stream.close('complete');
         else await writeStream(source, stream);
-      } catch (error) {
+      } catch (thrown) {
+        const error = readable(thrown);
         // The handler has sent something itself, and then failed.
         if (stream.openedAt !== undefined) return failLate(toHttpError(error), stream);
         const reason = reasonOf(error);
@@ -184,8 +178,9 @@ export class SseInterceptor implements NestInterceptor {
     result: unknown,
     request: HttpRequest,
     stream: StreamResponse,
-    { negotiate, headers }: StreamSettings,
+    settings: StreamSettings,
   ): boolean {
+    const { negotiate, headers } = settings;
     const { response, declaredStatus } = stream;
     if (isWithoutBody(response.statusCode, declaredStatus)) {
       stream.answer(response.statusCode, headers);
@@ -195,7 +190,7 @@ export class SseInterceptor implements NestInterceptor {
     if (!isSource(result)) {
       const { httpAdapter } = this.adapterHost;
       httpAdapter.appendHeader(response, 'Vary', 'Accept');
-      httpAdapter.reply(response, result);
+      httpAdapter.reply(response, this.plain.get(settings)?.(result) ?? result);
       return true;
     }
     requireAccepted(request);
@@ -207,7 +202,7 @@ export class SseInterceptor implements NestInterceptor {
     reason: RefusalReason,
     request: HttpRequest,
     response: StreamResponse,
-    { retry = SSE_DEFAULTS.retry, rejectWith, headers }: StreamSettings,
+    { retry = STREAM_DEFAULTS.retry, rejectWith, headers }: StreamSettings,
     waitMs: number,
     trouble?: string,
   ): void {
@@ -218,40 +213,6 @@ export class SseInterceptor implements NestInterceptor {
       return response.answer(200, headers, encodeFrame({ retry: retryMs }));
     const seconds = Math.ceil(retryMs / 1_000);
     response.retryAfter = seconds;
-    const isClients = reason === 'key' || reason === 'rate';
-    const statusCode = isClients ? HttpStatus.TOO_MANY_REQUESTS : HttpStatus.SERVICE_UNAVAILABLE;
-    const message = `${WHY_NOT[reason]}; try again in ${seconds} s`;
-    throw new HttpException({ statusCode, message, reason }, statusCode);
+    throw refusalOf(reason, seconds);
   }
-}
-
-/** @throws NotAcceptableException for a client that takes no event streams */
-function requireAccepted({ headers: { accept } }: HttpRequest): void {
-  if (acceptsEventStream(accept)) return;
-  throw new NotAcceptableException(
-    `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" does not allow`,
-  );
-}
-
-const WHY_NOT: Record<RefusalReason, string> = {
-  process: 'All places for streams are taken',
-  key: 'You have too many open streams',
-  rate: 'You open streams too often',
-  room: 'All places in this room are taken',
-  shutdown: 'The server is about to end',
-  log: 'Events cannot be read at the moment',
-};
-
-function reasonOf(error: unknown): RefusalReason | undefined {
-  if (error instanceof SseLimitError && error.limit === 'maxPerRoom') return 'room';
-  return error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE' ? 'log' : undefined;
-}
-
-/** Room names often come from the URL, so a wrong one, or too many, are the client's error. */
-function toHttpError(error: unknown): unknown {
-  const isTooManyRooms = error instanceof SseLimitError && error.limit === 'maxRoomsPerConnection';
-  if (isTooManyRooms || (error instanceof SseInvalidFieldError && error.field === 'room')) {
-    return new BadRequestException(error.message, { cause: error });
-  }
-  return error;
 }

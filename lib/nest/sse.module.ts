@@ -25,9 +25,9 @@ import {
   type OPTIONS_TYPE,
   type SseModuleOptions,
 } from './module.options.js';
-import { SSE_DEFAULTS } from '../options/defaults.js';
+import { CONNECTIONS_DEFAULTS } from '../connection/connections.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
-import { tellOfInterceptors } from '../ground/warnings.js';
+import { warnOfInterceptors } from '../ground/warnings.js';
 
 /** The name of the default hub; no `forFeature()` can ask for it. */
 const DEFAULT_HUB = '';
@@ -56,8 +56,15 @@ class SseFeatureModule {}
     RouteInterceptors,
     {
       provide: SSE_OPTIONS,
-      inject: [MODULE_OPTIONS_TOKEN],
-      useFactory: (options: SseModuleOptions): SseModuleOptions => {
+      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
+      useFactory: (options?: SseModuleOptions): SseModuleOptions => {
+        if (options === undefined) {
+          throw new SseOptionsError(
+            'imports',
+            'SseModule.forRoot() or forRootAsync()',
+            'SseModule',
+          );
+        }
         checkModuleOptions('', options);
         return options;
       },
@@ -116,7 +123,7 @@ export class SseModule
   /** The app has bound its global interceptors by now. */
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
-    tellOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
+    warnOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
     this.hubs.makePlain(await this.routes.hubToPlain());
   }
 
@@ -133,7 +140,7 @@ export class SseModule
   /** Here and not earlier: when the app's own `onModuleDestroy()` runs, it may still send. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.connections.drain(
-      this.options.shutdown?.timeoutMs ?? SSE_DEFAULTS.shutdown.timeoutMs,
+      this.options.shutdown?.timeoutMs ?? CONNECTIONS_DEFAULTS.shutdown.timeoutMs,
     );
     await this.hubs.close();
   }

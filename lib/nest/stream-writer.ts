@@ -1,13 +1,14 @@
 import { HttpException } from '@nestjs/common';
-import { Subscriber, type Observable } from 'rxjs';
+import { Subscription, type Observable, type Observer } from 'rxjs';
 import type { Stream } from '../connection/stream.js';
 import { diagnostics } from '../connection/diagnostics.js';
+import { readable } from '../ground/errors.js';
 import { HubEvent } from '../log/event.js';
 import type { SseMessage } from '../wire/frame.js';
 import { toMessage } from './message.js';
 import { END_ID } from '../wire/protocol.js';
 import { logError } from '../connection/connection-logger.js';
-import { pathOf } from '../output/response.js';
+import { routeOf } from '../output/request.js';
 import { warnOfFrozenEvent, warnOfReservedType } from '../ground/warnings.js';
 
 /**
@@ -25,13 +26,19 @@ export function writeStream(source: Observable<unknown>, stream: Stream): Promis
   return opening?.settled ?? Promise.resolve();
 }
 
-/** Stays for as long as the stream is open, so it holds no more than it needs. */
-class StreamWriter extends Subscriber<unknown> {
+/**
+ * Stays for as long as the stream is open, so it holds no more than it needs. A source takes what is a subscription and an
+ * observer as it is; RxJS would put three objects around an observer alone.
+ */
+class StreamWriter extends Subscription implements Observer<unknown> {
+  private isStopped = false;
+
   constructor(private readonly stream: Stream) {
     super();
   }
 
-  protected override _next(value: unknown): void {
+  next(value: unknown): void {
+    if (this.isStopped || this.closed) return;
     try {
       this.stream.write(messageOf(value, this.stream));
     } catch (error) {
@@ -39,11 +46,15 @@ class StreamWriter extends Subscriber<unknown> {
     }
   }
 
-  protected override _error(error: unknown): void {
+  error(error: unknown): void {
+    if (this.isStopped || this.closed) return;
+    this.isStopped = true;
     this.fail(error);
   }
 
-  protected override _complete(): void {
+  complete(): void {
+    if (this.isStopped || this.closed) return;
+    this.isStopped = true;
     try {
       complete(this.stream);
     } catch (error) {
@@ -51,14 +62,16 @@ class StreamWriter extends Subscriber<unknown> {
     }
   }
 
-  private fail(error: unknown): void {
+  private fail(thrown: unknown): void {
     const { stream } = this;
-    if (stream.opening?.refuse(error) !== true) failLate(error, stream);
+    const error = readable(thrown);
+    if (stream.opening?.state === 'waiting') warnOfChangedEvent(error, stream);
+    if (stream.opening?.refuse(error) !== true) stream.inContext(() => failLate(error, stream));
   }
 }
 
 function messageOf(value: unknown, { settings }: Stream): SseMessage {
-  if (value instanceof HubEvent) return value;
+  if (HubEvent.is(value)) return value;
   const message = toMessage(value, settings.map);
   warnOfReservedType(message.type);
   return message;
@@ -81,7 +94,7 @@ const FINAL = new Set([400, 401, 403, 404, 410]);
 export function failLate(error: unknown, connection: Stream): void {
   if (connection.state === 'closed') return;
   diagnostics.error.publish({ error, connection, broadcaster: undefined });
-  if (connection.cursor.roomCount > 0) warnOfFrozenEvent(error, pathOf(connection.request));
+  warnOfChangedEvent(error, connection);
   try {
     sendError(error, connection);
   } catch (hookError) {
@@ -92,6 +105,10 @@ export function failLate(error: unknown, connection: Stream): void {
     connection.sendLast('sse-end', { reason: 'error' }, END_ID);
   }
   connection.close('error');
+}
+
+function warnOfChangedEvent(error: unknown, { cursor, request }: Stream): void {
+  if (cursor.roomCount > 0) warnOfFrozenEvent(error, routeOf(request));
 }
 
 function sendError(error: unknown, connection: Stream): void {

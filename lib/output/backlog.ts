@@ -30,12 +30,19 @@ interface Entry extends Waiting {
   readonly bytes: number;
 }
 
+/**
+ * What an entry takes beside its frame is about this much, so no more of them wait than this many bytes each make up the limit;
+ * a small limit still has room for some.
+ */
+const ENTRY_BYTES = 256;
+const MIN_ENTRIES = 1_000;
+
 /** How many events were left out for a frame; or that the client has to be disconnected, as nothing may be left out. */
 export type Pushed = number | 'overflow';
 
 /**
- * What waits for a client that takes nothing at the moment: references to shared frames, counted in bytes. Beyond its
- * limit it leaves events out as its policy says, and tells the client so at the place where they would have been. The newest
+ * The frames for a client that takes nothing at the moment: references to shared frames, counted in bytes, and of small frames in
+ * how many there are. Beyond its limit it leaves events out as its policy says, and tells the client so at the place where they would have been. The newest
  * event may always wait, or a client would lose one that is larger than what is left of the limit.
  */
 export class Backlog {
@@ -51,6 +58,7 @@ export class Backlog {
 
   private readonly overflow: Overflow;
   private readonly maxBytes: number;
+  private readonly maxEntries: number;
 
   /** @param mark by which the client is known again; see `SlowClients` */
   constructor(
@@ -59,6 +67,7 @@ export class Backlog {
   ) {
     this.overflow = overflow;
     this.maxBytes = maxBufferedBytes;
+    this.maxEntries = Math.max(MIN_ENTRIES, Math.floor(maxBufferedBytes / ENTRY_BYTES));
   }
 
   get isEmpty(): boolean {
@@ -70,17 +79,19 @@ export class Backlog {
     const key = this.overflow === 'conflate' ? waiting.key : undefined;
     let left = key === undefined ? 0 : this.leaveOut(key);
     const limit = Math.max(this.maxBytes, bytes);
-    if (this.overflow === 'drop-newest' && waiting.rooms && this.bytes + bytes > limit) {
+    const isFull = this.bytes + bytes > limit || this.entries.size >= this.maxEntries;
+    if (this.overflow === 'drop-newest' && waiting.rooms && isFull) {
       this.lostAfter ??= new Set();
       for (const room of waiting.rooms) this.lostAfter.add(room);
       return 1;
     }
     const newest = key ?? this.serial++;
     this.append(newest, waiting, bytes);
-    if (this.bytes <= limit) return left;
+    const fits = (): boolean => this.bytes <= limit && this.entries.size <= this.maxEntries;
+    if (fits()) return left;
     if (this.overflow === 'disconnect') return 'overflow';
     for (const [oldest, { rooms }] of this.entries) {
-      if (this.bytes <= limit || oldest === newest) break;
+      if (fits() || oldest === newest) break;
       if (rooms !== undefined) left += this.leaveOut(oldest);
     }
     return left;

@@ -15,7 +15,7 @@ const BACKLOG_PART_BYTES = 65_536;
  */
 const TURN_PART_BYTES = 4_194_304;
 
-/** An end writes what waits in parts of this size: one text cannot be longer than half a gigabyte. */
+/** An end writes the backlog in parts of this size: one text cannot be longer than half a gigabyte. */
 const END_PART_BYTES = 16_777_216;
 
 /** The connection, as its outbox sees it. */
@@ -38,8 +38,8 @@ export interface OutboxOwner {
  */
 export class Outbox implements TurnWriter {
   /**
-   * `held` until the head is written, a turn after the stream has begun or later: what is pushed by then is collected, and
-   * follows the opening.
+   * `held` until the head is written, a turn after the stream has begun or later: what is pushed by then is collected as in a
+   * turn, and follows the opening. Beyond that it is backlog.
    */
   private phase: 'held' | 'open' | 'closed' = 'held';
   private writer: ChunkWriter | undefined;
@@ -47,6 +47,9 @@ export class Outbox implements TurnWriter {
   private backlog: Backlog | undefined;
   private inTurn = false;
   private writableWaiters: Deferred<void> | undefined;
+
+  /** What a turn collects before part of it is written. */
+  private readonly partBytes: number;
 
   /** When the last write or drain was. */
   activeAt = 0;
@@ -60,9 +63,11 @@ export class Outbox implements TurnWriter {
     private readonly turn: Turn,
     private readonly settings: BacklogSettings,
     private readonly owner: OutboxOwner,
-  ) {}
+  ) {
+    this.partBytes = Math.min(TURN_PART_BYTES, settings.maxBufferedBytes);
+  }
 
-  /** What waits for the client, in bytes. */
+  /** The bytes that wait for the client. */
   get bufferedBytes(): number {
     return (this.batch?.bytes ?? 0) + (this.backlog?.bytes ?? 0) + this.raw.writableLength;
   }
@@ -90,7 +95,7 @@ export class Outbox implements TurnWriter {
     this.writeFullBatch();
     // A write has failed, which ends the connection.
     if (this.phase === 'closed') return 0;
-    if (!this.isBlocked) {
+    if (!this.isBlocked && !this.isFullBeforeHead) {
       this.collect(frame, event !== undefined);
       return 0;
     }
@@ -159,8 +164,9 @@ export class Outbox implements TurnWriter {
     return socket !== null && (socket.destroyed || Boolean(socket.errored));
   }
 
-  private get partBytes(): number {
-    return Math.min(TURN_PART_BYTES, this.settings.maxBufferedBytes);
+  /** Nothing can be written yet, and the batch has no room for more. */
+  private get isFullBeforeHead(): boolean {
+    return this.phase === 'held' && (this.batch?.bytes ?? 0) >= this.partBytes;
   }
 
   private get isWritable(): boolean {

@@ -4,26 +4,14 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse } from 'node:http2';
 import { SseNotStreamableError } from '../ground/errors.js';
-import { parseLastEventId, type ReturningClient } from '../wire/last-event-id.js';
 import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
 import { onSocketClosed } from './pipelined.js';
+import { routeOf, type HttpRequest } from './request.js';
 import { pauseIdleTimeout, type Timed } from './idle-timeouts.js';
 import { allowEnd, ignoreLateAnswers, type ResponseOwner } from './late-answers.js';
 import { EVENT_STREAM, mergeHeaders, STREAM_HEADERS, streamHeaders } from './stream-headers.js';
-
-/**
- * The request as Express or Fastify hand it to a handler.
- * @publicApi
- */
-export interface HttpRequest {
-  readonly raw?: IncomingMessage | Http2ServerRequest;
-  readonly headers: IncomingMessage['headers'];
-  readonly query?: unknown;
-  /** The client's address, also behind a proxy that the platform was told to trust. */
-  readonly ip?: string;
-}
 
 /** The response as Express or Fastify hand it to a handler. */
 export interface HttpResponse {
@@ -143,7 +131,7 @@ export class StreamResponse implements ResponseOwner {
 
   /** For the log. */
   get route(): string {
-    return `${this.request.method} ${pathOf(this.platformRequest)}`;
+    return `${this.request.method} ${routeOf(this.platformRequest)}`;
   }
 
   /** Whether the response was cut from inside this process: its client has neither ended nor broken the connection. */
@@ -154,7 +142,9 @@ export class StreamResponse implements ResponseOwner {
       return stream?.rstCode === 0 && !stream.readableEnded;
     }
     const { socket } = this.request;
-    return !socket.readableEnded && socket.destroyed && socket.errored === null;
+    if (socket.readableEnded || !socket.destroyed) return false;
+    // An error of the network has a code, and so has one of Node's parser.
+    return socket.errored === null || !('code' in socket.errored);
   }
 
   /** The response ends now, with what follows it; for others it still does not. */
@@ -216,37 +206,4 @@ function ignore(): void {}
 function http2Of(raw: ServerResponse): Timed[] {
   const { stream } = raw as unknown as Partial<Http2ServerResponse>;
   return stream === undefined ? [] : [stream, ...(stream.session ? [stream.session] : [])];
-}
-
-/** The client's address, also behind a proxy that the platform was told to trust. */
-export function addressOf(request: HttpRequest): string {
-  const { socket } = (request.raw ?? request) as Partial<IncomingMessage>;
-  return request.ip ?? socket?.remoteAddress ?? '';
-}
-
-/** What is asked for, without the query. */
-export function pathOf(request: HttpRequest): string {
-  const { originalUrl, url } = request as { originalUrl?: string; url?: string };
-  return (originalUrl ?? url ?? '').split('?', 1)[0] ?? '';
-}
-
-/**
- * The last event ID that the client returned with: the header, then `?lastEventId=`.
- * Browsers send its UTF-8 bytes, which Node reads as Latin-1.
- * https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
- */
-export function lastEventIdOf(request: HttpRequest): string | undefined {
-  const header = request.headers['last-event-id'];
-  if (typeof header === 'string' && header !== '') {
-    const text = Buffer.from(header, 'latin1').toString('utf8');
-    return text.includes('\uFFFD') ? header : text;
-  }
-  const query = (request.query as Record<string, unknown> | undefined)?.['lastEventId'];
-  return typeof query === 'string' && query !== '' ? query : undefined;
-}
-
-/** What the client returned with, taken apart; `undefined` for a client without a last event ID. */
-export function returningClientOf(request: HttpRequest): ReturningClient | undefined {
-  const lastEventId = lastEventIdOf(request);
-  return lastEventId === undefined ? undefined : parseLastEventId(lastEventId);
 }

@@ -95,7 +95,7 @@ function askWhenScraped(
     });
 
   gauge('sse_connections_active', 'Open streams', () => connections.count);
-  gauge('sse_buffered_bytes', 'What waits for clients; shared bytes count for each', () =>
+  gauge('sse_buffered_bytes', 'Bytes that wait for clients; shared bytes count for each', () =>
     sumOf(({ bufferedBytes }) => bufferedBytes),
   );
   counter(

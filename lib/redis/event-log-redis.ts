@@ -19,7 +19,7 @@ import { encodeEvent } from './event-text.js';
 import { Follower } from './follower.js';
 import { Link } from './link.js';
 import { LogReads } from './log-reads.js';
-import { checkRedisOptions, type RedisEventLogOptions } from './redis.options.js';
+import { checkRedisOptions, REDIS_DEFAULTS, type RedisEventLogOptions } from './redis.options.js';
 import { FORMAT } from './script.js';
 import { END, HEAD, PROBE, PUBLISH } from './scripts.js';
 
@@ -50,7 +50,7 @@ export class RedisEventLog implements EventLog {
   private readonly channel: string;
   private readonly name: string;
   private readonly history: Required<HistoryOptions>;
-  private readonly hasOwnSerializer: boolean;
+  private readonly customSerializer: boolean;
   private following: Follower | undefined;
   private opened: Promise<void> | undefined;
   private isClosed = false;
@@ -62,8 +62,8 @@ export class RedisEventLog implements EventLog {
   ) {
     this.name = name;
     this.history = history;
-    this.hasOwnSerializer = serialize !== undefined;
-    const prefix = `${keyPrefixOf(options)}${options.prefix ?? 'sse'}:{hub:${name}}`;
+    this.customSerializer = serialize !== undefined;
+    const prefix = `${keyPrefixOf(options)}${options.prefix ?? REDIS_DEFAULTS.prefix}:{hub:${name}}`;
     this.channel = `${prefix}:events`;
     this.keys = {
       meta: `${prefix}:meta`,
@@ -94,7 +94,7 @@ export class RedisEventLog implements EventLog {
     const args = [
       newEpoch(),
       this.durable,
-      encodeEvent(event, this.hasOwnSerializer),
+      encodeEvent(event, this.customSerializer),
       this.channel,
       this.link.publishCommand,
       String(maxEvents),
@@ -136,7 +136,7 @@ export class RedisEventLog implements EventLog {
       {
         hub: this.name,
         tailBytes: TAIL_BYTES,
-        probeIntervalMs: this.options.probeIntervalMs ?? 4_000,
+        probeIntervalMs: this.options.probeIntervalMs ?? REDIS_DEFAULTS.probeIntervalMs,
       },
     );
     try {
@@ -185,7 +185,7 @@ export class RedisEventLog implements EventLog {
 
   /** What makes this store one that cannot be used. */
   private refusal(why: string): SseOptionsError | undefined {
-    const { prefix = 'sse' } = this.options;
+    const { prefix = REDIS_DEFAULTS.prefix } = this.options;
     const format = /FORMAT (\w+)/.exec(why)?.[1];
     if (format !== undefined) {
       const expected =
@@ -210,15 +210,15 @@ export class RedisEventLog implements EventLog {
 
   /** Lets everybody who follows hear where the log stands. */
   async probe(): Promise<void> {
-    await this.link.ask(PROBE, [this.keys.meta], this.tellingArgs());
+    await this.link.ask(PROBE, [this.keys.meta], this.noticeArgs());
   }
 
   private async end({ epoch, position }: Head): Promise<Head> {
-    const args = [...this.tellingArgs(), epoch, String(position)];
+    const args = [...this.noticeArgs(), epoch, String(position)];
     return headOf(await this.link.ask(END, [this.keys.meta], args));
   }
 
-  private tellingArgs(): string[] {
+  private noticeArgs(): string[] {
     return [newEpoch(), this.durable, this.channel, this.link.publishCommand];
   }
 }

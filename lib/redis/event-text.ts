@@ -4,7 +4,7 @@ import type { NewEvent } from '../log/event-log.js';
 import { dataStart, type SseMessage } from '../wire/frame.js';
 import { PublishedMessage } from '../log/published-message.js';
 
-const FORMS = ['none', 'text', 'bytes', 'json', 'given'] as const;
+const FORMS = ['none', 'text', 'bytes', 'json', 'embedded'] as const;
 
 /** How the data became its text, so that another process gets it back. */
 type DataForm = (typeof FORMS)[number];
@@ -20,13 +20,13 @@ type EventHeader = readonly [
 /** An event as Redis keeps and carries it: one line of JSON, then its body, which no process has to make again. */
 export function encodeEvent(
   { rooms, message, body }: Pick<NewEvent, 'rooms' | 'message' | 'body'>,
-  hasOwnSerializer: boolean,
+  customSerializer: boolean,
 ): string {
   const form =
     message instanceof PublishedMessage
       ? PublishedMessage.formOf(message)
-      : formOf(message.data, hasOwnSerializer);
-  const data = form === 'given' ? message.data : undefined;
+      : formOf(message.data, customSerializer);
+  const data = form === 'embedded' ? message.data : undefined;
   const comment = isListOfLines(message.comment) ? undefined : message.comment;
   return `${headerLine([rooms, form], data, comment)}\n${body}`;
 }
@@ -83,18 +83,18 @@ export class StoredEvent<At extends Position | undefined = Position> implements 
     if (comment !== undefined || lines.length > 0) message.comment = comment ?? lines;
     const [retry] = valuesOf('retry: ', others);
     if (retry !== undefined && /^\d+$/.test(retry)) message.retry = Number(retry);
-    if (form === 'given') message.data = data;
+    if (form === 'embedded') message.data = data;
     else if (form !== 'none') message.data = dataOf(form, at === -1 ? '' : body.slice(at));
     return message;
   }
 }
 
-function formOf(data: unknown, hasOwnSerializer: boolean): DataForm {
+function formOf(data: unknown, customSerializer: boolean): DataForm {
   if (data === undefined) return 'none';
   // On the wire every line break is the same.
-  if (typeof data === 'string') return data.includes('\r') ? 'given' : 'text';
+  if (typeof data === 'string') return data.includes('\r') ? 'embedded' : 'text';
   if (data instanceof Uint8Array) return 'bytes';
-  return hasOwnSerializer ? 'given' : 'json';
+  return customSerializer ? 'embedded' : 'json';
 }
 
 function dataOf(form: DataForm, fields: string): unknown {

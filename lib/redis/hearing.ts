@@ -3,7 +3,7 @@ import { diagnostics } from '../log/diagnostics.js';
 import { describe } from '../ground/errors.js';
 import { RareLine } from '../ground/warnings.js';
 
-/** After this many probes in a row that are not heard the subscription is made anew. */
+/** After this many probes in a row that are not heard the subscription is made again. */
 const MAX_MISSES = 2;
 
 /** What can be done where nothing is heard. */

@@ -41,11 +41,14 @@ export interface RedisEventLogOptions {
   durable?: boolean;
   /**
    * How often it is checked that events arrive, in milliseconds. When nothing has come for twice as long, a probe goes through
-   * the publish path; after two that do not arrive the subscription is made anew.
+   * the publish path; after two that do not arrive the subscription is made again.
    * @default 4_000
    */
   probeIntervalMs?: number;
 }
+
+/** What applies where nothing is set. */
+export const REDIS_DEFAULTS = Object.freeze({ prefix: 'sse', probeIntervalMs: 4_000 });
 
 const client = rules.rule(
   'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',

@@ -51,7 +51,7 @@ export function startError(why = 'no answer'): SseError {
     : /WRONGPASS|NOAUTH|AUTH|password/i.test(why)
       ? 'correct the user name and password'
       : /cluster support disabled/i.test(why)
-        ? 'pass `new Redis(…)` in place of `new Cluster([…])`'
+        ? 'pass `new Redis(…)` instead of `new Cluster([…])`'
         : 'start Redis, or correct the host and port';
   return new SseError(
     'SSE_LOG_UNAVAILABLE',

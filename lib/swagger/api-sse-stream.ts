@@ -48,7 +48,7 @@ const HEADER = {
 const QUERY = {
   name: 'lastEventId',
   required: false,
-  description: 'In place of the header `Last-Event-ID`, for clients that cannot set it.',
+  description: 'Instead of the header `Last-Event-ID`, for clients that cannot set it.',
   type: String,
   example: EXAMPLE,
 };

@@ -1,6 +1,6 @@
 import { from, mergeMap, take, type Observable } from 'rxjs';
 import { toObservable } from '../nest/handler-result.js';
-import { streamOf } from '../connection/stream.js';
+import { streamOf } from '../connection/current-stream.js';
 import { fakeConnection } from './fake-connection.js';
 import { inspectValue } from './inspect-value.js';
 import { DEFAULT_TIMEOUT_MS } from './watch.js';

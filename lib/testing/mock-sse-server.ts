@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SseOptionsError } from '../ground/errors.js';
 import { encodeFrame, type SseMessage } from '../wire/frame.js';
-import { lastEventIdOf } from '../output/response.js';
+import { lastEventIdOf } from '../output/request.js';
 
 /**
  * A message of `mockSseServer()`.
@@ -97,7 +97,7 @@ export class MockSseServer {
   }
 
   /**
-   * Answers the next request with this status and these headers in place of the stream; called again, also the one after it. Streams
+   * Answers the next request with this status and these headers instead of the stream; called again, also the one after it. Streams
    * that are open stay.
    * @throws SseOptionsError for what is no status; TypeError for a header that cannot be sent
    * @example `server.refuse(503, { 'Retry-After': '1' }); server.refuse(401);`

@@ -31,7 +31,7 @@ interface TestStreamSettings {
 const SHOWN_LENGTH = 400;
 
 /**
- * A client on a socket of its own, made by `openStream()`: it keeps every byte, and parses them as browsers do. What waits rejects after
+ * A client on a socket of its own, made by `openStream()`: it keeps every byte, and parses them as browsers do. A call that waits rejects after
  * `timeoutMs`, or when nothing more will come, and says what came instead. It never comes back by itself.
  * @publicApi
  */

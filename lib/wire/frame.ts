@@ -23,7 +23,7 @@ export interface SseMessage<Data = unknown> {
 }
 
 /**
- * Turns data that is neither text nor bytes into text, in place of JSON; synchronous.
+ * Turns data that is neither text nor bytes into text, instead of JSON; synchronous.
  * What it throws becomes `SSE_SERIALIZE`.
  * @example `serialize: (data) => JSON.stringify(instanceToPlain(data))`
  * @publicApi

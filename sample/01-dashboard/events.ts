@@ -57,11 +57,11 @@ export interface StreamsSample extends Sample {
   published: number;
   /** Events per second, counted once for each stream that got them. */
   delivered: number;
-  /** What waits for slow clients. */
+  /** The backlogs of slow clients. */
   bufferedBytes: number;
 }
 
-/** In place of a room's figures where the platform does not have them. */
+/** Instead of a room's figures where the platform does not have them. */
 export interface Unavailable {
   room: Room;
   reason: string;

@@ -50,7 +50,7 @@ export class Processes {
     // Each attempt to come back that fails is told too.
     if (isUp === this.redis.isUp) return;
     this.redis.isUp = isUp;
-    this.tellState();
+    this.sendState();
   }
 
   private fork(state: ProcessState): Worker {
@@ -81,10 +81,10 @@ export class Processes {
 
   private change(state: ProcessState, change: Partial<ProcessState>): void {
     Object.assign(state, change);
-    this.tellState();
+    this.sendState();
   }
 
-  private tellState(): void {
+  private sendState(): void {
     this.tell({ cluster: { processes: this.states, redis: this.redis } });
   }
 

@@ -39,12 +39,12 @@ export class SharedOrdersService extends OrdersService implements OnModuleInit {
     const { shop, change } = await this.store.change(step);
     this.shop = shop;
     // Where Redis goes away in between, a later turn tells it, of this process or of another.
-    await this.tellPending().catch(() => {});
+    await this.publishPending().catch(() => {});
     return change.data;
   }
 
   /** @throws SseError `SSE_LOG_UNAVAILABLE`, ServiceUnavailableException: to be tried again, until all are accepted */
-  async tellPending(): Promise<void> {
+  async publishPending(): Promise<void> {
     const { pending } = await this.read();
     for (const { type, data } of pending) {
       await this.broadcaster.to(ROOM).emit(type, data, { key: `revision ${data.revision}` });

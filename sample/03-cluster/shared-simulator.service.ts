@@ -16,7 +16,7 @@ export class SharedSimulatorService extends SimulatorService {
 
   protected override async tick(): Promise<void> {
     try {
-      await this.orders.tellPending();
+      await this.orders.publishPending();
       if (await this.store.takeTurn()) await super.tick();
     } catch (error) {
       // While Redis is away nothing happens. It may be back at the next turn.

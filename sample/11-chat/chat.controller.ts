@@ -14,7 +14,7 @@ interface ChatEvents {
 export class ChatController {
   constructor(private readonly broadcaster: Broadcaster<ChatEvents>) {}
 
-  /** What is said in the room; a newcomer gets the last of it, who returns what was missed. */
+  /** What is said in the room; a new client gets the last of it, a returning client what it missed. */
   @SseStream(':room')
   listen(@Param('room', KNOWN_ROOM) room: string) {
     return this.broadcaster.stream(room, { rewind: 50 });

@@ -23,7 +23,7 @@ const HEADERS = {
 
 /**
  * Serves the files of each folder under its prefix, and what all samples share under `/shared`; a page or a script in `made`,
- * by its path, in place of a file.
+ * by its path, instead of a file.
  */
 export function serveFolders(
   app: NestExpressApplication,

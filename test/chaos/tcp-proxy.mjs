@@ -14,7 +14,7 @@ export class TcpProxy {
   #links = new Set();
   #server;
 
-  /** `target` answers the port to connect to, each time anew. */
+  /** `target` answers the port to connect to, each time again. */
   constructor(target) {
     this.target = target;
   }

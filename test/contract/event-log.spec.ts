@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
-import type { EventLog, Head } from 'nestjs-eventstream';
+import { SSE_DEFAULTS, type EventLog, type Head } from 'nestjs-eventstream';
 import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
 import { eventLogContract, type OpenLog } from 'nestjs-eventstream/testing';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 
 /** The contract leaves it to a log whether it says where its epoch began. Both of ours do. */

@@ -1,4 +1,4 @@
-// The README's table beside `@Sse()`: what it says of Nest is what Nest does.
+// The table of Moving beside `@Sse()`: what it says of Nest is what Nest does.
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   Controller,

@@ -130,7 +130,7 @@ describe('authorize', () => {
     expect(JSON.parse(await stream.ended)).toMatchObject({ message: 'sign in' });
   });
 
-  it('of a stream is asked in place of the hub’s', async () => {
+  it('of a stream is asked instead of the hub’s', async () => {
     const app = await start(() => false);
     expect((await responded(app.open('/own/closed'))).status).toBe(403);
     const stream = await open(app, '/own/open');

@@ -234,7 +234,7 @@ describe.each(ADAPTERS)('what cannot be streamed is told, not left open (%s)', (
 
   // feature: 33
   it.each([
-    ['/cached-above', 'an interceptor answered in place of the handler'],
+    ['/cached-above', 'an interceptor answered instead of the handler'],
     ['/no-body', 'a response with status 204 has no body to stream; leave out @HttpCode(204)'],
   ])('%s is a 500 with the reason in the log', async (path, reason) => {
     const app = await serve(Odd, { adapter });

@@ -105,7 +105,7 @@ describe('registration', () => {
   });
 
   // feature: 30
-  it('lets a test put its own hub in place of a named one', async () => {
+  it('lets a test put its own hub instead of a named one', async () => {
     @Injectable()
     class Orders {
       constructor(@InjectBroadcaster('orders') readonly hub: Broadcaster) {}

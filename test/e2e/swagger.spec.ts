@@ -188,7 +188,7 @@ describe('a documented stream', () => {
         name: 'lastEventId',
         in: 'query',
         required: false,
-        description: 'In place of the header `Last-Event-ID`, for clients that cannot set it.',
+        description: 'Instead of the header `Last-Event-ID`, for clients that cannot set it.',
         schema: { type: 'string', example: '1.Kx3vQ9aZ.hevbmk8e80' },
       },
     ]);

@@ -66,6 +66,8 @@ const META = 'sse:{hub:}:meta';
 const NO_NOTICES: ((epoch: string, at: string) => string)[] = [
   (epoch) => `n2 ${epoch} 9000000000000000 0 0\nnot json`,
   (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\nnot json`,
+  (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\nnot json\ndata: 1\n`,
+  (epoch) => `e2 ${epoch}\n{\ndata: 1\n`,
   (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\n{}`,
   (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\n[["a"],"json"]`,
   (epoch) => `e2 ${epoch}\n{}`,

@@ -140,7 +140,7 @@ describeRedis('when the store', () => {
   describe.each(STORES)('%s', (_what, makeStore) => {
     quiet();
 
-    it('and all processes start anew, a client that was away is told', async () => {
+    it('and all processes start again, a client that was away is told', async () => {
       const store = await makeStore();
       const before = await startApp(store.way);
       const cursor = await emit(before, 1);

@@ -1,9 +1,10 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Observable } from 'rxjs';
-import { currentConnection, Stream } from '../../lib/connection/stream.js';
+import { currentStream } from '../../lib/connection/current-stream.js';
+import { Stream } from '../../lib/connection/stream.js';
 import { END_ID } from '../../lib/wire/protocol.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
-import { returningClientOf } from '../../lib/output/response.js';
+import { returningClientOf } from '../../lib/output/request.js';
 import { writeStream } from '../../lib/nest/stream-writer.js';
 import { RecordingResponse, streamResponse } from '../support/recording-response.js';
 import { openRegistry } from '../support/registry.js';
@@ -60,7 +61,7 @@ export class ModelClient {
     const connection = new Stream(request, response, settings, this.connections, returning);
     this.connections.add(connection);
     this.connection = connection;
-    currentConnection.run(connection, () => void writeStream(source, connection).catch(() => {}));
+    currentStream.run(connection, () => void writeStream(source, connection).catch(() => {}));
   }
 
   /** The network carries some of what the server has written. Answers whether it was more than a keep-alive. */

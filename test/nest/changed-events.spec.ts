@@ -38,7 +38,7 @@ class Payments {
 }
 
 it.each(ADAPTERS)(
-  'a change in place of what is frozen ends that stream, and the log has the remedy (%s)',
+  'a change instead of what is frozen ends that stream, and the log has the remedy (%s)',
   async (adapter) => {
     const app = await serve(Payments, { adapter });
     const streams = ['/in-place', '/copied', '/as-it-was'].map((path) => app.open(path));

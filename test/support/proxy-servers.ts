@@ -78,7 +78,7 @@ export function documented(name: ProxyName): string {
 }
 
 export interface ProxyOptions {
-  /** Where the app listens, in place of port 3000. */
+  /** Where the app listens, instead of port 3000. */
   appPort: number;
   /** @default what the guide shows */
   site?: string;

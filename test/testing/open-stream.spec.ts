@@ -22,7 +22,7 @@ import { openStream, type OpenStreamOptions } from 'nestjs-eventstream/testing';
 import { NEVER, of, throwError } from 'rxjs';
 import { ADAPTERS, type Adapter } from '../support/serve.js';
 import { until } from '../support/until.js';
-import { streamOf } from '../../lib/connection/stream.js';
+import { streamOf } from '../../lib/connection/current-stream.js';
 
 @Controller()
 class Streams {
@@ -149,7 +149,7 @@ describe.each(ADAPTERS)('openStream() on %s', (adapter) => {
     await expect(next).rejects.toThrow('close() was called');
   });
 
-  it('shows what answered in place of a stream', async () => {
+  it('shows what answered instead of a stream', async () => {
     const { stream } = await opened('/forbidden');
     expect(stream.status).toBe(403);
     await stream.ended;

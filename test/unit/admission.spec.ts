@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { Admission } from '../../lib/connection/admission.js';
-import type { HttpRequest } from '../../lib/output/response.js';
+import type { HttpRequest } from '../../lib/output/request.js';
 
 /** How many keys it remembers. */
 const keysOf = (admission: Admission): number =>

@@ -71,6 +71,16 @@ describe('a backlog beyond its limit', () => {
     },
   );
 
+  it('counts small frames by their number too, of which a small limit has a thousand', () => {
+    const backlog = new Backlog({ overflow: 'disconnect', maxBufferedBytes: 65_536 }, 'aBcDeF-_');
+    expect(fill(backlog, 1_001).slice(-2)).toEqual([0, 'overflow']);
+    const larger = new Backlog(
+      { overflow: 'drop-oldest', maxBufferedBytes: 2_560_000 },
+      'aBcDeF-_',
+    );
+    expect(fill(larger, 10_001).slice(-2)).toEqual([0, 1]);
+  });
+
   it('takes what the connection ends with, and leaves nothing out for it', () => {
     for (const overflow of ['disconnect', 'drop-oldest', 'drop-newest', 'conflate'] as const) {
       const backlog = open(overflow);

@@ -1,9 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { finalize, repeat, retry, Subscriber, take } from 'rxjs';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 
 async function openHub(): Promise<Hub> {
   const hub = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));

@@ -1,10 +1,14 @@
 // What a returning client is given, and in which order.
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { HubStreamOptions, PublishedEvent, SseMessage } from 'nestjs-eventstream';
+import {
+  SSE_DEFAULTS,
+  type HubStreamOptions,
+  type PublishedEvent,
+  type SseMessage,
+} from 'nestjs-eventstream';
 import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 
 type Options = Pick<HubStreamOptions<object>, 'onGap' | 'rewind' | 'snapshot' | 'until'>;
 

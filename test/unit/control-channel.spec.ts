@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import type { SseConnection } from '../../lib/connection/sse-connection.js';
 import { decodeRevocation, encodeRevocation } from '../../lib/hub/control-channel.js';
 import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 
 const connection = (data: object): SseConnection => ({ data }) as SseConnection;
 
@@ -48,6 +48,19 @@ describe('a revocation', () => {
     ],
   ])('of %s is refused', (_what, facts, message) => {
     expect(() => encodeRevocation(facts as never)).toThrow(message);
+  });
+});
+
+describe('a message of another program', () => {
+  it.each([
+    '{"revoke":{}}',
+    '{"revoke":[]}',
+    '{"revoke":""}',
+    '{"revoke":7}',
+    '{"revoke":null}',
+    '{}',
+  ])('that names nobody revokes nobody: %s', (text) => {
+    expect(decodeRevocation(text)(connection({ user: 7 }))).toBe(false);
   });
 });
 

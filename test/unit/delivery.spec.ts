@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { setImmediate as turn } from 'node:timers/promises';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { Delivery, type Receiver } from '../../lib/hub/delivery.js';
 import { ControlChannel } from '../../lib/hub/control-channel.js';
 import { Hub } from '../../lib/hub/hub.js';
@@ -8,7 +9,6 @@ import { formatCursor } from '../../lib/wire/cursor.js';
 import type { HubEvent, LoggedEvent, PublishedEvent } from '../../lib/log/event.js';
 import type { Gap } from '../../lib/log/event-log.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { collector } from '../support/collector.js';
 import { fakeConnection } from 'nestjs-eventstream/testing';
 
@@ -220,7 +220,27 @@ describe('the receivers of a room', () => {
       ['a', 'b', 'sse:control'],
     ]);
     delivery.leave(both);
-    expect([delivery.membersOf(['a', 'b']), delivery.readRooms()]).toEqual([[b], ['b']]);
+    expect([delivery.size('a'), delivery.size('b'), delivery.readRooms()]).toEqual([0, 1, ['b']]);
+  });
+
+  it.each<[string, (delivery: Delivery) => void]>([
+    ['all streams', (delivery) => delivery.end()],
+    ['a room', (delivery) => delivery.close('a', undefined)],
+  ])('are ended with %s, whatever one of them throws', (_title, act) => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const delivery = openDelivery();
+    const failing = new Noting(['a']);
+    failing.end = failing.close = () => {
+      throw new Error('in a finalize');
+    };
+    const next = new Noting(['a']);
+    const ended = jest.fn();
+    next.end = next.close = ended;
+    delivery.join(failing);
+    delivery.join(next);
+    act(delivery);
+    expect(ended).toHaveBeenCalledTimes(1);
+    expect(logged).toHaveBeenCalledTimes(1);
   });
 
   it('do not get control messages: the control channel does', () => {

@@ -1,11 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { Ring } from '../../lib/log/ring.js';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { NewEvent, RoomState } from '../../lib/log/event-log.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import { encodeBody, type SseMessage } from '../../lib/wire/frame.js';
 import { collector, heapOf } from '../support/collector.js';
 
@@ -43,6 +43,18 @@ describe('the log in memory', () => {
       expect(positions).toEqual(expected);
     },
   );
+
+  it('ages by a clock that nobody sets, if it is given none', async () => {
+    jest.useFakeTimers();
+    const log = new MemoryEventLog({ ...SSE_DEFAULTS.history, maxAgeMs: 1_000 });
+    await log.append(newEvent('x'));
+    jest.setSystemTime(Date.now() - 3_600_000);
+    jest.advanceTimersByTime(2_000);
+    const { entries } = await stateOf(log, 'a');
+    await log.close();
+    jest.useRealTimers();
+    expect(entries).toEqual([]);
+  });
 
   it('hands each event to the follower within append(), in order', async () => {
     const log = logAt(1, 2);

@@ -1,11 +1,11 @@
 // Large events of the memory log, whose text is kept as bytes.
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { RoomEntry } from '../../lib/log/event-log.js';
 import { newEvent } from '../../lib/hub/new-event.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import type { SseMessage } from '../../lib/wire/frame.js';
 import { heapOf } from '../support/collector.js';
 
@@ -84,6 +84,13 @@ describe('a large event', () => {
     await publish(log, { data: { note: 'x'.repeat(LARGE) } }, () => 'y'.repeat(LARGE));
     expect(log.bytes).toBeGreaterThan(2 * LARGE);
     expect(log.bytes).toBeLessThan(2.1 * LARGE);
+  });
+
+  it('counts its text as UTF-8', async () => {
+    const log = new MemoryEventLog(history);
+    await publish(log, { data: '✓'.repeat(LARGE) });
+    expect(log.bytes).toBeGreaterThan(3 * LARGE);
+    expect(log.bytes).toBeLessThan(3.1 * LARGE);
   });
 
   it('is bounded by its size in a read', async () => {

@@ -71,6 +71,19 @@ describe('an outbox', () => {
     expect(raw.chunks).toEqual(['opening|', 'a|']);
   });
 
+  it('has a limit also for what is pushed before it was opened', async () => {
+    const small = { ...settings, maxBufferedBytes: 10 };
+    const raw = new RecordingResponse();
+    const outbox = new Outbox(raw.asResponse, new Turn(), small, owner);
+    const pushed = ['a'.repeat(6), 'b'.repeat(6), 'c'.repeat(6)].map((frame) => outbox.push(frame));
+    expect(pushed).toEqual([0, 0, 0]);
+    expect(outbox.push('d'.repeat(6))).toBe('overflow');
+    outbox.open('opening|');
+    await nextTurn();
+    await nextTurn();
+    expect(raw.chunks.join('')).toBe('opening|aaaaaabbbbbbccccccdddddd');
+  });
+
   it('writes nothing for an empty opening', async () => {
     const { outbox, raw } = oneOutbox();
     outbox.open('');

@@ -2,7 +2,9 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { Gap, Head, LogFollower } from '../../lib/log/event-log.js';
+import { decodeEvent } from '../../lib/redis/event-text.js';
 import { Follower, type FollowerSource } from '../../lib/redis/follower.js';
+import { until } from '../support/until.js';
 
 describe('Follower', () => {
   const open: Follower[] = [];
@@ -15,6 +17,12 @@ describe('Follower', () => {
   /** A log of which the test says where it stands. */
   async function follow(...heads: Head[]) {
     let last = Number.MAX_SAFE_INTEGER;
+    /** Positions of events that no notice brought. */
+    const stored: number[] = [];
+    const entryAt = (position: number) => ({
+      event: decodeEvent('e', position, '[["a"],"json"]\ndata: 1\n')!,
+      previous: 0,
+    });
     const seen: string[] = [];
     const hub: LogFollower = {
       event: ({ position }: LoggedEvent) => seen.push(`event ${position}`),
@@ -35,7 +43,10 @@ describe('Follower', () => {
         epoch: headNow().epoch,
         events: 0,
         bytes: 0,
-        rooms: asks.map(() => ({ last, entries: [], isWhole: true, isDamaged: false })),
+        rooms: asks.map(({ after }) => {
+          const entries = stored.filter((position) => position > after).map(entryAt);
+          return { last, entries, isWhole: true, isDamaged: false };
+        }),
       }),
       probe: async () => {},
       resubscribe: () => {},
@@ -48,7 +59,11 @@ describe('Follower', () => {
     open.push(follower);
     await follower.begin();
     await turn();
-    return { follower, seen, asked: () => asked, lose: () => (last = 0) };
+    const lose = (): void => {
+      last = 0;
+      stored.length = 0;
+    };
+    return { follower, seen, stored, asked: () => asked, lose };
   }
 
   const turn = async (): Promise<void> => {
@@ -132,6 +147,60 @@ describe('Follower', () => {
     follower.subscribed();
     await turn();
     expect(seen).toEqual(['event 6', 'end one after 6', 'caught up after one']);
+  });
+
+  it('ends the log for all when that lacks an event that a repair has brought', async () => {
+    const { follower, seen, stored, lose } = await follow(
+      { epoch: 'e', position: 5 },
+      { epoch: 'e', position: 7 },
+    );
+    stored.push(7);
+    follower.subscribed();
+    await turn();
+    expect(seen).toEqual(['event 7', 'caught up e']);
+    lose();
+    follower.subscribed();
+    await turn();
+    expect(seen.slice(2)).toEqual(['end e after 7', 'caught up after e']);
+  });
+
+  it('goes on where a read has failed, and reads nothing twice', async () => {
+    const rooms = Array.from({ length: 2_500 }, (_none, n) => `room ${n}`);
+    const calls: string[] = [];
+    let position = 5;
+    let isDone = false;
+    const source: FollowerSource = {
+      head: async () => ({ epoch: 'e', position }),
+      end: () => Promise.reject(new Error('nothing has gone back')),
+      read: async (asks) => {
+        calls.push(`${asks[0]?.room} and ${asks.length - 1} more`);
+        if (calls.length === 2) throw new Error('no answer');
+        const state = { last: 0, entries: [], isWhole: true, isDamaged: false };
+        return { epoch: 'e', events: 0, bytes: 0, rooms: asks.map(() => state) };
+      },
+      probe: async () => {},
+      resubscribe: () => {},
+    };
+    const hub: LogFollower = {
+      event() {},
+      rooms: () => rooms,
+      lost() {},
+      caughtUp: () => (isDone = true),
+    };
+    const options = { hub: '', tailBytes: 1_000, probeIntervalMs: 60_000 };
+    const follower = new Follower(hub, source, options);
+    open.push(follower);
+    await follower.begin();
+    await turn();
+    position = 7;
+    follower.subscribed();
+    await until('the end of the repair', () => isDone);
+    expect(calls).toEqual([
+      'room 0 and 999 more',
+      'room 1000 and 999 more',
+      'room 1000 and 999 more',
+      'room 2000 and 499 more',
+    ]);
   });
 
   it('looks at the head when a notice comes again that was taken', async () => {

@@ -72,6 +72,8 @@ describe('a notice', () => {
     'n2 epoch',
     'n2 epoch 9 8 0',
     'n2 epoch 9 8 0\nnot json',
+    'n2 epoch 9 8 0\nnot json\ndata: 1\n',
+    'e2 epoch\n{\ndata: 1\n',
     'n2 epoch 9 8 0\n{}',
     'n2 epoch 9 8 0\n[["a"],"json"]',
     'n2 epoch 9 8 0\n[["a"],"json"]\n',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { encodeBody } from '../../lib/wire/frame.js';
 import { parseLastEventId } from '../../lib/wire/last-event-id.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 import type { RoomEntry } from '../../lib/log/event-log.js';
 import { isCovered, positionIn, readMissed } from '../../lib/log/resume.js';
 

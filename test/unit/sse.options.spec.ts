@@ -35,6 +35,16 @@ const WRONG: [string, unknown, string][] = [
     { 'Content-Length': '5' },
     'headers.Content-Length: expected no such header: a stream ends when it ends, got "5"',
   ],
+  [
+    'headers',
+    { 'bad header': 'x' },
+    'headers.bad header: expected a name and a value that HTTP allows in a header, got "x"',
+  ],
+  [
+    'headers',
+    { 'X-A': 'a\nb' },
+    'headers.X-A: expected a name and a value that HTTP allows in a header, got "a\\nb"',
+  ],
   ['headers', ['X-A'], `headers: ${anObject}, got an array`],
   ['keepAlive', { intervalMs: 3e9 }, 'keepAlive.intervalMs: expected at most 2147483647 (24 days)'],
   ['serialize', 'json', 'serialize: expected a function, got "json"'],

@@ -7,7 +7,7 @@ import { Stream, type StreamHost } from '../../lib/connection/stream.js';
 import { drawRetry } from '../../lib/options/retry.js';
 import { SSE_CHANNELS } from '../../lib/ground/channels.js';
 import type { SseMessage } from '../../lib/wire/frame.js';
-import { returningClientOf, type HttpRequest } from '../../lib/output/response.js';
+import { returningClientOf, type HttpRequest } from '../../lib/output/request.js';
 import { SlowClients } from '../../lib/connection/slow-clients.js';
 import type { SseModuleOptions } from '../../lib/nest/module.options.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';

@@ -1,6 +1,7 @@
 // What a subscription does with a log that knows more than its process.
 import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
+import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { Hub } from '../../lib/hub/hub.js';
 import { Subscriber } from 'rxjs';
 import { ControlChannel } from '../../lib/hub/control-channel.js';
@@ -15,7 +16,6 @@ import {
 } from '../../lib/log/event.js';
 import type { Gap, Head, LogFollower } from '../../lib/log/event-log.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
-import { SSE_DEFAULTS } from '../../lib/options/defaults.js';
 
 /** As a log elsewhere: what it keeps does not reach its follower before the test says so. */
 class RemoteLog extends MemoryEventLog {

@@ -66,7 +66,7 @@ describe('of a stream whose client has to be allowed', () => {
   it.each<[string, Partial<ConnectionStatus>, number, Due]>([
     ['nothing, within an interval', asked(0), 99, nothing(100)],
     [
-      'a question in place of the keep-alive, which follows it',
+      'a question instead of the keep-alive, which follows it',
       asked(0),
       100,
       { task: 'ask', next: 200 },

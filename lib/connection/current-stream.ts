@@ -1,0 +1,17 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { SseOptionsError } from '../ground/errors.js';
+import type { SseConnection } from './sse-connection.js';
+import { Stream } from './stream.js';
+
+/** The stream whose handler or subscription runs now. */
+export const currentStream = new AsyncLocalStorage<Stream>();
+
+/**
+ * The engine of a connection that an app has passed.
+ * @throws SseOptionsError for anything that this library has not made
+ */
+export function streamOf(connection: SseConnection): Stream {
+  if (connection instanceof Stream) return connection;
+  const expected = 'what a handler gets by @Connection(), or what fakeConnection() makes in tests';
+  throw new SseOptionsError('connection', expected, connection);
+}

@@ -1,0 +1,60 @@
+import {
+  BadRequestException,
+  HttpException,
+  HttpStatus,
+  NotAcceptableException,
+} from '@nestjs/common';
+import type { RefusalReason } from '../connection/diagnostics.js';
+import { SseError, SseInvalidFieldError, SseLimitError } from '../ground/errors.js';
+import type { HttpRequest } from '../output/request.js';
+import { acceptsEventStream } from '../wire/negotiation.js';
+
+/** How much of a header is shown. */
+const MAX_SHOWN = 200;
+
+/** @throws NotAcceptableException for a client that takes no event streams */
+export function requireAccepted(request: HttpRequest): void {
+  const error = notAcceptable(request);
+  if (error !== undefined) throw error;
+}
+
+export function notAcceptable({
+  headers: { accept },
+}: HttpRequest): NotAcceptableException | undefined {
+  if (acceptsEventStream(accept)) return undefined;
+  return new NotAcceptableException(
+    `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" does not allow`,
+  );
+}
+
+const WHY_NOT: Record<RefusalReason, string> = {
+  process: 'All places for streams are taken',
+  key: 'You have too many open streams',
+  rate: 'You open streams too often',
+  room: 'All places in this room are taken',
+  shutdown: 'The server is about to end',
+  log: 'Events cannot be read at the moment',
+};
+
+/** What a client that uses `fetch` gets for a stream that is refused. */
+export function refusalOf(reason: RefusalReason, seconds: number): HttpException {
+  const isClients = reason === 'key' || reason === 'rate';
+  const statusCode = isClients ? HttpStatus.TOO_MANY_REQUESTS : HttpStatus.SERVICE_UNAVAILABLE;
+  const message = `${WHY_NOT[reason]}; try again in ${seconds} s`;
+  return new HttpException({ statusCode, message, reason }, statusCode);
+}
+
+/** Why a stream that failed at its beginning is refused instead of failed; `undefined`: it is not. */
+export function reasonOf(error: unknown): RefusalReason | undefined {
+  if (error instanceof SseLimitError && error.limit === 'maxPerRoom') return 'room';
+  return error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE' ? 'log' : undefined;
+}
+
+/** Room names often come from the URL, so a wrong one, or too many, are the client's error. */
+export function toHttpError(error: unknown): unknown {
+  const isTooManyRooms = error instanceof SseLimitError && error.limit === 'maxRoomsPerConnection';
+  if (isTooManyRooms || (error instanceof SseInvalidFieldError && error.field === 'room')) {
+    return new BadRequestException(error.message, { cause: error });
+  }
+  return error;
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import { parseLastEventId, type ReturningClient } from '../wire/last-event-id.js';
+
+/**
+ * The request as Express or Fastify hand it to a handler.
+ * @publicApi
+ */
+export interface HttpRequest {
+  readonly raw?: IncomingMessage | Http2ServerRequest;
+  readonly headers: IncomingMessage['headers'];
+  readonly query?: unknown;
+  /** The client's address, also behind a proxy that the platform was told to trust. */
+  readonly ip?: string;
+}
+
+/** The client's address, also behind a proxy that the platform was told to trust. */
+export function addressOf(request: HttpRequest): string {
+  const { socket } = (request.raw ?? request) as Partial<IncomingMessage>;
+  return request.ip ?? socket?.remoteAddress ?? '';
+}
+
+/** What is asked for, without the query. */
+export function pathOf(request: HttpRequest): string {
+  const { originalUrl, url } = request as { originalUrl?: string; url?: string };
+  return (originalUrl ?? url ?? '').split('?', 1)[0] ?? '';
+}
+
+/** The pattern that the route was declared with, such as `/jobs/:id`; where it is not known, the path. */
+export function routeOf(request: HttpRequest): string {
+  const { route, routeOptions } = request as {
+    route?: { path?: unknown };
+    routeOptions?: { url?: unknown };
+  };
+  const pattern = route?.path ?? routeOptions?.url;
+  return typeof pattern === 'string' ? pattern : pathOf(request);
+}
+
+/**
+ * The last event ID that the client returned with: the header, then `?lastEventId=`.
+ * Browsers send its UTF-8 bytes, which Node reads as Latin-1.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
+ */
+export function lastEventIdOf(request: HttpRequest): string | undefined {
+  const header = request.headers['last-event-id'];
+  if (typeof header === 'string' && header !== '') {
+    const text = Buffer.from(header, 'latin1').toString('utf8');
+    return text.includes('\uFFFD') ? header : text;
+  }
+  const query = (request.query as Record<string, unknown> | undefined)?.['lastEventId'];
+  return typeof query === 'string' && query !== '' ? query : undefined;
+}
+
+/** What the client returned with, taken apart; `undefined` for a client without a last event ID. */
+export function returningClientOf(request: HttpRequest): ReturningClient | undefined {
+  const lastEventId = lastEventIdOf(request);
+  return lastEventId === undefined ? undefined : parseLastEventId(lastEventId);
+}
