@@ -130,7 +130,9 @@ describe('the rooms of a client', () => {
     const cursor = cursorOf(new Reader(['a', 'b']), new Reader(['b', 'c'], 'f'), unplaced);
     expect(cursor.rooms).toEqual(['a', 'b', 'c', 'unplaced']);
     expect(cursor.roomCount).toBe(5);
-    expect(['a', 'c', 'd'].map((room) => cursor.reads(room))).toEqual([true, true, false]);
+    expect(cursor.roomsReadOf(['d', 'c', 'a'])).toEqual(['c', 'a']);
+    const all = ['c', 'a'];
+    expect(cursor.roomsReadOf(all)).toBe(all);
   });
 
   it('are of five streams with a position at most, and of any number without', () => {
@@ -138,7 +140,7 @@ describe('the rooms of a client', () => {
     expect(() => cursor.track(new Reader(['more'], 'f'))).toThrow(
       'maxHubStreams is 5: a connection reads no more hub streams; give one stream several rooms instead',
     );
-    expect(cursor.reads('more')).toBe(false);
+    expect(cursor.roomsReadOf(['more'])).toEqual([]);
     cursor.track(unplaced);
     expect(cursor.roomCount).toBe(8);
   });
