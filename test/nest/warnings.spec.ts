@@ -140,5 +140,5 @@ it('a clone of an event is sent as it was changed', async () => {
   const { app, open } = await start();
   const stream = await open('/cloned');
   await app.nest.get(Broadcaster).to('a').emit('n', 1);
-  expect(await stream.next()).toMatchObject({ event: 'n', data: '8' });
+  expect(await stream.next()).toMatchObject({ type: 'n', data: 8 });
 });
