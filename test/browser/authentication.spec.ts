@@ -152,7 +152,7 @@ describeChromium('a page in Chromium', () => {
     });
     await page.goto(await app.getUrl());
     const heard = (): Promise<string[]> =>
-      page.evaluate(() => (globalThis as unknown as PageGlobals).heard);
+      page.evaluate(() => (globalThis as typeof globalThis & PageGlobals).heard);
     return {
       page,
       statuses,
@@ -166,7 +166,7 @@ describeChromium('a page in Chromium', () => {
 
   const listen = (page: Page, path: string): Promise<void> =>
     page.evaluate((url) => {
-      const { heard } = globalThis as unknown as PageGlobals;
+      const { heard } = globalThis as typeof globalThis & PageGlobals;
       const source = new EventSource(url);
       source.addEventListener('news', ({ data }) => heard.push(data as string));
       source.addEventListener('sse-gap', ({ data }) => heard.push(`gap ${data}`));
@@ -177,7 +177,7 @@ describeChromium('a page in Chromium', () => {
   const connectWithToken = (page: Page, path: string, renews: boolean): Promise<void> =>
     page.evaluate(
       async ([url, isRenewed]) => {
-        const { heard } = globalThis as unknown as PageGlobals;
+        const { heard } = globalThis as typeof globalThis & PageGlobals;
         const entry: string = '/lib/client/index.js';
         const { connect } = (await import(entry)) as { connect: typeof Connect };
         const newToken = async () => (await fetch('/token', { method: 'POST' })).text();

@@ -71,7 +71,7 @@ describeChromium.each(CLIENTS)('%s in Chromium', (name) => {
     return page;
   };
   const heardBy = (page: Page): Promise<string[]> =>
-    page.evaluate(() => (globalThis as unknown as PageGlobals).heard);
+    page.evaluate(() => (globalThis as typeof globalThis & PageGlobals).heard);
   const hears = async (page: Page, count: number): Promise<string[]> => {
     await until(`${count} things are heard`, async () => (await heardBy(page)).length >= count);
     return heardBy(page);
@@ -195,7 +195,7 @@ describeChromium.each(CLIENTS)('%s in Chromium', (name) => {
 function listen(name: ClientName, page: Page, path: string, count = 1): Promise<void> {
   return page.evaluate(
     async ([isEventSource, url, streams]) => {
-      const { heard } = globalThis as unknown as PageGlobals;
+      const { heard } = globalThis as typeof globalThis & PageGlobals;
       if (isEventSource) {
         for (let n = 0; n < streams; n++) {
           const source = new EventSource(url);

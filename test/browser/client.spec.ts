@@ -94,12 +94,12 @@ describeChromium('the client in Chromium', () => {
   const emit = (n: number): Promise<string> => hub.to('main').emit('n', n);
   const isOpen = (): Promise<void> => until('a connection', () => connections.count === 1);
   const got = (): Promise<unknown[]> =>
-    page.evaluate(() => (globalThis as unknown as PageGlobals).got);
+    page.evaluate(() => (globalThis as typeof globalThis & PageGlobals).got);
   const gotAll = (count: number): Promise<void> =>
     until(`${count} events`, async () => (await got()).length >= count);
   const openStream = async (path: string): Promise<void> => {
     await page.evaluate((url) => {
-      const to = globalThis as unknown as PageGlobals;
+      const to = globalThis as typeof globalThis & PageGlobals;
       const headers = () => ({ authorization: `Bearer ${to.token}` });
       to.stream = to.connect(url, { persist: sessionStorage, headers });
       to.stream.subscribe(({ data }) => to.got.push(data));
@@ -130,7 +130,7 @@ describeChromium('the client in Chromium', () => {
     await start();
     await page.evaluate(() => {
       // A page that is left runs no timer any more, and this one never ran any.
-      globalThis.setTimeout = (() => 0) as unknown as typeof setTimeout;
+      Object.assign(globalThis, { setTimeout: () => 0 });
     });
     await openStream('/stream');
     const id = await emit(1);
@@ -145,10 +145,10 @@ describeChromium('the client in Chromium', () => {
     await start();
     await openStream('/stream');
     await page.waitForFunction(
-      () => (globalThis as unknown as PageGlobals).stream.state === 'open',
+      () => (globalThis as typeof globalThis & PageGlobals).stream.state === 'open',
     );
     await page.evaluate(() => {
-      const { stream } = globalThis as unknown as PageGlobals;
+      const { stream } = globalThis as typeof globalThis & PageGlobals;
       const heard: string[] = [];
       const keep = (what: string): void => {
         heard.push(what);
@@ -173,7 +173,7 @@ describeChromium('the client in Chromium', () => {
     await context.setOffline(true);
     connections.closeAll();
     await page.waitForFunction(
-      () => (globalThis as unknown as PageGlobals).stream.state === 'waiting',
+      () => (globalThis as typeof globalThis & PageGlobals).stream.state === 'waiting',
     );
     await emit(2);
     await context.setOffline(false);
@@ -199,7 +199,7 @@ describeChromium('the client in Chromium', () => {
     tokens.clear();
     connections.closeAll();
     const end = await page.evaluate(async () => {
-      const { reason, error } = await (globalThis as unknown as PageGlobals).stream.closed;
+      const { reason, error } = await (globalThis as typeof globalThis & PageGlobals).stream.closed;
       return { reason, status: error?.status, message: error?.message };
     });
     expect(end).toMatchObject({ reason: 'error', status: 401 });
@@ -215,7 +215,7 @@ describeChromium('the client in Chromium', () => {
     ]);
     await context.addCookies([{ name: 'user', value: 'ada', url: await app.getUrl() }]);
     await page.evaluate((url) => {
-      const to = globalThis as unknown as PageGlobals;
+      const to = globalThis as typeof globalThis & PageGlobals;
       const headers = { authorization: 'Bearer a' };
       to.stream = to.connect(url, { headers, credentials: 'include' });
       to.stream.subscribe(({ data }) => to.got.push(data));
@@ -230,7 +230,7 @@ describeChromium('the client in Chromium', () => {
     server.refuse(204);
     server.end();
     const { end, states } = await page.evaluate(async () => {
-      const to = globalThis as unknown as PageGlobals;
+      const to = globalThis as typeof globalThis & PageGlobals;
       return { end: await to.stream.closed, states: to.states };
     });
     expect(end).toEqual({ reason: 'server' });
@@ -253,7 +253,7 @@ describeChromium('the client in Chromium', () => {
     const errors: string[] = [];
     page.on('pageerror', ({ message }) => errors.push(message));
     await page.evaluate(() => {
-      const to = globalThis as unknown as PageGlobals;
+      const to = globalThis as typeof globalThis & PageGlobals;
       to.stream = to.connect('/stream');
       to.stream.on('n', ({ data }) => {
         throw new Error(`a bad listener of ${String(data)}`);
@@ -266,7 +266,7 @@ describeChromium('the client in Chromium', () => {
     await gotAll(2);
     await until('both errors', () => errors.length === 2);
     expect(errors).toEqual(['a bad listener of 1', 'a bad listener of 2']);
-    await page.evaluate(() => (globalThis as unknown as PageGlobals).stream.close());
+    await page.evaluate(() => (globalThis as typeof globalThis & PageGlobals).stream.close());
     await until('the server sees it', () => connections.count === 0);
   }, 30_000);
 });

@@ -76,7 +76,7 @@ describeChromium('an EventSource in Chromium', () => {
       Object.assign(globalThis, { heard, source });
     }, url);
   const hears = async (page: Page, count: number): Promise<string[]> => {
-    const heard = () => page.evaluate(() => (globalThis as unknown as PageGlobals).heard);
+    const heard = () => page.evaluate(() => (globalThis as typeof globalThis & PageGlobals).heard);
     await until(`${count} things are heard`, async () => (await heard()).length >= count);
     return heard();
   };
@@ -90,7 +90,7 @@ describeChromium('an EventSource in Chromium', () => {
     await hub.to('main').emit('created', { no: 2 });
     await hub.publish('main', { data: { no: 3 } });
     expect(await hears(page, 4)).toEqual(['open, 1', 'message 1', 'created {"no":2}', 'message 3']);
-    await page.evaluate(() => (globalThis as unknown as PageGlobals).source.close());
+    await page.evaluate(() => (globalThis as typeof globalThis & PageGlobals).source.close());
     await until('the server sees it', () => connections.count === 0);
   }, 30_000);
 
@@ -143,12 +143,14 @@ describeChromium('an EventSource in Chromium', () => {
     await openSeven(page);
     await hears(page, 6);
     const states = await page.evaluate(() =>
-      (globalThis as unknown as { sources: EventSource[] }).sources.map((s) => s.readyState),
+      (globalThis as typeof globalThis & { sources: EventSource[] }).sources.map(
+        (s) => s.readyState,
+      ),
     );
     expect(states.filter((state) => state === 0)).toHaveLength(1);
     expect(connections.count).toBe(6);
     await page.evaluate(() => {
-      const { sources } = globalThis as unknown as { sources: EventSource[] };
+      const { sources } = globalThis as typeof globalThis & { sources: EventSource[] };
       sources.find(({ readyState }) => readyState === EventSource.OPEN)?.close();
     });
     expect(await hears(page, 7)).toHaveLength(7);

@@ -12,7 +12,7 @@ import {
 } from 'nestjs-eventstream';
 import { SseInspectorModule } from 'nestjs-eventstream/inspector';
 import type { Browser, Page } from 'playwright-core';
-import { openRawStream, type StreamClient } from '../support/stream-client.js';
+import { responded, streamClient, type TestStream } from '../support/stream-client.js';
 import { describeChromium, launchChromium } from './chromium.js';
 
 /** As text it is harmless. */
@@ -55,7 +55,7 @@ describeChromium('the inspector in a browser', () => {
   let url: string;
   let page: Page;
   let complaints: string[];
-  let clients: StreamClient[];
+  let clients: TestStream[];
 
   beforeAll(async () => {
     browser = await launchChromium();
@@ -95,17 +95,17 @@ describeChromium('the inspector in a browser', () => {
 
   afterEach(async () => {
     await page.context().close();
-    for (const client of clients) client.abort();
+    for (const client of clients) client.close();
     await app.close();
   });
 
   const open = async (rooms: string, headers: Record<string, string> = {}) => {
-    const client = openRawStream({
+    const client = streamClient({
       url: `${url}/api/streams/${rooms.split('/').map(encodeURIComponent).join('/')}`,
       headers: { 'user-agent': 'test/1', ...headers },
     });
     clients.push(client);
-    await client.response;
+    await responded(client);
     return client;
   };
   const visit = async (path = '/api/sse-inspector') => {
@@ -187,7 +187,7 @@ describeChromium('the inspector in a browser', () => {
     const before = await paths();
     for (let n = 0; n < 50; n++) await broadcaster.to('b').emit('x', n);
     await open('c');
-    readers[0]?.abort();
+    readers[0]?.close();
     await rowOf('streams/b').locator('[data-field=events]', { hasText: /^50$/ }).waitFor();
     await page.locator('tr[data-gone]', { hasText: 'streams/a' }).waitFor();
     expect(await paths()).toEqual(before);

@@ -52,9 +52,11 @@ describeChromium.each(ADAPTERS)('an EventSource in Chromium (%s)', (adapter) => 
       Object.assign(globalThis, { source, got });
     }, path);
     const got = (): Promise<string[]> =>
-      page.evaluate(() => (globalThis as unknown as { got: string[] }).got);
+      page.evaluate(() => (globalThis as typeof globalThis & { got: string[] }).got);
     const state = (): Promise<number> =>
-      page.evaluate(() => (globalThis as unknown as { source: EventSource }).source.readyState);
+      page.evaluate(
+        () => (globalThis as typeof globalThis & { source: EventSource }).source.readyState,
+      );
     return { connections: app.nest.get(Registry), statuses, got, state };
   }
 

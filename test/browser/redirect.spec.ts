@@ -99,7 +99,7 @@ describeChromium('a redirect in Chromium', () => {
     await page.waitForFunction(() => 'connect' in globalThis);
     const outcome = await page.evaluate(
       async ([url, given]) => {
-        const { connect } = globalThis as unknown as { connect: typeof Connect };
+        const { connect } = globalThis as typeof globalThis & { connect: typeof Connect };
         const stream = connect(url, { ...given, headers: { 'x-api-key': 'secret' } });
         const data = new Promise((resolve) => {
           stream.on('message', (event) => {

@@ -85,10 +85,10 @@ async function openChromium(origin: string, path = '/stream'): Promise<Client> {
   return {
     until: async (count) => {
       await page.waitForFunction(
-        (n) => (globalThis as unknown as { got: string[] }).got.length >= n,
+        (n) => (globalThis as typeof globalThis & { got: string[] }).got.length >= n,
         count,
       );
-      return page.evaluate(() => (globalThis as unknown as { got: string[] }).got);
+      return page.evaluate(() => (globalThis as typeof globalThis & { got: string[] }).got);
     },
     close: () => page.close(),
   };

@@ -14,6 +14,7 @@ import type { Server } from 'node:http';
 import { concat, from, map, NEVER, of, timer, type Observable } from 'rxjs';
 import { SseStream } from 'nestjs-eventstream';
 import { serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 @Injectable()
 class Through implements NestInterceptor {
@@ -79,7 +80,7 @@ const start = () => serve(Both, { setup: (nest) => nest.useGlobalInterceptors(ne
 async function read(path: string): Promise<{ status: number; text: string }> {
   const app = await start();
   const stream = app.open(path);
-  const { status } = await stream.response;
+  const { status } = await responded(stream);
   return { status, text: (await stream.ended).replace(/^: connected\nretry: \d+\n\n/, '').trim() };
 }
 
@@ -127,18 +128,18 @@ describe('beside @Sse()', () => {
   // fault: 15
   it('app.close() is over while a stream of ours was open, and waits for one of Nest', async () => {
     const ours = await start();
-    await ours.open('/ours/quiet').until(Boolean);
+    await ours.open('/ours/quiet').until(({ text }) => text !== '');
     await ours.nest.close();
     const nest = await start();
     const stream = nest.open('/nest/quiet');
-    await stream.until(Boolean);
+    await stream.until(({ text }) => text !== '');
     let isOver = false;
     const closing = nest.nest.close().then(() => (isOver = true));
     const server = nest.nest.getHttpServer() as Server;
     while (server.listening) await new Promise(setImmediate);
     await new Promise(setImmediate);
     expect(isOver).toBe(false);
-    stream.abort();
+    stream.close();
     await closing;
   });
 });

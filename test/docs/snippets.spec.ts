@@ -10,7 +10,7 @@ import { firstValueFrom, take, toArray } from 'rxjs';
 import { describeRedis, startRedis } from '../support/redis-server.js';
 import { compileClient } from '../support/generated-client.js';
 import { serve } from '../support/serve.js';
-import { openRawStream } from '../support/stream-client.js';
+import { streamClient } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 import { root, textOf, writeSnippets } from './documents.js';
 
@@ -64,14 +64,14 @@ describeRedis('the snippet for many processes', () => {
       return { app, url: `${await app.getUrl()}/prices`, hub: app.get(Broadcaster) };
     };
     const [one, two] = [await start(), await start()];
-    const stream = openRawStream({ url: one.url });
-    await stream.until((text) => text.includes('id: '));
+    const stream = streamClient({ url: one.url });
+    await stream.until(({ text }) => text.includes('id: '));
     await two.hub.to('prices').emit('price', 1);
     const { id } = await stream.next();
-    stream.abort();
+    stream.close();
     await one.hub.to('prices').emit('price', 2);
-    const back = openRawStream({ url: two.url, headers: { 'last-event-id': id ?? '' } });
-    expect(await back.next()).toMatchObject({ event: 'price', data: '2' });
+    const back = streamClient({ url: two.url, headers: { 'last-event-id': id ?? '' } });
+    expect(await back.next()).toMatchObject({ type: 'price', data: 2 });
     expect(await two.app.get(SseHealth).check()).toEqual({ sse: { status: 'up' } });
     await Promise.all([one.app.close(), two.app.close()]);
     await redis.stop();
@@ -112,12 +112,12 @@ describe('the snippet for long polling', () => {
     const rest = await poll(first.after);
     expect(rest.after).toBe(ids[2]);
 
-    const stream = openRawStream({
+    const stream = streamClient({
       url: `${url}/orders`,
       headers: { 'last-event-id': start.after },
     });
     const streamed = (await stream.take(3)).map(({ id }) => id);
-    stream.abort();
+    stream.close();
     const gateway = hub.stream('orders', { lastEventId: start.after, connection: false });
     const sent = await firstValueFrom(gateway.pipe(take(3), toArray()));
     const polled = [...first.events, ...rest.events].map(({ id }) => id);

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from '@jest/globals';
 import { Controller, Param, type Type } from '@nestjs/common';
 import { Broadcaster, SseConnections, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
 import { serve, type TestApp } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import type { TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 import { documents, textOf, writeSnippets } from './documents.js';
 
@@ -33,19 +33,22 @@ class Rooms {
 interface Open {
   readonly app: TestApp;
   readonly hub: Broadcaster;
-  readonly stream: StreamClient;
+  readonly stream: TestStream;
 }
 
 /** A client of a room, with its opening. */
 async function inRoom(room: string, sse?: SseModuleOptions): Promise<Open> {
   const app = await serve(Rooms, { sse });
   const stream = app.open(`/rooms/${room}`);
-  await stream.until(hasCursor);
+  await textWith('id: ', stream);
   return { app, hub: app.nest.get(Broadcaster), stream };
 }
 
-const hasCursor = (text: string): boolean => text.includes('id: ') && text.endsWith('\n\n');
-const endsWith = (part: string) => (text: string) => text.includes(part) && text.endsWith('\n\n');
+/** All of the text, once it has this part and no block is cut. */
+async function textWith(part: string, stream: TestStream): Promise<string> {
+  await stream.until(({ text }) => text.includes(part) && text.endsWith('\n\n'));
+  return stream.text;
+}
 
 /** What the snippet of this document exports. */
 async function exportsOf(document: string, name: string): Promise<Record<string, Type>> {
@@ -62,10 +65,10 @@ const ofStreamsPage = (path: string) => async (): Promise<string> => {
 /** The client has missed more than is kept. */
 const gapIn = (room: string) => async (): Promise<string> => {
   const { app, hub, stream } = await inRoom(room, { history: { maxEvents: 1 } });
-  stream.abort();
+  stream.close();
   const seen = await hub.to(room).emit('seen', 1);
   for (const missed of [2, 3]) await hub.to(room).emit('not kept', missed);
-  return app.open(`/rooms/${room}?lastEventId=${seen}`).until(endsWith('sse-gap'));
+  return textWith('sse-gap', app.open(`/rooms/${room}?lastEventId=${seen}`));
 };
 
 const SCENARIOS: Record<string, () => Promise<string>> = {
@@ -73,22 +76,22 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
     const { PricesController } = await exportsOf('README.md', 'PricesController');
     const app = await serve(PricesController!);
     const stream = app.open('/prices/ACME');
-    await stream.until(hasCursor);
+    await textWith('id: ', stream);
     const headers = { 'content-type': 'application/json' };
     await fetch(`${app.url}/prices/ACME`, { method: 'POST', headers, body: '{"value":42}' });
-    return stream.until(endsWith('data: '));
+    return textWith('data: ', stream);
   },
   async 'a room'() {
     const { hub, stream } = await inRoom('kitchen');
     await hub.to('kitchen').emit('said', { text: 'dinner is ready' });
-    return stream.until(endsWith('data: '));
+    return textWith('data: ', stream);
   },
   async 'a return'() {
     const { app, hub, stream } = await inRoom('ACME');
-    stream.abort();
+    stream.close();
     const cursor = /^id: (.*)$/m.exec(stream.text)?.[1];
     for (const value of [42, 43]) await hub.to('ACME').emit('price', { value });
-    return app.open(`/rooms/ACME?lastEventId=${cursor}`).until(endsWith('"value":43'));
+    return textWith('"value":43', app.open(`/rooms/ACME?lastEventId=${cursor}`));
   },
   async 'an opening, an event, a keep-alive'() {
     const app = await serve(Rooms, { sse: { keepAlive: { intervalMs: 100 } } });
@@ -96,7 +99,7 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
     // In the turn of the opening, before a keep-alive can be due.
     app.nest.get(SseConnections).opened$.subscribe(() => void hub.to('orders').emit('created', { no: 1 })); // prettier-ignore
     const stream = app.open('/rooms/orders');
-    const text = await stream.until(endsWith(': keep-alive\nid: '));
+    const text = await textWith(': keep-alive\nid: ', stream);
     // Nobody waits 15 s for a sample; of those the opening says nothing.
     return text.replace(', keep-alive 100', '');
   },
@@ -105,10 +108,10 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
     const { OrdersController, OrdersService } = page;
     const app = await serve(OrdersController!, { module: { providers: [OrdersService!] } });
     const stream = app.open('/customers/ada/orders');
-    await stream.until(hasCursor);
+    await textWith('id: ', stream);
     const service = app.nest.get<{ ship(no: number, customer: string): Promise<void> }>(OrdersService!); // prettier-ignore
     await service.ship(7, 'ada');
-    return stream.until(endsWith('data: '));
+    return textWith('data: ', stream);
   },
   async overflow() {
     const sse = { backpressure: { maxBufferedBytes: 100_000, overflow: 'drop-oldest' } } as const;
@@ -120,7 +123,7 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
       return connection!.droppedEvents > 0;
     });
     stream.resume();
-    return stream.until(endsWith('sse-gap'));
+    return textWith('sse-gap', stream);
   },
   async 'a revocation'() {
     const { app, stream } = await inRoom('orders');

@@ -13,7 +13,7 @@ import {
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import { responded, type TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 @Controller()
@@ -45,13 +45,14 @@ const start = (limits: SseModuleOptions['limits'], adapter: Adapter = 'express',
 /** The whole answer of a request that is not to stay open. */
 async function ask(app: TestApp, path: string) {
   const stream = app.open(path);
-  return { ...(await stream.response), text: await stream.ended };
+  const { status, headers } = await responded(stream);
+  return { status, headers, text: await stream.ended };
 }
 
 const open = async (app: TestApp, path: string, count = 1) => {
   const streams = Array.from({ length: count }, () => app.open(path));
   await Promise.all(
-    streams.map((stream) => stream.until((text) => text.startsWith(': connected'))),
+    streams.map((stream) => stream.until(({ text }) => text.startsWith(': connected'))),
   );
   return streams;
 };
@@ -69,7 +70,7 @@ describe.each(ADAPTERS)('limits, on %s', (adapter) => {
     expect(status).toBe(200);
     expect(headers['content-type']).toBe('text/event-stream');
     expect(text).toMatch(RETRY_ALONE);
-    first?.abort();
+    first?.close();
     await until('it is noticed', () => countOf(app) === 1);
     await open(app, '/quiet');
     expect(countOf(app)).toBe(2);
@@ -108,7 +109,7 @@ describe.each(ADAPTERS)('a limit on %s', (adapter) => {
   // feature: 67
   it('of 1 000 in a room refuses the next, and those in it stay', async () => {
     const app = await start({ maxPerRoom: 1_000 }, adapter);
-    const streams: StreamClient[] = [];
+    const streams: TestStream[] = [];
     while (streams.length < 1_000) streams.push(...(await open(app, '/room/a', 100)));
     expect((await ask(app, '/room/a')).text).toMatch(RETRY_ALONE);
     await app.nest.get(Broadcaster).to('a').emit('still', 'here');
@@ -145,7 +146,7 @@ describe('a limit', () => {
     const answers = await Promise.all(
       Array.from({ length: 1_000 }, () => {
         const stream = app.open('/quiet');
-        return stream.until((text) => text.includes('retry: ')).then(() => stream.text);
+        return stream.until(({ text }) => text.includes('retry: ')).then(() => stream.text);
       }),
     );
     expect(countOf(app)).toBe(100);
@@ -183,7 +184,7 @@ describe('a limit', () => {
   it('refuses a key that would be another one for each request', async () => {
     const key = (async () => 'ann') as never;
     const app = await start({ maxPerKey: 1, key });
-    expect((await app.open('/quiet').response).status).toBe(500);
+    expect((await responded(app.open('/quiet'))).status).toBe(500);
     expect(app.nest.get(SseConnections).count).toBe(0);
   });
 
@@ -194,7 +195,7 @@ describe('a limit', () => {
     const app = await start({ maxPerKey: 1, key });
     const as = async (user: string): Promise<string> => {
       const stream = app.open('/quiet', { headers: { 'x-user': user } });
-      await stream.until((text) => text.includes('retry: '));
+      await stream.until(({ text }) => text.includes('retry: '));
       return stream.text;
     };
     expect(await as('ann')).toMatch(/^: connected/);

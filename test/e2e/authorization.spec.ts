@@ -22,17 +22,20 @@ import { redisEventLog } from 'nestjs-eventstream/redis';
 import type { IncomingHttpHeaders } from 'node:http';
 import { firstValueFrom, lastValueFrom, merge, Subject, switchMap } from 'rxjs';
 import { describeRedis, startRedis } from '../support/redis-server.js';
-import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
+import { ADAPTERS, serve, type ServeOptions, type TestApp } from '../support/serve.js';
 import { until } from '../support/until.js';
+import { responded } from '../support/stream-client.js';
 
 /** Who has which token now. */
-const users = new Map<string, string>();
+@Injectable()
+class Users extends Map<string, string> {}
 
 @Injectable()
 class TokenGuard implements CanActivate {
+  constructor(private readonly users: Users) {}
   canActivate(context: ExecutionContext): boolean {
     const { headers } = context.switchToHttp().getRequest<{ headers: IncomingHttpHeaders }>();
-    if (users.has(String(headers.authorization))) return true;
+    if (this.users.has(String(headers.authorization))) return true;
     throw new UnauthorizedException();
   }
 }
@@ -60,15 +63,18 @@ class Streams {
   }
 }
 
+const serveStreams = (options: ServeOptions = {}, users = new Users()): Promise<TestApp> =>
+  serve(Streams, { ...options, module: { providers: [{ provide: Users, useValue: users }] } });
+
 const start = (authorize: Authorize, more: SseModuleOptions = {}) =>
-  serve(Streams, { sse: { authorize, ...more } });
+  serveStreams({ sse: { authorize, ...more } });
 
 const begun = (text: string): boolean => /^id: /m.test(text);
 const EXPELLED = /event: sse-end\ndata: \{"reason":"auth"\}\n\n$/;
 
 async function open(app: TestApp, path: string, headers: Record<string, string> = {}) {
   const stream = app.open(path, { headers });
-  await stream.until(begun);
+  await stream.until(({ text }) => begun(text));
   return stream;
 }
 
@@ -94,7 +100,7 @@ describe.each([
     await hub.to('a').emit('x', 'missed');
 
     const refused = app.open(`/rooms?rooms=a,secret`, { headers: { 'last-event-id': cursor } });
-    expect((await refused.response).status).toBe(403);
+    expect((await responded(refused)).status).toBe(403);
     expect(await refused.ended).not.toContain('missed');
     const allowed = await open(app, '/rooms?rooms=a', { 'last-event-id': cursor });
     expect((await allowed.next()).data).toBe('missed');
@@ -108,7 +114,7 @@ describe.each([
   it('counts for each of several streams', async () => {
     const app = await start((_connection, [room]) => answer(room === 'a'));
     const stream = app.open('/two');
-    expect((await stream.response).status).toBe(403);
+    expect((await responded(stream)).status).toBe(403);
     expect(app.nest.get(SseConnections).count).toBe(0);
   });
 });
@@ -118,18 +124,18 @@ describe('authorize', () => {
     const authorize = (): never => {
       throw new UnauthorizedException('sign in');
     };
-    const app = await serve(Streams, { adapter, sse: { authorize } });
+    const app = await serveStreams({ adapter, sse: { authorize } });
     const stream = app.open('/rooms?rooms=a');
-    expect((await stream.response).status).toBe(401);
+    expect((await responded(stream)).status).toBe(401);
     expect(JSON.parse(await stream.ended)).toMatchObject({ message: 'sign in' });
   });
 
   it('of a stream is asked instead of the hub’s', async () => {
     const app = await start(() => false);
-    expect((await app.open('/own/closed').response).status).toBe(403);
+    expect((await responded(app.open('/own/closed'))).status).toBe(403);
     const stream = await open(app, '/own/open');
     await app.nest.get(Broadcaster).to('open').emit('x', 1);
-    expect((await stream.next()).data).toBe('1');
+    expect((await stream.next()).data).toBe(1);
   });
 
   it('is asked again before a keep-alive, and ends the stream when it says no', async () => {
@@ -137,7 +143,7 @@ describe('authorize', () => {
     const app = await start(() => isAllowed, { keepAlive: { intervalMs: 20 } });
     const closed = reasons(app);
     const stream = await open(app, '/rooms?rooms=a');
-    await stream.until((text) => text.includes(': keep-alive'));
+    await stream.until(({ text }) => text.includes(': keep-alive'));
     isAllowed = false;
     const keepAlives = stream.text.split(': keep-alive').length;
     expect(await stream.ended).toMatch(EXPELLED);
@@ -195,7 +201,7 @@ describe('authorize', () => {
 
   it.each([0, '', Number.NaN, 'no', undefined, null])('says no by %p', async (answer) => {
     const app = await start(() => answer as unknown as boolean);
-    expect((await app.open('/rooms?rooms=a').response).status).toBe(403);
+    expect((await responded(app.open('/rooms?rooms=a'))).status).toBe(403);
   });
 
   it('that does not answer when it is asked again says no', async () => {
@@ -210,7 +216,7 @@ describe('authorize', () => {
 
   it('refuses whose `until` is over', async () => {
     const app = await start(() => ({ until: Date.now() - 1 }));
-    expect((await app.open('/rooms?rooms=a').response).status).toBe(403);
+    expect((await responded(app.open('/rooms?rooms=a'))).status).toBe(403);
   });
 
   it('moves the end when it is asked again', async () => {
@@ -252,7 +258,7 @@ describe('a stream that is opened outside the call of its handler', () => {
     const app = await serve(Later, { sse: { authorize } });
     const unnamed = app.open('/unnamed');
     const named = app.open('/named');
-    await Promise.all([unnamed, named].map((stream) => stream.until((text) => text !== '')));
+    await Promise.all([unnamed, named].map((stream) => stream.until(({ text }) => text !== '')));
     const connections = app.nest.get(SseConnections);
     const own = connections.find(({ request }) => (request as { url?: string }).url === '/named');
     rooms.next('open');
@@ -260,7 +266,7 @@ describe('a stream that is opened outside the call of its handler', () => {
     expect(app.logged.at(-1)).toMatch(/authorize is set, and there is no connection here/);
     expect(asked).toEqual([own]);
     await app.nest.get(Broadcaster).to('open').emit('x', 1);
-    expect((await named.next()).data).toBe('1');
+    expect((await named.next()).data).toBe(1);
     rooms.next('closed');
     expect(await named.ended).toMatch(EXPELLED);
   });
@@ -272,7 +278,7 @@ describe('a stream that is opened outside the call of its handler', () => {
     const app = await serve(Later, { sse: { authorize: () => Promise.reject(thrown) } });
     const closed = reasons(app);
     const named = app.open('/named');
-    await named.until((text) => text !== '');
+    await named.until(({ text }) => text !== '');
     rooms.next('a');
     expect(await named.ended).toMatch(EXPELLED);
     expect(closed).toEqual(['auth']);
@@ -283,7 +289,7 @@ describe('a stream that is opened outside the call of its handler', () => {
     const limits = { maxRoomsPerConnection: 1 };
     const app = await serve(Later, { sse: { limits, authorize: async () => true } });
     const named = app.open('/named');
-    await named.until((text) => text !== '');
+    await named.until(({ text }) => text !== '');
     const connection = app.nest.get(SseConnections).list()[0]!;
     app.nest.get(Broadcaster).stream('a', { connection }).subscribe();
     await until('it has joined', () => app.nest.get(Broadcaster).size('a') === 1);
@@ -299,13 +305,13 @@ describe('a stream that is opened outside the call of its handler', () => {
     const app = await serve(Later, { sse: { authorize: (_connection, all) => authorize(all) } });
     const hub = app.nest.get(Broadcaster);
     const named = app.open('/named');
-    await named.until((text) => text !== '');
+    await named.until(({ text }) => text !== '');
     const connection = app.nest.get(SseConnections).list()[0]!;
     const ends = ['a', 'slow'].map((room) =>
       lastValueFrom(hub.stream(room, { connection }), { defaultValue: 'ended' }),
     );
     expect(hub.rooms()).toEqual(['a']);
-    named.abort();
+    named.close();
     expect(await Promise.all(ends)).toEqual(['ended', 'ended']);
     answer(true);
     await new Promise(setImmediate);
@@ -327,15 +333,21 @@ describe('a stream that is opened outside the call of its handler', () => {
 describe('a credential that expires in mid-stream', () => {
   // feature: 74
   it('ends the stream, and the guard decides about the return', async () => {
-    users.set('token', 'ann');
-    const app = await start(({ request }) => users.has(String(request.headers.authorization)), {
-      keepAlive: { intervalMs: 20 },
-    });
+    const users = new Users([['token', 'ann']]);
+    const app = await serveStreams(
+      {
+        sse: {
+          authorize: ({ request }) => users.has(String(request.headers.authorization)),
+          keepAlive: { intervalMs: 20 },
+        },
+      },
+      users,
+    );
     const headers = { authorization: 'token' };
     const stream = await open(app, '/guarded', headers);
     users.delete('token');
     expect(await stream.ended).toMatch(EXPELLED);
-    expect((await app.open('/guarded', { headers }).response).status).toBe(401);
+    expect((await responded(app.open('/guarded', { headers }))).status).toBe(401);
   });
 
   // feature: 74
@@ -343,10 +355,16 @@ describe('a credential that expires in mid-stream', () => {
     'of two seconds ends the stream with them, and the guard refuses the return (%s)',
     async (adapter) => {
       const expires = Date.now() + 2_000;
-      users.set('short', 'ann');
+      const users = new Users([['short', 'ann']]);
       setTimeout(() => users.delete('short'), 2_000);
       const authorize = () => ({ until: expires });
-      const app = await serve(Streams, { adapter, sse: { authorize } });
+      const app = await serveStreams(
+        {
+          adapter,
+          sse: { authorize },
+        },
+        users,
+      );
       const headers = { authorization: 'short' };
       const stream = await open(app, '/guarded', headers);
       const [connection] = app.nest.get(SseConnections).list();
@@ -355,14 +373,14 @@ describe('a credential that expires in mid-stream', () => {
       // A second for a machine that has other things to do.
       expect(await endedAt).toBeLessThan(expires + 1_000);
       await until('the token is over', () => !users.has('short'));
-      expect((await app.open('/guarded', { headers }).response).status).toBe(401);
+      expect((await responded(app.open('/guarded', { headers }))).status).toBe(401);
     },
   );
 });
 
 describe('revoke()', () => {
   it('ends those connections of this process for which it answers true', async () => {
-    const app = await serve(Streams);
+    const app = await serveStreams();
     const closed = reasons(app);
     const ann = await open(app, '/rooms?rooms=a', { 'x-user': 'ann' });
     const bob = await open(app, '/rooms?rooms=a', { 'x-user': 'bob' });
@@ -379,7 +397,7 @@ describe('revoke()', () => {
     const app = await start(() => (asked++ === 0 ? new Promise<boolean>(() => {}) : true));
     const connections = app.nest.get(SseConnections);
     const opening = app.open('/rooms?rooms=a', { headers: { 'x-user': 'ann' } });
-    opening.response.catch(() => {});
+    responded(opening).catch(() => {});
     opening.ended.catch(() => {});
     await until('it is being asked', () => asked === 1);
     const ann = await open(app, '/rooms?rooms=a', { 'x-user': 'ann' });
@@ -390,7 +408,7 @@ describe('revoke()', () => {
   });
 
   it('everywhere needs to know whom', async () => {
-    const app = await serve(Streams);
+    const app = await serveStreams();
     await expect(app.nest.get(SseConnections).revokeEverywhere({})).rejects.toMatchObject({
       code: 'SSE_OPTIONS',
       message: expect.stringContaining('closeAll()'),
@@ -398,7 +416,7 @@ describe('revoke()', () => {
   });
 
   it('everywhere takes no fact that JSON would leave out', async () => {
-    const app = await serve(Streams);
+    const app = await serveStreams();
     await open(app, '/rooms?rooms=a', { 'x-user': 'ann' });
     const connections = app.nest.get(SseConnections);
     const facts = { user: undefined } as unknown as { user: string };
@@ -423,9 +441,9 @@ describe('revoke()', () => {
   });
 
   it('has a way of its own that no stream can read or write', async () => {
-    const app = await serve(Streams);
+    const app = await serveStreams();
     const control = app.open('/rooms?rooms=sse:control');
-    expect((await control.response).status).toBe(400);
+    expect((await responded(control)).status).toBe(400);
     await expect(
       app.nest.get(Broadcaster).publish('sse:control', { data: '{"revoke":{"user":"ann"}}' }),
     ).rejects.toMatchObject({ code: 'SSE_INVALID_FIELD' });
@@ -438,7 +456,7 @@ describeRedis('revokeEverywhere() over three processes', () => {
     const redis = await startRedis();
     const log = () => redisEventLog({ url: redis.url, probeIntervalMs: 200 });
     const apps = await Promise.all(
-      [1, 2, 3].map(() => serve(Streams, { sse: { log: log(), serialize: () => 'own' } })),
+      [1, 2, 3].map(() => serveStreams({ sse: { log: log(), serialize: () => 'own' } })),
     );
     const streams = (user: string) =>
       Promise.all(apps.map((app) => open(app, '/rooms?rooms=a', { 'x-user': user })));

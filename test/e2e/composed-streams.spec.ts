@@ -13,14 +13,14 @@ import {
 } from 'nestjs-eventstream';
 import { until } from '../support/until.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import { responded, type TestStream } from '../support/stream-client.js';
 
 const user = new AsyncLocalStorage<string>();
-/** What a snapshot of the test waits for. */
-let snapshotIsReady: Promise<SseMessage[]> = Promise.resolve([]);
 
 @Controller()
 class Streams {
+  /** Of `/large-snapshot`. */
+  snapshot: SseMessage[] = [];
   constructor(
     readonly hub: Broadcaster,
     @InjectBroadcaster('other') readonly other: Broadcaster,
@@ -54,7 +54,7 @@ class Streams {
     return this.hub.stream('a').pipe(take(2), repeat({ count: 3 }));
   }
   @SseStream('large-snapshot') largeSnapshot() {
-    return this.hub.stream('a', { snapshot: () => snapshotIsReady });
+    return this.hub.stream('a', { snapshot: async () => this.snapshot });
   }
 }
 
@@ -69,18 +69,15 @@ async function start(adapter: Adapter) {
       ),
   });
   const { hub, other } = app.nest.get(Streams);
-  const open = async (
-    path: string,
-    headers: Record<string, string> = {},
-  ): Promise<StreamClient> => {
+  const open = async (path: string, headers: Record<string, string> = {}): Promise<TestStream> => {
     const stream = app.open(path, { headers });
-    await stream.until((text) => text.includes('\n\n'));
+    await stream.until(({ text }) => text.includes('\n\n'));
     return stream;
   };
   const back = (path: string, id: string | undefined) => open(path, { 'last-event-id': id ?? '' });
   return { app, hub, other, open, back, connections: app.nest.get(SseConnections) };
 }
-const datas = async (stream: StreamClient, count: number): Promise<string[]> =>
+const datas = async (stream: TestStream, count: number): Promise<unknown[]> =>
   (await stream.take(count)).map(({ data }) => data);
 
 describe.each(ADAPTERS)('who publishes does not matter to who reads (%s)', (adapter) => {
@@ -114,11 +111,11 @@ describe.each(ADAPTERS)('several streams on one connection (%s)', (adapter) => {
     await hub.publish('a', { data: 'a0' });
     await other.publish('b', { data: 'b0' });
     const [, second] = await stream.take(2);
-    stream.abort();
+    stream.close();
     for (let n = 1; n <= 300; n++) await other.publish('b', { data: `b${n}` });
     const replaying = await back('/two-hubs', second?.id);
     const events = await replaying.take(100);
-    replaying.abort();
+    replaying.close();
     const again = await back('/two-hubs', events.at(-1)?.id);
     expect(await datas(again, 200)).toEqual(Array.from({ length: 200 }, (_, n) => `b${n + 101}`));
     expect(again.text).not.toContain('sse-gap');
@@ -130,7 +127,7 @@ describe.each(ADAPTERS)('several streams on one connection (%s)', (adapter) => {
     const first = await hub.publish('a', { data: 'a0' });
     await hub.publish('presence', { data: 'here' });
     expect(await stream.take(2)).toMatchObject([{ id: first }, { id: undefined, data: 'here' }]);
-    stream.abort();
+    stream.close();
     await hub.publish('a', { data: 'a1' });
     expect(await datas(await back('/unplaced', first), 1)).toEqual(['a1']);
   });
@@ -148,7 +145,7 @@ describe.each(ADAPTERS)('several streams on one connection (%s)', (adapter) => {
       await hub.publish(rooms, { data: 'out' });
       const { id } = await stream.next();
       expect(id).toBe(before);
-      stream.abort();
+      stream.close();
       const again = await back('/delays', id);
       expect(again.text).not.toContain('sse-gap');
     },
@@ -159,9 +156,9 @@ describe.each(ADAPTERS)('several streams on one connection (%s)', (adapter) => {
     const first = await hub.publish('a', { data: '0' });
     for (let n = 1; n <= 2; n++) await hub.publish('a', { data: String(n) });
     const stream = await back('/again', first);
-    expect(await datas(stream, 2)).toEqual(['1', '2']);
+    expect(await datas(stream, 2)).toEqual([1, 2]);
     await hub.publish('a', { data: '3' });
-    expect(await datas(stream, 1)).toEqual(['3']);
+    expect(await datas(stream, 1)).toEqual([3]);
   });
 });
 
@@ -193,13 +190,13 @@ describe.each(ADAPTERS)('the first bytes (%s)', (adapter) => {
   it('a snapshot that is larger than the limit goes out whole, whatever is published meanwhile', async () => {
     const { app, hub, connections } = await start(adapter);
     const part = 'x'.repeat(1_000_000);
-    snapshotIsReady = Promise.resolve(
-      Array.from({ length: 12 }, (_, n) => ({ data: `${n}${part}` })),
-    );
+    app.nest.get(Streams).snapshot = Array.from({ length: 12 }, (_, n) => ({
+      data: `${n}${part}`,
+    }));
     const reasons: string[] = [];
     connections.closed$.subscribe(({ reason }) => reasons.push(reason));
     const stream = app.open('/large-snapshot');
-    await stream.response;
+    await responded(stream);
     stream.pause();
     for (let n = 0; n < 20; n++) {
       await hub.publish('a', { data: `live ${n}` });
@@ -209,14 +206,13 @@ describe.each(ADAPTERS)('the first bytes (%s)', (adapter) => {
     await stream.take(12);
     expect(await datas(stream, 20)).toEqual(Array.from({ length: 20 }, (_, n) => `live ${n}`));
     expect(reasons).toEqual([]);
-    snapshotIsReady = Promise.resolve([]);
   });
 
   it('of an event without data are such that a browser fires it', async () => {
     const { open, hub } = await start(adapter);
     const stream = await open('/two-hubs');
     await hub.to('a').emit('refresh', undefined);
-    expect(await stream.next()).toMatchObject({ event: 'refresh', data: '' });
+    expect(await stream.next()).toMatchObject({ type: 'refresh', data: '' });
   });
 });
 
@@ -242,7 +238,7 @@ describe.each(ADAPTERS)('what cannot be streamed is told, not left open (%s)', (
     ['/no-body', 'a response with status 204 has no body to stream; leave out @HttpCode(204)'],
   ])('%s is a 500 with the reason in the log', async (path, reason) => {
     const app = await serve(Odd, { adapter });
-    expect((await app.open(path).response).status).toBe(500);
+    expect((await responded(app.open(path))).status).toBe(500);
     expect(app.logged).toEqual([expect.stringContaining(reason)]);
     expect(app.nest.get(SseConnections).count).toBe(0);
   });

@@ -8,7 +8,7 @@ import http from 'node:http';
 import { once } from 'node:events';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import { responded, type TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 @Controller()
@@ -30,10 +30,10 @@ describe.each(ADAPTERS)('behind compression (%s)', (adapter) => {
   it('a stream is not compressed, because of no-transform', async () => {
     const app = await behindCompression({ adapter });
     const stream = app.open('/room', { headers: { 'accept-encoding': 'gzip' } });
-    expect((await stream.response).headers['content-encoding']).toBeUndefined();
-    await stream.until((text) => /^id: /m.test(text));
+    expect((await responded(stream)).headers['content-encoding']).toBeUndefined();
+    await stream.until(({ text }) => /^id: /m.test(text));
     await app.nest.get(Broadcaster).to('room').emit('x', 1);
-    expect((await stream.next()).data).toBe('1');
+    expect((await stream.next()).data).toBe(1);
   });
 
   // feature: 81
@@ -72,7 +72,7 @@ describe('a warning', () => {
         }),
     });
     const stream = app.open('/room');
-    await stream.until((text) => text !== '');
+    await stream.until(({ text }) => text !== '');
     expect(app.logged).toEqual([
       'Something compresses event streams and may hold events back; leave event streams out of it, or keep `no-transform` in Cache-Control',
     ]);
@@ -81,14 +81,14 @@ describe('a warning', () => {
   it('is of a browser with six streams on HTTP/1.1, once', async () => {
     const app = await serve(Streams);
     const headers = { 'sec-fetch-mode': 'cors', 'user-agent': 'a browser' };
-    const open = async (more = {}): Promise<StreamClient> => {
+    const open = async (more = {}): Promise<TestStream> => {
       const stream = app.open('/room', { headers: { ...headers, ...more } });
-      await stream.until((text) => text !== '');
+      await stream.until(({ text }) => text !== '');
       return stream;
     };
     const { nest } = app;
     for (let n = 0; n < 6; n++) {
-      (await open()).abort();
+      (await open()).close();
       await until('it has left', () => nest.get(SseConnections).count === 0);
     }
     for (let n = 0; n < 5; n++) await open();
@@ -105,7 +105,7 @@ describe('a warning', () => {
 
   it('is of a keep-alive that proxies would not wait for', async () => {
     const app = await serve(Streams, { sse: { keepAlive: { intervalMs: 60_000 } } });
-    await app.open('/room').until((text) => text !== '');
+    await app.open('/room').until(({ text }) => text !== '');
     expect(app.logged).toEqual([
       'keepAlive.intervalMs is 60000: proxies cut connections that are idle for 60 s; stay well below that',
     ]);

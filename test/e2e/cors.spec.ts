@@ -3,6 +3,7 @@ import { Controller, ForbiddenException, UseGuards, type CanActivate } from '@ne
 import { NEVER } from 'rxjs';
 import { SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 class Closed implements CanActivate {
   canActivate(): never {
@@ -37,8 +38,8 @@ describe.each(ADAPTERS)('a page of another origin (%s)', (adapter) => {
     });
     const ask = async (path: string, headers: Record<string, string>, method = 'GET') => {
       const stream = app.open(path, { method, headers });
-      const response = await stream.response;
-      stream.abort();
+      const response = await responded(stream);
+      stream.close();
       return response;
     };
     return { ask, calls: () => calls, connections: app.nest.get(SseConnections) };

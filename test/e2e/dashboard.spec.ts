@@ -6,7 +6,7 @@ import { EventSource } from 'eventsource';
 import { AppModule } from '../../sample/01-dashboard/app.module.js';
 import { ROOMS, type CpuSample } from '../../sample/01-dashboard/events.js';
 import { servePage } from '../../sample/01-dashboard/page.js';
-import { openRawStream } from '../support/stream-client.js';
+import { streamClient } from '../support/stream-client.js';
 
 describe('the dashboard', () => {
   let app: NestExpressApplication;
@@ -90,16 +90,18 @@ describe('the dashboard', () => {
 
   // feature: 110
   it('sends three pages the same figures', async () => {
-    const pages = [1, 2, 3].map(() => openRawStream({ url: `${url}/events?rooms=cpu` }));
-    await Promise.all(pages.map((page) => page.until((text) => text.includes('id: '))));
+    const pages = [1, 2, 3].map(() => streamClient({ url: `${url}/events?rooms=cpu` }));
+    await Promise.all(pages.map((page) => page.until(({ text }) => text.includes('id: '))));
     const last = pages[2]!;
     await last.until(() => last.events.length === 3);
     const shown = last.events.slice(0, 3);
     for (const page of pages) {
-      await page.until((text) => text.includes(`id: ${shown[2]?.id}\n`) && page.events.length >= 3);
+      await page.until(
+        ({ text }) => text.includes(`id: ${shown[2]?.id}\n`) && page.events.length >= 3,
+      );
       const from = page.events.findIndex(({ id }) => id === shown[0]?.id);
       expect(page.events.slice(from, from + 3)).toEqual(shown);
-      page.abort();
+      page.close();
     }
   }, 15_000);
 

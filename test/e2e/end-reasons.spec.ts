@@ -10,14 +10,14 @@ import {
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import type { TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 const CHUNK = 'x'.repeat(100_000);
 
 interface World {
   readonly app: TestApp;
-  readonly client: StreamClient;
+  readonly client: TestStream;
   readonly connection: SseConnection;
   readonly source: Subject<string>;
 }
@@ -32,7 +32,7 @@ async function flood({ client, source }: World, goesOn: () => boolean): Promise<
 }
 
 const WAYS: [string, SseModuleOptions, (world: World) => unknown][] = [
-  ['client', {}, ({ client }) => client.abort()],
+  ['client', {}, ({ client }) => client.close()],
   ['complete', {}, ({ source }) => source.complete()],
   ['error', {}, ({ source }) => source.error(new Error('as it happens'))],
   ['server', {}, ({ connection }) => connection.close()],
@@ -82,7 +82,7 @@ describe.each(ADAPTERS)('the end of a stream on %s', (adapter) => {
 
     const client = app.open('/stream');
     client.ended.catch(() => {});
-    await client.until((text) => text.endsWith('\n\n'));
+    await client.until(({ text }) => text.endsWith('\n\n'));
     await end({ app, client, connection, source });
     expect(await connection.closed).toBe(reason);
     await until('it is gone', () => connections.count === 0);
@@ -97,6 +97,7 @@ describe.each(ADAPTERS)('the end of a stream on %s', (adapter) => {
     expect([source.observed, connection.state]).toEqual([false, 'closed']);
     if (reason === 'shutdown') return;
     const next = app.open('/stream');
-    expect(await next.until((text) => text.endsWith('\n\n'))).toMatch(/^: connected\n/);
+    await next.until(({ text }) => text.endsWith('\n\n'));
+    expect(next.text).toMatch(/^: connected\n/);
   });
 });

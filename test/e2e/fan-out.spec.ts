@@ -3,6 +3,7 @@ import { Controller, Get, Param } from '@nestjs/common';
 import net from 'node:net';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { watchWrites } from '../support/socket-writes.js';
 
 @Controller()
 class Streams {
@@ -40,19 +41,9 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** What the server at this port writes, and what is turned into text, from now on. The tests' own output is a socket too. */
+/** What the server at this port writes, and what is turned into text, from now on. */
 function watch(port: number) {
-  const written: unknown[] = [];
-  const { write } = net.Socket.prototype as unknown as {
-    write: (this: net.Socket, chunk: unknown) => boolean;
-  };
-  jest.spyOn(net.Socket.prototype, 'write').mockImplementation(function (
-    this: net.Socket,
-    chunk: unknown,
-  ) {
-    if (this.localPort === port) written.push(chunk);
-    return write.call(this, chunk);
-  });
+  const written = watchWrites(port);
   const encoded = jest.spyOn(JSON, 'stringify');
   return { written, encoded };
 }
@@ -125,19 +116,17 @@ describe.each(ADAPTERS)('a thousand readers (%s)', (adapter) => {
     const app = await serve(Streams, { adapter, sse: { keepAlive: { intervalMs: 1 } } });
     const { hub } = app.nest.get(Streams);
     const stream = app.open('/all');
-    await stream.until((text) => text.includes('\nid: '));
+    await stream.until(({ text }) => text.includes('\nid: '));
     let published = 0;
     while (published < 100_000) {
       for (let n = 0; n < 500; n++) void hub.to('all').emit('n', published++);
       await stream.until(() => stream.events.length >= published - 1_000);
       if (published % 10_000 === 0) {
         const keepAlives = stream.text.length;
-        await stream.until((text) => text.includes(': keep-alive', keepAlives - 100));
+        await stream.until(({ text }) => text.includes(': keep-alive', keepAlives - 100));
       }
     }
     await stream.until(() => stream.events.length === published);
-    expect(stream.events.every(({ data, event }, n) => data === String(n) && event === 'n')).toBe(
-      true,
-    );
+    expect(stream.events.every(({ data, type }, n) => data === n && type === 'n')).toBe(true);
   }, 60_000);
 });

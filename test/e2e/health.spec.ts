@@ -4,6 +4,7 @@ import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminu
 import { SseHealth, type SseModuleOptions } from 'nestjs-eventstream';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 @Controller()
 class Health {
@@ -34,12 +35,12 @@ describe.each(ADAPTERS)('the health of event delivery (%s)', (adapter) => {
     trouble = 'nothing comes';
     expect(await ready()).toEqual({ sse: { status: 'down', trouble: 'nothing comes' } });
     const terminus = app.open('/terminus');
-    expect((await terminus.response).status).toBe(503);
+    expect((await responded(terminus)).status).toBe(503);
     expect(JSON.parse(await terminus.ended)).toMatchObject({
       error: { events: { status: 'down', trouble: 'nothing comes' } },
     });
     trouble = undefined;
-    expect((await app.open('/terminus').response).status).toBe(200);
+    expect((await responded(app.open('/terminus'))).status).toBe(200);
     expect(await ready()).toEqual({ sse: { status: 'up' } });
   });
 });

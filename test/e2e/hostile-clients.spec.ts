@@ -14,6 +14,7 @@ import { NEVER } from 'rxjs';
 import { Broadcaster, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';
+import { responded } from '../support/stream-client.js';
 
 /** Who has no name is unknown, and who has left the company is refused. */
 @Injectable()
@@ -70,7 +71,7 @@ describe.each(ADAPTERS)('a cursor (%s)', (adapter) => {
     const opened: unknown[] = [];
     app.nest.get(SseConnections).opened$.subscribe((connection) => opened.push(connection));
     const stranger = app.open('/own', { headers: { 'last-event-id': before } });
-    const { status, headers } = await stranger.response;
+    const { status, headers } = await responded(stranger);
     expect([status, headers['content-type']]).toEqual([
       401,
       expect.stringContaining('application/json'),
@@ -84,14 +85,14 @@ describe.each(ADAPTERS)('a cursor (%s)', (adapter) => {
     const app = await serve(Streams, { adapter });
     const { hub } = app.nest.get(Streams);
     const stream = app.open('/own', { headers: { user: 'eve' } });
-    await stream.until((text) => text.includes('id: '));
+    await stream.until(({ text }) => text.includes('id: '));
     const seen = await hub.to('user eve').emit('note', 'one');
     await stream.next();
-    stream.abort();
+    stream.close();
     await hub.to('user eve').emit('note', 'two');
     const headers = { user: 'eve', left: 'yesterday', 'last-event-id': seen };
     const back = app.open('/own', { headers });
-    expect((await back.response).status).toBe(403);
+    expect((await responded(back)).status).toBe(403);
     expect(await back.ended).not.toContain('two');
   });
 });

@@ -2,7 +2,6 @@
 // or a header. What the frame alone does is in test/unit/frame.spec.ts and frame.property.spec.ts.
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Header, HttpException, type Type } from '@nestjs/common';
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { concat, map, NEVER, of, timer } from 'rxjs';
 import {
   Broadcaster,
@@ -13,14 +12,13 @@ import {
   type SseMessage,
 } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 /** Line breaks of all kinds, fields, the end of a chunk and of a body, half a character. */
 const TEXT =
   'x\nevent: forged\nid: 9\n\ndata: forged\r\r: c\r\n\r\nretry: 1\0\u2028"\\ \ud800\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n';
 /** As a client reads it in text, where kinds of line breaks are not told apart and half a character is none. */
 const READ = TEXT.replace(/\r\n|\r/g, '\n').replace('\ud800', '\ufffd');
-/** JSON tells all of it. */
-const JSON_READ = JSON.stringify(TEXT);
 /** The name of a room is refused with half a character. */
 const ROOM = TEXT.replace('\ud800', '');
 
@@ -85,60 +83,48 @@ class Texts {
 }
 
 /** After a final status. */
-const STAY_AWAY = { event: 'sse-end', id: 'sse-end', data: '{"reason":"error"}' };
+const STAY_AWAY = { type: 'sse-end', id: 'sse-end', data: { reason: 'error' } };
 
-/** The events of a body; whatever is no event stream is an error. */
-function eventsOf(body: string): EventSourceMessage[] {
-  const events: EventSourceMessage[] = [];
-  const parser = createParser({
-    onEvent: (event) => events.push(event),
-    onError: (error) => {
-      throw error;
-    },
-  });
-  parser.feed(body);
-  return events;
-}
+/** Lines that are a field or a comment, and the blank ones. A client passes over others without a word. */
+const ONLY_FIELDS = /^(?:(?:(?:data|event|id|retry)?: [^\r\n]*|(?:data|event|id)?:)?\n)*$/;
 
 describe.each(ADAPTERS)('text from anywhere (%s)', (adapter) => {
   // feature: 2
   it.each<[string, object[]]>([
     ['data', [{ data: READ }]],
-    ['json', [{ data: `{${JSON_READ}:${JSON_READ}}` }]],
+    ['json', [{ data: { [TEXT]: TEXT } }]],
     ['plain', [{ data: READ }]],
     ['comment', [{ data: 'x' }]],
     ['send', [{ data: READ }]],
     [
       'room',
       [
-        { event: 'text', id: expect.stringMatching(/^1\.[\w-]+\.\w+$/), data: READ },
-        { id: expect.stringMatching(/^1\.[\w-]+\.\w+$/), data: `[${JSON_READ}]` },
+        { type: 'text', id: expect.stringMatching(/^1\.[\w-]+\.\w+$/), data: READ },
+        { id: expect.stringMatching(/^1\.[\w-]+\.\w+$/), data: [TEXT] },
       ],
     ],
-    ['gap', [{ event: 'sse-gap', data: `{"rooms":[${JSON.stringify(ROOM)}],"reason":"unknown"}` }]],
+    ['gap', [{ type: 'sse-gap', data: { rooms: [ROOM], reason: 'unknown' } }]],
     ['snapshot', [{ data: READ }]],
     [
       'exception',
       [
         { data: 'first' },
-        { event: 'sse-error', data: `{"statusCode":400,"message":${JSON_READ}}` },
+        { type: 'sse-error', data: { statusCode: 400, message: TEXT } },
         STAY_AWAY,
       ],
     ],
-    [
-      'body',
-      [{ data: 'first' }, { event: 'sse-error', data: `{${JSON_READ}:${JSON_READ}}` }, STAY_AWAY],
-    ],
+    ['body', [{ data: 'first' }, { type: 'sse-error', data: { [TEXT]: TEXT } }, STAY_AWAY]],
     ['hook', [{ data: 'first' }, { data: READ }]],
     [
       'complete',
-      [{ data: READ }, { event: 'sse-end', id: 'sse-end', data: '{"reason":"complete"}' }],
+      [{ data: READ }, { type: 'sse-end', id: 'sse-end', data: { reason: 'complete' } }],
     ],
   ])('stays what it is, by the way of %s', async (path, expected) => {
     const app = await serve(Texts, { adapter });
-    const body = await app.open(`/${path}`).ended;
-    expect(eventsOf(body)).toEqual(
-      expected.map((event) => ({ event: undefined, id: undefined, ...event })),
+    const stream = app.open(`/${path}`);
+    expect(await stream.ended).toMatch(ONLY_FIELDS);
+    expect(stream.events).toEqual(
+      expected.map((event) => ({ type: 'message', id: undefined, ...event })),
     );
   });
 });
@@ -202,13 +188,14 @@ describe.each(ADAPTERS)('what must not be in a field of one line (%s)', (adapter
       const { Refusing, codes } = refusing(message);
       const app = await serve(Refusing, { adapter });
       const first = app.open('/first');
-      expect((await first.response).status).toBe(500);
+      expect((await responded(first)).status).toBe(500);
       expect(await first.ended).toBe('{"statusCode":500,"message":"Internal server error"}');
 
-      const seen: Record<string, string[]> = {};
+      const seen: Record<string, unknown[]> = {};
       for (const path of ['later', 'map', 'hook', 'send', 'emit', 'snapshot']) {
-        const events = eventsOf(await app.open(`/${path}`).ended);
-        seen[path] = events.map(({ event, data }) => event ?? data);
+        const stream = app.open(`/${path}`);
+        expect(await stream.ended).toMatch(ONLY_FIELDS);
+        seen[path] = stream.events.map(({ type, data }) => (type === 'message' ? data : type));
       }
       expect(seen).toEqual({
         later: ['first', 'sse-error'],
@@ -247,7 +234,7 @@ describe.each(ADAPTERS)('a line break in a header (%s)', (adapter) => {
   )('is answered with an error before anything is streamed (%s)', async (path) => {
     const app = await serve(Headers, { adapter });
     const stream = app.open(`/${path}`);
-    const { status, headers } = await stream.response;
+    const { status, headers } = await responded(stream);
     expect(status).toBe(500);
     expect(headers).not.toHaveProperty('x-forged');
     expect(headers['content-type']).toMatch(/^application\/json/);

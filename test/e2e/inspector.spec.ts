@@ -24,7 +24,7 @@ import {
 } from 'nestjs-eventstream/inspector';
 import { firstOf } from '../../lib/inspector/state.js';
 import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import { responded, type TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 import { Registry } from '../../lib/connection/registry.js';
 
@@ -94,11 +94,11 @@ function send(
 
 /** The newest state of the inspector's stream for which `is` answers true. */
 async function stateWhere(
-  look: StreamClient,
+  look: TestStream,
   is: (state: InspectorState) => boolean,
 ): Promise<InspectorState> {
   for (;;) {
-    const state = JSON.parse((await look.next()).data) as InspectorState;
+    const state = (await look.next()).data as InspectorState;
     if (is(state)) return state;
   }
 }
@@ -197,14 +197,14 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     const both = app.open('/rooms/a,b?token=secret', { headers });
     const chatter = app.open('/rooms/chat/a');
     const lost = app.open('/rooms/b', { headers: { 'last-event-id': '1.AAAAAAAA.1' } });
-    await Promise.all([both.response, chatter.response, lost.next()]);
+    await Promise.all([responded(both), responded(chatter), lost.next()]);
     await broadcaster.to('a', 'b').emit('one', 1);
     await broadcaster.to('a').emit('two', 2);
     await chat.to('a').emit('three', 3);
     await broadcaster.to('nobody').emit('four', 4);
     await Promise.all([both.take(2), chatter.next(), lost.next()]);
     await expect(broadcaster.publish('a', { data: 1n })).rejects.toThrow('BigInt');
-    lost.abort();
+    lost.close();
 
     const {
       connections,
@@ -270,7 +270,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
       return (await answer.json()) as InspectorState;
     };
     const reader = app.open('/rooms/a');
-    await reader.response;
+    await responded(reader);
     expect(await state()).toMatchObject({ connections: { open: 1 }, traffic: null });
     expect(isListenedTo()).toEqual([]);
     const [one, two] = ['/sse-inspector/events', '/sse-inspector/events'].map((path) =>
@@ -279,11 +279,11 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     await Promise.all([one?.next(), two?.next()]);
     expect(isListenedTo()).toHaveLength(Object.keys(SSE_CHANNELS).length);
     expect(await state()).toMatchObject({ connections: { open: 1, inspectors: 2 } });
-    one?.abort();
+    one?.close();
     await until('the first is gone', async () => (await state()).connections.inspectors === 1);
     expect(isListenedTo()).not.toEqual([]);
     expect((await state()).traffic?.closes).toEqual({});
-    two?.abort();
+    two?.close();
     await until('nobody listens', () => isListenedTo().length === 0);
     expect((await state()).traffic).toBe(null);
   });
@@ -295,11 +295,11 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     const before = look();
     await before.next();
     const readers = [app.open('/rooms/a'), app.open('/rooms/a')];
-    await Promise.all(readers.map((reader) => reader.until((text) => text !== '')));
+    await Promise.all(readers.map((reader) => reader.until(({ text }) => text !== '')));
     expect(await app.open('/rooms/a').ended).toMatch(/^retry: \d+\n\n$/);
     const state = await stateWhere(look(), ({ connections }) => connections.inspectors === 2);
     expect(state.connections.open).toBe(2);
-    before.abort();
+    before.close();
     const connections = app.nest.get(Registry);
     await until('it has left', () => connections.count === 3);
     expect(await app.open('/rooms/a').ended).toMatch(/^retry: \d+\n\n$/);
@@ -307,10 +307,9 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
 
   it('closes a connection, or all of a room, for its own page only', async () => {
     const app = await serveInspector(adapter);
-    const [first, second, chatter] = ['/rooms/a', '/rooms/a,b', '/rooms/chat/a'].map((path) =>
-      app.open(path),
+    const [first, second, chatter] = await Promise.all(
+      ['/rooms/a', '/rooms/a,b', '/rooms/chat/a'].map((path) => responded(app.open(path))),
     );
-    await Promise.all([first?.response, second?.response, chatter?.response]);
     const connections = app.nest.get(Registry);
     const { id } = connections.find(
       ({ request }) => 'url' in request && request.url === '/rooms/a',
@@ -347,7 +346,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
 
   it('closes nothing for a page of another host', async () => {
     const app = await serveInspector(adapter);
-    await app.open('/rooms/a').response;
+    await responded(app.open('/rooms/a'));
     const host = new URL(app.url).host;
     const post = (headers: Record<string, string>) =>
       send(app, 'POST', '/rooms/close?room=a', { ...FROM_PAGE, ...headers });
@@ -363,14 +362,14 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     // The browser itself says that a proxy has changed the host.
     const behind = { origin: 'https://admin.example', 'sec-fetch-site': 'same-origin' };
     expect(await post(behind)).toBe(204);
-    await app.open('/rooms/a').response;
+    await responded(app.open('/rooms/a'));
     expect(await post({ origin: `http://${host}` })).toBe(204);
   });
 
   it('answers to known hosts only, where they are named', async () => {
     const allowedHosts = ['admin.example', '.Tools.example'];
     const app = await serveInspector(adapter, { allowedHosts });
-    await app.open('/rooms/a').response;
+    await responded(app.open('/rooms/a'));
     const get = (host: string, path = '') => send(app, 'GET', path, { ...ADMIN, host });
     for (const host of [
       'evil.example',
@@ -410,9 +409,9 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
       app.open(`/rooms/${encodeURIComponent(room)}`),
     );
     const all = app.open('/rooms/many');
-    await Promise.all([...readers, all].map(({ response }) => response));
+    await Promise.all([...readers, all].map(responded));
     const slow = app.open('/rooms/large');
-    await slow.response;
+    await responded(slow);
     slow.pause();
     const { broadcaster } = app.nest.get(Rooms);
     await broadcaster.to('room 229').emit('only', 1);

@@ -3,22 +3,20 @@ import { Controller } from '@nestjs/common';
 import { NEVER, Subject } from 'rxjs';
 import { SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
-import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { nextTurn, recordedStream } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import type { TestStream } from '../support/stream-client.js';
 import { Registry } from '../../lib/connection/registry.js';
-import { Stream } from '../../lib/connection/stream.js';
 import { openRegistry } from '../support/registry.js';
-
-const source = new Subject<string>();
 
 @Controller()
 class Streams {
+  readonly source = new Subject<string>();
   @SseStream('quiet') quiet() {
     return NEVER;
   }
   @SseStream('events') events() {
-    return source;
+    return this.source;
   }
   @SseStream('often', { keepAlive: { intervalMs: 1_000 } }) often() {
     return NEVER;
@@ -28,9 +26,8 @@ class Streams {
   }
 }
 
-const begun = (stream: StreamClient) => stream.until((text) => text.endsWith('\n\n'));
-const keepAlives = (stream: StreamClient): number =>
-  stream.text.split(': keep-alive\n\n').length - 1;
+const begun = (stream: TestStream) => stream.until(({ text }) => text.endsWith('\n\n'));
+const keepAlives = (stream: TestStream): number => stream.text.split(': keep-alive\n\n').length - 1;
 
 describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
   // The sockets are real; only the clocks of this process stand still until they are moved.
@@ -45,15 +42,16 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
   it('come after 15 s without a write, and again after each further 15 s', async () => {
     const app = await serve(Streams, { adapter });
     const stream = app.open('/quiet');
-    const opening = await begun(stream);
+    await begun(stream);
+    const opening = stream.text;
     jest.advanceTimersByTime(14_999);
     await settled(app.open('/events'));
     expect(stream.text).toBe(opening);
     jest.advanceTimersByTime(1);
-    await stream.until((text) => text === `${opening}: keep-alive\n\n`);
+    await stream.until(({ text }) => text === `${opening}: keep-alive\n\n`);
     // Connections that are due within half a second are served together.
     jest.advanceTimersByTime(15_500);
-    await stream.until((text) => text === `${opening}: keep-alive\n\n: keep-alive\n\n`);
+    await stream.until(({ text }) => text === `${opening}: keep-alive\n\n: keep-alive\n\n`);
   });
 
   // feature: 41
@@ -63,7 +61,7 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     await begun(stream);
     for (let n = 0; n < 8; n++) {
       jest.advanceTimersByTime(10_000);
-      source.next('x');
+      app.nest.get(Streams).source.next('x');
       await stream.next();
     }
     expect(keepAlives(stream)).toBe(0);
@@ -137,8 +135,7 @@ describe('ten thousand connections', () => {
       const connections = openRegistry();
       const settings = streamSettings({});
       for (let n = 0; n < 10_000; n++) {
-        const response = streamResponse(new RecordingResponse());
-        const connection = new Stream({ headers: {} }, response, settings, connections);
+        const connection = recordedStream(connections, settings);
         connections.add(connection);
         connection.open();
       }
@@ -156,7 +153,7 @@ describe('ten thousand connections', () => {
 });
 
 /** A round trip later, whatever was written before has arrived. */
-async function settled(stream: StreamClient): Promise<void> {
+async function settled(stream: TestStream): Promise<void> {
   await begun(stream);
-  stream.abort();
+  stream.close();
 }

@@ -14,6 +14,7 @@ import {
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 /** Counts who subscribes and who leaves. */
 class Tally {
@@ -120,7 +121,7 @@ async function start(adapter: Adapter, sse?: SseModuleOptions) {
 
 const firstByte = (app: TestApp, path: string) => {
   const stream = app.open(path);
-  return stream.until(Boolean).then(() => stream);
+  return stream.until(({ text }) => text !== '').then(() => stream);
 };
 
 describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
@@ -130,7 +131,7 @@ describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
     const stream = app.open('/guarded');
     await guardGate.waiting;
     const socketClosed = nextSocketClose(app);
-    stream.abort();
+    stream.close();
     await socketClosed;
     guardGate.open();
     // Another request goes through all of Nest after it.
@@ -145,7 +146,7 @@ describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
     const stream = app.open('/handler');
     await handlerGate.waiting;
     const { signal, closed } = streams.connection!;
-    stream.abort();
+    stream.close();
     expect(await closed).toBe('client');
     expect([signal.aborted, signal.reason]).toEqual([true, 'client']);
     handlerGate.open();
@@ -162,7 +163,7 @@ describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
       const { app, tally, connections, reasons } = await start(adapter);
       const stream = await firstByte(app, path);
       expect(connections.count).toBe(1);
-      stream.abort();
+      stream.close();
       await tally.until(() => tally.left === 1);
       expect(tally.subscribed).toBe(1);
       expect([connections.count, reasons]).toEqual([0, ['client']]);
@@ -187,7 +188,7 @@ describe.each(ADAPTERS)('a client that leaves (%s)', (adapter) => {
     const connection = streams.connection!;
     await connection.send({ data: 'while open' });
     expect(await stream.next()).toMatchObject({ data: 'while open' });
-    stream.abort();
+    stream.close();
     await connection.closed;
     await expect(connection.send({ data: 'x' })).rejects.toMatchObject({ code: 'SSE_CLOSED' });
     await expect(connection.comment('x')).rejects.toMatchObject({ code: 'SSE_CLOSED' });
@@ -235,7 +236,7 @@ describe.each(ADAPTERS)('the end of a stream (%s)', (adapter) => {
 
   it('before the first byte leaves no connection behind', async () => {
     const { app, connections, reasons, tally } = await start(adapter);
-    expect((await app.open('/fails-early').response).status).toBe(500);
+    expect((await responded(app.open('/fails-early'))).status).toBe(500);
     expect([connections.count, reasons, tally.left]).toEqual([0, [], 1]);
   });
 
@@ -275,7 +276,7 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
   it('destroys the socket of a client that does not take the end in time', async () => {
     const { app, reasons } = await start(adapter, { shutdown: { timeoutMs: 20 } });
     const stalled = app.open('/large');
-    await stalled.until(Boolean);
+    await stalled.until(({ text }) => text !== '');
     stalled.pause();
     await app.nest.close();
     stalled.resume();
@@ -287,7 +288,7 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
   it('does not wait longer for a handler that never answers', async () => {
     const { app, handlerGate, connections } = await start(adapter, { shutdown: { timeoutMs: 20 } });
     const opening = app.open('/handler');
-    const ends = [opening.response, opening.ended].map((end) =>
+    const ends = [responded(opening), opening.ended].map((end) =>
       expect(end).rejects.toThrow('socket hang up'),
     );
     await handlerGate.waiting;
@@ -314,7 +315,7 @@ describe.each(ADAPTERS)('app.close() (%s)', (adapter) => {
     await handlerGate.waiting;
     const closing = app.nest.close();
     const newcomer = app.open('/quiet');
-    expect(await newcomer.response).toMatchObject({
+    expect(await responded(newcomer)).toMatchObject({
       status: 200,
       headers: { connection: 'close' },
     });
@@ -364,8 +365,8 @@ describe.each(ADAPTERS)('a thousand clients that come and go (%s)', (adapter) =>
         const path = paths[cycles++ % paths.length]!;
         // One in fifty leaves while much is on its way, which takes the server longest.
         const stream = app.open(cycles % 50 === 0 ? '/large' : path);
-        await stream.until(Boolean);
-        stream.abort();
+        await stream.until(({ text }) => text !== '');
+        stream.close();
         await stream.closed;
       }
     };
@@ -412,8 +413,8 @@ describe.each(ADAPTERS)('a source that asks or is asked (%s)', (adapter) => {
     expect(made).toBeLessThan(50_000);
     const stoppedAt = made;
     stream.resume();
-    await stream.until((text) => text.includes(`data: ${stoppedAt} `));
-    stream.abort();
+    await stream.until(({ text }) => text.includes(`data: ${stoppedAt} `));
+    stream.close();
   });
 
   // feature: 34
@@ -434,7 +435,7 @@ describe.each(ADAPTERS)('a source that asks or is asked (%s)', (adapter) => {
     const app = await serve(Told, { adapter });
     const stream = app.open('/told');
     expect(await stream.next()).toMatchObject({ data: 'one' });
-    stream.abort();
+    stream.close();
     await returned.waiting;
     expect(stream.events).toHaveLength(1);
   });
@@ -452,7 +453,7 @@ describe.each(ADAPTERS)('a source that asks or is asked (%s)', (adapter) => {
     const app = await serve(Polled, { adapter });
     const stream = app.open('/polled');
     await stream.take(3);
-    stream.abort();
+    stream.close();
     await tally.until(() => tally.left === 1);
     const calls = asked.mock.calls.length;
     await app.open('/none').ended;

@@ -30,10 +30,10 @@ describe.each(ADAPTERS)('LLM tokens (%s)', (adapter) => {
     const { app, ask, read, model, record } = await start(adapter);
     const id = await ask('Hello?');
     const before = app.open(`/jobs/${id}/events`);
-    expect(await before.next()).toMatchObject({ event: 'answer' });
+    expect(await before.next()).toMatchObject({ type: 'answer' });
     model.say('a', 'b');
     const [, b] = await before.take(2);
-    before.abort();
+    before.close();
     model.say('c', 'd');
     await until('the job goes on', () => record(id).text === 'abcd');
     const back = read(id, b?.id);
@@ -77,10 +77,10 @@ describe.each(ADAPTERS)('LLM tokens (%s)', (adapter) => {
     const { app, ask, read, model, record } = await start(adapter, { maxEvents: 3 });
     const id = await ask('Hello?');
     const before = app.open(`/jobs/${id}/events`);
-    expect(await before.next()).toMatchObject({ event: 'answer' });
+    expect(await before.next()).toMatchObject({ type: 'answer' });
     model.say('a');
     const a = await before.next();
-    before.abort();
+    before.close();
     model.say('b', 'c', 'd', 'e', 'f');
     await until('they are there', () => record(id).text === 'abcdef');
     const back = read(id, a.id);
@@ -106,11 +106,11 @@ describe.each(ADAPTERS)('LLM tokens (%s)', (adapter) => {
   it('are stopped when the app ends, and whoever reads is told', async () => {
     const { app, ask, model } = await start(adapter);
     const reader = app.open(`/jobs/${await ask('Hello?')}/events`);
-    expect(await reader.next()).toMatchObject({ event: 'answer' });
+    expect(await reader.next()).toMatchObject({ type: 'answer' });
     model.say('a');
     await reader.next();
     await app.nest.close();
-    expect(await reader.next()).toMatchObject({ event: 'end', data: '{"reason":"stopped"}' });
+    expect(await reader.next()).toMatchObject({ type: 'end', data: { reason: 'stopped' } });
     expect(app.logged).toEqual([]);
   });
 

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { concat, from, map, NEVER, of, timer } from 'rxjs';
 import { SseModule, SseStream } from 'nestjs-eventstream';
 import { serve } from '../support/serve.js';
-import { openRawStream } from '../support/stream-client.js';
+import { streamClient } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 @Controller()
@@ -60,7 +60,7 @@ describe('the log', () => {
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
     const open = (path = 'many') =>
-      openRawStream({ url: `http://127.0.0.1:${port}/${path}?ticket=secret` });
+      streamClient({ url: `http://127.0.0.1:${port}/${path}?ticket=secret` });
     await open().ended;
     await open('failing').ended;
     for (let n = 0; n < 3; n++) await open().ended;
@@ -121,8 +121,8 @@ describe('the log', () => {
     Logger.overrideLogger(['debug', 'fatal']);
     const app = await serve(Streams, { adapter: 'fastify', http: { http2: true, https: TLS } });
     const stream = app.open('/quiet');
-    await stream.until((text) => text !== '');
-    stream.abort();
+    await stream.until(({ text }) => text !== '');
+    stream.close();
     await until('it has left', () => debug.mock.calls.length === 2);
     const line = { route: '/quiet', remote: '127.0.0.1' };
     expect(debug.mock.calls).toMatchObject([

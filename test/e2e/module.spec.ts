@@ -12,7 +12,7 @@ import {
   type SseOptionsFactory,
 } from 'nestjs-eventstream';
 import { serve } from '../support/serve.js';
-import { openRawStream } from '../support/stream-client.js';
+import { responded, streamClient } from '../support/stream-client.js';
 
 @Controller()
 class Quiet {
@@ -38,7 +38,7 @@ class ConfigModule {}
 
 const start = (sse: DynamicModule, metadata: object = {}) =>
   Test.createTestingModule({ imports: [sse], controllers: [Quiet], ...metadata })
-    .setLogger(false as never)
+    .setLogger({ log() {}, warn() {}, error() {} })
     .compile();
 
 describe('registration', () => {
@@ -63,17 +63,16 @@ describe('registration', () => {
   ])('%s gives the same stream', async (_name, register) => {
     const app = (await start(register())).createNestApplication({ logger: false });
     await app.listen(0, '127.0.0.1');
-    const stream = openRawStream({ url: await app.getUrl() });
-    expect(await stream.until((text) => text.endsWith('\n\n'))).toBe(
-      ': connected\nretry: 1234\n\n',
-    );
+    const stream = streamClient({ url: await app.getUrl() });
+    await stream.until(({ text }) => text.endsWith('\n\n'));
+    expect(stream.text).toBe(': connected\nretry: 1234\n\n');
     await app.close();
   });
 
   // feature: 18
   it('needs no options', async () => {
     const app = await serve(Quiet);
-    expect((await app.open('/').response).status).toBe(200);
+    expect((await responded(app.open('/'))).status).toBe(200);
   });
 
   it('with isGlobal: false serves those who import it, and only those', async () => {

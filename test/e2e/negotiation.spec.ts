@@ -1,9 +1,10 @@
 // Clients that take no event streams, and handlers that answer without one.
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Body, Controller, Headers, HttpCode, RequestMethod, Res } from '@nestjs/common';
 import { acceptsEventStream, SseConnections, SseStream } from 'nestjs-eventstream';
 import { EMPTY, NEVER, of } from 'rxjs';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 /** What both platforms' responses can do. */
 interface Response {
@@ -11,19 +12,18 @@ interface Response {
   header(name: string, value: string): Response;
 }
 
-let calls = 0;
-
 @Controller()
 class Routes {
+  calls = 0;
   @SseStream('stream') stream() {
-    calls++;
+    this.calls++;
     return of('a');
   }
   @SseStream('held') held() {
     return NEVER;
   }
   @SseStream('either', { negotiate: true }) either(@Headers('accept') accept?: string) {
-    calls++;
+    this.calls++;
     return acceptsEventStream(accept) ? of('a') : { list: ['a'] };
   }
   @SseStream('always', { negotiate: true }) always() {
@@ -48,10 +48,6 @@ class Routes {
     return of('a');
   }
 }
-
-afterEach(() => {
-  calls = 0;
-});
 
 describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
   const start = async () => {
@@ -91,7 +87,7 @@ describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
         statusCode: 406,
         message: `this route answers with text/event-stream, which the header "Accept: ${accept}" does not allow`,
       });
-      expect([calls, app.nest.get(SseConnections).count]).toEqual([0, 0]);
+      expect([app.nest.get(Routes).calls, app.nest.get(SseConnections).count]).toEqual([0, 0]);
     },
   );
 
@@ -101,7 +97,7 @@ describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
     expect([response.status, type]).toEqual([200, expect.stringContaining('application/json')]);
     expect(JSON.parse(text)).toEqual({ list: ['a'] });
     expect(response.headers.get('vary')).toMatch(/Accept/i);
-    expect([calls, app.nest.get(SseConnections).count]).toEqual([1, 0]);
+    expect([app.nest.get(Routes).calls, app.nest.get(SseConnections).count]).toEqual([1, 0]);
   });
 
   it('gets 406 where the handler has only a stream for it', async () => {
@@ -143,10 +139,10 @@ describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
   it('that takes only JSON is told by a status that all places are taken', async () => {
     const app = await serve(Routes, { adapter, sse: { limits: { maxConnections: 1 } } });
     const held = app.open('/held');
-    await held.response;
+    await responded(held);
     const ask = (accept: string) => fetch(`${app.url}/either`, { headers: { accept } });
     expect((await ask('application/json')).status).toBe(503);
     expect((await ask('text/event-stream')).status).toBe(200);
-    held.abort();
+    held.close();
   });
 });

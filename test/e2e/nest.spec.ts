@@ -34,6 +34,7 @@ import {
 } from 'rxjs';
 import { Connection, SseConnections, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 const body = (text: string): string => text.replace(/^: connected\nretry: \d+\n\n/, '');
 
@@ -57,7 +58,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
     }
     const app = await serve(Guarded, { adapter });
     const refused = app.open('/guarded');
-    expect((await refused.response).status).toBe(403);
+    expect((await responded(refused)).status).toBe(403);
     expect(JSON.parse(await refused.ended)).toMatchObject({ statusCode: 403 });
     expect(calls).toBe(0);
     expect(app.nest.get(SseConnections).count).toBe(0);
@@ -91,7 +92,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
     expect(body(await byHeader.open('/v/x', { headers: { 'X-V': '2' } }).ended)).toBe(
       'data: two\n\n',
     );
-    expect((await byHeader.open('/v/x', { headers: { 'X-V': '3' } }).response).status).toBe(404);
+    expect((await responded(byHeader.open('/v/x', { headers: { 'X-V': '3' } }))).status).toBe(404);
   });
 
   // feature: 30
@@ -147,7 +148,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
       setup: (nest) => nest.useGlobalInterceptors(new Watch()),
     });
     const open = app.open('/above');
-    await open.until((text) => text.endsWith('\n\n'));
+    await open.until(({ text }) => text.endsWith('\n\n'));
     expect(seen).toEqual([undefined, { wrapped: undefined }, 'complete', 'complete']);
     expect(body(await app.open('/below').ended)).toBe('data: a\n\ndata: b\n\n');
     expect(app.logged).toEqual([]);
@@ -175,7 +176,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
       adapter,
       module: { providers: [{ provide: APP_INTERCEPTOR, useClass: Timeout }] },
     });
-    expect((await app.open('/never-returns').response).status).toBe(500);
+    expect((await responded(app.open('/never-returns'))).status).toBe(500);
     expect(body(await app.open('/long').ended)).toBe('data: late\n\n');
     expect(subscribed).toBe(1);
   });
@@ -211,7 +212,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
       setup: (nest) => nest.useGlobalFilters(new Filter()),
     });
     const early = app.open('/early');
-    expect((await early.response).status).toBe(418);
+    expect((await responded(early)).status).toBe(418);
     expect(await early.ended).toBe('filtered early');
     expect(await app.open('/late').ended).toMatch(/data: one\n\nevent: sse-error\n/);
     expect(asked).toEqual(['early']);
@@ -259,7 +260,7 @@ describe.each(ADAPTERS)('with the rest of Nest on %s', (adapter) => {
       adapter,
       setup: (nest) => nest.enableCors({ origin: 'http://a.test' }),
     });
-    const { headers } = await app.open('/x', { headers: { origin: 'http://a.test' } }).response;
+    const { headers } = await responded(app.open('/x', { headers: { origin: 'http://a.test' } }));
     expect(headers['access-control-allow-origin']).toBe('http://a.test');
   });
 

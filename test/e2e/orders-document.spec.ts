@@ -5,14 +5,14 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv } from 'ajv';
-import type { EventSourceMessage } from 'eventsource-parser';
 import { AppModule } from '../../sample/02-orders/app.module.js';
 import { serveDocument } from '../../sample/02-orders/document.js';
 import { ORDER_EVENTS } from '../../sample/02-orders/events.js';
 import { OrdersService } from '../../sample/02-orders/orders.service.js';
 import { servePage } from '../../sample/02-orders/page.js';
 import { compileClient } from '../support/generated-client.js';
-import { openRawStream } from '../support/stream-client.js';
+import type { TestEvent } from 'nestjs-eventstream/testing';
+import { streamClient } from '../support/stream-client.js';
 
 interface Frame {
   properties: { event: { enum: string[] } };
@@ -56,13 +56,13 @@ describe('the document of the orders', () => {
   it('is true: each event that comes is as it says, and has nothing else', async () => {
     const isDescribed = validatorOf(document);
     const orders = app.get(OrdersService);
-    const stream = openRawStream({ url: `${url}/events?lastEventId=unknown` });
+    const stream = streamClient({ url: `${url}/events?lastEventId=unknown` });
     const first = await stream.take(3);
     const { no } = await orders.place({ item: 'Mug', amount: 1 });
     await orders.advance(no);
     await orders.setOpen(false);
     const frames = [...first, ...(await stream.take(3))].map(asDescribed);
-    stream.abort();
+    stream.close();
     expect(frames.map(({ event }) => event)).toEqual([
       'connected',
       'sse-gap',
@@ -101,8 +101,8 @@ describe('the document of the orders', () => {
 });
 
 /** An event as 3.0 describes it: with what the text of its data means. */
-function asDescribed({ event, id, data }: EventSourceMessage) {
-  return { event, ...(id !== undefined && { id }), data: JSON.parse(data) as unknown };
+function asDescribed({ type: event, id, data }: TestEvent) {
+  return { event, ...(id !== undefined && { id }), data };
 }
 
 /** With the classes as all that there is. */

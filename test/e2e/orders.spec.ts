@@ -2,18 +2,18 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { EventSourceMessage } from 'eventsource-parser';
 import { AppModule } from '../../sample/02-orders/app.module.js';
 import type { Connected, Order, OrdersSnapshot } from '../../sample/02-orders/events.js';
 import { OrdersService } from '../../sample/02-orders/orders.service.js';
 import { servePage } from '../../sample/02-orders/page.js';
-import { openRawStream, type StreamClient } from '../support/stream-client.js';
+import type { TestEvent } from 'nestjs-eventstream/testing';
+import { streamClient, type TestStream } from '../support/stream-client.js';
 
 describe('the orders', () => {
   let app: NestExpressApplication;
   let url: string;
   let orders: OrdersService;
-  let clients: StreamClient[];
+  let clients: TestStream[];
 
   beforeEach(async () => {
     app = await NestFactory.create<NestExpressApplication>(AppModule, {
@@ -29,7 +29,7 @@ describe('the orders', () => {
   });
 
   afterEach(async () => {
-    for (const client of clients) client.abort();
+    for (const client of clients) client.close();
     await app.close();
   });
 
@@ -91,7 +91,7 @@ describe('the orders', () => {
     await dataOf(first, 'orders');
     const seen = await place('Seen');
     const { id: cursor } = await next(first, 'created');
-    first.abort();
+    first.close();
     const missed = [await place('Missed'), await orders.advance(seen.no)];
 
     const second = open(cursor);
@@ -106,7 +106,7 @@ describe('the orders', () => {
     const first = open();
     await connected(first);
     const { cursor } = await dataOf<OrdersSnapshot>(first, 'orders');
-    first.abort();
+    first.close();
     const missed = await place('Missed');
 
     const second = open(cursor);
@@ -137,7 +137,7 @@ describe('the orders', () => {
     const { cursor } = await dataOf<OrdersSnapshot>(first, 'orders');
     await dataOf(other, 'orders');
     expect((await request(`/connections/${connection}/drop`)).status).toBe(204);
-    await expect(first.ended).rejects.toThrow('the response was cut');
+    await expect(first.ended).rejects.toThrow('the connection was cut');
 
     const missed = await place('Missed');
     expect(await dataOf(other, 'created')).toEqual(missed);
@@ -153,9 +153,9 @@ describe('the orders', () => {
     await dataOf(stream, 'orders');
     await post('/shop/resume');
     const [opened, ...changes] = await stream.take(3);
-    expect(opened).toMatchObject({ event: 'shop' });
-    for (const { event } of changes) expect(['created', 'changed']).toContain(event);
-    const revisions = [opened!, ...changes].map(({ data }) => (JSON.parse(data) as Order).revision);
+    expect(opened).toMatchObject({ type: 'shop' });
+    for (const { type } of changes) expect(['created', 'changed']).toContain(type);
+    const revisions = [opened!, ...changes].map(({ data }) => (data as Order).revision);
     expect(revisions).toEqual([revisions[0], revisions[0]! + 1, revisions[0]! + 2]);
   }, 15_000);
 
@@ -184,14 +184,14 @@ describe('the orders', () => {
     expect(orders.revision).toBe(revision);
   });
 
-  function open(lastEventId?: string): StreamClient {
+  function open(lastEventId?: string): TestStream {
     const headers = lastEventId === undefined ? undefined : { 'last-event-id': lastEventId };
-    const client = openRawStream({ url: `${url}/events`, ...(headers && { headers }) });
+    const client = streamClient({ url: `${url}/events`, ...(headers && { headers }) });
     clients.push(client);
     return client;
   }
 
-  const connected = (stream: StreamClient) => dataOf<Connected>(stream, 'connected');
+  const connected = (stream: TestStream) => dataOf<Connected>(stream, 'connected');
 
   const place = (item: string) => orders.place({ item, amount: 1 });
 
@@ -209,12 +209,12 @@ describe('the orders', () => {
 });
 
 /** The next event, which has to be of this type. */
-async function next(stream: StreamClient, type: string): Promise<EventSourceMessage> {
+async function next(stream: TestStream, type: string): Promise<TestEvent> {
   const event = await stream.next();
-  expect(event).toMatchObject({ event: type });
+  expect(event).toMatchObject({ type });
   return event;
 }
 
-async function dataOf<T>(stream: StreamClient, type: string): Promise<T> {
-  return JSON.parse((await next(stream, type)).data) as T;
+async function dataOf<T>(stream: TestStream, type: string): Promise<T> {
+  return (await next(stream, type)).data as T;
 }

@@ -22,7 +22,7 @@ import { SsePrometheusModule, type SsePrometheusOptions } from 'nestjs-eventstre
 import { hubOf } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import type { TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 @Controller()
@@ -75,15 +75,15 @@ async function start(
     },
   });
   const connections = app.nest.get(SseConnections);
-  const open = async (path: string, lastEventId = ''): Promise<StreamClient> => {
+  const open = async (path: string, lastEventId = ''): Promise<TestStream> => {
     const stream = app.open(path, { headers: { 'last-event-id': lastEventId } });
-    await stream.until((text) => text.includes('\n\n'));
+    await stream.until(({ text }) => text.includes('\n\n'));
     return stream;
   };
   /** Until the server knows it too. */
-  const leave = async (stream: StreamClient): Promise<void> => {
+  const leave = async (stream: TestStream): Promise<void> => {
     const { count } = connections;
-    stream.abort();
+    stream.close();
     await until('the client has left', () => connections.count < count);
   };
   return {

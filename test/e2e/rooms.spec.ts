@@ -11,13 +11,16 @@ import {
   SseStream,
   type SseConnection,
 } from 'nestjs-eventstream';
+import type { TestEvent } from 'nestjs-eventstream/testing';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import { responded, type TestStream } from '../support/stream-client.js';
 
 interface ChatEvents {
   said: { by: string; text: string };
   left: { by: string };
 }
+
+const speakerOf = ({ data }: TestEvent): string => (data as ChatEvents['said']).by;
 
 @Injectable()
 class Chat {
@@ -78,9 +81,9 @@ class ChatController {
 async function chat(options: ServeOptions) {
   const app = await serve(ChatController, { ...options, module: { providers: [Chat] } });
   const service = app.nest.get(Chat);
-  const open = async (path: string): Promise<StreamClient> => {
+  const open = async (path: string): Promise<TestStream> => {
     const stream = app.open(path);
-    await stream.until((text) => text.endsWith('\n\n'));
+    await stream.until(({ text }) => text.endsWith('\n\n'));
     return stream;
   };
   return { app, service, hub: service.hub, open };
@@ -102,10 +105,10 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     const cursor = await service.say(['default'], 'ada');
     expect(cursor).toMatch(/^1\.[\w-]{8}\.[0-9a-z]{10}$/);
     const frame = `event: said\ndata: {"by":"ada","text":"hello"}\nid: ${cursor}\n\n`;
-    await streams[0].until((text) => text.endsWith(frame));
-    await streams[1].until((text) => text.endsWith(frame));
+    await streams[0].until(({ text }) => text.endsWith(frame));
+    await streams[1].until(({ text }) => text.endsWith(frame));
     await service.say(['other'], 'bob');
-    expect(JSON.parse((await streams[2].next()).data)).toMatchObject({ by: 'bob' });
+    expect((await streams[2].next()).data).toMatchObject({ by: 'bob' });
     expect(streams[2].events).toHaveLength(1);
   });
 
@@ -115,8 +118,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     const [both, one] = await Promise.all([open('/rooms/a,b,a'), open('/rooms/b')]);
     await service.say(['a', 'b', 'c'], 'first');
     await service.say(['b'], 'second');
-    const by = (stream: StreamClient) =>
-      stream.take(2).then((events) => events.map(({ data }) => JSON.parse(data).by));
+    const by = async (stream: TestStream) => (await stream.take(2)).map(speakerOf);
     expect(await by(both)).toEqual(['first', 'second']);
     expect(await by(one)).toEqual(['first', 'second']);
   });
@@ -159,11 +161,11 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     await hub.to('a').emit('left', { by: 'bob' });
     await service.say(['a'], 'ada');
     await service.say(['a'], 'eve');
-    expect((await said.take(2)).map(({ event, data }) => [event, JSON.parse(data).by])).toEqual([
+    expect((await said.take(2)).map((event) => [event.type, speakerOf(event)])).toEqual([
       ['said', 'ada'],
       ['said', 'eve'],
     ]);
-    expect((await notAda.take(2)).map(({ data }) => JSON.parse(data).by)).toEqual(['bob', 'eve']);
+    expect((await notAda.take(2)).map(speakerOf)).toEqual(['bob', 'eve']);
     expect(await broken.ended).toContain('event: sse-error');
     expect(app.logged).toEqual(['no filter today']);
     expect(hub.size()).toBe(2);
@@ -173,7 +175,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     const { service, open } = await chat({ adapter });
     const loud = await open('/loud');
     const id = await service.say(['a'], 'ada', 'hi');
-    expect(await loud.next()).toMatchObject({ event: 'said', id, data: 'HI' });
+    expect(await loud.next()).toMatchObject({ type: 'said', id, data: 'HI' });
   });
 
   it('a reader that publishes while it is delivered to does not change the order of others', async () => {
@@ -182,7 +184,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     const cursor = await service.say(['a'], 'ada');
     for (const stream of streams) {
       const events = await stream.take(2);
-      expect(events.map(({ data }) => JSON.parse(data).by)).toEqual(['ada', 'echo']);
+      expect(events.map(speakerOf)).toEqual(['ada', 'echo']);
       expect(events[0]?.id).toBe(cursor);
       expect(String(events[1]?.id) > cursor).toBe(true);
     }
@@ -192,9 +194,9 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     const { hub, open } = await chat({ adapter });
     const stream = await open('/rooms/a');
     expect(await hub.to('a').emit('left', { by: 'x' }, { ephemeral: true, retry: 9 })).toBe('');
-    await stream.until((text) => text.endsWith('event: left\nretry: 9\ndata: {"by":"x"}\n\n'));
+    await stream.until(({ text }) => text.endsWith('event: left\nretry: 9\ndata: {"by":"x"}\n\n'));
     const id = await hub.publish(['a'], { comment: 'c', data: 'text', retry: 10 });
-    await stream.until((text) => text.endsWith(`: c\nretry: 10\ndata: text\nid: ${id}\n\n`));
+    await stream.until(({ text }) => text.endsWith(`: c\nretry: 10\ndata: text\nid: ${id}\n\n`));
   });
 
   // feature: 59
@@ -206,7 +208,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     );
     expect([hub.size(), hub.rooms().length, connections.count]).toEqual([50, 51, 50]);
     const closed = Promise.all(connections.list().map((connection) => connection.closed));
-    for (const stream of streams) stream.abort();
+    for (const stream of streams) stream.close();
     expect(new Set(await closed)).toEqual(new Set(['client']));
     expect([hub.size(), hub.rooms(), connections.count]).toEqual([0, [], 0]);
   });
@@ -220,9 +222,9 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
       rooms: hub.rooms().sort(),
       listed: [connections.count, connections.list().length],
     });
-    const leave = async (stream: StreamClient): Promise<void> => {
+    const leave = async (stream: TestStream): Promise<void> => {
       const left = firstValueFrom(connections.closed$);
-      stream.abort();
+      stream.close();
       await left;
     };
     const one = await open('/rooms/a');
@@ -250,7 +252,7 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     await inside.ended;
     expect([reasons, completed, hub.rooms()]).toEqual([['moved'], 1, ['c']]);
     await hub.to('c').emit('left', { by: 'x' });
-    expect(await outside.next()).toMatchObject({ event: 'left' });
+    expect(await outside.next()).toMatchObject({ type: 'left' });
   });
 
   // feature: 54, 60
@@ -263,14 +265,14 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
       body: '{"by":"form"}',
     });
     const { id } = (await posted.json()) as { id: string };
-    expect(await stream.next()).toMatchObject({ id, data: '{"by":"form","text":"hello"}' });
+    expect(await stream.next()).toMatchObject({ id, data: { by: 'form', text: 'hello' } });
   });
 
   it('a room name of 0 or 257 characters is a 400 from the URL and an SseError in code', async () => {
     const { app, hub } = await chat({ adapter });
     for (const room of ['', 'x'.repeat(257)]) {
       const refused = app.open(`/chat?room=${room}`);
-      expect((await refused.response).status).toBe(400);
+      expect((await responded(refused)).status).toBe(400);
       expect(await refused.ended).toContain('room: expected a name of 1 to 256 characters');
       expect(() => hub.stream(room)).toThrow(
         expect.objectContaining({ code: 'SSE_INVALID_FIELD' }),
@@ -279,9 +281,9 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
         code: 'SSE_INVALID_FIELD',
       });
     }
-    expect((await app.open(`/chat?room=${'x'.repeat(256)}`).response).status).toBe(200);
+    expect((await responded(app.open(`/chat?room=${'x'.repeat(256)}`))).status).toBe(200);
     expect(() => hub.stream([])).toThrow('expected at least one room, got an empty array');
-    expect((await app.open('/chat?room=__proto__').response).status).toBe(200);
+    expect((await responded(app.open('/chat?room=__proto__'))).status).toBe(200);
   });
 
   // feature: 13, 51
@@ -332,7 +334,10 @@ describe.each(ADAPTERS)('rooms on %s', (adapter) => {
     const token = getBroadcasterToken('orders');
     expect(app.nest.get(token, { strict: false })).toBe(orders);
     const [one, both] = [app.open('/main'), app.open('/both')];
-    await Promise.all([one.until(Boolean), both.until(Boolean)]);
+    await Promise.all([
+      one.until(({ text }) => text !== ''),
+      both.until(({ text }) => text !== ''),
+    ]);
     await orders.publish('r', { data: 'order' });
     await main.publish('r', { data: 'main' });
     expect((await both.take(2)).map(({ data }) => data)).toEqual(['order', 'main']);

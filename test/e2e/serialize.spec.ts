@@ -7,10 +7,11 @@ import {
   InjectBroadcaster,
   SseModule,
   SseStream,
+  type Serialize,
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import { responded, type TestStream } from '../support/stream-client.js';
 
 interface Price {
   readonly symbol: string;
@@ -21,7 +22,6 @@ const PRICE: Price = { symbol: 'ACME', value: 7 };
 const XML = '<price>\n  <symbol>ACME</symbol>\r\n</price>';
 const toXml = (data: unknown): string =>
   `<price>\n  <symbol>${(data as Price).symbol}</symbol>\r\n</price>`;
-const toXmlOfHub = jest.fn(toXml);
 /** Another name on the wire than in the class. */
 const renamed = (data: unknown): string => {
   const { symbol, value } = data as Price;
@@ -68,14 +68,14 @@ class Streams {
   }
 }
 
-const start = (adapter: Adapter, sse: SseModuleOptions = {}) =>
+const start = (adapter: Adapter, sse: SseModuleOptions = {}, ofXmlHub: Serialize = toXml) =>
   serve(Streams, {
     adapter,
     sse,
     module: {
       imports: [
         SseModule.forFeature([
-          { name: 'xml', serialize: toXmlOfHub },
+          { name: 'xml', serialize: ofXmlHub },
           { name: 'refusing', serialize: refuses },
           { name: 'plain', serialize: undefined },
         ]),
@@ -84,8 +84,8 @@ const start = (adapter: Adapter, sse: SseModuleOptions = {}) =>
   });
 
 const body = (text: string): string => text.replace(/^: connected\nretry: \d+\n\n/, '');
-const open = async (stream: StreamClient): Promise<StreamClient> => {
-  await stream.until((text) => /^id: /m.test(text));
+const open = async (stream: TestStream): Promise<TestStream> => {
+  await stream.until(({ text }) => /^id: /m.test(text));
   return stream;
 };
 
@@ -95,7 +95,7 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     const app = await start(adapter);
     const stream = app.open('/xml');
     expect(await stream.next()).toMatchObject({
-      event: 'price',
+      type: 'price',
       data: XML.replaceAll('\r\n', '\n'),
     });
     expect(body(await stream.ended)).toBe(
@@ -106,12 +106,12 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
   // feature: 15
   it('may rename fields, knows the type, and is not asked about text', async () => {
     const app = await start(adapter);
-    const read = async (path: string): Promise<string[]> => {
+    const read = async (path: string): Promise<unknown[]> => {
       const stream = app.open(path);
       await stream.ended;
       return stream.events.map(({ data }) => data);
     };
-    expect(await read('/renamed')).toEqual(['{"ticker":"ACME","value":7}']);
+    expect(await read('/renamed')).toEqual([{ ticker: 'ACME', value: 7 }]);
     expect(await read('/typed')).toEqual(['price: 7', 'undefined: 7']);
     expect(await read('/text')).toEqual(['<own/>', XML.replaceAll('\r\n', '\n')]);
   });
@@ -130,14 +130,14 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
 
   // feature: 15, 54
   it('of a hub makes the frame of its event once, whatever the streams say that read it', async () => {
-    const app = await start(adapter);
+    const serialize = jest.fn(toXml);
+    const app = await start(adapter, {}, serialize);
     const { xmlHub } = app.nest.get(Streams);
     const streams = await Promise.all([1, 2, 3].map(() => open(app.open('/hub/xml'))));
-    toXmlOfHub.mockClear();
     const id = await xmlHub.to('a').emit('price', PRICE);
     const frame = `event: price\ndata: <price>\ndata:   <symbol>ACME</symbol>\ndata: </price>\nid: ${id}\n\n`;
-    for (const stream of streams) await stream.until((text) => text.endsWith(frame));
-    expect(toXmlOfHub.mock.calls).toEqual([[PRICE, 'price']]);
+    for (const stream of streams) await stream.until(({ text }) => text.endsWith(frame));
+    expect(serialize.mock.calls).toEqual([[PRICE, 'price']]);
   });
 
   // feature: 15
@@ -147,7 +147,7 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
     const text = body(await app.open('/throws').ended);
     expect(text).toMatch(/^data: before\n\nevent: sse-error\ndata: [^\n]*\n\n$/);
     expect(text).not.toMatch(/price|ACME|schema/);
-    expect((await app.open('/throws-first').response).status).toBe(500);
+    expect((await responded(app.open('/throws-first'))).status).toBe(500);
     const [late, early] = app.logged;
     for (const line of [late, early]) expect(line).toContain('no schema for it');
   });
@@ -165,7 +165,7 @@ describe.each(ADAPTERS)('serialize on %s', (adapter) => {
       cause: new Error('no schema for it'),
     });
     await refusing.to('a').emit('text', 'whole');
-    expect(await stream.next()).toMatchObject({ event: 'text', data: 'whole' });
+    expect(await stream.next()).toMatchObject({ type: 'text', data: 'whole' });
     expect(stream.text.slice(before.length)).toMatch(/^event: text\ndata: whole\nid: \S+\n\n$/);
   });
 });

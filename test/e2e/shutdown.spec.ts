@@ -8,12 +8,12 @@ import { Controller } from '@nestjs/common';
 import { NEVER } from 'rxjs';
 import { SseHealth, SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
-import { RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { RecordingResponse, recordedStream } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { until } from '../support/until.js';
 import { Registry } from '../../lib/connection/registry.js';
-import { Stream } from '../../lib/connection/stream.js';
 import { openRegistry } from '../support/registry.js';
+import { responded } from '../support/stream-client.js';
 
 const STREAMS = 5_000;
 const TIMEOUT_MS = 2_500;
@@ -74,7 +74,7 @@ describe('a drain', () => {
     const settings = streamSettings({});
     for (let n = 0; n < count; n++) {
       const raw = new RecordingResponse();
-      const connection = new Stream({ headers: {} }, streamResponse(raw), settings, connections);
+      const connection = recordedStream(connections, settings, raw);
       connections.add(connection);
       connection.open();
       const began = performance.now();
@@ -137,11 +137,11 @@ describe('a drain', () => {
     const app = await serve(Quiet, { sse: { rejectWith: 'status' } });
     const connections = app.nest.get(Registry);
     const open = (count: number) => Array.from({ length: count }, () => app.open('/quiet'));
-    await Promise.all(open(30).map((stream) => stream.until((text) => text !== '')));
+    await Promise.all(open(30).map((stream) => stream.until(({ text }) => text !== '')));
     const closing = app.nest.close();
     await until('the first have ended', () => connections.count < 30);
     const late = app.open('/quiet');
-    expect((await late.response).status).toBe(503);
+    expect((await responded(late)).status).toBe(503);
     expect(JSON.parse(await late.ended)).toMatchObject({ reason: 'shutdown' });
     expect(await app.nest.get(SseHealth).check()).toEqual({
       sse: { status: 'down', trouble: 'the app is shutting down' },

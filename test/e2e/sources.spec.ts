@@ -4,13 +4,14 @@ import { Controller } from '@nestjs/common';
 import { interval, map, NEVER, take } from 'rxjs';
 import { Connection, poll, SseStream, type SseConnection } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import type { TestStream } from '../support/stream-client.js';
 
 const ms = (): number => performance.now();
-const answers: ((value: string) => void)[] = [];
 
 @Controller()
 class Sources {
+  /** Of `/polled`. */
+  readonly answers: ((value: string) => void)[] = [];
   @SseStream('time') time() {
     const began = ms();
     return interval(2_000).pipe(map(() => ms() - began));
@@ -38,7 +39,7 @@ class Sources {
     return NEVER;
   }
   @SseStream('polled') polled() {
-    return poll(1_000, () => new Promise<string>((resolve) => answers.push(resolve)));
+    return poll(1_000, () => new Promise<string>((resolve) => this.answers.push(resolve)));
   }
 }
 
@@ -47,7 +48,7 @@ const pause = (time: number): Promise<void> =>
     setTimeout(resolve, time);
   });
 
-const begun = (stream: StreamClient) => stream.until((text) => text.endsWith('\n\n'));
+const begun = (stream: TestStream) => stream.until(({ text }) => text.endsWith('\n\n'));
 const body = (text: string): string => text.replace(/^: connected\nretry: \d+\n\n/, '');
 
 describe.each(ADAPTERS)('a source on %s', (adapter) => {
@@ -56,7 +57,6 @@ describe.each(ADAPTERS)('a source on %s', (adapter) => {
   });
   afterEach(() => {
     jest.useRealTimers();
-    answers.splice(0);
   });
 
   // feature: 22
@@ -64,14 +64,14 @@ describe.each(ADAPTERS)('a source on %s', (adapter) => {
     const app = await serve(Sources, { adapter });
     const stream = app.open('/time');
     await begun(stream);
-    const times: string[] = [];
+    const times: unknown[] = [];
     for (let n = 1; n <= 5; n++) {
       jest.advanceTimersByTime(1_999);
       expect(stream.events).toHaveLength(times.length);
       jest.advanceTimersByTime(1);
       times.push((await stream.next()).data);
     }
-    expect(times).toEqual(['2000', '4000', '6000', '8000', '10000']);
+    expect(times).toEqual([2_000, 4_000, 6_000, 8_000, 10_000]);
   });
 
   // feature: 26
@@ -91,6 +91,7 @@ describe.each(ADAPTERS)('a source on %s', (adapter) => {
   it('that is asked and slow is asked by one call at a time', async () => {
     const app = await serve(Sources, { adapter });
     const stream = app.open('/polled');
+    const { answers } = app.nest.get(Sources);
     await begun(stream);
     jest.advanceTimersByTime(5_000);
     expect(answers).toHaveLength(1);

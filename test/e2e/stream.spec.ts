@@ -22,6 +22,7 @@ import {
   type SseConnection,
 } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 const OPENING = /^: connected\nretry: (\d+)\n\n/;
 const body = (text: string): string => text.replace(OPENING, '');
@@ -38,7 +39,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     }
     const app = await serve(Quiet, { adapter });
     const stream = app.open('/quiet');
-    const { status, headers } = await stream.response;
+    const { status, headers } = await responded(stream);
     expect(status).toBe(200);
     expect(headers).toMatchObject({
       'content-type': 'text/event-stream',
@@ -47,11 +48,11 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       connection: 'close',
     });
     expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
-    const text = await stream.until((received) => received.endsWith('\n\n'));
-    const retry = Number(OPENING.exec(text)?.[1]);
+    await stream.until(({ text }) => text.endsWith('\n\n'));
+    const retry = Number(OPENING.exec(stream.text)?.[1]);
     expect(retry).toBeGreaterThanOrEqual(2_000);
     expect(retry).toBeLessThanOrEqual(5_000);
-    expect(body(text)).toBe('');
+    expect(body(stream.text)).toBe('');
   });
 
   // feature: 1, 3, 4, 6, 12, 14
@@ -154,13 +155,13 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     }
     const app = await serve(Ticks, { adapter });
     const head = app.open('/ticks/7', { method: 'HEAD' });
-    expect(await head.response).toMatchObject({
+    expect(await responded(head)).toMatchObject({
       status: 200,
       headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' },
     });
     expect(await head.ended).toBe('');
     expect(subscriptions).toBe(0);
-    expect((await app.open('/ticks/x', { method: 'HEAD' }).response).status).toBe(400);
+    expect((await responded(app.open('/ticks/x', { method: 'HEAD' }))).status).toBe(400);
   });
 
   // feature: 19
@@ -181,10 +182,10 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       body: '{"p":1}',
     };
     const posted = app.open('/c/post', post);
-    expect((await posted.response).status).toBe(200);
+    expect((await responded(posted)).status).toBe(200);
     expect(body(await posted.ended)).toBe('data: {"p":1}\n\n');
-    expect((await app.open('/c/get', post).response).status).toBe(404);
-    expect((await app.open('/c/post').response).status).toBe(404);
+    expect((await responded(app.open('/c/get', post))).status).toBe(404);
+    expect((await responded(app.open('/c/post'))).status).toBe(404);
   });
 
   // feature: 29
@@ -232,7 +233,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       }
     }
     const app = await serve(Headers, { adapter });
-    expect(await app.open('/x').response).toMatchObject({
+    expect(await responded(app.open('/x'))).toMatchObject({
       status: 202,
       headers: {
         'x-custom-header': 'yes',
@@ -241,8 +242,8 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
         'content-type': 'text/event-stream',
       },
     });
-    expect((await app.open('/above').response).status).toBe(203);
-    const plain = await app.open('/plain').response;
+    expect((await responded(app.open('/above'))).status).toBe(203);
+    const plain = await responded(app.open('/plain'));
     expect(plain.headers['cache-control']).toBe('no-cache, no-transform');
     expect(plain.headers).not.toHaveProperty('x-custom-header');
   });
@@ -333,7 +334,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     }
     const read = async (path: string, headers: Record<string, string>): Promise<unknown> => {
       const app = await serve(Resumed, { adapter });
-      return JSON.parse((await app.open(path, { headers }).next()).data);
+      return (await app.open(path, { headers }).next()).data;
     };
 
     // feature: 45
@@ -364,7 +365,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       expect(await read('/piped', { 'last-event-id': '41' })).toBe(42);
       const app = await serve(Resumed, { adapter });
       const refused = app.open('/piped', { headers: { 'last-event-id': 'x' } });
-      expect((await refused.response).status).toBe(400);
+      expect((await responded(refused)).status).toBe(400);
     });
   });
 
@@ -401,7 +402,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       async (path) => {
         const app = await serve(Early, { adapter });
         const failed = app.open(`/${path}`);
-        expect(await failed.response).toMatchObject({ status: 404 });
+        expect(await responded(failed)).toMatchObject({ status: 404 });
         expect(JSON.parse(await failed.ended)).toMatchObject({
           message: 'no such thing',
           statusCode: 404,
@@ -420,7 +421,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     ])('is a 500 whose reason is logged (%s)', async (path, reason) => {
       const app = await serve(Early, { adapter });
       const failed = app.open(`/${path}`);
-      expect((await failed.response).status).toBe(500);
+      expect((await responded(failed)).status).toBe(500);
       expect(JSON.parse(await failed.ended)).toMatchObject({ statusCode: 500 });
       expect(app.logged).toEqual([expect.stringContaining(reason)]);
     });
@@ -540,10 +541,10 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     );
     const headers = { 'last-event-id': 'sse-end' };
     const back = app.open('/counter', { headers });
-    expect((await back.response).status).toBe(204);
+    expect((await responded(back)).status).toBe(204);
     expect(await back.ended).toBe('');
     // Every stream may have ended so, after a final status.
-    expect((await app.open('/again', { headers }).response).status).toBe(204);
+    expect((await responded(app.open('/again', { headers }))).status).toBe(204);
   });
 });
 

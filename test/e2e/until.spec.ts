@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Broadcaster, SseStream, type HubStreamOptions, type SseMessage } from 'nestjs-eventstream';
 import { connect } from 'nestjs-eventstream/client';
@@ -6,20 +6,20 @@ import { redisEventLog } from 'nestjs-eventstream/redis';
 import { merge } from 'rxjs';
 import { describeRedis, startRedis, stopAllRedis } from '../support/redis-server.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import { responded, type TestStream } from '../support/stream-client.js';
 
 interface JobEvents {
   token: string;
   done: { reason: string };
 }
 
-let options: HubStreamOptions<JobEvents> = {};
-
 @Controller()
 class Jobs {
+  /** Of `/job`. */
+  options: HubStreamOptions<JobEvents> = {};
   constructor(readonly hub: Broadcaster<JobEvents>) {}
   @SseStream('job', { onComplete: 'close' }) job() {
-    return this.hub.stream('job', { until: ['done'], ...options });
+    return this.hub.stream('job', { until: ['done'], ...this.options });
   }
   @SseStream('two', { onComplete: 'close' }) two() {
     return this.hub.stream(['job', 'other'], { until: ['done'] });
@@ -29,11 +29,7 @@ class Jobs {
   }
 }
 
-const END = { event: 'sse-end', id: 'sse-end', data: '{"reason":"complete"}' };
-
-afterEach(() => {
-  options = {};
-});
+const END = { type: 'sse-end', id: 'sse-end', data: { reason: 'complete' } };
 
 describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   it('completes after its last event, for all who read it', async () => {
@@ -44,10 +40,10 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     await done();
     for (const reader of readers) {
       await reader.ended;
-      expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+      expect(reader.events).toMatchObject([{ data: 'a' }, { type: 'done' }, END]);
     }
     const after = open('sse-end');
-    expect((await after.response).status).toBe(204);
+    expect((await responded(after)).status).toBe(204);
   });
 
   it('gives a client that returns after the end the rest, and the end', async () => {
@@ -57,7 +53,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     await done();
     const back = open(seen);
     await back.ended;
-    expect(back.events).toMatchObject([{ data: 'b' }, { event: 'done' }, END]);
+    expect(back.events).toMatchObject([{ data: 'b' }, { type: 'done' }, END]);
   });
 
   it('is at the end at once for a client that has read the last event and not that it was the last', async () => {
@@ -77,59 +73,62 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('completes after the last event of a rewind', async () => {
-    options = { rewind: 10 };
-    const { open, token, done } = await start(adapter);
+    const { open, token, done } = await start(adapter, {}, { rewind: 10 });
     await token('a');
     await done();
     const late = open();
     await late.ended;
-    expect(late.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    expect(late.events).toMatchObject([{ data: 'a' }, { type: 'done' }, END]);
   });
 
   it('completes after a last message of the snapshot, and gives nothing that follows it', async () => {
     const last: SseMessage = { type: 'done', data: { reason: 'kept elsewhere' } };
-    options = { snapshot: async () => [last, { data: 'never' }] };
-    const { open } = await start(adapter);
+    const { open } = await start(adapter, {}, { snapshot: async () => [last, { data: 'never' }] });
     const late = open();
     await late.ended;
-    expect(late.events).toMatchObject([{ event: 'done' }, END]);
+    expect(late.events).toMatchObject([{ type: 'done' }, END]);
   });
 
   it('tells the gap of a client that has missed too much, and then the end', async () => {
-    const { open, token, done } = await start(adapter, 2);
+    const { open, token, done } = await start(adapter, { kept: 2 });
     const seen = await token('a');
     for (const text of ['b', 'c']) await token(text);
     await done();
     const back = open(seen);
     await back.ended;
-    expect(back.events).toMatchObject([{ event: 'sse-gap' }, END]);
+    expect(back.events).toMatchObject([{ type: 'sse-gap' }, END]);
   });
 
   it('gives nothing after the last message of a snapshot beside a stream that goes on', async () => {
     const last: SseMessage = { type: 'done', data: { reason: 'kept elsewhere' } };
-    options = { snapshot: async () => [last, { data: 'never' }] };
-    const { app, open } = await start(adapter);
+    const { app, open } = await start(
+      adapter,
+      {},
+      { snapshot: async () => [last, { data: 'never' }] },
+    );
     const late = open(undefined, 'both');
-    expect(await late.next()).toMatchObject({ event: 'done' });
+    expect(await late.next()).toMatchObject({ type: 'done' });
     await app.nest.get(Jobs).hub.to('other').emit('done', { reason: 'finished' });
     await late.ended;
-    expect(late.events).toMatchObject([{ event: 'done' }, { event: 'done' }, END]);
+    expect(late.events).toMatchObject([{ type: 'done' }, { type: 'done' }, END]);
   });
 
   it('has its last event whatever its types are', async () => {
-    options = { types: ['token'] };
-    const { open, token, done } = await start(adapter);
+    const { open, token, done } = await start(adapter, {}, { types: ['token'] });
     const reader = open();
     await begun(reader);
     await token('a');
     await done();
     await reader.ended;
-    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    expect(reader.events).toMatchObject([{ data: 'a' }, { type: 'done' }, END]);
   });
 
   it('does not end after an event that its filter leaves out, be it live, replayed or the newest that is kept', async () => {
-    options = { filter: ({ type, data }) => type !== 'done' || data.reason === 'mine' };
-    const { open, token, done } = await start(adapter);
+    const { open, token, done } = await start(
+      adapter,
+      {},
+      { filter: ({ type, data }) => type !== 'done' || data.reason === 'mine' },
+    );
     const live = open();
     await begun(live);
     const first = await token('a');
@@ -138,7 +137,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     for (const reader of [returning, late]) await begun(reader);
     await token('b');
     await done('mine');
-    const rest = [{ data: 'b' }, { event: 'done', data: '{"reason":"mine"}' }, END];
+    const rest = [{ data: 'b' }, { type: 'done', data: { reason: 'mine' } }, END];
     for (const reader of [live, returning, late]) await reader.ended;
     expect(live.events).toMatchObject([{ data: 'a' }, ...rest]);
     expect(returning.events).toMatchObject(rest);
@@ -154,7 +153,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     await done();
     await hub.to('other').emit('token', 'never');
     await reader.ended;
-    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    expect(reader.events).toMatchObject([{ data: 'a' }, { type: 'done' }, END]);
     const late = open(undefined, 'two');
     await late.ended;
     expect(late.events).toEqual([END]);
@@ -169,12 +168,11 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     await hub.to('other').emit('token', 'a');
     await hub.to('other').emit('done', { reason: 'finished' });
     await reader.ended;
-    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    expect(reader.events).toMatchObject([{ data: 'a' }, { type: 'done' }, END]);
   });
 
   it('with ids of its own is at the end at once, too, for who comes later', async () => {
-    options = { lastEventId: false };
-    const { open, done } = await start(adapter);
+    const { open, done } = await start(adapter, {}, { lastEventId: false });
     await done();
     const late = open();
     await late.ended;
@@ -192,23 +190,22 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('ends without history too, for those who are there', async () => {
-    const { open, token, done } = await start(adapter, false);
+    const { open, token, done } = await start(adapter, { kept: false });
     const reader = open();
     await begun(reader);
     await token('a');
     await done();
     await reader.ended;
-    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    expect(reader.events).toMatchObject([{ data: 'a' }, { type: 'done' }, END]);
   });
 
   it('gives a stream with ids of its own the end as well', async () => {
-    options = { lastEventId: false };
-    const { open, done } = await start(adapter);
+    const { open, done } = await start(adapter, {}, { lastEventId: false });
     const reader = open();
     await begun(reader);
     await done();
     await reader.ended;
-    expect(reader.events).toMatchObject([{ event: 'done', id: undefined }, END]);
+    expect(reader.events).toMatchObject([{ type: 'done', id: undefined }, END]);
   });
 
   it('closes the client for good, which has read each event once over its reconnects', async () => {
@@ -246,7 +243,7 @@ describeRedis('a stream that has an end, over processes', () => {
     await room.emit('token', 'a');
     const last = await room.emit('done', { reason: 'finished' });
     await reader.ended;
-    expect(reader.events).toMatchObject([{ data: 'a' }, { event: 'done' }, END]);
+    expect(reader.events).toMatchObject([{ data: 'a' }, { type: 'done' }, END]);
     for (const late of [
       there.open('/job'),
       there.open('/job', { headers: { 'last-event-id': last } }),
@@ -257,13 +254,19 @@ describeRedis('a stream that has an end, over processes', () => {
   });
 });
 
-async function start(adapter: Adapter, kept: number | false = 1_000) {
+async function start(
+  adapter: Adapter,
+  { kept = 1_000 }: { kept?: number | false } = {},
+  options: HubStreamOptions<JobEvents> = {},
+) {
   const history = kept === false ? false : { maxEvents: kept };
   const app = await serve(Jobs, { adapter, sse: { history, retry: 1 } });
-  const { hub } = app.nest.get(Jobs);
+  const jobs = app.nest.get(Jobs);
+  jobs.options = options;
+  const { hub } = jobs;
   return {
     app,
-    open: (lastEventId?: string, path = 'job'): StreamClient =>
+    open: (lastEventId?: string, path = 'job'): TestStream =>
       app.open(
         `/${path}`,
         lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } },
@@ -273,4 +276,4 @@ async function start(adapter: Adapter, kept: number | false = 1_000) {
   };
 }
 
-const begun = (stream: StreamClient) => stream.until((text) => text.includes('connected'));
+const begun = (stream: TestStream) => stream.until(({ text }) => text.includes('connected'));

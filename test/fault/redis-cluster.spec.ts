@@ -105,12 +105,14 @@ describeRedis('a log on a Redis Cluster', () => {
     }
     const { hub, orders: ordered } = apps[0]!.nest.get(TwoHubs);
     const streams = apps.map((app) => [app.open('/main'), app.open('/orders')] as const);
-    await Promise.all(streams.flat().map((stream) => stream.until((text) => /^id: /m.test(text))));
+    await Promise.all(
+      streams.flat().map((stream) => stream.until(({ text }) => /^id: /m.test(text))),
+    );
     await hub.to('room').emit('n', 1);
     await ordered.to('room').emit('n', 2);
     for (const [ofHub, ofOrders] of streams) {
-      expect((await ofHub.next()).data).toBe('1');
-      expect((await ofOrders.next()).data).toBe('2');
+      expect((await ofHub.next()).data).toBe(1);
+      expect((await ofOrders.next()).data).toBe(2);
     }
   });
 

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import { Controller, Logger, Param } from '@nestjs/common';
 import net, { type AddressInfo } from 'node:net';
-import { Broadcaster, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseStream, type Gap } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { READ } from '../../lib/redis/read-script.js';
 import { FORMAT } from '../../lib/redis/script.js';
@@ -15,7 +15,7 @@ import {
 } from '../support/redis-server.js';
 import { hubOf } from '../../lib/hub/hub.js';
 import { serve, type TestApp } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import type { TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 jest.setTimeout(30_000);
@@ -53,14 +53,11 @@ async function start() {
   return { app, hub, emit, trouble: () => hubOf(hub).log.trouble };
 }
 
-const open = (app: TestApp, room: string, lastEventId = ''): StreamClient =>
+const open = (app: TestApp, room: string, lastEventId = ''): TestStream =>
   app.open(`/rooms/${room}`, { headers: { 'last-event-id': lastEventId } });
-const told = ({ events }: StreamClient): unknown[] =>
-  events.map(({ event, data }) => {
-    const value = JSON.parse(data) as { reason?: string };
-    return event === 'sse-gap' ? value.reason : value;
-  });
-const untilTold = (client: StreamClient, data: unknown): Promise<void> =>
+const told = ({ events }: TestStream): unknown[] =>
+  events.map(({ type, data }) => (type === 'sse-gap' ? (data as Gap).reason : data));
+const untilTold = (client: TestStream, data: unknown): Promise<void> =>
   until(`it is told ${String(data)}`, () => told(client).includes(data));
 
 const CHANNEL = 'sse:{hub:}:events';
@@ -86,7 +83,7 @@ describeRedis('on the channel of a hub', () => {
     const { app, hub, emit, trouble } = await start();
     const [, epoch = ''] = (await emit('a', 'first')).split('.');
     const client = open(app, 'a');
-    await client.until((all) => all.includes('id: '));
+    await client.until(({ text: all }) => all.includes('id: '));
     for (const [n, text] of NO_NOTICES.entries()) {
       const { position } = await hubOf(hub).log.head();
       for (let k = 0; k < 20; k++) {
@@ -197,7 +194,7 @@ describeRedis('a log of another format', () => {
   it('that a running process meets is told, and nothing ends', async () => {
     const { app, emit, trouble } = await start();
     const client = open(app, 'a');
-    await client.until((all) => all.includes('retry'));
+    await client.until(({ text: all }) => all.includes('retry'));
     await emit('a', 1);
     await untilTold(client, 1);
     await redis.command('HSET', META, 'format', '3');

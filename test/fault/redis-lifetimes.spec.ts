@@ -2,7 +2,7 @@
 // client that is owed one of them gets it, or is told of a gap before anything later.
 import { afterAll, afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Logger } from '@nestjs/common';
-import { Broadcaster, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseStream, type Gap } from 'nestjs-eventstream';
 import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
 import {
   describeRedis,
@@ -12,7 +12,7 @@ import {
 } from '../support/redis-server.js';
 import { hubOf } from '../../lib/hub/hub.js';
 import { serve, type TestApp } from '../support/serve.js';
-import type { StreamClient } from '../support/stream-client.js';
+import type { TestStream } from '../support/stream-client.js';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { until, untilReplicated } from '../support/until.js';
 
@@ -58,17 +58,13 @@ async function emit(app: TestApp, data: number): Promise<string> {
   return id ?? '';
 }
 
-const open = (app: TestApp, lastEventId?: string): StreamClient =>
+const open = (app: TestApp, lastEventId?: string): TestStream =>
   app.open('/room', lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } });
 
 /** What a client was told, a gap as its reason. */
-const told = ({ events }: StreamClient): unknown[] =>
-  events.map(({ event, data }) =>
-    event === 'sse-gap'
-      ? (JSON.parse(data) as { reason: string }).reason
-      : (JSON.parse(data) as unknown),
-  );
-const untilTold = (client: StreamClient, data: unknown): Promise<void> =>
+const told = ({ events }: TestStream): unknown[] =>
+  events.map(({ type, data }) => (type === 'sse-gap' ? (data as Gap).reason : data));
+const untilTold = (client: TestStream, data: unknown): Promise<void> =>
   until(`it is told ${String(data)}`, () => told(client).includes(data));
 
 interface Store {
@@ -195,7 +191,7 @@ describeRedis('a last event ID from before its epoch', () => {
   it('is unknown, as in memory: nobody was given it', async () => {
     const app = await startApp(await wayTo(await startRedis()));
     const live = open(app);
-    await live.until((text) => text.includes('id: '));
+    await live.until(({ text }) => text.includes('id: '));
     const before = (id: string): string => id.replace(/\w+$/, '1');
     const first = await emit(app, 1);
     // The process has followed an event since its epoch began.

@@ -5,6 +5,7 @@ import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { describeRedis, startRedis, stopAllRedis } from '../support/redis-server.js';
 import { serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 jest.setTimeout(30_000);
 
@@ -50,7 +51,7 @@ describeRedis('a client that comes while Redis is away', () => {
       const withStatus = app.open('/until');
       expect(await returning.ended).toMatch(/^retry: \d+\n\n$/);
       expect(await rewind.ended).toMatch(/^retry: \d+\n\n$/);
-      const { status, headers } = await withStatus.response;
+      const { status, headers } = await responded(withStatus);
       expect({ status, waits: Number(headers['retry-after']) > 0 }).toEqual({
         status: 503,
         waits: true,
@@ -58,14 +59,14 @@ describeRedis('a client that comes while Redis is away', () => {
 
       if (how === 'dead') await redis.restart();
       else redis.resume();
-      await live.until((text) => text.includes('id: '));
+      await live.until(({ text }) => text.includes('id: '));
       while (live.events.length === 0) {
         await hub
           .to('a')
           .emit('second', 2)
           .catch(() => {});
       }
-      expect(live.events.map(({ event }) => event)).not.toContain('sse-error');
+      expect(live.events.map(({ type }) => type)).not.toContain('sse-error');
     },
   );
 });

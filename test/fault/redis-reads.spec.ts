@@ -81,12 +81,9 @@ describeRedis('a room of 36 MB', () => {
       Array.from({ length: 20 }, (_, n) => hub.to('other').emit('n', n)),
     );
     for (const client of clients) {
-      const told = [await client.next(), await client.next()].map(({ event, data }) => [
-        event,
-        data,
-      ]);
+      const told = [await client.next(), await client.next()].map(({ type, data }) => [type, data]);
       expect(told).toEqual([
-        ['sse-gap', JSON.stringify({ rooms: ['large'], reason: 'overflow' })],
+        ['sse-gap', { rooms: ['large'], reason: 'overflow' }],
         ['n', 'small'],
       ]);
     }
@@ -117,7 +114,7 @@ describeRedis('a room of 36 MB', () => {
     await until('a client is served again', async () => {
       const again = open(fresh.app, 'a', first);
       return again
-        .until((all) => all.includes('data: 1'))
+        .until(({ text: all }) => all.includes('data: 1'))
         .then(
           () => true,
           () => false,
@@ -144,7 +141,7 @@ describeRedis('the last events of a hundred rooms', () => {
     // Sent in full once.
     await arrive().take(3);
     const before = [await scripts(), await reads()] as const;
-    expect((await arrive().take(3)).map(({ data }) => data)).toEqual(['97', '98', '99']);
+    expect((await arrive().take(3)).map(({ data }) => data)).toEqual([97, 98, 99]);
     // The head, and all rooms at once.
     expect((await scripts()) - before[0]).toBe(2);
     expect((await reads()) - before[1]).toBeLessThanOrEqual(rooms.length);

@@ -8,6 +8,7 @@ import { NEVER, of } from 'rxjs';
 import { ADAPTERS, serve, type TestApp } from '../support/serve.js';
 import { until } from '../support/until.js';
 import { ResponseReader, type Response } from './responses.js';
+import { responded } from '../support/stream-client.js';
 
 @Controller()
 class Streams {
@@ -51,7 +52,7 @@ it('rooms from a query that are an object are a 400, not a 500', async () => {
   const app = await serve(Streams, {
     setup: (nest) => (nest as NestExpressApplication).set('query parser', 'extended'),
   });
-  expect((await app.open('/rooms?room[a]=b').response).status).toBe(400);
+  expect((await responded(app.open('/rooms?room[a]=b'))).status).toBe(400);
 });
 
 it('a line break in a type that is reserved makes no line in the log', async () => {

@@ -176,7 +176,7 @@ class SlowRedisLog implements ProcessLog {
   }
 
   handedOn({ position }: Head): boolean {
-    return this.following.lastTaken?.position === position;
+    return this.following['lastTaken']?.position === position;
   }
 
   get where(): string {
@@ -198,8 +198,7 @@ class SlowRedisLog implements ProcessLog {
   }
 
   private get following() {
-    const { following } = this.log as unknown as { following: NonNullable<Follows['following']> };
-    return following;
+    return this.log['following']!;
   }
 
   private async slowly<T>(call: () => Promise<T>): Promise<T> {
@@ -208,12 +207,4 @@ class SlowRedisLog implements ProcessLog {
     await this.shared.schedule.pause();
     return result;
   }
-}
-
-interface Follows {
-  readonly following?: {
-    message: (text: string) => void;
-    readonly head: Head | undefined;
-    readonly lastTaken: { readonly position: number } | undefined;
-  };
 }

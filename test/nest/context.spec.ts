@@ -72,13 +72,13 @@ it.each(ADAPTERS)(
     const hub = app.nest.get(Broadcaster);
     const connections = app.nest.get(SseConnections);
     const stream = app.open('/everywhere');
-    await stream.until((text) => text.includes(': connected'));
+    await stream.until(({ text }) => text.includes(': connected'));
     await hub.to('room').emit('tick', 1);
     await stream.next();
-    stream.abort();
+    stream.close();
     await until('the client has left', () => connections.count === 0 && seen.has('closed'));
     const failing = app.open('/fails');
-    await failing.until((text) => text.includes(': connected'));
+    await failing.until(({ text }) => text.includes(': connected'));
     await hub.to('fails').emit('tick', 1);
     await failing.ended;
     const places = [

@@ -72,7 +72,7 @@ it.each<[string, unknown, ServeOptions['setup']]>([
   ['data of a class, and no serializer', new User(), undefined],
 ])('the app starts where it was %s', async (_title, data, setup) => {
   const app = await serve(Streams, { setup, module: { providers: [early(data)] } });
-  expect(await app.open('/users').next()).toMatchObject({ event: 'user' });
+  expect(await app.open('/users').next()).toMatchObject({ type: 'user' });
 });
 
 it('data of a class may be published from onModuleInit() on', async () => {
@@ -84,7 +84,7 @@ it('data of a class may be published from onModuleInit() on', async () => {
     }
   }
   const app = await serve(Streams, { setup: serializer, module: { providers: [InTime] } });
-  expect((await app.open('/users').next()).data).toBe('{"id":1}');
+  expect((await app.open('/users').next()).data).toEqual({ id: 1 });
 });
 
 it.each(ADAPTERS)('an answer that is no stream is made plain (%s)', async (adapter) => {

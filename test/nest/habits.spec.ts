@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { concatMap, from, interval, map, type Observable } from 'rxjs';
 import { Broadcaster, SseStream } from 'nestjs-eventstream';
-import { openRawStream } from '../support/stream-client.js';
+import type { TestEvent } from 'nestjs-eventstream/testing';
+import { responded, streamClient } from '../support/stream-client.js';
 import { ADAPTERS, serve, type Adapter, type TestApp } from '../support/serve.js';
 import { HABITS, type AnyResponse, type Habit, type Outcome } from './habits.js';
 
@@ -68,18 +69,22 @@ function controllerOf(habit: Habit): Type {
   return Streams;
 }
 
+const textOf = ({ data }: TestEvent): string =>
+  typeof data === 'string' ? data : JSON.stringify(data);
+
 /** Waits for two events, the end, or long enough. */
 async function outcomeOf(app: TestApp, path: string): Promise<Outcome> {
-  const stream = openRawStream({ url: `${app.url}/${path}` });
-  const response = stream.response.catch(() => ({ status: 0, headers: {} }));
+  const stream = streamClient({ url: `${app.url}/${path}` });
+  const response = responded(stream).catch(() => ({ status: 0, headers: {} }));
   const over = Promise.race([stream.take(2), stream.closed, wait(5_000)]).catch(() => undefined);
   await over;
   const { status, headers } = await Promise.race([
     response,
     wait(0).then(() => ({ status: 0, headers: {} })),
   ]);
-  stream.abort();
-  return { status, headers, data: stream.events.slice(0, 2).map(({ data }) => data) };
+  stream.close();
+  const data = stream.events.slice(0, 2).map(textOf);
+  return { status, headers, data };
 }
 
 const results = new Map<string, Record<Name, string[]>>();

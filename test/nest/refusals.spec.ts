@@ -19,6 +19,7 @@ import {
 } from 'nestjs-eventstream';
 import { connect } from 'nestjs-eventstream/client';
 import { ADAPTERS, serve } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -106,7 +107,7 @@ describe.each(ADAPTERS)('a refusal that is found late on %s', (adapter) => {
     ['/snapshot', 403],
   ])('still has its own status (%s)', async (path, status) => {
     const app = await serve(Refusals, { adapter });
-    expect((await app.open(path).response).status).toBe(status);
+    expect((await responded(app.open(path))).status).toBe(status);
     expect(app.nest.get(SseConnections).count).toBe(0);
   });
 
@@ -123,8 +124,8 @@ describe.each(ADAPTERS)('a refusal that is found late on %s', (adapter) => {
   it('does not hold a quiet source back', async () => {
     const app = await serve(Refusals, { adapter });
     const stream = app.open('/quiet');
-    await stream.until((text) => text.startsWith(': connected'));
-    expect((await stream.response).status).toBe(200);
+    await stream.until(({ text }) => text.startsWith(': connected'));
+    expect((await responded(stream)).status).toBe(200);
   });
 
   it.each([400, 401, 403, 404, 410])('keeps browsers away after %d', async (status) => {
@@ -136,7 +137,7 @@ describe.each(ADAPTERS)('a refusal that is found late on %s', (adapter) => {
       ),
     ).toBe(true);
     const again = app.open('/late/404', { headers: { 'last-event-id': 'sse-end' } });
-    expect((await again.response).status).toBe(204);
+    expect((await responded(again)).status).toBe(204);
   });
 
   it.each([429, 500, 503])('lets clients come back after %d', async (status) => {

@@ -37,7 +37,7 @@ describe.each(ADAPTERS)('pipes of the app on %s', (adapter) => {
       void nest.useGlobalPipes(pipe);
     const app = await serve(Connected, { adapter, setup });
     const { data } = await app.open('/id', { headers: { 'last-event-id': '7' } }).next();
-    expect(JSON.parse(data)).toEqual({ isConnection: true, after: '7' });
+    expect(data).toEqual({ isConnection: true, after: '7' });
   });
 });
 
@@ -63,7 +63,7 @@ describe('an option that does nothing to a hub’s events', () => {
     const app = await serve(Streams);
     for (const path of ['/with-map', '/with-map', '/with-serialize', '/neither']) {
       const stream = app.open(path);
-      await stream.until((text) => text.startsWith(': connected'));
+      await stream.until(({ text }) => text.startsWith(': connected'));
     }
     expect(app.logged).toEqual([
       expect.stringMatching(

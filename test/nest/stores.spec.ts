@@ -143,7 +143,7 @@ it('what decides about a slow client, and its error, run in the store of the cli
   const notes = new Notes();
   const served = await app(notes);
   const stream = served.open('/conflated');
-  await stream.until((text) => text.includes(': connected'));
+  await stream.until(({ text }) => text.includes(': connected'));
   stream.pause();
   const connections = served.nest.get(SseConnections);
   while (connections.count > 0 && notes.seen['key'] === undefined) {
@@ -157,7 +157,7 @@ it('the end of a client that is cut runs in its store', async () => {
   const notes = new Notes();
   const served = await app(notes);
   const stream = served.open('/cut');
-  await stream.until((text) => text.includes(': connected'));
+  await stream.until(({ text }) => text.includes(': connected'));
   stream.pause();
   const onClose = (): void => notes.note('channel');
   subscribe(SSE_CHANNELS.close, onClose);
@@ -174,8 +174,8 @@ it.each(['interceptor', 'entered'])(
     const notes = new Notes();
     const served = await app(notes);
     const stream = served.open(`/${route}`);
-    await stream.until((text) => text.includes(': connected'));
-    stream.abort();
+    await stream.until(({ text }) => text.includes(': connected'));
+    stream.close();
     await until('the end', () => served.nest.get(SseConnections).count === 0);
     expect(notes.seen).toEqual({ abort: route, finalize: route });
   },
@@ -185,7 +185,7 @@ it.each(ADAPTERS)('a loss that a log reports ends a stream in its store (%s)', a
   const notes = new Notes();
   const served = await app(notes, { adapter });
   const stream = served.open('/last');
-  await stream.until((text) => text.includes(': connected'));
+  await stream.until(({ text }) => text.includes(': connected'));
   const { delivery } = hubOf(served.nest.get(Broadcaster));
   store.run('log', () => delivery.lost({ rooms: ['last'], reason: 'unknown' }));
   await stream.ended;

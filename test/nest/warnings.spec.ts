@@ -16,6 +16,7 @@ import {
 import { concat, map, mergeMap, Subject, take, throwError, type Observable } from 'rxjs';
 import { Broadcaster, SseStream, type PublishedEvent } from 'nestjs-eventstream';
 import { serve, type TestApp } from '../support/serve.js';
+import { responded } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 /** When the app does something too late. */
@@ -93,7 +94,7 @@ async function start() {
   });
   const open = async (path: string) => {
     const stream = app.open(path);
-    await stream.until((text) => text.includes('id: '));
+    await stream.until(({ text }) => text.includes('id: '));
     return stream;
   };
   return { app, later, open };
@@ -126,8 +127,8 @@ it('an event that is assigned to names the remedy, live and before the stream be
   const hub = app.nest.get(Broadcaster);
   const live = await open('/assigned');
   await hub.to('a').emit('n', 1);
-  expect(await live.next()).toMatchObject({ event: 'sse-error' });
-  expect((await app.open('/replayed').response).status).toBe(500);
+  expect(await live.next()).toMatchObject({ type: 'sse-error' });
+  expect((await responded(app.open('/replayed'))).status).toBe(500);
   const remedies = linesWith(app, 'send a copy');
   expect(remedies.map((line) => /The stream (\S+)/.exec(line)?.[1])).toEqual([
     '/assigned',
@@ -139,5 +140,5 @@ it('a clone of an event is sent as it was changed', async () => {
   const { app, open } = await start();
   const stream = await open('/cloned');
   await app.nest.get(Broadcaster).to('a').emit('n', 1);
-  expect(await stream.next()).toMatchObject({ event: 'n', data: '8' });
+  expect(await stream.next()).toMatchObject({ type: 'n', data: 8 });
 });

@@ -18,7 +18,7 @@ import {
   type ProxyOptions,
 } from '../support/proxy-servers.js';
 import { ADAPTERS, serve, type ServeOptions, type TestApp } from '../support/serve.js';
-import { openRawStream, type StreamClient, type StreamRequest } from '../support/stream-client.js';
+import { streamClient, type StreamRequest, type TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 /** A real silence of so many seconds, by command: longer than both proxies wait by default. */
@@ -65,7 +65,7 @@ const PROTOCOLS = [
   ['HTTP/2', { http2: true }],
 ] as const;
 
-const NUMBERS = Array.from({ length: 20 }, (_none, n) => String(n));
+const NUMBERS = Array.from({ length: 20 }, (_none, n) => n);
 
 @Controller()
 class Streams {
@@ -110,7 +110,7 @@ describe.each(PROXIES)('%s', (name) => {
         const { app, open } = await behind(name);
         const stream = await opened(open('/kept', request));
         const closed = app.nest.get(SseConnections).list()[0]?.closed;
-        stream.abort();
+        stream.close();
         expect(await closed).toBe('client');
       });
 
@@ -127,13 +127,13 @@ describe.each(PROXIES)('%s', (name) => {
         const stream = await opened(open('/room', request));
         await hub.publish('room', { data: 0 });
         const { id = '' } = await stream.next();
-        stream.abort();
+        stream.close();
         for (const data of [1, 2]) await hub.publish('room', { data });
         const back = open('/room', { ...request, headers: { 'last-event-id': id } });
         await back.take(2);
         await hub.publish('room', { data: 3 });
         await back.next();
-        expect(back.events.map(({ data }) => data)).toEqual(['1', '2', '3']);
+        expect(back.events.map(({ data }) => data)).toEqual([1, 2, 3]);
       });
     });
 
@@ -192,7 +192,7 @@ describe.each(PROXIES)('%s', (name) => {
           const cut = silent.closed.then(() => performance.now() - began);
           const stream = await opened(open('/room'));
           const keepAlives = Math.ceil(IDLE_S / 15);
-          await stream.until((text) => keepAlivesIn(text) >= keepAlives);
+          await stream.until(({ text }) => keepAlivesIn(text) >= keepAlives);
           await app.nest.get(Broadcaster).publish('room', { data: 'still there' });
           expect(await stream.next()).toMatchObject({ data: 'still there' });
           print(`${name}, the stream without keep-alives was cut after`, await cut);
@@ -216,7 +216,7 @@ describe('all of them', () => {
     expect(await outcomes(silent)).toEqual(CUT);
     expect(await outcomes(silentOnHttp2)).toEqual(CUT_ON_HTTP2);
     // These are one and a half seconds, and the proxies wait for one.
-    for (const stream of kept) await stream.until((text) => keepAlivesIn(text) >= 6);
+    for (const stream of kept) await stream.until(({ text }) => keepAlivesIn(text) >= 6);
   }, 20_000);
 
   // feature: 77
@@ -226,7 +226,7 @@ describe('all of them', () => {
       Promise.all(
         AVAILABLE_PROXIES.map(async (name) => {
           const { url } = await startProxyServer(name, { appPort: port });
-          return opened(openRawStream({ ...request, url: `${url}/quiet` }));
+          return opened(streamClient({ ...request, url: `${url}/quiet` }));
         }),
       );
     const [streams, onHttp2] = [await openAll({}), await openAll({ http2: true })];
@@ -298,7 +298,7 @@ describeProxy('nginx')('nginx that is set otherwise', () => {
       site,
       global: 'proxy_http_version 1.0;',
     });
-    const stream = await opened(openRawStream({ url: `${url}/quiet` }));
+    const stream = await opened(streamClient({ url: `${url}/quiet` }));
     child.kill('SIGKILL');
     expect(await stream.ended).toContain(': connected');
   }, 20_000);
@@ -311,18 +311,18 @@ async function behind(
 ) {
   const app = await serve(Streams, options);
   const { url } = await startProxyServer(name, { appPort: app.port, site, global });
-  const open = (path: string, request: Omit<StreamRequest, 'url'> = {}): StreamClient =>
-    openRawStream({ ...request, url: url + path });
+  const open = (path: string, request: Omit<StreamRequest, 'url'> = {}): TestStream =>
+    streamClient({ ...request, url: url + path });
   return { app, url, open };
 }
 
-async function opened(stream: StreamClient): Promise<StreamClient> {
-  await stream.until((text) => text.endsWith('\n\n'));
+async function opened(stream: TestStream): Promise<TestStream> {
+  await stream.until(({ text }) => text.endsWith('\n\n'));
   return stream;
 }
 
-function outcomes(streams: StreamClient[]): Promise<string[]> {
-  const outcome = ({ ended }: StreamClient): Promise<string> =>
+function outcomes(streams: TestStream[]): Promise<string[]> {
+  const outcome = ({ ended }: TestStream): Promise<string> =>
     ended.then(
       () => 'end',
       () => 'cut',
@@ -335,7 +335,7 @@ const keepAlivesIn = (text: string): number => text.split(': keep-alive\n').leng
 /** Each number is read before the next is sent. Resolves with the times for one, in milliseconds. */
 async function sendOneByOne(
   app: TestApp,
-  stream: StreamClient,
+  stream: TestStream,
   numbers = NUMBERS,
 ): Promise<{ median: number; slowest: number }> {
   const times: number[] = [];

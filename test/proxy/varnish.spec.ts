@@ -11,7 +11,7 @@ import {
   type ProxyOptions,
 } from '../support/proxy-servers.js';
 import { serve } from '../support/serve.js';
-import { openRawStream, type StreamClient } from '../support/stream-client.js';
+import { streamClient, type TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 
 /** Varnish is set by its VCL alone. */
@@ -37,15 +37,15 @@ afterEach(() => stopAllProxies());
 async function behind(options: Omit<ProxyOptions, 'appPort'> = {}) {
   const app = await serve(Streams);
   const { url } = await startProxyServer('varnish', { ...options, appPort: app.port });
-  const open = (path: string, headers: Record<string, string> = {}): StreamClient =>
-    openRawStream({ url: url + path, headers: { accept: 'text/event-stream', ...headers } });
+  const open = (path: string, headers: Record<string, string> = {}): TestStream =>
+    streamClient({ url: url + path, headers: { accept: 'text/event-stream', ...headers } });
   const hub = app.nest.get(Broadcaster);
   const connections = app.nest.get(SseConnections);
   return { app, url, open, hub, connections };
 }
 
-async function opened(stream: StreamClient): Promise<StreamClient> {
-  await stream.until((text) => text.endsWith('\n\n'));
+async function opened(stream: TestStream): Promise<TestStream> {
+  await stream.until(({ text }) => text.endsWith('\n\n'));
   return stream;
 }
 
@@ -57,7 +57,7 @@ describeProxy('varnish')('Varnish in front of an app', () => {
   ])('%s passes on each event before the next is sent', async (_title, options) => {
     const { open, hub } = await behind(options);
     const stream = await opened(open('/room', { 'accept-encoding': 'gzip' }));
-    for (const data of ['1', '2', '3']) {
+    for (const data of [1, 2, 3]) {
       await hub.publish('room', { data });
       expect(await stream.next()).toMatchObject({ data });
     }
@@ -69,14 +69,14 @@ describeProxy('varnish')('Varnish in front of an app', () => {
       ['/room', '/room', '/room'].map((path) => opened(open(path))),
     );
     expect(connections.count).toBe(3);
-    for (const stream of streams) stream.abort();
+    for (const stream of streams) stream.close();
   });
 
   it('tells the app with the next keep-alive that a client has left', async () => {
     const { open, connections } = await behind();
     const stream = await opened(open('/kept'));
     const [connection] = connections.list();
-    stream.abort();
+    stream.close();
     expect(await connection?.closed).toBe('client');
   });
 
@@ -85,7 +85,7 @@ describeProxy('varnish')('Varnish in front of an app', () => {
     const id = await hub.publish('room', { data: '1' });
     await hub.publish('room', { data: '2' });
     const stream = open('/room', { 'last-event-id': id });
-    expect(await stream.next()).toMatchObject({ data: '2' });
+    expect(await stream.next()).toMatchObject({ data: 2 });
     await app.nest.close();
     await stream.ended;
   });
@@ -101,7 +101,7 @@ describeProxy('varnish')('Varnish in front of an app', () => {
     expect(await (await fetch(`${url}/short`)).text()).toContain('data: a\n\n');
     // No more than the header of gzip.
     expect(stream.text.length).toBeLessThanOrEqual(10);
-    stream.abort();
+    stream.close();
   });
 
   it('has the configuration that the guide shows', () => {

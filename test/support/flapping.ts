@@ -1,11 +1,17 @@
 import { afterEach } from '@jest/globals';
 import { Controller, Query } from '@nestjs/common';
 import { hubOf } from '../../lib/hub/hub.js';
-import { Broadcaster, SseStream, type EventLogFactory, type SseError } from 'nestjs-eventstream';
+import {
+  Broadcaster,
+  SseStream,
+  type EventLogFactory,
+  type SseError,
+  type Gap,
+} from 'nestjs-eventstream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from './random.js';
 import { serve, type TestApp } from './serve.js';
-import type { StreamClient } from './stream-client.js';
+import type { TestStream } from './stream-client.js';
 import { until } from './until.js';
 
 export const FAULT_SEED = Number(process.env['FAULT_SEED'] ?? Math.floor(Math.random() * 1e9));
@@ -302,7 +308,7 @@ class Client {
   /** The highest event that it has got. */
   last = -1;
   drops = 0;
-  private stream: StreamClient | undefined;
+  private stream: TestStream | undefined;
   private scanned = 0;
   private readTo = 0;
   private isDropping = false;
@@ -322,7 +328,7 @@ class Client {
 
   drop(): void {
     this.isDropping = true;
-    this.stream?.abort();
+    this.stream?.close();
   }
 
   async run(): Promise<void> {
@@ -353,19 +359,18 @@ class Client {
     };
     await stream.until(isDone).catch(() => {});
     // Only where this client leaves: what the app ends has a reason of its own.
-    if (isDone() || this.world.isOver) stream.abort();
+    if (isDone() || this.world.isOver) stream.close();
     await stream.closed;
     this.scan(stream);
   }
 
   /** What the client has read so far. */
-  private scan(stream: StreamClient): void {
-    for (const { event, data } of stream.events.slice(this.scanned)) {
-      if (event === 'n') this.items.push({ kind: 'event', uid: Number(data) });
-      if (event === 'n') this.last = Math.max(this.last, Number(data));
-      if (event === 'sse-gap') {
-        const gap = JSON.parse(data) as { rooms: string[]; reason: string };
-        this.items.push({ kind: 'gap', ...gap, at: this.world.published.length });
+  private scan(stream: TestStream): void {
+    for (const { type, data } of stream.events.slice(this.scanned)) {
+      if (type === 'n') this.items.push({ kind: 'event', uid: Number(data) });
+      if (type === 'n') this.last = Math.max(this.last, Number(data));
+      if (type === 'sse-gap') {
+        this.items.push({ kind: 'gap', ...(data as Gap), at: this.world.published.length });
       }
     }
     this.scanned = stream.events.length;

@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { Stream, type StreamHost } from '../../lib/connection/stream.js';
+import type { StreamSettings } from '../../lib/connection/stream-settings.js';
 import { StreamResponse } from '../../lib/output/response.js';
 
 /** Remembers what was written. While `full`, `write` answers false, as for a slow client. */
@@ -54,6 +56,15 @@ export function streamResponse(
 ): StreamResponse {
   const request = { headers: {}, method, httpVersion, httpVersionMajor: 1, socket: {} };
   return new StreamResponse(request, raw.asResponse);
+}
+
+/** A stream of this process without a socket. It has not begun. */
+export function recordedStream(
+  host: StreamHost,
+  settings: StreamSettings,
+  raw = new RecordingResponse(),
+): Stream {
+  return new Stream({ headers: {} }, streamResponse(raw), settings, host);
 }
 
 /** The next turn of the event loop, after everything that waits for it now. */

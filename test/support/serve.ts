@@ -6,7 +6,7 @@ import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { ModuleMetadata } from '@nestjs/common';
 import { SseModule, type SseModuleOptions } from 'nestjs-eventstream';
-import { openRawStream, type StreamClient, type StreamRequest } from './stream-client.js';
+import { streamClient, type StreamRequest, type TestStream } from './stream-client.js';
 
 /** Both platforms that Nest has: each e2e table runs over them. */
 export const ADAPTERS = ['express', 'fastify'] as const;
@@ -35,7 +35,7 @@ export interface TestApp {
   readonly port: number;
   /** What the app logged as an error or a warning. */
   readonly logged: string[];
-  open(path: string, request?: Omit<StreamRequest, 'url'>): StreamClient;
+  open(path: string, request?: Omit<StreamRequest, 'url'>): TestStream;
   close(): Promise<void>;
 }
 
@@ -72,20 +72,20 @@ export async function serve(
   await nest.listen(0, '127.0.0.1');
   const { port } = nest.getHttpServer().address() as AddressInfo;
   const url = `${http.https ? 'https' : 'http'}://127.0.0.1:${port}`;
-  const clients: StreamClient[] = [];
+  const clients: TestStream[] = [];
   const app: TestApp = {
     nest,
     url,
     port,
     logged,
     open(path, request) {
-      const client = openRawStream({ ...request, url: url + path, http2: http.http2 });
+      const client = streamClient({ ...request, url: url + path, http2: http.http2 });
       clients.push(client);
       return client;
     },
     async close() {
       running.delete(app);
-      for (const client of clients) client.abort();
+      for (const client of clients) client.close();
       await sockets.closing(nest.close());
     },
   };

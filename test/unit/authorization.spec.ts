@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import {
-  Authorization,
-  type Authorize,
-  type AuthorizedStream,
-} from '../../lib/connection/authorization.js';
+import { Authorization, type Authorize } from '../../lib/connection/authorization.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
+import { recordedStream } from '../support/recording-response.js';
+import { openRegistry } from '../support/registry.js';
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
@@ -14,12 +13,11 @@ afterEach(() => {
 });
 
 function authorization(state: 'opening' | 'open' = 'opening') {
-  const connection = {
-    state,
-    revoke: jest.fn(),
-    opening: { hold: jest.fn<(until: Promise<unknown>) => void>() },
-  };
-  const all = new Authorization(connection as unknown as AuthorizedStream);
+  const connection = recordedStream(openRegistry(), streamSettings({}));
+  const revoke = jest.spyOn(connection, 'revoke').mockImplementation(() => {});
+  const hold = jest.spyOn(connection.opening!, 'hold');
+  if (state === 'open') connection.open();
+  const all = new Authorization(connection);
   const ask = (authorize: Authorize, rooms = ['a']) => {
     const told: string[] = [];
     const forget = all.ask(
@@ -30,8 +28,8 @@ function authorization(state: 'opening' | 'open' = 'opening') {
     );
     return { told, forget };
   };
-  const awaited = () => Promise.all(connection.opening.hold.mock.calls.flat());
-  return { all, connection, ask, awaited };
+  const awaited = () => Promise.all(hold.mock.calls.flat());
+  return { all, revoke, hold, ask, awaited };
 }
 
 describe('what a connection may read', () => {
@@ -57,7 +55,7 @@ describe('what a connection may read', () => {
   });
 
   it('does not end by the `until` of rooms that were left while they were asked about again', async () => {
-    const { all, connection, ask } = authorization();
+    const { all, revoke, ask } = authorization();
     let answer = (): void => {};
     const { forget } = ask(
       jest
@@ -73,7 +71,7 @@ describe('what a connection may read', () => {
     answer();
     expect(await asked).toBe(true);
     await jest.advanceTimersByTimeAsync(2_000);
-    expect(connection.revoke).not.toHaveBeenCalled();
+    expect(revoke).not.toHaveBeenCalled();
   });
 
   it('is asked again an interval after the first question, whatever is joined later', async () => {
@@ -88,28 +86,27 @@ describe('what a connection may read', () => {
   });
 
   it('holds a stream back until all is answered', async () => {
-    const { connection, ask, awaited } = authorization();
+    const { hold, ask, awaited } = authorization();
     ask(() => true);
-    expect(connection.opening.hold).not.toHaveBeenCalled();
+    expect(hold).not.toHaveBeenCalled();
     const { told } = ask(async () => false);
     await awaited();
     expect(told).toEqual(['refused']);
   });
 
   it('ends by the earliest `until`, at most a tenth of the time early', async () => {
-    const { connection, ask } = authorization();
+    const { revoke, ask } = authorization();
     ask(() => ({ until: Date.now() + 1_000 }));
     ask(() => ({ until: new Date(Date.now() + 9_000) }), ['b']);
     await jest.advanceTimersByTimeAsync(899);
-    expect(connection.revoke).not.toHaveBeenCalled();
+    expect(revoke).not.toHaveBeenCalled();
     await jest.advanceTimersByTimeAsync(101);
-    expect(connection.revoke).toHaveBeenCalledTimes(1);
+    expect(revoke).toHaveBeenCalledTimes(1);
   });
 
   it('ends at a time of its own, so that those which began together do not end together', async () => {
     const all = Array.from({ length: 100 }, () => authorization());
-    const ended = () =>
-      all.filter(({ connection }) => connection.revoke.mock.calls.length > 0).length;
+    const ended = () => all.filter(({ revoke }) => revoke.mock.calls.length > 0).length;
     for (const { ask } of all) ask(() => ({ until: Date.now() + 1_000 }));
     const counts: number[] = [];
     for (let n = 0; n < 4; n++) {

@@ -10,6 +10,7 @@ import type { HubEvent, LoggedEvent, PublishedEvent } from '../../lib/log/event.
 import type { Gap } from '../../lib/log/event-log.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { collector } from '../support/collector.js';
+import { fakeConnection } from 'nestjs-eventstream/testing';
 
 async function openHub(history = SSE_DEFAULTS.history) {
   const log = new MemoryEventLog(history);
@@ -250,8 +251,10 @@ describe('the receivers of a room', () => {
       message: { data: JSON.stringify({ revoke: { user } }) },
     });
     const heard: boolean[] = [];
+    const connection = fakeConnection();
+    connection.data['user'] = 'ann';
     delivery.event(revocation('ann'));
-    control.onRevoke((isMeant) => heard.push(isMeant({ data: { user: 'ann' } } as never)));
+    control.onRevoke((isMeant) => heard.push(isMeant(connection)));
     delivery.event(revocation('ann'));
     delivery.event(revocation('bob'));
     expect(heard).toEqual([true, false]);

@@ -182,9 +182,10 @@ describe('what the log in memory keeps', () => {
       positions.push((await log.append(inRooms(['a'], 'x'))).position ?? 0);
     const after = positions[70_000] ?? 0;
     let looks = 0;
-    const { firstIndex } = Ring.prototype as unknown as {
+    const rings: {
       firstIndex: (this: Ring<unknown>, isAfter: (item: unknown) => boolean) => number;
-    };
+    } = Ring.prototype;
+    const { firstIndex } = rings;
     jest.spyOn(Ring.prototype, 'firstIndex').mockImplementation(function (
       this: Ring<unknown>,
       isAfter,

@@ -14,15 +14,18 @@ interface Sized {
   readonly rooms: readonly number[];
 }
 
+/** An event whose body has so many bytes, as a room keeps it. */
+function entryAt(position: number, bytes: number): RoomEntry {
+  const event = { epoch: 'e', position, rooms: [], message: {}, body: 'x'.repeat(bytes) };
+  return { event, previous: 0 };
+}
+
 /** What the rooms 0 to `count` keep of these events. */
 function viewsOf(events: readonly Sized[], count: number): RoomView[] {
   return Array.from({ length: count }, (_, room) => {
     const entries = events
       .filter(({ rooms }) => rooms.includes(room))
-      .map(({ position, bytes }) => {
-        const body = 'x'.repeat(bytes);
-        return { event: { position, body }, previous: 0 } as unknown as RoomEntry;
-      });
+      .map(({ position, bytes }) => entryAt(position, bytes));
     const last = entries.at(-1)?.event.position ?? 0;
     return { last, length: entries.length, at: (index) => entries[index] };
   });
@@ -86,9 +89,7 @@ describe('what of some rooms fits a range', () => {
 
   it('costs a bounded number of looks, however many rooms keep the same events', () => {
     let looks = 0;
-    const entry = (position: number): RoomEntry =>
-      ({ event: { position, body: 'x' }, previous: 0 }) as never;
-    const room: RoomView = { last: 1_000, length: 1_000, at: (n) => (looks++, entry(n)) };
+    const room: RoomView = { last: 1_000, length: 1_000, at: (n) => (looks++, entryAt(n, 1)) };
     const rooms = Array.from({ length: 800 }, () => room);
     const states = fitting(rooms, { after: 0, maxEvents: 1_000, maxBytes: 1e6 });
     expect(looks).toBeLessThanOrEqual(50_000);

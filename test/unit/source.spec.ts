@@ -1,29 +1,38 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { of } from 'rxjs';
-import type { Stream } from '../../lib/connection/stream.js';
+import { Stream } from '../../lib/connection/stream.js';
+import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { SseNotStreamableError } from '../../lib/ground/errors.js';
 import { toObservable } from '../../lib/nest/handler-result.js';
-import { nextTurn } from '../support/recording-response.js';
+import { nextTurn, RecordingResponse, streamResponse } from '../support/recording-response.js';
+import { openRegistry } from '../support/registry.js';
 
 /** A connection that has room: after the next turn, or when the test says so. */
-class Gate {
+class Gate extends Stream {
   private resolvers: (() => void)[] = [];
   asked = 0;
-  bufferedBytes = 0;
+  buffered = 0;
 
-  constructor(private readonly isOpen = false) {}
+  constructor(private readonly hasRoom = false) {
+    super(
+      { headers: {} },
+      streamResponse(new RecordingResponse()),
+      streamSettings({}),
+      openRegistry(),
+    );
+    this.opening = undefined;
+  }
 
-  readonly opening = undefined;
-  writable(): Promise<void> {
+  override get bufferedBytes(): number {
+    return this.buffered;
+  }
+  override writable(): Promise<void> {
     this.asked++;
-    if (this.isOpen) return nextTurn();
+    if (this.hasRoom) return nextTurn();
     return new Promise((resolve) => this.resolvers.push(resolve));
   }
-  open(): void {
+  makeRoom(): void {
     for (const resolve of this.resolvers.splice(0)) resolve();
-  }
-  get asConnection(): Stream {
-    return this as unknown as Stream;
   }
 }
 
@@ -56,7 +65,7 @@ afterEach(() => {
 describe('the source of a stream', () => {
   it('is an Observable as it is', () => {
     const source = of(1);
-    expect(toObservable(source, new Gate().asConnection)).toBe(source);
+    expect(toObservable(source, new Gate())).toBe(source);
   });
 
   it.each<[string, unknown, string]>([
@@ -68,8 +77,8 @@ describe('the source of a stream', () => {
     ['an object', { data: 1 }, 'an object with data'],
     ['a function', () => of(1), 'a function'],
   ])('is refused where it is %s', (_title, source, shown) => {
-    expect(() => toObservable(source, new Gate().asConnection)).toThrow(SseNotStreamableError);
-    expect(() => toObservable(source, new Gate().asConnection)).toThrow(
+    expect(() => toObservable(source, new Gate())).toThrow(SseNotStreamableError);
+    expect(() => toObservable(source, new Gate())).toThrow(
       `a handler of @SseStream() must return an Observable or an AsyncIterable, got ${shown}`,
     );
   });
@@ -84,7 +93,7 @@ describe('an AsyncIterable', () => {
     }
     const seen: unknown[] = [];
     await new Promise<void>((complete, error) => {
-      toObservable(source(), new Gate(true).asConnection).subscribe({
+      toObservable(source(), new Gate(true)).subscribe({
         next: (value) => seen.push(value),
         complete,
         error,
@@ -96,7 +105,7 @@ describe('an AsyncIterable', () => {
   it('is not touched before somebody subscribes', () => {
     const counter = new Counter();
     const begin = jest.spyOn(counter, Symbol.asyncIterator);
-    const source = toObservable(counter, new Gate().asConnection);
+    const source = toObservable(counter, new Gate());
     expect(begin).not.toHaveBeenCalled();
     source.subscribe().unsubscribe();
     expect(begin).toHaveBeenCalledTimes(1);
@@ -107,19 +116,17 @@ describe('an AsyncIterable', () => {
     const counter = new Counter();
     const gate = new Gate();
     const seen: unknown[] = [];
-    const subscription = toObservable(counter, gate.asConnection).subscribe((value) =>
-      seen.push(value),
-    );
+    const subscription = toObservable(counter, gate).subscribe((value) => seen.push(value));
     await nextTurn();
     await nextTurn();
     expect(counter.pulled).toBe(1);
     expect(seen).toEqual([1]);
-    gate.open();
+    gate.makeRoom();
     await nextTurn();
     await nextTurn();
     expect(counter.pulled).toBe(2);
     subscription.unsubscribe();
-    gate.open();
+    gate.makeRoom();
     await nextTurn();
     expect(counter.pulled).toBe(2);
     expect(seen).toEqual([1, 2]);
@@ -129,8 +136,8 @@ describe('an AsyncIterable', () => {
     jest.spyOn(performance, 'now').mockReturnValue(0);
     const counter = new Counter();
     const gate = new Gate();
-    const subscription = toObservable(counter, gate.asConnection).subscribe((value) => {
-      if (value === 100) gate.bufferedBytes = 1_048_576;
+    const subscription = toObservable(counter, gate).subscribe((value) => {
+      if (value === 100) gate.buffered = 1_048_576;
     });
     await nextTurn();
     expect(counter.pulled).toBe(100);
@@ -142,7 +149,7 @@ describe('an AsyncIterable', () => {
   it('that never waits lets the event loop go on', async () => {
     const counter = new Counter();
     const gate = new Gate();
-    const subscription = toObservable(counter, gate.asConnection).subscribe();
+    const subscription = toObservable(counter, gate).subscribe();
     await nextTurn();
     expect(counter.pulled).toBeGreaterThan(0);
     expect(gate.asked).toBe(1);
@@ -153,7 +160,7 @@ describe('an AsyncIterable', () => {
     slowClock();
     const counter = new Counter();
     const gate = new Gate();
-    const subscription = toObservable(counter, gate.asConnection).subscribe();
+    const subscription = toObservable(counter, gate).subscribe();
     await nextTurn();
     expect(counter.returned).toBe(0);
     subscription.unsubscribe();
@@ -171,7 +178,7 @@ describe('an AsyncIterable', () => {
         cleanUp();
       }
     }
-    const subscription = toObservable(source(), new Gate().asConnection).subscribe();
+    const subscription = toObservable(source(), new Gate()).subscribe();
     await nextTurn();
     subscription.unsubscribe();
     await nextTurn();
@@ -184,7 +191,7 @@ describe('an AsyncIterable', () => {
       throw new Error('down');
     }
     const error = await new Promise((resolve) => {
-      toObservable(source(), new Gate(true).asConnection).subscribe({ error: resolve });
+      toObservable(source(), new Gate(true)).subscribe({ error: resolve });
     });
     expect(error).toEqual(new Error('down'));
   });
@@ -199,7 +206,7 @@ describe('an AsyncIterable', () => {
     ];
     slowClock();
     for (const source of sources) {
-      const subscription = toObservable(source, new Gate().asConnection).subscribe();
+      const subscription = toObservable(source, new Gate()).subscribe();
       await nextTurn();
       expect(() => subscription.unsubscribe()).not.toThrow();
       await nextTurn();

@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { Body, Controller, Get, Module, Param, Post, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { hubOf } from '../../../lib/hub/hub.js';
 import { Broadcaster, SseConnections, SseModule } from 'nestjs-eventstream';
 import type { AddressInfo } from 'node:net';
 
@@ -43,7 +44,7 @@ class Rooms {
   }
   @Post('close') async close() {
     // As after the app has shut down, while a request is still being answered.
-    await (this.hub as unknown as { close(): Promise<void> }).close();
+    await hubOf(this.hub).close();
   }
 }
 
