@@ -32,6 +32,9 @@ import { warnOfInterceptors } from '../ground/warnings.js';
 /** The name of the default hub; no `forFeature()` can ask for it. */
 const DEFAULT_HUB = '';
 
+/** What stands for the options of `imports: [SseModule]`. Those of `forRoot()` replace it. */
+const NONE = Symbol('no options');
+
 /** A further hub in a module that asks for it. */
 @Module({})
 class SseFeatureModule {}
@@ -54,11 +57,12 @@ class SseFeatureModule {}
     SseHealth,
     Hubs,
     RouteInterceptors,
+    { provide: MODULE_OPTIONS_TOKEN, useValue: NONE },
     {
       provide: SSE_OPTIONS,
-      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
-      useFactory: (options?: SseModuleOptions): SseModuleOptions => {
-        if (options === undefined) {
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: SseModuleOptions | typeof NONE): SseModuleOptions => {
+        if (options === NONE) {
           throw new SseOptionsError(
             'imports',
             'SseModule.forRoot() or forRootAsync()',

@@ -33,6 +33,16 @@ it.each([
   });
 });
 
+it('an app that imports SseModule itself is told to import forRoot()', async () => {
+  class AppModule {}
+  Module({ imports: [SseModule, TicksModule] })(AppModule);
+  const starting = NestFactory.create(AppModule, { logger: false, abortOnError: false });
+  await expect(starting).rejects.toMatchObject({
+    code: 'SSE_OPTIONS',
+    message: expect.stringMatching(/^imports: expected SseModule\.forRoot\(\) or forRootAsync\(\)/),
+  });
+});
+
 it('an app starts where the module is imported after the controller', async () => {
   class AppModule {}
   Module({ imports: [TicksModule, GlobalModule] })(AppModule);
