@@ -1,7 +1,7 @@
 import type { Stream } from '../connection/stream.js';
 import { SseOptionsError } from '../ground/errors.js';
 import type { EventMap } from '../log/event.js';
-import type { Gap } from '../log/event-log.js';
+import type { Gap, RoomEntry, RoomState } from '../log/event-log.js';
 import { readMissed, readRewind, REPLAY_CAP, type Missed } from '../log/resume.js';
 import type { Cursor, Position } from '../wire/cursor.js';
 import type { SseMessage } from '../wire/frame.js';
@@ -162,17 +162,35 @@ async function inSlices<T>(
   }
 }
 
-/** Whether the last event was published before. It is read once the stream is live, so that a later one comes by itself. */
+/**
+ * Whether the last event was published before. It is read once the stream is live, so that a later one comes by itself. Large
+ * newest events of many rooms take several reads, which do not hold the stream back.
+ */
 async function isOver(stream: CatchingUp): Promise<boolean> {
-  const { delivery, outlet, rooms } = stream;
+  const { delivery, outlet } = stream;
   if (!outlet.hasLast || !delivery.keepsHistory) return false;
-  const maxBytes = Number.MAX_SAFE_INTEGER;
-  const range = { after: 0, maxEvents: rooms.length, maxBytes, newest: true };
-  const read = await delivery.log.read(rooms, range);
-  const { passedUpTo } = stream;
+  let rest = stream.rooms;
+  while (rest.length > 0 && !stream.hasEnded) {
+    const range = { after: 0, maxEvents: rest.length, maxBytes: REPLAY_CAP.bytes, newest: true };
+    const read = await delivery.log.read(rest, range);
+    const newest = read.rooms.flatMap(({ entries }) => entries.slice(-1));
+    if (isOneLast(stream, newest)) return true;
+    const unread = rest.filter((_room, n) => {
+      const { entries, isWhole } = read.rooms[n] ?? NO_ROOM;
+      return entries.length === 0 && !isWhole;
+    });
+    if (unread.length === rest.length) break;
+    rest = unread;
+    if (rest.length > 0) stream.limitHold();
+  }
+  return false;
+}
+
+const NO_ROOM: Pick<RoomState, 'entries' | 'isWhole'> = { entries: [], isWhole: true };
+
+function isOneLast({ delivery, outlet, passedUpTo }: CatchingUp, newest: readonly RoomEntry[]) {
   return outlet.runInAsyncScope(() =>
-    read.rooms
-      .flatMap(({ entries }) => entries.slice(-1))
+    newest
       // mutant: an end that has not arrived yet ends the stream
       .filter(({ event }) => event.position <= passedUpTo && outlet.isLast(event.message))
       .some(({ event }) => outlet.passesFilter(delivery.eventOf(event))),

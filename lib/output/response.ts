@@ -1,9 +1,4 @@
-import {
-  validateHeaderName,
-  validateHeaderValue,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http';
+import { validateHeaderValue, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import { SseNotStreamableError } from '../ground/errors.js';
 import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
@@ -18,6 +13,7 @@ export interface HttpResponse {
   readonly raw?: ServerResponse | Http2ServerResponse;
   readonly statusCode: number;
   getHeaders(): Record<string, number | string | string[] | undefined>;
+  removeHeader(name: string): unknown;
   hijack?(): void;
 }
 
@@ -78,10 +74,7 @@ export class StreamResponse implements ResponseOwner {
     refused: (error?: unknown) => void,
   ): void {
     this.checkStatus();
-    for (const [name, value] of Object.entries(headers)) {
-      validateHeaderName(name);
-      validateHeaderValue(name, value);
-    }
+    this.checkHeaders();
     const write = (): void => {
       if (this.isGone) return;
       if (this.isAnswered) return refused();
@@ -104,6 +97,18 @@ export class StreamResponse implements ResponseOwner {
     throw new SseNotStreamableError(
       `a response with status ${statusCode} has no body to stream; leave out @HttpCode(${statusCode})`,
     );
+  }
+
+  /** Fastify takes any from the app. One that Node refuses would also be on the answer of an exception filter. */
+  private checkHeaders(): void {
+    for (const [name, value] of Object.entries(this.response.getHeaders())) {
+      try {
+        for (const one of [value].flat()) validateHeaderValue(name, String(one));
+      } catch (error) {
+        this.response.removeHeader(name);
+        throw error;
+      }
+    }
   }
 
   private writeStreamHead(headers: Readonly<Record<string, string>>): void {

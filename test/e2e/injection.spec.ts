@@ -1,7 +1,7 @@
 // Text that clients and other systems have written goes out by many ways: by none does it become a field, an event, a chunk
 // or a header. What the frame alone does is in test/unit/frame.spec.ts and frame.property.spec.ts.
 import { describe, expect, it } from '@jest/globals';
-import { Controller, Header, HttpException, type Type } from '@nestjs/common';
+import { Controller, Header, HttpException, Res, type Type } from '@nestjs/common';
 import { concat, map, NEVER, of, timer } from 'rxjs';
 import {
   Broadcaster,
@@ -211,34 +211,49 @@ describe.each(ADAPTERS)('what must not be in a field of one line (%s)', (adapter
   );
 });
 
+it.each([
+  ['a value', { 'X-A': 'a\r\nX-Forged: 1' }],
+  ['a value with an event', { 'X-A': 'a\r\n\r\ndata: forged\n\n' }],
+  ['a name', { 'X-A: 1\r\nX-Forged': '1' }],
+])(
+  'a line break in %s of the option `headers` is refused when the app starts',
+  (_title, headers) => {
+    expect(() => SseStream('x', { headers })).toThrow(/a name and a value that HTTP allows/);
+  },
+);
+
 describe.each(ADAPTERS)('a line break in a header (%s)', (adapter) => {
   @Controller()
   class Headers {
-    @SseStream('option', { headers: { 'X-A': 'a\r\nX-Forged: 1' } }) option() {
+    @SseStream('handler') handler(
+      @Res({ passthrough: true }) response: { header(name: string, value: string): void },
+    ) {
+      response.header('X-A', 'a\r\nX-Forged: 1');
       return of('never');
     }
-    @SseStream('name', { headers: { 'X-A: 1\r\nX-Forged': '1' } }) name() {
+    @SseStream('body') body(
+      @Res({ passthrough: true }) response: { header(name: string, value: string): void },
+    ) {
+      response.header('X-A', 'a\r\n\r\ndata: forged\n\n');
       return of('never');
     }
     @SseStream('decorator') @Header('X-A', 'a\r\nX-Forged: 1') decorator() {
       return of('never');
     }
-    @SseStream('body', { headers: { 'X-A': 'a\r\n\r\ndata: forged\n\n' } }) body() {
-      return of('never');
-    }
   }
 
   // Fastify refuses the decorator's value by itself, as for any handler, and not within jest.
-  it.each(
-    adapter === 'fastify' ? ['option', 'name', 'body'] : ['option', 'name', 'body', 'decorator'],
-  )('is answered with an error before anything is streamed (%s)', async (path) => {
-    const app = await serve(Headers, { adapter });
-    const stream = app.open(`/${path}`);
-    const { status, headers } = await responded(stream);
-    expect(status).toBe(500);
-    expect(headers).not.toHaveProperty('x-forged');
-    expect(headers['content-type']).toMatch(/^application\/json/);
-    expect(await stream.ended).not.toMatch(/never|forged/);
-    expect(app.nest.get(SseConnections).count).toBe(0);
-  });
+  it.each(adapter === 'fastify' ? ['handler', 'body'] : ['handler', 'body', 'decorator'])(
+    'is answered with an error before anything is streamed (%s)',
+    async (path) => {
+      const app = await serve(Headers, { adapter });
+      const stream = app.open(`/${path}`);
+      const { status, headers } = await responded(stream);
+      expect(status).toBe(500);
+      expect(headers).not.toHaveProperty('x-forged');
+      expect(headers['content-type']).toMatch(/^application\/json/);
+      expect(await stream.ended).not.toMatch(/never|forged/);
+      expect(app.nest.get(SseConnections).count).toBe(0);
+    },
+  );
 });

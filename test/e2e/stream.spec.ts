@@ -9,6 +9,7 @@ import {
   ParseIntPipe,
   Query,
   RequestMethod,
+  Res,
 } from '@nestjs/common';
 import { concat, EMPTY, from, map, NEVER, Observable, of, throwError, timer } from 'rxjs';
 import {
@@ -388,7 +389,10 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       @SseStream('number') number() {
         return 7 as unknown as Observable<number>;
       }
-      @SseStream('header', { headers: { 'X-A': 'ä✓' } }) header() {
+      @SseStream('header') header(
+        @Res({ passthrough: true }) response: { header(name: string, value: string): void },
+      ) {
+        response.header('X-A', 'ä✓');
         return of('x');
       }
       @SseStream('room') async *room(@Query('room') room: string) {
@@ -417,7 +421,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
         'id: must not hold CR, LF or NUL; encode it, e.g. as base64url, got "a\\nb"',
       ],
       ['number', 'a handler of @SseStream() must return an Observable or an AsyncIterable, got 7'],
-      ['header', 'Invalid character in header content ["X-A"]'],
+      ['header', 'Invalid character in header content ["'],
     ])('is a 500 whose reason is logged (%s)', async (path, reason) => {
       const app = await serve(Early, { adapter });
       const failed = app.open(`/${path}`);

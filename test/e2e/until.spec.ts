@@ -1,9 +1,10 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Broadcaster, SseStream, type HubStreamOptions, type SseMessage } from 'nestjs-eventstream';
 import { connect } from 'nestjs-eventstream/client';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { merge } from 'rxjs';
+import { hubOf } from '../../lib/hub/hub.js';
 import { describeRedis, startRedis, stopAllRedis } from '../support/redis-server.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import { responded, type TestStream } from '../support/stream-client.js';
@@ -12,6 +13,8 @@ interface JobEvents {
   token: string;
   done: { reason: string };
 }
+
+const MANY = Array.from({ length: 40 }, (_none, n) => `job ${n}`);
 
 @Controller()
 class Jobs {
@@ -23,6 +26,9 @@ class Jobs {
   }
   @SseStream('two', { onComplete: 'close' }) two() {
     return this.hub.stream(['job', 'other'], { until: ['done'] });
+  }
+  @SseStream('many', { onComplete: 'close' }) many() {
+    return this.hub.stream(MANY, { until: ['done'] });
   }
   @SseStream('both', { onComplete: 'close' }) both() {
     return merge(this.job(), this.hub.stream('other', { until: ['done'] }));
@@ -230,8 +236,38 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 });
 
+/** The newest events of all rooms are as large as they may be, and one room is at its end. */
+async function fillMany(hub: Broadcaster<JobEvents>): Promise<void> {
+  for (const room of MANY) await hub.to(room).emit('token', 'x'.repeat(1_000_000));
+  await hub.to('job 7').emit('done', { reason: 'finished' });
+}
+
+it('is at the end at once for new clients of many rooms with large events, in bounded reads', async () => {
+  const app = await serve(Jobs, { sse: { history: { maxBytes: 100e6 } } });
+  const { hub } = app.nest.get(Jobs);
+  await fillMany(hub);
+  const { log } = hubOf(hub);
+  const read = jest.spyOn(log, 'read');
+  const stream = app.open('/many');
+  await stream.ended;
+  expect(stream.events).toEqual([END]);
+  for (const [, { maxBytes }] of read.mock.calls) expect(maxBytes).toBeLessThanOrEqual(1_048_576);
+});
+
 describeRedis('a stream that has an end, over processes', () => {
   afterAll(stopAllRedis);
+
+  it('is at the end for many new clients of many rooms with large events', async () => {
+    const { url } = await startRedis();
+    const sse = { history: { maxBytes: 100e6 }, log: redisEventLog({ url }) };
+    const app = await serve(Jobs, { sse });
+    await fillMany(app.nest.get(Jobs).hub);
+    const clients = Array.from({ length: 10 }, () => app.open('/many'));
+    for (const client of clients) {
+      await client.ended;
+      expect(client.events).toEqual([END]);
+    }
+  }, 60_000);
 
   it('completes everywhere, and at once for who comes later', async () => {
     const { url } = await startRedis();
