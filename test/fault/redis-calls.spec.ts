@@ -216,6 +216,8 @@ describeRedis('the log on Redis, call by call', () => {
       // A network that is split: one half has the old master, the other the new one.
       await replica.command('REPLICAOF', 'NO', 'ONE');
       await move(second);
+      // What is published before it knows of the other log is told as lost with all of the old one.
+      await until('it has looked', () => second.heard.data.includes('another log'));
       await accepted(second.log, event(2, { key: 'two' }));
       await first.log.append(event(3));
       await until('it has arrived', () => first.heard.data.includes(3));
