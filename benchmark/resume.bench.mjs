@@ -9,6 +9,7 @@
 import { MemoryEventLog } from '../dist/lib/log/event-log-memory.js';
 import { encodeBody } from '../dist/lib/wire/frame.js';
 import { formatCursor } from '../dist/lib/wire/cursor.js';
+import { parseLastEventId } from '../dist/lib/wire/last-event-id.js';
 import { readMissed } from '../dist/lib/log/resume.js';
 
 const ROOMS = 1_000;
@@ -49,7 +50,7 @@ async function round({ log, clients }) {
   for (let n = 0; n < PER_ROUND; n++) {
     const [room, cursor] = clients[n % clients.length];
     const before = performance.now();
-    const { events, gaps } = await readMissed(log, [room], cursor);
+    const { events, gaps } = await readMissed(log, [room], parseLastEventId(cursor).cursors);
     times.push(performance.now() - before);
     if (events.length !== MISSED || gaps.length !== 0) throw new Error('not a resume');
   }
