@@ -229,7 +229,6 @@ export class Follower {
     }
     // mutant: a hole in the chain is not noticed
     if (notice.kind === 'probe' || notice.before > at.position) return false;
-    // mutant: an event that continues from an earlier one is taken for the next
     if (notice.before < at.position) {
       this.hasGoneBack = true;
       return false;

@@ -1,6 +1,8 @@
 // Each reason for which a stream ends: it is told once on every way, and the place is free again.
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { finalize, Subject } from 'rxjs';
 import {
   Connection,
@@ -31,11 +33,16 @@ async function flood({ client, source }: World, goesOn: () => boolean): Promise<
   }
 }
 
+const socketOf = ({ request }: SseConnection): Socket =>
+  (request.raw ?? (request as unknown as IncomingMessage)).socket;
+
 const WAYS: [string, SseModuleOptions, (world: World) => unknown][] = [
   ['client', {}, ({ client }) => client.close()],
   ['complete', {}, ({ source }) => source.complete()],
   ['error', {}, ({ source }) => source.error(new Error('as it happens'))],
   ['server', {}, ({ connection }) => connection.close()],
+  ['server', {}, ({ connection }) => socketOf(connection).destroy()],
+  ['server', {}, ({ connection }) => socketOf(connection).destroy(new Error('by the app'))],
   ['enough', {}, ({ connection }) => connection.close('enough')],
   ['duration', { maxDurationMs: 50 }, () => {}],
   [

@@ -60,6 +60,12 @@ async function accepted(hub: Broadcaster, rooms: readonly string[], data: string
 const sentBy = async (redis: RedisServer): Promise<number> =>
   Number(/total_net_output_bytes:(\d+)/.exec(await redis.command('INFO', 'stats'))?.[1]);
 
+/** How often scripts have read some of a stream. */
+const readsIn = async (redis: RedisServer): Promise<number> =>
+  [...(await redis.command('INFO', 'commandstats')).matchAll(/cmdstat_x(?:rev)?range:calls=(\d+)/g)]
+    .map(([, calls]) => Number(calls))
+    .reduce((sum, calls) => sum + calls, 0);
+
 const MIB = 1_048_576;
 
 describeRedis('a room of 36 MB', () => {
@@ -91,6 +97,20 @@ describeRedis('a room of 36 MB', () => {
     await publishing;
     // The newest of the room, once for all of them.
     expect((await sentBy(redis)) - before).toBeLessThan(4 * MIB);
+  });
+
+  it('is looked at no further than the limits, in whatever company', async () => {
+    const redis = await startRedis();
+    const { app, hub } = await startApp(redis);
+    const rooms = Array.from({ length: 40 }, (_none, n) => `room ${n}`);
+    const first = await hub.to(...rooms).emit('n', 0);
+    for (const room of rooms) await hub.to(room).emit('n', 'x'.repeat(MIB - 1_000));
+    await app.close();
+    const fresh = await startApp(redis);
+    const before = await readsIn(redis);
+    const client = open(fresh.app, rooms.join(), first);
+    expect((await client.next()).type).toBe('sse-gap');
+    expect((await readsIn(redis)) - before).toBeLessThan(rooms.length / 2);
   });
 
   it('gives up the connection that reads when no answer comes, and no other', async () => {

@@ -90,11 +90,6 @@ return;`,
     replace: 'if (at.position > 0) return false;',
   },
   {
-    name: 'an event that continues from an earlier one is taken for the next',
-    spec: 'resume-redis',
-    replace: 'if (notice.before < 0) {',
-  },
-  {
     name: 'a log that went back is not told to the others',
     spec: 'resume-redis',
     replace: 'this.goOnAt(head);',

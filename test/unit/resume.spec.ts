@@ -4,7 +4,7 @@ import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { encodeBody } from '../../lib/wire/frame.js';
 import { parseLastEventId } from '../../lib/wire/last-event-id.js';
 import type { RoomEntry } from '../../lib/log/event-log.js';
-import { isCovered, positionIn, readMissed } from '../../lib/log/resume.js';
+import { isCovered, positionIn, readMissed, readRewind } from '../../lib/log/resume.js';
 
 const HEAD = { epoch: 'now', position: 100 };
 
@@ -72,5 +72,19 @@ describe('what was missed in several rooms', () => {
     for (let n = 0; n < 600; n++) await log.append({ rooms: ['a', 'b'], message, body });
     const missed = await readMissed(log, ['a', 'b'], [{ epoch, position }]);
     expect([missed.gaps, missed.events.length]).toEqual([[], 600]);
+  });
+});
+
+describe('a new client of a log that becomes another one meanwhile', () => {
+  it('gets nothing of the other', async () => {
+    const message = { data: 1 };
+    const event = { epoch: 'then', position: 50, rooms: ['a'], message, body: encodeBody(message) };
+    const state = { last: 50, entries: [{ event, previous: 0 }], isWhole: true };
+    const reads = (epoch: string) => ({
+      head: async () => HEAD,
+      read: async () => ({ epoch, rooms: [state] }),
+    });
+    expect((await readRewind(reads('now'), ['a'], { count: 5 })).events).toEqual([event]);
+    expect((await readRewind(reads('then'), ['a'], { count: 5 })).events).toEqual([]);
   });
 });
