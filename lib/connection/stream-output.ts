@@ -183,7 +183,8 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     const cursor = this.cursor.markable(id);
     if (message === undefined) return { frame, cursor };
     const rooms = HubEvent.is(message) ? this.cursor.roomsReadOf(message.rooms) : [];
-    const key = this.inContext(() => this.settings.conflateKey(message));
+    const { overflow, conflateKey } = this.settings;
+    const key = overflow === 'conflate' ? this.inContext(() => conflateKey(message)) : undefined;
     return { frame, rooms, key, cursor };
   }
 

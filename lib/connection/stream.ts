@@ -135,7 +135,8 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   close(reason: CloseReason = 'server'): void {
     if (this.isOver) return;
-    if (this.opening?.forbidden !== undefined) return this.opening.abandon();
+    // What its handler answers is no stream, and still comes.
+    if (this.opening?.forbidden !== undefined) return;
     this.open();
     // Unless it was closed by somebody who heard that it opens.
     if (this.state !== 'open') return;
@@ -146,7 +147,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   /** Draws a new reconnection time: clients that are sent away together must not return together. */
   closeForShutdown(): void {
-    if (this.isOver) return;
+    if (this.isOver || this.opening?.forbidden !== undefined) return;
     const { retry } = this.settings;
     if (retry !== undefined && !this.response.isHead) {
       this.pushLast(encodeFrame({ retry: drawRetry(retry) }));

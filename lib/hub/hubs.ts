@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, types } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import type { EventLogFactory } from '../log/event-log.js';
 import { SseOptionsError } from '../ground/errors.js';
@@ -93,15 +93,30 @@ function classIn(data: unknown): string | undefined {
     const next = todo.pop();
     if (typeof next !== 'object' || next === null || seen.has(next)) continue;
     seen.add(next);
-    const { constructor } = next as { constructor?: unknown };
-    const isBuiltIn =
-      constructor === undefined ||
-      (globalThis as Record<string, unknown>)[(constructor as { name: string }).name] ===
-        constructor;
-    if (!isBuiltIn) return (constructor as { name: string }).name;
-    if (!ArrayBuffer.isView(next)) todo.push(...Object.values(next));
+    const found = classOf(next);
+    if (found !== undefined) return found;
+    // Not by reading it, which is for the encoder and may throw.
+    if (ArrayBuffer.isView(next)) continue;
+    todo.push(
+      ...Object.values(Object.getOwnPropertyDescriptors(next)).map(({ value }) => value as unknown),
+    );
   }
   return undefined;
+}
+
+/** `undefined` for what JSON makes, of whichever realm, and for classes of the language. */
+function classOf(value: object): string | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = !isObject(prototype) || Object.getPrototypeOf(prototype) === null;
+  if (isPlain || Array.isArray(value) || types.isDate(value)) return undefined;
+  const { value: made } = Object.getOwnPropertyDescriptor(prototype, 'constructor') ?? {};
+  if (typeof made !== 'function') return undefined;
+  const { name } = made;
+  return (globalThis as Record<string, unknown>)[name] === made ? undefined : name;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 const inMemory: EventLogFactory = ({ history }) => {

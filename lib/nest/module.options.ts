@@ -40,8 +40,8 @@ export const checkModuleOptions = rules.required(
     ...STREAM_RULES,
     ...HUBS_RULES,
     ...CONNECTIONS_RULES,
-    // Nest takes it; here it is known, so that a misspelt one can be told.
-    isGlobal: rules.trueOrFalse,
+    // Nest takes it away before. It is known here for those who misspell it.
+    isGlobal: rules.rule('it beside useFactory, not in what that returns', () => false),
   }),
 );
 

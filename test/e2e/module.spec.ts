@@ -142,6 +142,7 @@ describe('a wrong option', () => {
       { keepAlive: { interval: 5 } },
       'keepAlive.interval: no such option; did you mean intervalMs?',
     ],
+    [{ isglobal: true }, 'isglobal: no such option; did you mean isGlobal?'],
     [{ shutdown: { timeoutMs: '5s' } }, 'shutdown.timeoutMs: expected an integer from 0, got "5s"'],
     [
       { retry: { minMs: 5, maxMs: 4 } },
@@ -154,6 +155,13 @@ describe('a wrong option', () => {
     );
     const useFactory = () => options as SseModuleOptions;
     await expect(start(SseModule.forRootAsync({ useFactory }))).rejects.toMatchObject(error);
+  });
+
+  it('fails at start-up when the factory of the options returns isGlobal', async () => {
+    const useFactory = () => ({ isGlobal: false }) as SseModuleOptions;
+    await expect(start(SseModule.forRootAsync({ useFactory }))).rejects.toMatchObject({
+      message: 'isGlobal: expected it beside useFactory, not in what that returns, got false',
+    });
   });
 
   it('fails at start-up when the factory of the options returns nothing', async () => {

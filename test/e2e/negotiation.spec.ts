@@ -1,7 +1,13 @@
 // Clients that take no event streams, and handlers that answer without one.
 import { describe, expect, it } from '@jest/globals';
 import { Body, Controller, Headers, HttpCode, RequestMethod, Res } from '@nestjs/common';
-import { acceptsEventStream, SseConnections, SseStream } from 'nestjs-eventstream';
+import {
+  acceptsEventStream,
+  Connection,
+  SseConnections,
+  SseStream,
+  type SseConnection,
+} from 'nestjs-eventstream';
 import { EMPTY, NEVER, of } from 'rxjs';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { responded } from '../support/stream-client.js';
@@ -144,5 +150,54 @@ describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
     expect((await ask('application/json')).status).toBe(503);
     expect((await ask('text/event-stream')).status).toBe(200);
     held.close();
+  });
+});
+
+describe.each(ADAPTERS)('a handler that asks for time before it answers (%s)', (adapter) => {
+  const start = async () => {
+    let answer = (): void => {};
+    let isAsked = (): void => {};
+    const asked = new Promise<void>((resolve) => (isAsked = resolve));
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    @Controller()
+    class Slow {
+      @SseStream('slow', { negotiate: true }) async slow(@Connection() connection: SseConnection) {
+        isAsked();
+        await answered;
+        connection.close();
+        return { list: ['a'] };
+      }
+      @SseStream('sends', { negotiate: true }) async sends(
+        @Connection() connection: SseConnection,
+      ) {
+        await connection.send({ data: 'a' });
+        return { list: ['a'] };
+      }
+    }
+    return { app: await serve(Slow, { adapter }), answer, asked };
+  };
+
+  it('still answers while the app closes', async () => {
+    const { app, answer, asked } = await start();
+    const accept = 'application/json';
+    const response = fetch(`${app.url}/slow`, { headers: { accept, connection: 'close' } });
+    await asked;
+    const closed = app.nest.close();
+    answer();
+    expect(await (await response).json()).toEqual({ list: ['a'] });
+    await closed;
+  });
+
+  it('sends nothing to a client that takes no event stream: 406', async () => {
+    const { app } = await start();
+    const response = await fetch(`${app.url}/sends`, { headers: { accept: 'application/json' } });
+    expect(response.status).toBe(406);
+  });
+
+  it('ends a stream that it has begun, and then answers with something else', async () => {
+    const { app } = await start();
+    const stream = app.open('/sends');
+    expect(await stream.ended).toContain('event: sse-error');
+    expect(app.nest.get(SseConnections).count).toBe(0);
   });
 });

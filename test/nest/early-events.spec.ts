@@ -1,4 +1,5 @@
 // Data of a class that is published before a ClassSerializerInterceptor is known, or by a hub that starts later.
+import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
 import {
   ClassSerializerInterceptor,
@@ -69,6 +70,12 @@ it.each([
 
 it.each<[string, unknown, ServeOptions['setup']]>([
   ['plain data', { id: 1, at: new Date(0), list: [null, 7], bytes: Buffer.from('x') }, serializer],
+  [
+    'data whose keys are those of a prototype',
+    JSON.parse('{"constructor":null,"a":{"constructor":7}}'),
+    serializer,
+  ],
+  ['data of another realm', runInNewContext('({ list: [{ at: new Date(0) }] })'), serializer],
   ['data of a class, and no serializer', new User(), undefined],
 ])('the app starts where it was %s', async (_title, data, setup) => {
   const app = await serve(Streams, { setup, module: { providers: [early(data)] } });
