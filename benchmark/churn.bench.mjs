@@ -1,8 +1,8 @@
 // A hundred thousand connections come and go: whether anything of them stays.
 //
-// Measured: heap in use, after garbage collection, after 10 000 streams were opened and left and after 100 000 more; half of
-// the clients say goodbye, half are cut off. Then nothing may be open. Beside it raw node:http.
-// Not shown: how many can be open at once (see memory.bench.mjs).
+// Measured: heap in use, after garbage collection, after 10 000 streams were opened and left and
+// after 100 000 more; half of the clients say goodbye, half are cut off. Then nothing may be open.
+// Beside it raw node:http. Not shown: how many can be open at once (see memory.bench.mjs).
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contestant, goal, report, withContestants } from './race.mjs';
 

@@ -1,9 +1,10 @@
-// A hundred thousand streams open at once in one process: whether all of them get every event, and whether anything stays when they left.
+// A hundred thousand streams open at once in one process: whether all of them get every event, and
+// whether anything stays when they left.
 //
-// Measured: 100 000 streams of HTTP/2, a thousand on a socket, as few machines let one process have as many sockets; heap in
-// use after garbage collection and resident memory with all of them open; ten events to each; then all sockets are cut, and the
-// same again. Nothing may stay.
-// Not shown: a socket for each (see memory and churn); what the kernel holds.
+// Measured: 100 000 streams of HTTP/2, a thousand on a socket, as few machines let one process have
+// as many sockets; heap in use after garbage collection and resident memory with all of them open;
+// ten events to each; then all sockets are cut, and the same again. Nothing may stay. Not shown: a
+// socket for each (see memory and churn); what the kernel holds.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contestant, goal, report, withContestants } from './race.mjs';
 

@@ -1,13 +1,15 @@
 // Whether the rest of the app still answers while ten thousand readers get their events.
 //
-// Measured: (1) twenty events per second, one every 50 ms, to 10 000 readers; meanwhile another route of the same server is
-// asked every 10 ms, whether or not the last answer has come, and its latency is taken from when it was due. A server that
-// needs more than 50 ms for an event publishes when its thread is free again: `events/s` says how far it came. The requests
-// go over sixteen connections that are open already, as from a proxy: Node accepts only one per turn of its event loop.
-// (2) one event to 10 000 readers: how long until the last has it. All servers are up at once and take turns; the others
-// are stopped meanwhile, because ten thousand keep-alives of theirs would be a tenth of a second of this one.
-// One process, the benchmark's own, asks the route: what it measures of a server without events is told as `idle`.
-// Not shown: routes that themselves take long.
+// Measured: (1) twenty events per second, one every 50 ms, to 10 000 readers; meanwhile another
+// route of the same server is asked every 10 ms, whether or not the last answer has come, and its
+// latency is taken from when it was due. A server that needs more than 50 ms for an event publishes
+// when its thread is free again: `events/s` says how far it came. The requests go over sixteen
+// connections that are open already, as from a proxy: Node accepts only one per turn of its event
+// loop. (2) one event to 10 000 readers: how long until the last has it. All servers are up at once
+// and take turns; the others are stopped meanwhile, because ten thousand keep-alives of theirs
+// would be a tenth of a second of this one. One process, the benchmark's own, asks the route: what
+// it measures of a server without events is told as `idle`. Not shown: routes that themselves take
+// long.
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { plotBars } from './plot.mjs';

@@ -1,13 +1,15 @@
 // What one event to a thousand readers costs the server.
 //
-// Measured: CPU time of the server process per event that reached a reader, over 127.0.0.1, with one event per turn of the
-// event loop and with twenty. All servers are up at once, each with its readers in a further process on another core, and
-// take turns in short rounds; the ratio is the median of the ratios within each round, because a machine's speed drifts by
-// a third within a minute. Readers count events (one `memchr`), and a turn only counts if each got each event once.
-// `raw` is node:http with one shared buffer per turn; `raw-socket` writes a chunk of HTTP, framed once, below the response.
-// Ours is a Nest app with the module's defaults: ids, history, keep-alive, backpressure. `nchan` is nginx, without the
-// process that posts the events to it. `ours + metrics` is ours with `SsePrometheusModule`.
-// Not shown: a real network, TLS, compression, readers that are slow, and time between publishing and arrival.
+// Measured: CPU time of the server process per event that reached a reader, over 127.0.0.1, with
+// one event per turn of the event loop and with twenty. All servers are up at once, each with its
+// readers in a further process on another core, and take turns in short rounds; the ratio is the
+// median of the ratios within each round, because a machine's speed drifts by a third within a
+// minute. Readers count events (one `memchr`), and a turn only counts if each got each event once.
+// `raw` is node:http with one shared buffer per turn; `raw-socket` writes a chunk of HTTP, framed
+// once, below the response. Ours is a Nest app with the module's defaults: ids, history,
+// keep-alive, backpressure. `nchan` is nginx, without the process that posts the events to it.
+// `ours + metrics` is ours with `SsePrometheusModule`. Not shown: a real network, TLS, compression,
+// readers that are slow, and time between publishing and arrival.
 import { plotBars } from './plot.mjs';
 import {
   compare,

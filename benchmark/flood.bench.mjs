@@ -1,13 +1,14 @@
 // A thousand readers, and twenty thousand who are refused because all places are taken.
 //
-// Measured: the latency from publishing to arrival at the readers, an event every 100 ms, first in quiet and then while 20 000
-// connects are answered 200 and `retry:`, 64 of them under way at any time; the median over rounds of the ratio of the p99s.
-// Heap in use, after garbage collection, before the first flood that counts and after the last. A round only counts if every
-// reader got every event once, and only the readers are open after it.
-// Beside it: the same readers while the same flood is answered by a Nest route that returns a word, which is what any request
-// costs there, and by node:http alone.
-// Not shown: clients that wait before they come back, as `retry:` asks them to. Both kinds of clients, each in a process of its
-// own, share a core, so the readers' figures have some of what the flood costs its clients.
+// Measured: the latency from publishing to arrival at the readers, an event every 100 ms, first in
+// quiet and then while 20 000 connects are answered 200 and `retry:`, 64 of them under way at any
+// time; the median over rounds of the ratio of the p99s. Heap in use, after garbage collection,
+// before the first flood that counts and after the last. A round only counts if every reader got
+// every event once, and only the readers are open after it. Beside it: the same readers while the
+// same flood is answered by a Nest route that returns a word, which is what any request costs
+// there, and by node:http alone. Not shown: clients that wait before they come back, as `retry:`
+// asks them to. Both kinds of clients, each in a process of its own, share a core, so the readers'
+// figures have some of what the flood costs its clients.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {

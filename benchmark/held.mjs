@@ -1,4 +1,5 @@
-// What one thing of a hub holds when it is filled: a process for each, so that none begins with the leavings of another.
+// What one thing of a hub holds when it is filled: a process for each, so that none begins with the
+// leavings of another.
 import { Hub } from '../dist/lib/hub/hub.js';
 import { MemoryEventLog } from '../dist/lib/log/event-log-memory.js';
 import { SSE_DEFAULTS } from 'nestjs-eventstream';

@@ -1,4 +1,5 @@
-// Streams of HTTP/2, a thousand on a socket, in a process of their own: more of them can be open than a process may have files.
+// Streams of HTTP/2, a thousand on a socket, in a process of their own: more of them can be open
+// than a process may have files.
 import http2 from 'node:http2';
 import { expose } from './rpc.mjs';
 

@@ -1,6 +1,7 @@
-// The clients of one server, in a process of their own. They count: an event is known by its one `~`, found by memchr, after
-// a quote; nothing is parsed, so that the load is never what limits a race. The quote is for WebSockets, where the byte of
-// `~` is also in the head of each frame of 126 bytes or more.
+// The clients of one server, in a process of their own. They count: an event is known by its one
+// `~`, found by memchr, after a quote; nothing is parsed, so that the load is never what limits a
+// race. The quote is for WebSockets, where the byte of `~` is also in the head of each frame of 126
+// bytes or more.
 import net from 'node:net';
 import { expose } from './rpc.mjs';
 
@@ -81,7 +82,10 @@ async function many(count, window, each) {
 }
 
 expose({
-  /** Opens `count` streams, some at a time, and answers how long it took. Socket n asks for `paths[n % paths.length]`. */
+  /**
+   * Opens `count` streams, some at a time, and answers how long it took. Socket n asks for `paths[n
+   * % paths.length]`.
+   */
   async open({ port, count, paths, headers, window = 128 }) {
     const from = sockets.length;
     const grown = new Uint32Array(from + count);
@@ -105,7 +109,10 @@ expose({
     texts = text ? [] : undefined;
   },
 
-  /** Waits until all sockets together have got `events` each, and says whether each has exactly those. */
+  /**
+   * Waits until all sockets together have got `events` each, and says whether each has exactly
+   * those.
+   */
   async expect({ events, sockets: among = counts.length, timeoutMs = 30_000 }) {
     const target = events * among;
     if (total < target) {
@@ -120,7 +127,10 @@ expose({
     return { isExact: least === events && most === events, least, most, total, bytes, lastAt };
   },
 
-  /** Milliseconds from `published[event]` to its arrival: all of them sorted and cut to quantiles; and the last of each event. */
+  /**
+   * Milliseconds from `published[event]` to its arrival: all of them sorted and cut to quantiles;
+   * and the last of each event.
+   */
   latencies(published) {
     const all = new Float64Array(arrivals.length / 2);
     const last = published.map(() => 0);

@@ -1,11 +1,13 @@
 // What an idle connection holds, and what else may grow: the list is in the guide, under Memory.
 //
-// Measured, of connections: one server after the other, each alone in a fresh process: heap in use and resident memory with a
-// hundred open streams and with ten thousand more, after garbage collection; the difference by ten thousand.
-// Measured, of what may grow: each thing alone in a fresh process, filled beyond its budget (`held.mjs`): what was counted for it,
-// heap in use and resident memory, less what there was before; and the heap again after the hub was closed. Then a whole server with
-// one reader that reads well, and its resident memory while a thousand events of 1 MB go through it.
-// Not shown: what the kernel holds for a socket; what is queued for readers that are slow (see slow-reader); Redis (see redis).
+// Measured, of connections: one server after the other, each alone in a fresh process: heap in use
+// and resident memory with a hundred open streams and with ten thousand more, after garbage
+// collection; the difference by ten thousand. Measured, of what may grow: each thing alone in a
+// fresh process, filled beyond its budget (`held.mjs`): what was counted for it, heap in use and
+// resident memory, less what there was before; and the heap again after the hub was closed. Then a
+// whole server with one reader that reads well, and its resident memory while a thousand events of
+// 1 MB go through it. Not shown: what the kernel holds for a socket; what is queued for readers
+// that are slow (see slow-reader); Redis (see redis).
 import { join } from 'node:path';
 import { plotBars } from './plot.mjs';
 import { contestant, goal, readers, report, withContestants } from './race.mjs';
@@ -88,7 +90,8 @@ for (const [name, { flags, history = {} }] of Object.entries(SERVERS)) {
   });
 }
 
-// The budget of a reader that waits for its snapshot counts wire text, and its backlog holds events.
+// The budget of a reader that waits for its snapshot counts wire text, and its backlog holds
+// events.
 const most = (name) => (name.includes('snapshot') ? 3 : 1.5);
 const goalsOf = Object.entries(filled).map(([name, row]) =>
   goal(`heap ÷ budget: ${name}`, row['heap ÷ budget'], most(name)),

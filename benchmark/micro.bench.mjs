@@ -1,7 +1,7 @@
 // The parts that run for each event or each reader, alone.
 //
-// Measured with tinybench: how long a call takes in a loop that does nothing else, on the built files.
-// Not shown: what they cost in an app, where caches are cold; for that there are the races.
+// Measured with tinybench: how long a call takes in a loop that does nothing else, on the built
+// files. Not shown: what they cost in an app, where caches are cold; for that there are the races.
 import { Bench } from 'tinybench';
 import { Batch } from '../dist/lib/output/batch.js';
 import { formatCursor } from '../dist/lib/wire/cursor.js';

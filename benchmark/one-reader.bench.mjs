@@ -1,8 +1,8 @@
 // One reader and ten thousand events per second.
 //
-// Measured: two seconds of 10 000 events per second, published by the clock; from publishing to arrival. The text that
-// arrived is read afterwards: every event is there, once and in order. The servers take turns.
-// Not shown: what ten thousand readers of such a stream would need.
+// Measured: two seconds of 10 000 events per second, published by the clock; from publishing to
+// arrival. The text that arrived is read afterwards: every event is there, once and in order. The
+// servers take turns. Not shown: what ten thousand readers of such a stream would need.
 import { contestant, goal, median, race, report, withContestants } from './race.mjs';
 
 const ROUNDS = 3;

@@ -1,4 +1,5 @@
-// Line charts for the docs, as SVG: a figure per second, panels one below the other, each with a scale of its own.
+// Line charts for the docs, as SVG: a figure per second, panels one below the other, each with a
+// scale of its own.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

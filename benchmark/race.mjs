@@ -75,7 +75,10 @@ export async function withContestants(contestants, use) {
   }
 }
 
-/** As a turn of `race()`: with the other contestants stopped, and when what this one had to catch up with is done. */
+/**
+ * As a turn of `race()`: with the other contestants stopped, and when what this one had to catch up
+ * with is done.
+ */
 export function alone(contestants, turn) {
   return async (each, round) => {
     for (const other of contestants) if (other !== each) other.freeze();
@@ -88,7 +91,10 @@ export function alone(contestants, turn) {
   };
 }
 
-/** Takes turns: in each round every contestant once, each round beginning with another. Answers the turns' results. */
+/**
+ * Takes turns: in each round every contestant once, each round beginning with another. Answers the
+ * turns' results.
+ */
 export async function race(contestants, rounds, turn) {
   const results = [];
   for (let round = 0; round < rounds; round++) {
@@ -102,7 +108,10 @@ export async function race(contestants, rounds, turn) {
   return results;
 }
 
-/** CPU microseconds of the server for each event that reached a reader, in one turn. `undefined` when not all did. */
+/**
+ * CPU microseconds of the server for each event that reached a reader, in one turn. `undefined`
+ * when not all did.
+ */
 export async function cpuPerDelivery(each, { readers: count, perReader, ...publish }) {
   await each.load('reset');
   const before = await each.ask('cpu');
@@ -120,7 +129,10 @@ export function median(list) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The figure of each contestant, and by how much `base` is its multiple: the median of the ratios within each round. */
+/**
+ * The figure of each contestant, and by how much `base` is its multiple: the median of the ratios
+ * within each round.
+ */
 export function compare(rounds, base) {
   const rows = {};
   for (const name of Object.keys(rounds[0])) {

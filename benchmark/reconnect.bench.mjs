@@ -1,11 +1,12 @@
 // Ten thousand clients return at once, as after a deployment, and each has missed twenty events.
 //
-// Measured: until each of the clients, in a hundred rooms, has its twenty events, none lost and none twice (an event more
-// for each at the end shows that they are live); 400 of them knock at a time, as more would measure the kernel's queue of
-// connections. Beside it: raw node:http that only accepts them (`raw`), and one that also writes each the same twenty
-// events, encoded beforehand (`raw, replay`). A fresh process for each server and round, in turns; the resident peak is
-// sampled every 10 ms from before the first client.
-// Not shown: a log on another machine; clients that come back over the seconds that `retry` spreads them.
+// Measured: until each of the clients, in a hundred rooms, has its twenty events, none lost and
+// none twice (an event more for each at the end shows that they are live); 400 of them knock at a
+// time, as more would measure the kernel's queue of connections. Beside it: raw node:http that only
+// accepts them (`raw`), and one that also writes each the same twenty events, encoded beforehand
+// (`raw, replay`). A fresh process for each server and round, in turns; the resident peak is
+// sampled every 10 ms from before the first client. Not shown: a log on another machine; clients
+// that come back over the seconds that `retry` spreads them.
 import { compare, contestant, goal, median, race, readers, report } from './race.mjs';
 
 const count = readers(10_000);

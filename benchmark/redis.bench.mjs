@@ -1,11 +1,13 @@
-// The log on Redis: what it costs, and what becomes of it when Redis is away. A real redis-server on this machine.
+// The log on Redis: what it costs, and what becomes of it when Redis is away. A real redis-server
+// on this machine.
 //
-// Six measurements, each told in its file: `latency` from one app to a client of another, `publishing` per second, `ingest` of
-// a process, clients `returning` to a new process, what `keeping` an event takes, and an `outage` of Redis.
-// There are two cores: Redis is on core 0 and what publishes on core 1; where a third process, one with the clients, or the one
-// that reads, has to share one of them, its file says which.
-// Some of them: `PARTS=latency,ingest`; `AWAY_S=5` shortens the two outages of 30 s.
-// Not shown: a network between the processes, a Cluster, replicas.
+// Six measurements, each told in its file: `latency` from one app to a client of another,
+// `publishing` per second, `ingest` of a process, clients `returning` to a new process, what
+// `keeping` an event takes, and an `outage` of Redis. There are two cores: Redis is on core 0 and
+// what publishes on core 1; where a third process, one with the clients, or the one that reads, has
+// to share one of them, its file says which. Some of them: `PARTS=latency,ingest`; `AWAY_S=5`
+// shortens the two outages of 30 s. Not shown: a network between the processes, a Cluster,
+// replicas.
 import { report } from './race.mjs';
 import { hasRedis } from './servers/redis.mjs';
 import { ingest } from './redis/ingest.mjs';

@@ -1,11 +1,12 @@
 // What a client that returns costs, with the log in memory.
 //
-// Measured: in one process and without sockets, `readMissed` for clients that missed 50 events of one room, over a log
-// that keeps 10^5 and then 10^6 events in 1 000 rooms: how long until the missed events are there (median and p99 of
-// single resumes), and how many follow each other in a second. Then the heap that a kept event of 200 bytes costs.
-// The ratio between the two sizes is what matters: it says whether a resume depends on how much is kept. In the same run
-// and turn by turn, so that a machine that changes its speed changes both.
-// Not shown: writing the missed events to sockets (see the fan-out benchmark), a log on another machine.
+// Measured: in one process and without sockets, `readMissed` for clients that missed 50 events of
+// one room, over a log that keeps 10^5 and then 10^6 events in 1 000 rooms: how long until the
+// missed events are there (median and p99 of single resumes), and how many follow each other in a
+// second. Then the heap that a kept event of 200 bytes costs. The ratio between the two sizes is
+// what matters: it says whether a resume depends on how much is kept. In the same run and turn by
+// turn, so that a machine that changes its speed changes both. Not shown: writing the missed events
+// to sockets (see the fan-out benchmark), a log on another machine.
 import { MemoryEventLog } from '../dist/lib/log/event-log-memory.js';
 import { encodeBody } from '../dist/lib/wire/frame.js';
 import { formatCursor } from '../dist/lib/wire/cursor.js';

@@ -1,9 +1,10 @@
 // What rooms and filters cost: a thousand readers in a hundred rooms, with a filter each.
 //
-// Measured: as in fan-out.bench.mjs, with one event per turn for each reader: of one room with all readers, or of a hundred
-// rooms with ten readers each, so that a hundred different events are published, kept and encoded per turn. The filters
-// are a function of its own for each connection, which looks at the data and lets it pass.
-// Not shown: filters that are expensive, or that leave most out.
+// Measured: as in fan-out.bench.mjs, with one event per turn for each reader: of one room with all
+// readers, or of a hundred rooms with ten readers each, so that a hundred different events are
+// published, kept and encoded per turn. The filters are a function of its own for each connection,
+// which looks at the data and lets it pass. Not shown: filters that are expensive, or that leave
+// most out.
 import {
   compare,
   contestant,

@@ -1,4 +1,5 @@
-// npm run bench [-- NAME …]: runs the benchmarks of this folder, or those named. See README.md for the method.
+// npm run bench [-- NAME …]: runs the benchmarks of this folder, or those named. See README.md for
+// the method.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

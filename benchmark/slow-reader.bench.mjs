@@ -1,11 +1,12 @@
 // One reader that has stopped reading, among a thousand.
 //
-// Measured: two servers of ours with a thousand readers each take turns in short rounds; in one of them a further reader
-// stands still, and what the kernel takes for it is full. The latency from publishing to arrival at the others, as the
-// median of the ratios of the p99; when the server lets go of the stalled one (`stallTimeoutMs` is 15 s); with a
-// second one that is sent events of 64 KiB without end, the most that is queued for it; and what a call of `emit()` takes
-// while one that returned to 2 000 missed events of 1 KiB stands still in the middle of them.
-// Not shown: a reader that reads, but too little.
+// Measured: two servers of ours with a thousand readers each take turns in short rounds; in one of
+// them a further reader stands still, and what the kernel takes for it is full. The latency from
+// publishing to arrival at the others, as the median of the ratios of the p99; when the server lets
+// go of the stalled one (`stallTimeoutMs` is 15 s); with a second one that is sent events of 64 KiB
+// without end, the most that is queued for it; and what a call of `emit()` takes while one that
+// returned to 2 000 missed events of 1 KiB stands still in the middle of them. Not shown: a reader
+// that reads, but too little.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contestant, goal, median, race, readers, report, withContestants } from './race.mjs';
 
@@ -37,7 +38,10 @@ async function latency(each) {
   return { p50, p99 };
 }
 
-/** Opens a reader that stands still, and sends it events until the kernel takes no more. Answers when that was. */
+/**
+ * Opens a reader that stands still, and sends it events until the kernel takes no more. Answers
+ * when that was.
+ */
 async function stall(each, index) {
   const room = `stalled-${index}`;
   await each.open({ count: 1, paths: [`/events?room=all,${room}`] });

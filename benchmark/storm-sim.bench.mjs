@@ -1,23 +1,28 @@
-// A simulation, not a measurement: who comes back when, after a deploy of 100 processes with 10 000 connections each.
+// A simulation, not a measurement: who comes back when, after a deploy of 100 processes with 10 000
+// connections each.
 //
-// Model: a process answers `ACCEPTS` connects per second, one after the other; the rest wait in the order they came. A client
-// that has waited 10 s gives up and tries again after its retry; its place in the queue is still worked off, because
-// Node reads a request before it sees that the client has gone. A retry is drawn when a stream begins, and kept until
-// the next begins, as a browser does. The load balancer gives a connect to one of the processes that are up, at random; while
-// none is, it refuses, and the client tries again after its retry. A process is down for 10 s. In a rolling deploy the next
-// one leaves when this one is up; `all at once` is a power cycle, or a deploy that does not roll. A process that ends its streams
-// over some time gets no new ones meanwhile. Where it says so, the balancer gives a connect to the process with the fewest
-// connections, those that wait included.
-// Method: time goes in steps of 10 ms, and what falls into a step happens at its beginning. There is no event for each
-// request in a queue: with a constant rate and first come, first served, a connect's wait is known when it comes, from the
-// time at which the process will be done with those before it. So the steps round times to 10 ms, and change nothing else.
-// Counted as connects are those that reach a process; the refused ones are told beside them. The rates are those of the busiest
-// second, wherever it begins. The time without a stream is that of each stream lost, so a client may have it several times.
-// Seeded: the seed is printed, `SEED=…` gives it back. `ACCEPTS=…` is another rate than that of `npm run bench -- reconnect`,
-// `RETRY=2000-22000` another range than the library's default; with either of them no plot is drawn.
-// Not shown: what else the processes do, so a rate that falls under load or while a process is cold; TLS, where the balancer
-// ends it; the balancer's own limits; guards that ask a database; clients that notice late that their stream is gone;
-// a native `EventSource` for which any answer but 200, such as a balancer's 503, is the end; reloads by hand.
+// Model: a process answers `ACCEPTS` connects per second, one after the other; the rest wait in the
+// order they came. A client that has waited 10 s gives up and tries again after its retry; its
+// place in the queue is still worked off, because Node reads a request before it sees that the
+// client has gone. A retry is drawn when a stream begins, and kept until the next begins, as a
+// browser does. The load balancer gives a connect to one of the processes that are up, at random;
+// while none is, it refuses, and the client tries again after its retry. A process is down for 10
+// s. In a rolling deploy the next one leaves when this one is up; `all at once` is a power cycle,
+// or a deploy that does not roll. A process that ends its streams over some time gets no new ones
+// meanwhile. Where it says so, the balancer gives a connect to the process with the fewest
+// connections, those that wait included. Method: time goes in steps of 10 ms, and what falls into a
+// step happens at its beginning. There is no event for each request in a queue: with a constant
+// rate and first come, first served, a connect's wait is known when it comes, from the time at
+// which the process will be done with those before it. So the steps round times to 10 ms, and
+// change nothing else. Counted as connects are those that reach a process; the refused ones are
+// told beside them. The rates are those of the busiest second, wherever it begins. The time without
+// a stream is that of each stream lost, so a client may have it several times. Seeded: the seed is
+// printed, `SEED=…` gives it back. `ACCEPTS=…` is another rate than that of `npm run bench --
+// reconnect`, `RETRY=2000-22000` another range than the library's default; with either of them no
+// plot is drawn. Not shown: what else the processes do, so a rate that falls under load or while a
+// process is cold; TLS, where the balancer ends it; the balancer's own limits; guards that ask a
+// database; clients that notice late that their stream is gone; a native `EventSource` for which
+// any answer but 200, such as a balancer's 503, is the end; reloads by hand.
 import { plotLines } from './plot-lines.mjs';
 import { report } from './race.mjs';
 
@@ -41,7 +46,10 @@ if (!(MIN_MS > 0 && MIN_MS <= MAX_MS && MAX_MS <= 30_000)) {
 
 const STEP_MS = 10;
 const STEPS_PER_SECOND = 1000 / STEP_MS;
-/** Steps that can be planned ahead: more than the longest drain, and than giving up and the longest retry. */
+/**
+ * Steps that can be planned ahead: more than the longest drain, and than giving up and the longest
+ * retry.
+ */
 const AHEAD = 4096;
 const NOWHERE = -1;
 
@@ -66,7 +74,10 @@ function generator(seed) {
   };
 }
 
-/** What is due at a step, as lists of clients that are threaded through one array: a client waits for one thing at a time. */
+/**
+ * What is due at a step, as lists of clients that are threaded through one array: a client waits
+ * for one thing at a time.
+ */
 class Agenda {
   waiting = 0;
   #first = new Int32Array(AHEAD).fill(-1);
@@ -122,12 +133,18 @@ function simulate({ drainMs, retry, isRolling = true, accepts = ACCEPTS, isFewes
   const agenda = new Agenda();
   const drawRetry = () => retry.minMs + Math.floor(random() * (retry.maxMs - retry.minMs + 1));
 
-  /** Of each client: its process, when its stream begins or began, since when it has none, and how long it waits to try again. */
+  /**
+   * Of each client: its process, when its stream begins or began, since when it has none, and how
+   * long it waits to try again.
+   */
   const place = Int16Array.from({ length: CLIENTS }, (_, client) => client % PROCESSES);
   const beginsAt = new Float64Array(CLIENTS).fill(-1);
   const lostAt = new Float64Array(CLIENTS).fill(NaN);
   const retryMs = Uint16Array.from({ length: CLIENTS }, drawRetry);
-  /** Of each process: its connections, those that wait included, and when it is done with those that have come. */
+  /**
+   * Of each process: its connections, those that wait included, and when it is done with those that
+   * have come.
+   */
   const size = new Uint32Array(PROCESSES).fill(PER_PROCESS);
   const freeAt = new Float64Array(PROCESSES);
   const arrived = new Uint32Array(PROCESSES);

@@ -1,12 +1,13 @@
 // This library beside a Nest gateway on WebSockets that sends the same events to as many clients.
 //
-// Measured: (1) CPU time of the server process per event that reached a client, as in `fan-out`; (2) from publishing to
-// arrival, one event at a time, to one client and to all; the other servers are stopped meanwhile; (3) memory of an idle
-// connection, as in `memory`. `websocket` sends a message for each event; `websocket + joined` sends one for all events of a
-// turn, as this library does by itself. A gateway keeps nothing and numbers nothing: ours has its defaults on, which are ids,
-// history, keep-alives and backpressure. Nothing is compressed.
-// The clients of both are the same: they count the mark in the bytes, after a handshake where there is one.
-// Not shown: messages from the client, a real network, TLS, compression, and what a browser does with what has arrived.
+// Measured: (1) CPU time of the server process per event that reached a client, as in `fan-out`;
+// (2) from publishing to arrival, one event at a time, to one client and to all; the other servers
+// are stopped meanwhile; (3) memory of an idle connection, as in `memory`. `websocket` sends a
+// message for each event; `websocket + joined` sends one for all events of a turn, as this library
+// does by itself. A gateway keeps nothing and numbers nothing: ours has its defaults on, which are
+// ids, history, keep-alives and backpressure. Nothing is compressed. The clients of both are the
+// same: they count the mark in the bytes, after a handshake where there is one. Not shown: messages
+// from the client, a real network, TLS, compression, and what a browser does with what has arrived.
 import {
   alone,
   compare,

@@ -1,6 +1,7 @@
-// After a build: checks the package as npm would publish it. What is in it, what publint and attw say, what its types
-// refer to, and whether each entry point loads and serves a stream in plain Node, by `import` and by `require`, on each
-// supported major of Nest. Jest forgives what Node does not.
+// After a build: checks the package as npm would publish it. What is in it, what publint and attw
+// say, what its types refer to, and whether each entry point loads and serves a stream in plain
+// Node, by `import` and by `require`, on each supported major of Nest. Jest forgives what Node does
+// not.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,10 @@ import { build } from 'esbuild';
 const NEST_VERSIONS = ['11.2.10', '12.5.1'];
 /** Peers that have a major for each of Nest, where it is not the one of `devDependencies`. */
 const PEERS_OF_NEST = { '11.2.10': { '@nestjs/swagger': '11.4.7' } };
-/** Of the client, minified and by gzip: it goes to browsers, with every page. The other entry points stay on the server. */
+/**
+ * Of the client, minified and by gzip: it goes to browsers, with every page. The other entry points
+ * stay on the server.
+ */
 const MAX_CLIENT_BYTES = 5_600;
 /** What npm packs besides the two trees. */
 const FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
@@ -147,7 +151,10 @@ async function checkSize(entry) {
   return `${contents.length} bytes minified, ${gzipped} by gzip`;
 }
 
-/** The package names in a file of declarations and in those it leads to, each with a file that has it. */
+/**
+ * The package names in a file of declarations and in those it leads to, each with a file that has
+ * it.
+ */
 async function packagesInTypes(file, found = new Map(), seen = new Set()) {
   if (seen.has(file)) return found;
   seen.add(file);

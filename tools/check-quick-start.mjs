@@ -1,5 +1,6 @@
-// After a build: follows docs/guide/quick-start.md to the letter, in an empty folder, with the package as npm would publish it. Its
-// files are written, its commands are run, and a browser has its pages open meanwhile.
+// After a build: follows docs/guide/quick-start.md to the letter, in an empty folder, with the
+// package as npm would publish it. Its files are written, its commands are run, and a browser has
+// its pages open meanwhile.
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

@@ -1,5 +1,6 @@
-// test/features.md lists what the library does and which faults it does not have. A tag above a test says what it shows:
-// `// feature: 12, 15` or `// fault: 3`. `npm run docs:features` writes the tagged tests into that page.
+// test/features.md lists what the library does and which faults it does not have. A tag above a
+// test says what it shows: `// feature: 12, 15` or `// fault: 3`. `npm run docs:features` writes
+// the tagged tests into that page.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';

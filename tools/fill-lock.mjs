@@ -1,5 +1,5 @@
-// Adds to the lockfile the optional platform packages that the registry in use could not serve, so that `npm ci` passes
-// on every platform. Run it after each change of a dependency.
+// Adds to the lockfile the optional platform packages that the registry in use could not serve, so
+// that `npm ci` passes on every platform. Run it after each change of a dependency.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));

@@ -1,6 +1,7 @@
-// Every text that the library says when something is wrong, collected from the sources: errors, HTTP answers, lines of the
-// log. What is only known at run time is `…`. A page of the guide explains each; `node tools/messages.mjs` brings its tables
-// up to date, keeps what is written there, and fails where an explanation is missing.
+// Every text that the library says when something is wrong, collected from the sources: errors,
+// HTTP answers, lines of the log. What is only known at run time is `…`. A page of the guide
+// explains each; `node tools/messages.mjs` brings its tables up to date, keeps what is written
+// there, and fails where an explanation is missing.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';

@@ -1,5 +1,6 @@
-// Runs the model against each mutant of the library and fails if one of them passes. `npm run test:mutants`; MODEL_RUNS
-// and MODEL_SEED as for the model; the names of mutants as arguments choose some.
+// Runs the model against each mutant of the library and fails if one of them passes. `npm run
+// test:mutants`; MODEL_RUNS and MODEL_SEED as for the model; the names of mutants as arguments
+// choose some.
 import { spawnSync } from 'node:child_process';
 import { MUTANTS } from '../test/model/mutants.mjs';
 import config from '../jest.config.js';

@@ -1,4 +1,5 @@
-// Run by `npm version`: what is under "Unreleased" in the changelog becomes what this version brings.
+// Run by `npm version`: what is under "Unreleased" in the changelog becomes what this version
+// brings.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const HEADING = '## Unreleased\n';

@@ -1,5 +1,5 @@
-// Run before `npm version` and `npm publish`: what only the maintainers know is filled in. npm refuses provenance for a package
-// that does not name the repository it is built from.
+// Run before `npm version` and `npm publish`: what only the maintainers know is filled in. npm
+// refuses provenance for a package that does not name the repository it is built from.
 import { readFileSync } from 'node:fs';
 
 /** Reserved for names that are nobody's: https://www.rfc-editor.org/rfc/rfc6761#section-6.4 */

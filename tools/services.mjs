@@ -1,5 +1,6 @@
-// Before the tests: finds servers, a browser and clients in other languages, installs them from the system's packages where it may
-// (Debian or Ubuntu, as root), and otherwise says what is missing and what is skipped. With CI=true a missing one fails.
+// Before the tests: finds servers, a browser and clients in other languages, installs them from the
+// system's packages where it may (Debian or Ubuntu, as root), and otherwise says what is missing
+// and what is skipped. With CI=true a missing one fails.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -43,7 +44,10 @@ const apt = (...args) =>
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   }).status === 0;
 
-/** Debian starts what it installs, unless this file says no. https://www.debian.org/doc/debian-policy/ch-opersys.html */
+/**
+ * Debian starts what it installs, unless this file says no.
+ * https://www.debian.org/doc/debian-policy/ch-opersys.html
+ */
 function withoutStarting(install) {
   const policy = '/usr/sbin/policy-rc.d';
   let isOurs = false;

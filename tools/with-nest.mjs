@@ -1,5 +1,6 @@
-// Runs the tests on another major of Nest, in a temporary copy that is deleted afterwards:
-// `node tools/with-nest.mjs 11`, with arguments for jest after the version. The copy is of the files that git knows.
+// Runs the tests on another major of Nest, in a temporary copy that is deleted afterwards: `node
+// tools/with-nest.mjs 11`, with arguments for jest after the version. The copy is of the files that
+// git knows.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,8 +25,8 @@ for (const file of known.split('\n').filter(Boolean)) {
   cpSync(join(root, file), join(copy, file));
 }
 const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-// The command line of Nest builds: it is not there when an app runs, and has its own versions of TypeScript. The cache runs on
-// several majors of Nest.
+// The command line of Nest builds: it is not there when an app runs, and has its own versions of
+// TypeScript. The cache runs on several majors of Nest.
 const others = ['@nestjs/cli', '@nestjs/cache-manager'];
 const nest = Object.keys(devDependencies)
   .filter((name) => name.startsWith('@nestjs/') && !others.includes(name))

@@ -49,7 +49,10 @@ expose({
     }
   },
 
-  /** Waits until each of so many events has come to as many clients as it should, and says when the last of each came. */
+  /**
+   * Waits until each of so many events has come to as many clients as it should, and says when the
+   * last of each came.
+   */
   async expect({ events, each, timeoutMs }) {
     const until = now() + timeoutMs;
     const complete = () => {

@@ -1,11 +1,13 @@
 // How many events per second one process takes in, while another publishes as fast as it can.
 //
-// The process that takes them in is alone on core 1; Redis, the sender and the client are on core 0. Ours without a reader in any
-// room, and with one in the room of all events; beside it a subscriber with `ioredis` that only counts. What is sent are
-// notifications of the log, byte for byte but for the positions: a real publish of an app is heard, and repeated with positions
-// that go on from it one by one, so that the chain which the library checks is whole. Redis keeps what a subscriber has not
-// read yet (its limit on that is off), so that the rate is the subscriber's own; the time ends with the last event, handed to the
-// readers. That nothing was read from the log meanwhile is checked, as is that the reader got all of it.
+// The process that takes them in is alone on core 1; Redis, the sender and the client are on core
+// 0. Ours without a reader in any room, and with one in the room of all events; beside it a
+// subscriber with `ioredis` that only counts. What is sent are notifications of the log, byte for
+// byte but for the positions: a real publish of an app is heard, and repeated with positions that
+// go on from it one by one, so that the chain which the library checks is whole. Redis keeps what a
+// subscriber has not read yet (its limit on that is off), so that the rate is the subscriber's own;
+// the time ends with the last event, handed to the readers. That nothing was read from the log
+// meanwhile is checked, as is that the reader got all of it.
 import { Redis } from 'ioredis';
 import { goal, race } from '../race.mjs';
 import { tableOf, withProcesses } from './processes.mjs';

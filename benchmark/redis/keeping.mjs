@@ -1,8 +1,9 @@
 // What a kept event of 200 bytes of data takes in Redis: 100 000 events in 100 rooms.
 //
-// An app publishes them, each an event of one room. `used_memory` before and after, by the number of events; and what
-// MEMORY USAGE says of the streams alone, of every entry. No event is taken off meanwhile; then each room is full, and as many are
-// published again: a stream that is trimmed at its beginning keeps what it had until its first node is empty.
+// An app publishes them, each an event of one room. `used_memory` before and after, by the number
+// of events; and what MEMORY USAGE says of the streams alone, of every entry. No event is taken off
+// meanwhile; then each room is full, and as many are published again: a stream that is trimmed at
+// its beginning keeps what it had until its first node is empty.
 import { goal } from '../race.mjs';
 import { withProcesses } from './processes.mjs';
 

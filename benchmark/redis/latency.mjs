@@ -1,8 +1,9 @@
 // 1 000 events per second from one app to a client of another app.
 //
-// From `emit()` in process A (core 1) over Redis to process B (both on core 0) and to a raw socket of a client of B (core 1).
-// Beside it, at the same rate and with messages of the same size: `ioredis` publishes in one process and hears it in another,
-// which ends there (`pub/sub`), and which goes on to a client of node:http as ours does (`pub/sub, http`).
+// From `emit()` in process A (core 1) over Redis to process B (both on core 0) and to a raw socket
+// of a client of B (core 1). Beside it, at the same rate and with messages of the same size:
+// `ioredis` publishes in one process and hears it in another, which ends there (`pub/sub`), and
+// which goes on to a client of node:http as ours does (`pub/sub, http`).
 import { goal, race } from '../race.mjs';
 import { quantile, tableOf, withProcesses } from './processes.mjs';
 

@@ -1,13 +1,16 @@
-// Redis is away for a while (30 s, or AWAY_S), with 1 000 clients and events that are tried again until they are accepted.
+// Redis is away for a while (30 s, or AWAY_S), with 1 000 clients and events that are tried again
+// until they are accepted.
 //
-// Once stopped (SIGSTOP: nobody answers, and connections stay open), once killed and started again on its append-only file, which
-// is on the disk with each answer (`appendfsync always`). One app publishes (core 1): 50 events per second become due, also while
-// Redis is away, and each is tried again after 50 to 150 ms, with its `key`, until it is accepted. The clients are at another
-// app (core 0, with Redis), in ten rooms; they know each event by its number. Counted are clients that were disconnected, accepted
-// events that a client did not get, and events that came twice.
-// (Redis may take what was sent to it before, so clients may have an event before its publisher knows.)
-// From the return of Redis, which is SIGCONT or the first answer to PING: until the first event was accepted; until every client
-// had got an event that was accepted after it; and until every client had got all events that were due before it, some 1 500.
+// Once stopped (SIGSTOP: nobody answers, and connections stay open), once killed and started again
+// on its append-only file, which is on the disk with each answer (`appendfsync always`). One app
+// publishes (core 1): 50 events per second become due, also while Redis is away, and each is tried
+// again after 50 to 150 ms, with its `key`, until it is accepted. The clients are at another app
+// (core 0, with Redis), in ten rooms; they know each event by its number. Counted are clients that
+// were disconnected, accepted events that a client did not get, and events that came twice. (Redis
+// may take what was sent to it before, so clients may have an event before its publisher knows.)
+// From the return of Redis, which is SIGCONT or the first answer to PING: until the first event was
+// accepted; until every client had got an event that was accepted after it; and until every client
+// had got all events that were due before it, some 1 500.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { goal } from '../race.mjs';
 import { now, withProcesses } from './processes.mjs';

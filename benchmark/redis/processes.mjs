@@ -1,5 +1,6 @@
-// What the benchmarks of the log on Redis have in common. Two cores: Redis and what reads from it are on core 0, what
-// publishes and the clients on core 1, where a benchmark does not say otherwise.
+// What the benchmarks of the log on Redis have in common. Two cores: Redis and what reads from it
+// are on core 0, what publishes and the clients on core 1, where a benchmark does not say
+// otherwise.
 import { join } from 'node:path';
 import { startRedis } from '../servers/redis.mjs';
 import { start } from '../rpc.mjs';
@@ -43,7 +44,10 @@ export async function withProcesses(use) {
   }
 }
 
-/** Of the figures of each row of each round: the median, and of `ratio` the median of the ratios within the rounds. */
+/**
+ * Of the figures of each row of each round: the median, and of `ratio` the median of the ratios
+ * within the rounds.
+ */
 export function tableOf(rounds, base, { ratio, title, figures }) {
   const rows = {};
   for (const name of Object.keys(rounds[0])) {

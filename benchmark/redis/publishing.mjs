@@ -1,10 +1,10 @@
 // How many events per second one process publishes, with 64 awaited at a time and no pipeline.
 //
-// Each has a Redis of its own (core 0), whose log has one room that is full, so that each publish also takes one event off:
-// `broadcaster.to().emit()` in an app (core 1), which as always hears what it publishes; `redis-benchmark` with 64 clients and
-// the very script, keys and arguments that the app sends; and a loop of `ioredis` with the same, 64 at a time on one
-// connection, alone and with a connection that hears what is published, as an app has.
-// Taking turns; the others are idle.
+// Each has a Redis of its own (core 0), whose log has one room that is full, so that each publish
+// also takes one event off: `broadcaster.to().emit()` in an app (core 1), which as always hears
+// what it publishes; `redis-benchmark` with 64 clients and the very script, keys and arguments that
+// the app sends; and a loop of `ioredis` with the same, 64 at a time on one connection, alone and
+// with a connection that hears what is published, as an app has. Taking turns; the others are idle.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { PUBLISH } from '../../dist/lib/redis/scripts.js';

@@ -1,12 +1,13 @@
 // 5 000 clients return at once to a process that is new.
 //
-// One app publishes twenty events to each of ten rooms; then another starts, and the clients, 400 at a time, come to that one:
-// each has to get its twenty events, none lost and none twice, and then a further one. How many scripts Redis ran from
-// before the first client until all had resumed, and the reads of a room among them. The clients were away for a few seconds;
-// for up to nine minutes, each for another time, in any order; and the same in the order of how long, the worst for what a
-// process keeps of its reads: each client asks for more than any before it.
-// The log of the latter two pretends to be older than it is; all events are those twenty. The apps are on core 0 with Redis,
-// the clients on core 1.
+// One app publishes twenty events to each of ten rooms; then another starts, and the clients, 400
+// at a time, come to that one: each has to get its twenty events, none lost and none twice, and
+// then a further one. How many scripts Redis ran from before the first client until all had
+// resumed, and the reads of a room among them. The clients were away for a few seconds; for up to
+// nine minutes, each for another time, in any order; and the same in the order of how long, the
+// worst for what a process keeps of its reads: each client asks for more than any before it. The
+// log of the latter two pretends to be older than it is; all events are those twenty. The apps are
+// on core 0 with Redis, the clients on core 1.
 import { formatCursor } from '../../dist/lib/wire/cursor.js';
 import { goal, median, race, readers } from '../race.mjs';
 import { withProcesses } from './processes.mjs';

@@ -9,7 +9,10 @@ const now = () => performance.timeOrigin + performance.now();
 const bulk = (text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 
 expose({
-  /** `[FROM]` and `[TO]` in `text` become the position before a message and its own: a chain, as the log's notifications. */
+  /**
+   * `[FROM]` and `[TO]` in `text` become the position before a message and its own: a chain, as the
+   * log's notifications.
+   */
   async send({ port, channel, text, events, position }) {
     const head = `*3\r\n${bulk('PUBLISH')}${bulk(channel)}`;
     const chunks = [];

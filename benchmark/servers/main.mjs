@@ -1,4 +1,5 @@
-// A server of a race as a process: `main.mjs NAME OPTIONS` starts `NAME.mjs` and does what the benchmark asks for.
+// A server of a race as a process: `main.mjs NAME OPTIONS` starts `NAME.mjs` and does what the
+// benchmark asks for.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expose } from '../rpc.mjs';
 
@@ -26,9 +27,10 @@ expose({
   cpu,
 
   /**
-   * Publishes `turns` times `burst` events to each of the rooms, all of a turn without letting go of the thread.
-   * The next turn begins `gapMs` after the work of this one, and not before `everyMs` after its beginning.
-   * Answers when each event was published, by its number in its room.
+   * Publishes `turns` times `burst` events to each of the rooms, all of a turn without letting go
+   * of the thread. The next turn begins `gapMs` after the work of this one, and not before
+   * `everyMs` after its beginning. Answers when each event was published, by its number in its
+   * room.
    */
   async publish({ turns, burst = 1, gapMs = 0, everyMs = 0, rooms = ['all'], bytes }) {
     const text = note(bytes);

@@ -1,4 +1,5 @@
-// Nchan: a module of nginx, in C. Only its worker's CPU time counts; this process posts the events to it.
+// Nchan: a module of nginx, in C. Only its worker's CPU time counts; this process posts the events
+// to it.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';

@@ -1,4 +1,5 @@
-// This library in a Nest app on Express with its log on Redis, and what the benchmarks ask such an app for.
+// This library in a Nest app on Express with its log on Redis, and what the benchmarks ask such an
+// app for.
 import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Controller, Inject, Logger, Module, Query } from '@nestjs/common';
@@ -55,7 +56,10 @@ export async function start({ url, prefix, isRecording = false, isQuiet = false,
     /** Of the last script: what is sent as EVALSHA. */
     script: () => scripts.at(-1),
 
-    /** `events` to the rooms in turn, `window` of them on their way at a time; answers how long they took. */
+    /**
+     * `events` to the rooms in turn, `window` of them on their way at a time; answers how long they
+     * took.
+     */
     async publishAwaited({ events, window, rooms = ['all'], data = note }) {
       let next = 0;
       const work = async () => {
@@ -71,7 +75,10 @@ export async function start({ url, prefix, isRecording = false, isQuiet = false,
 
     head: () => broadcaster.delivery.head,
 
-    /** When everything up to this position was handed to the readers, or nothing more came for ten seconds. */
+    /**
+     * When everything up to this position was handed to the readers, or nothing more came for ten
+     * seconds.
+     */
     async until(position) {
       let [last, since] = [0, now()];
       for (;;) {

@@ -1,4 +1,5 @@
-// This library in a Nest app on Express, or with HTTP/2 on Fastify, with the module's defaults: ids, history, keep-alive, backpressure.
+// This library in a Nest app on Express, or with HTTP/2 on Fastify, with the module's defaults:
+// ids, history, keep-alive, backpressure.
 import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -48,7 +49,10 @@ export async function start({ isFiltered, hasMetrics, isHttp2, module = {} } = {
     port: app.getHttpServer().address().port,
     publish: (room, data) => void broadcaster.to(room).emit('n', data),
     position: () => broadcaster.position(),
-    /** Milliseconds that single calls of `emit()` keep the thread; between them is a turn, as between requests. */
+    /**
+     * Milliseconds that single calls of `emit()` keep the thread; between them is a turn, as
+     * between requests.
+     */
     async emitTimes(room, count, bytes) {
       const times = [];
       for (let n = 0; n < count; n++) {

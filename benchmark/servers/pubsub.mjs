@@ -1,5 +1,5 @@
-// Redis Pub/Sub with `ioredis` and nothing else: what is published goes to whoever listens, and to the readers of this
-// process over node:http. And, for the benchmarks, scripts in a loop.
+// Redis Pub/Sub with `ioredis` and nothing else: what is published goes to whoever listens, and to
+// the readers of this process over node:http. And, for the benchmarks, scripts in a loop.
 import http from 'node:http';
 import { Redis } from 'ioredis';
 import { listen } from './listen.mjs';
@@ -47,7 +47,10 @@ export async function start({ url, channel = 'bare', listens = false, before = 9
     until: (events) =>
       count >= events ? now() : new Promise((resolve) => (waiter = { events, resolve })),
 
-    /** The same script `events` times, `window` of them on their way at a time; answers how long they took. */
+    /**
+     * The same script `events` times, `window` of them on their way at a time; answers how long
+     * they took.
+     */
     async repeat({ script, events, window }) {
       let left = events;
       const work = async () => {

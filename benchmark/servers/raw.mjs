@@ -1,9 +1,13 @@
-// node:http and nothing else: an event is encoded once, what is published in a turn is joined into one shared buffer, and
-// each response is written that buffer. The least that Node can do through its public API; it has none of the features.
+// node:http and nothing else: an event is encoded once, what is published in a turn is joined into
+// one shared buffer, and each response is written that buffer. The least that Node can do through
+// its public API; it has none of the features.
 import http from 'node:http';
 import { listen } from './listen.mjs';
 
-/** With `isFramed`, below the public API: the chunk of HTTP is made once too and goes straight to the socket. */
+/**
+ * With `isFramed`, below the public API: the chunk of HTTP is made once too and goes straight to
+ * the socket.
+ */
 export async function start({ isFramed = false, replay = 0, maxReaders = Infinity } = {}) {
   const readers = new Set();
   let pending = '';

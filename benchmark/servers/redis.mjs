@@ -1,5 +1,5 @@
-// A redis-server of the benchmark's own, in a temporary folder and without snapshots; with `isDurable`, what it has
-// acknowledged is on the disk.
+// A redis-server of the benchmark's own, in a temporary folder and without snapshots; with
+// `isDurable`, what it has acknowledged is on the disk.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

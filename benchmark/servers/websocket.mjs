@@ -1,5 +1,6 @@
-// A Nest gateway on `ws`, as its manual has it: an event is encoded once and sent to each of `server.clients`. No ids, no
-// history, no pings, no look at `bufferedAmount`; `permessage-deflate` is off, as it is in `ws` unless asked for.
+// A Nest gateway on `ws`, as its manual has it: an event is encoded once and sent to each of
+// `server.clients`. No ids, no history, no pings, no look at `bufferedAmount`; `permessage-deflate`
+// is off, as it is in `ws` unless asked for.
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -7,7 +8,10 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 import { WebSocket } from 'ws';
 
-/** With `isJoined`, what is published in a turn is one message, an array: what one would write by hand to save writes. */
+/**
+ * With `isJoined`, what is published in a turn is one message, an array: what one would write by
+ * hand to save writes.
+ */
 export async function start({ isJoined = false } = {}) {
   class EventsGateway {
     send(message) {

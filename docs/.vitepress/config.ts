@@ -11,10 +11,13 @@ const base = process.env['DOCS_BASE'] ?? '/';
 
 const docs = join(import.meta.dirname, '..');
 
-/** The order of the guide. A page that does not exist is left out; one that is missing here fails the build. */
+/**
+ * The order of the guide. A page that does not exist is left out; one that is missing here fails
+ * the build.
+ */
 const GUIDE: Record<string, string[]> = {
   'First steps': ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure'],
-  Clients: ['clients', 'front-ends', 'other-languages', 'limits-and-browsers'],
+  Clients: ['clients', 'front-ends', 'python-go-curl', 'browser-limits'],
   'In an app': ['authentication', 'jobs', 'openapi', 'testing', 'troubleshooting'],
   'In production': [
     'deploying',
@@ -26,9 +29,9 @@ const GUIDE: Record<string, string[]> = {
     'scaling',
     'performance',
     'best-practices',
-    'defaults',
+    'options',
   ],
-  Choosing: ['when-to-use', 'comparison', 'moving'],
+  Choosing: ['when-to-use', 'comparison', 'migrating'],
 };
 
 function sidebar(): DefaultTheme.SidebarItem[] {
@@ -76,7 +79,10 @@ function api(): DefaultTheme.SidebarItem {
   return { text: 'API', link: '/api/', collapsed: false, items };
 }
 
-/** A link to what is no page, such as a sample or a test, works on GitHub as it stands; here it leads there. */
+/**
+ * A link to what is no page, such as a sample or a test, works on GitHub as it stands; here it
+ * leads there.
+ */
 const linksToFiles: MarkdownOptions['config'] = (md) => {
   md.core.ruler.push('links-to-files', ({ tokens, env }) => {
     const page = (env as { relativePath: string }).relativePath;

@@ -42,7 +42,8 @@ export class Attempt {
   }
 
   /**
-   * Sends the request. Resolves with the body of the stream; with nothing when there is none and the client should not come back.
+   * Sends the request. Resolves with the body of the stream; with nothing when there is none and
+   * the client should not come back.
    * @throws SseClientError
    */
   async open(lastEventId: string | undefined): Promise<Parts | undefined> {
@@ -52,7 +53,8 @@ export class Attempt {
     this.watch();
     const response = await send(this.url, init, this.options);
     if (NO_CONTENT.includes(response.status)) return undefined;
-    // `EventSource` takes 200 alone. Here the method and the status are the app's, and Nest answers a POST with 201.
+    // `EventSource` takes 200 alone. Here the method and the status are the app's, and Nest answers
+    // a POST with 201.
     if (!response.ok) throw await statusError(response);
     const type = response.headers.get('content-type') ?? 'none';
     if (!/^text\/event-stream\s*(;|$)/i.test(type)) {
@@ -67,7 +69,10 @@ export class Attempt {
     return parts;
   }
 
-  /** The blocks as they come. The next is only read when it is asked for; a slow reader holds back the server. */
+  /**
+   * The blocks as they come. The next is only read when it is asked for; a slow reader holds back
+   * the server.
+   */
   async *read(parts: Parts): AsyncGenerator<Block, void, undefined> {
     const decoder = new TextDecoder();
     for (;;) {

@@ -15,8 +15,9 @@ interface BackOff {
 }
 
 /**
- * Milliseconds until the next attempt. After a stream that brought something, what the server asked for; after failures anything up to
- * a limit that doubles, so that clients which failed together do not come back together.
+ * Milliseconds until the next attempt. After a stream that brought something, what the server asked
+ * for; after failures anything up to a limit that doubles, so that clients which failed together do
+ * not come back together.
  */
 export function retryDelay(
   { retryMs, failures, maxBackoffMs, retryAfterMs = 0 }: BackOff,

@@ -6,12 +6,17 @@ export interface Parts {
   read(): Promise<{ readonly done?: boolean | undefined; readonly value?: Uint8Array | undefined }>;
 }
 
-/** What a body may be: a web stream, Node's stream with the `fetch` of a package, or nothing that can be read in parts. */
+/**
+ * What a body may be: a web stream, Node's stream with the `fetch` of a package, or nothing that
+ * can be read in parts.
+ */
 type AnyBody = Partial<ReadableStream<Uint8Array> & AsyncIterable<Uint8Array>> & {
   resume?(): unknown;
 };
 
-/** The parts of a body; `undefined` where `fetch` gave none, or nothing that can be read in parts. */
+/**
+ * The parts of a body; `undefined` where `fetch` gave none, or nothing that can be read in parts.
+ */
 export function partsOf({ body }: Response): Parts | undefined {
   const given = body as AnyBody | null | undefined;
   // First: not every browser can iterate its streams.

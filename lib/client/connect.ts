@@ -4,10 +4,12 @@ import type { ConnectOptions } from './connect.options.js';
 import { EventStream } from './event-stream.js';
 
 /**
- * Opens an event stream over `fetch`, in browsers and Node, and opens it again where it stopped until it is closed. Events wait for
- * the first listener, loop or subscription. `Events` names the events and the types of their data, as for `Broadcaster`.
+ * Opens an event stream over `fetch`, in browsers and Node, and opens it again where it stopped
+ * until it is closed. Events wait for the first listener, loop or subscription. `Events` names the
+ * events and the types of their data, as for `Broadcaster`.
  *
- * An answer of 200 to 299 with `text/event-stream` is a stream, such as Nest's 201 to a POST. 204 and 205 close it for good.
+ * An answer of 200 to 299 with `text/event-stream` is a stream, such as Nest's 201 to a POST. 204
+ * and 205 close it for good.
  * @example
  * ```ts
  * const stream = connect<{ price: { value: number } }>('/prices', {

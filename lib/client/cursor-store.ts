@@ -1,10 +1,15 @@
 import { messageOf } from './client-error.js';
 import type { CursorStorage } from './connect.options.js';
 
-/** After these a page may never run a timer again. The second one reaches the window from the document. */
+/**
+ * After these a page may never run a timer again. The second one reaches the window from the
+ * document.
+ */
 const LEAVING = ['pagehide', 'visibilitychange'];
 
-/** The last event ID in the app's storage. A storage that fails is told once, and stops no event. */
+/**
+ * The last event ID in the app's storage. A storage that fails is told once, and stops no event.
+ */
 export class CursorStore {
   private pending: string | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;

@@ -67,7 +67,10 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     return this.phase;
   }
 
-  /** Where the stream stands: the id of the last event that was handed over, or a later one that came without an event. */
+  /**
+   * Where the stream stands: the id of the last event that was handed over, or a later one that
+   * came without an event.
+   */
   get lastEventId(): string | undefined {
     return this.cursor;
   }
@@ -80,8 +83,9 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   }
 
   /**
-   * Calls the listener for each event of this type, `message` for those without one. What it throws is reported as uncaught and
-   * stops nothing. Returns a function that ends it; the stream stays open.
+   * Calls the listener for each event of this type, `message` for those without one. What it throws
+   * is reported as uncaught and stops nothing. Returns a function that ends it; the stream stays
+   * open.
    */
   on<Type extends StreamEventType<Events>>(
     type: Type,
@@ -98,15 +102,19 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     return () => void this.readers.remove(reader);
   }
 
-  /** Calls the listener for each change of `state`; with `waiting` and `closed`, also with the error if there is one. */
+  /**
+   * Calls the listener for each change of `state`; with `waiting` and `closed`, also with the error
+   * if there is one.
+   */
   onState(listener: (state: StreamState, error?: SseClientError) => void): () => void {
     this.stateListeners.add(listener);
     return () => void this.stateListeners.delete(listener);
   }
 
   /**
-   * Calls the observer for each event, and once for the end: `error` where the stream failed for good, else `complete`. With this, and
-   * `Symbol.observable`, RxJS' `from()` takes the stream. The last to leave closes it.
+   * Calls the observer for each event, and once for the end: `error` where the stream failed for
+   * good, else `complete`. With this, and `Symbol.observable`, RxJS' `from()` takes the stream. The
+   * last to leave closes it.
    */
   subscribe(
     observer: StreamObserver<StreamEvent<Events>> | ((event: StreamEvent<Events>) => void),
@@ -122,8 +130,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   }
 
   /**
-   * Events one by one: the next is read when the loop asks for it, so a slow loop holds back the server and not memory. Throws where
-   * the stream failed for good. The last to leave closes it.
+   * Events one by one: the next is read when the loop asks for it, so a slow loop holds back the
+   * server and not memory. Throws where the stream failed for good. The last to leave closes it.
    */
   [Symbol.asyncIterator](): AsyncIterator<StreamEvent<Events>, undefined> {
     const loop: Loop<StreamEvent<Events>> = new Loop(
@@ -214,7 +222,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     }
     if (event === undefined) return;
     this.readers.give(event);
-    // Without that id the credential is over and not the stream: the next attempt may have a new one.
+    // Without that id the credential is over and not the stream: the next attempt may have a new
+    // one.
     if (type === 'sse-end' && id === END_ID) this.end({ reason: 'server' });
   }
 

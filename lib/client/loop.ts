@@ -13,8 +13,8 @@ interface Asking<Event> {
 }
 
 /**
- * One `for await`: it takes an event when it asks for one. Not a generator, whose `return()` would wait for a pending `next()`:
- * who leaves a quiet stream leaves now.
+ * One `for await`: it takes an event when it asks for one. Not a generator, whose `return()` would
+ * wait for a pending `next()`: who leaves a quiet stream leaves now.
  */
 export class Loop<Event> implements AsyncIterator<Event, undefined>, EventReader<Event> {
   private readonly asking: Asking<Event>[] = [];

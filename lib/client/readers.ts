@@ -2,7 +2,10 @@ import type { EventReader } from './loop.js';
 
 /** All who read one stream: listeners, subscriptions and loops. */
 export class Readers<Event> {
-  /** Replaced and never changed, so that who comes or goes while an event is given does not matter to the others. */
+  /**
+   * Replaced and never changed, so that who comes or goes while an event is given does not matter
+   * to the others.
+   */
   private all: readonly EventReader<Event>[] = [];
   /** Those that hold the stream: loops and subscriptions. */
   private readonly holders = new Set<EventReader<Event>>();

@@ -38,7 +38,8 @@ export async function send(
     } else {
       if (count > 0) throw refused(` out of the page's origin, browsers hide where: ${REMEDY}`);
       try {
-        // Browsers follow a redirect in this mode only as long as it is within the origin of the page.
+        // Browsers follow a redirect in this mode only as long as it is within the origin of the
+        // page.
         return await fetch(url, { ...init, mode: 'same-origin' });
       } catch {
         // It leads elsewhere, or the network is away: then the next request fails too.

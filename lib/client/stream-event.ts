@@ -7,7 +7,10 @@ export interface ControlEvents {
   'sse-gap': { rooms: string[]; reason: 'trimmed' | 'epoch' | 'unknown' | 'overflow' };
   /** The stream is complete; the client closes and does not come back. */
   'sse-end': { reason: string };
-  /** The handler failed after the stream began; the client comes back. An `onError` of the server may send other data. */
+  /**
+   * The handler failed after the stream began; the client comes back. An `onError` of the server
+   * may send other data.
+   */
   'sse-error': { statusCode: number; message: string | string[] };
 }
 
@@ -24,7 +27,8 @@ type DataOf<Events extends object, Type> = Type extends keyof ControlEvents
     : never;
 
 /**
- * An event as it came; its `type` tells the type of its `data`. Nothing checks at run time that the server keeps to `Events`.
+ * An event as it came; its `type` tells the type of its `data`. Nothing checks at run time that the
+ * server keeps to `Events`.
  * @publicApi
  */
 export type StreamEvent<

@@ -1,14 +1,16 @@
 import type { SseClientError } from './client-error.js';
 
 /**
- * `connecting`: a request is on its way. `open`: events come. `waiting`: until the next attempt. `closed`: for good.
+ * `connecting`: a request is on its way. `open`: events come. `waiting`: until the next attempt.
+ * `closed`: for good.
  * @publicApi
  */
 export type StreamState = 'connecting' | 'open' | 'waiting' | 'closed';
 
 /**
- * Why a stream is closed: `client`, by `close()`, the signal, or because the last loop was left; `server`, by the `sse-end` of a stream that is complete, or 204;
- * or an error that trying again does not mend.
+ * Why a stream is closed: `client`, by `close()`, the signal, or because the last loop was left;
+ * `server`, by the `sse-end` of a stream that is complete, or 204; or an error that trying again
+ * does not mend.
  * @publicApi
  */
 export type StreamEnd =

@@ -14,12 +14,14 @@ interface Bucket {
   at: number;
 }
 
-/** A key is remembered for as long as its connects count. Beyond this, the longest idle go first. */
+/**
+ * A key is remembered for as long as its connects count. Beyond this, the longest idle go first.
+ */
 const MAX_KEYS = 100_000;
 
 /**
- * Who may open one more connection on this process. Asking and taking the slot are one synchronous step, so that no two
- * requests get the same last slot.
+ * Who may open one more connection on this process. Asking and taking the slot are one synchronous
+ * step, so that no two requests get the same last slot.
  */
 export class Admission {
   private taken = 0;

@@ -5,11 +5,12 @@ import { logError } from './connection-logger.js';
 import { MAX_TIMER_MS } from '../ground/timers.js';
 
 /**
- * Who may read which rooms of a hub. Called when a stream joins them, before anything is replayed, and again at each keep-alive interval
- * for as long as the stream is open; `connection.data` and `connection.request` tell who it is. No: 403, or the end of the
- * stream after `event: sse-end` with `{"reason":"auth"}`; so is what it throws, with its own status where the stream has not
- * begun. `until`: yes, but the stream ends by then, a little earlier, so that not all end together; a date, or milliseconds
- * since the Unix epoch.
+ * Who may read which rooms of a hub. Called when a stream joins them, before anything is replayed,
+ * and again at each keep-alive interval for as long as the stream is open; `connection.data` and
+ * `connection.request` tell who it is. No: 403, or the end of the stream after `event: sse-end`
+ * with `{"reason":"auth"}`; so is what it throws, with its own status where the stream has not
+ * begun. `until`: yes, but the stream ends by then, a little earlier, so that not all end together;
+ * a date, or milliseconds since the Unix epoch.
  * @publicApi
  */
 export type Authorize = (
@@ -34,10 +35,15 @@ interface Grant {
   readonly rooms: readonly string[];
 }
 
-/** Streams end up to 10 % (at most 5 s) early, at random, so that they do not all return at once. */
+/**
+ * Streams end up to 10 % (at most 5 s) early, at random, so that they do not all return at once.
+ */
 const JITTER = { share: 0.1, maxMs: 5_000 };
 
-/** What one connection was allowed to read, and until when. Only connections that are asked about have one. */
+/**
+ * What one connection was allowed to read, and until when. Only connections that are asked about
+ * have one.
+ */
 export class Authorization {
   private readonly grants = new Set<Grant>();
   private readonly timers = new Map<Grant, NodeJS.Timeout>();
@@ -48,8 +54,8 @@ export class Authorization {
   constructor(private readonly connection: AuthorizedStream) {}
 
   /**
-   * Calls `granted`, at once where the answer is there at once, or `refused` with what says no, for which an open stream ends.
-   * Answers what takes the grant back.
+   * Calls `granted`, at once where the answer is there at once, or `refused` with what says no, for
+   * which an open stream ends. Answers what takes the grant back.
    */
   ask(
     authorize: Authorize,

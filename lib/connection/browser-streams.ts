@@ -1,10 +1,16 @@
 import { warnOfManyStreams } from '../ground/warnings.js';
 import type { HttpRequest } from '../output/request.js';
 
-/** Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next request waits. */
+/**
+ * Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next
+ * request waits.
+ */
 const CONNECTIONS_OF_A_BROWSER = 6;
 
-/** Looks for browsers that are about to block themselves. Behind a proxy it cannot be seen: the browser may speak HTTP/2 to it. */
+/**
+ * Looks for browsers that are about to block themselves. Behind a proxy it cannot be seen: the
+ * browser may speak HTTP/2 to it.
+ */
 export class BrowserStreams {
   private readonly counts = new Map<string, number>();
 

@@ -28,7 +28,10 @@ const NONE: readonly CursorSource[] = [];
 
 const NO_CLAIMS: readonly { readonly hub: object; readonly rooms: readonly string[] }[] = [];
 
-/** What the client of one connection comes back with: the ids that went to it, and where its streams stand between them. */
+/**
+ * What the client of one connection comes back with: the ids that went to it, and where its streams
+ * stand between them.
+ */
 export class ClientCursor {
   private sources = NONE;
   private hasRead = false;
@@ -36,11 +39,17 @@ export class ClientCursor {
   private hasOwnIds = false;
   /** Rooms that were read with the last event ID that the client brought. */
   private claims = NO_CLAIMS;
-  /** By which the client is known again if it is cut for slowness. Only a client that was slow has one. */
+  /**
+   * By which the client is known again if it is cut for slowness. Only a client that was slow has
+   * one.
+   */
   private ownMark: string | undefined;
   private marksAll = false;
 
-  /** Where the client stands in all hubs it reads; `undefined` where there is none, or none is known. */
+  /**
+   * Where the client stands in all hubs it reads; `undefined` where there is none, or none is
+   * known.
+   */
   get text(): string | undefined {
     if (this.hasOwnIds) return undefined;
     const text = joinPositions(this.positions);
@@ -52,20 +61,27 @@ export class ClientCursor {
   }
 
   /**
-   * The client has brought this mark. Where it is known for being slow, all its ids carry the mark from the start, which gives it frames
-   * of its own; a mark that anybody could have made up is not worth that.
+   * The client has brought this mark. Where it is known for being slow, all its ids carry the mark
+   * from the start, which gives it frames of its own; a mark that anybody could have made up is not
+   * worth that.
    */
   keepMark(mark: string, isKnown: boolean): void {
     this.ownMark = mark;
     this.marksAll = isKnown;
   }
 
-  /** The client is slow: ids that have to wait for it, and its cursors between events, carry its mark. */
+  /**
+   * The client is slow: ids that have to wait for it, and its cursors between events, carry its
+   * mark.
+   */
   giveMark(): string {
     return (this.ownMark ??= randomBytes(6).toString('base64url'));
   }
 
-  /** This id, if it is one that gets the mark when it has waited; never one that the handler has written. */
+  /**
+   * This id, if it is one that gets the mark when it has waited; never one that the handler has
+   * written.
+   */
   markable(id: string | number | undefined): string | undefined {
     return typeof id === 'string' && !this.marksAll && this.isOurs(id) ? id : undefined;
   }
@@ -95,7 +111,10 @@ export class ClientCursor {
     return [...new Set(this.sources.flatMap((source) => source.rooms))];
   }
 
-  /** Those of an event's rooms that the client reads; mostly all of them, and then no list of its own. */
+  /**
+   * Those of an event's rooms that the client reads; mostly all of them, and then no list of its
+   * own.
+   */
   roomsReadOf(rooms: readonly string[]): readonly string[] {
     const reads = (room: string): boolean =>
       this.sources.some((source) => source.rooms.includes(room));
@@ -103,8 +122,8 @@ export class ClientCursor {
   }
 
   /**
-   * Whether the rooms of this hub are read for the first time: the last event ID that the client brought says where to
-   * begin, and a later subscription must not begin there again.
+   * Whether the rooms of this hub are read for the first time: the last event ID that the client
+   * brought says where to begin, and a later subscription must not begin there again.
    */
   claim(hub: object, rooms: readonly string[]): boolean {
     const earlier = new Set(this.claims.flatMap((claim) => (claim.hub === hub ? claim.rooms : [])));
@@ -113,7 +132,10 @@ export class ClientCursor {
     return unread.length === rooms.length;
   }
 
-  /** The id that a message with this one goes out with: that of a hub among several says where the client stands in all. */
+  /**
+   * The id that a message with this one goes out with: that of a hub among several says where the
+   * client stands in all.
+   */
   idOf(id: string | number | undefined): string | number | undefined {
     const only = this.sources[0];
     if (id === undefined) return id;
@@ -149,7 +171,8 @@ export class ClientCursor {
 
   private note(id: string): void {
     const holders = this.sources.filter((source) => source.holds(id));
-    // If two streams of a hub hold the event, which of them let it out cannot be seen: neither moves on.
+    // If two streams of a hub hold the event, which of them let it out cannot be seen: neither
+    // moves on.
     if (holders.length === 1) holders[0]?.cameOut(id);
     if (holders.length === 0 && !this.isCursorOfSource(id)) this.hasOwnIds = true;
   }

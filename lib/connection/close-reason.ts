@@ -15,7 +15,8 @@ export const CLOSE_REASONS = [
  * Why a connection ended.
  * - `client`: the client left.
  * - `complete`, `error`: the source completed or failed.
- * - `server`: `close()` was called without a reason, or something else in this process cut the connection.
+ * - `server`: `close()` was called without a reason, or something else in this process cut the
+ *   connection.
  * - `stall`: the client took nothing for too long.
  * - `overflow`: the client took too little.
  * - `shutdown`: the app shut down.

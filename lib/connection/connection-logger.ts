@@ -33,7 +33,10 @@ export class ConnectionLogger {
     logger.debug({ event: 'close', ...context, ...facts });
   }
 
-  /** `refused`: how many there were since the last line. `trouble`: what is wrong with the log that the stream needs. */
+  /**
+   * `refused`: how many there were since the last line. `trouble`: what is wrong with the log that
+   * the stream needs.
+   */
   refusal(
     reason: RefusalReason,
     request: HttpRequest,

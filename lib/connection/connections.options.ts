@@ -2,8 +2,8 @@ import * as rules from '../options/rules.js';
 import type { HttpRequest } from '../output/request.js';
 
 /**
- * How much one process takes on. Newcomers are refused; open streams stay. Each limit counts for this process alone, and none
- * is set by default but those of one event.
+ * How much one process takes on. Newcomers are refused; open streams stay. Each limit counts for
+ * this process alone, and none is set by default but those of one event.
  * @publicApi
  */
 export interface LimitsOptions {
@@ -19,20 +19,22 @@ export interface LimitsOptions {
   /** Streams that read the same room. */
   maxPerRoom?: number;
   /**
-   * New connections with the same `key`: so many per second on average, and at most `burst` at once.
-   * `burst` is `perSecond` by default, and at least 1.
+   * New connections with the same `key`: so many per second on average, and at most `burst` at
+   * once. `burst` is `perSecond` by default, and at least 1.
    */
   connectRate?: { perSecond: number; burst?: number };
   /** Rooms that one connection reads in all its hub streams. More are the client's error: 400. */
   maxRoomsPerConnection?: number;
   /**
-   * Wire text of one event of a hub. A larger one is not published: `emit()` rejects with `SSE_LIMIT`. Bytes. `false`: no limit.
+   * Wire text of one event of a hub. A larger one is not published: `emit()` rejects with
+   * `SSE_LIMIT`. Bytes. `false`: no limit.
    * @default 1_048_576
    */
   maxEventBytes?: number | false;
   /**
-   * Rooms of one event. An event for more is not published: `emit()` rejects with `SSE_LIMIT`. On Redis one script writes to all of
-   * them, in about half a second for the default. `false`: no limit.
+   * Rooms of one event. An event for more is not published: `emit()` rejects with `SSE_LIMIT`. On
+   * Redis one script writes to all of them, in about half a second for the default. `false`: no
+   * limit.
    * @default 20_000
    */
   maxRoomsPerEvent?: number | false;
@@ -44,9 +46,9 @@ export interface LimitsOptions {
  */
 export interface ShutdownOptions {
   /**
-   * How long `app.close()` takes to end all streams: in random order, each with a reconnection time of its own, over four fifths
-   * of it, but not slower than one each 10 ms. At its end, sockets of clients that have not taken the end of their stream
-   * are destroyed. Milliseconds. `0`: at once.
+   * How long `app.close()` takes to end all streams: in random order, each with a reconnection time
+   * of its own, over four fifths of it, but not slower than one each 10 ms. At its end, sockets of
+   * clients that have not taken the end of their stream are destroyed. Milliseconds. `0`: at once.
    * @default 5_000
    */
   timeoutMs?: number;

@@ -5,8 +5,8 @@ import type { SseConnection } from './sse-connection.js';
 import type { SseConnections } from './sse-connections.js';
 
 /**
- * Why a connection was not opened: the limit that it met, `shutdown` while the app ends its streams, `log` while the log that its stream
- * needs is away.
+ * Why a connection was not opened: the limit that it met, `shutdown` while the app ends its
+ * streams, `log` while the log that its stream needs is away.
  * @publicApi
  */
 export type RefusalReason = 'process' | 'key' | 'rate' | 'room' | 'shutdown' | 'log';
@@ -30,13 +30,19 @@ export interface ConnectionDiagnostics {
     readonly request: HttpRequest;
     readonly connections: SseConnections;
   };
-  /** Something was handed to the socket of one connection; keep-alives and the opening are bytes and no events. */
+  /**
+   * Something was handed to the socket of one connection; keep-alives and the opening are bytes and
+   * no events.
+   */
   deliver: { readonly connection: SseConnection; readonly events: number; readonly bytes: number };
   /** Events were left out for a client that takes too little. */
   drop: { readonly connection: SseConnection; readonly events: number };
   /** A client took nothing for too long: its socket is destroyed. */
   stall: { readonly connection: SseConnection; readonly bufferedBytes: number };
-  /** A stream has failed after its first byte (`connection`), or an event was not published (`broadcaster`). */
+  /**
+   * A stream has failed after its first byte (`connection`), or an event was not published
+   * (`broadcaster`).
+   */
   error: {
     readonly error: unknown;
     readonly connection: SseConnection | undefined;

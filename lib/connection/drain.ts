@@ -7,7 +7,10 @@ interface Drained<T> {
   readonly count: number;
 }
 
-/** Ends one after the other in random order, over so long at most, so that their clients do not all return at once. */
+/**
+ * Ends one after the other in random order, over so long at most, so that their clients do not all
+ * return at once.
+ */
 export async function endInTurn<T>(
   streams: Drained<T>,
   windowMs: number,

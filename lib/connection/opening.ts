@@ -81,7 +81,9 @@ export class Opening {
     }
   }
 
-  /** Refuses the stream: an exception filter answers. Returns false when it is too late for that. */
+  /**
+   * Refuses the stream: an exception filter answers. Returns false when it is too late for that.
+   */
   refuse(error: unknown): boolean {
     if (this.state !== 'waiting') return false;
     this.state = 'refused';

@@ -24,7 +24,9 @@ export interface RevocationChannel {
   onRevoke(listener: (isMeant: (connection: SseConnection) => boolean) => void): void;
 }
 
-/** Streams are ended in this share of a drain. In the rest, clients take the end of their stream. */
+/**
+ * Streams are ended in this share of a drain. In the rest, clients take the end of their stream.
+ */
 const DRAIN_SHARE = 0.8;
 
 /** Connections are checked together, at most this often and four times per shortest interval. */
@@ -129,7 +131,9 @@ export class Registry extends SseConnections implements StreamHost {
     return this.opening.size + this.open.size + this.leaving.size;
   }
 
-  /** Takes a slot for a request, which the end of its stream gives back; or says why there is none. */
+  /**
+   * Takes a slot for a request, which the end of its stream gives back; or says why there is none.
+   */
   admit(request: HttpRequest): Refusal | undefined {
     return this.admission.enter(request);
   }

@@ -5,9 +5,10 @@ const OFTEN = { times: 3, withinMs: 300_000 };
 const MAX_MARKS = 10_000;
 
 /**
- * Clients that were cut because they took too little. Each time they come back, more has to be replayed; without an end to that, a
- * client that is only a little too slow would never see anything new. Such a client is known by a random mark that the
- * server has put into its event ids, and by nothing else: whoever brings no mark is never taken for a slow client.
+ * Clients that were cut because they took too little. Each time they come back, more has to be
+ * replayed; without an end to that, a client that is only a little too slow would never see
+ * anything new. Such a client is known by a random mark that the server has put into its event ids,
+ * and by nothing else: whoever brings no mark is never taken for a slow client.
  */
 export class SlowClients {
   /** When each was cut, in the order of the last cut. Times are as `performance.now()`. */

@@ -59,6 +59,8 @@ export abstract class SseConnection {
   /** How many bytes wait for this client. Several clients may wait for the same, shared bytes. */
   abstract readonly bufferedBytes: number;
 
-  /** How many events were left out because the client took too little; each is told by an `sse-gap`. */
+  /**
+   * How many events were left out because the client took too little; each is told by an `sse-gap`.
+   */
   abstract readonly droppedEvents: number;
 }

@@ -46,8 +46,9 @@ export abstract class SseConnections {
   abstract closeAll(reason?: CloseReason): void;
 
   /**
-   * Ends the connections of this process for which `predicate` answers true, with the reason `auth`, after
-   * `event: sse-end` with `{"reason":"auth"}`. Guards decide whether a client may come back.
+   * Ends the connections of this process for which `predicate` answers true, with the reason
+   * `auth`, after `event: sse-end` with `{"reason":"auth"}`. Guards decide whether a client may
+   * come back.
    * @returns how many connections that were
    */
   abstract revoke(predicate: (connection: SseConnection) => boolean): number;

@@ -12,9 +12,15 @@ export interface PulseHost {
   schedulePulse(time: number): void;
 }
 
-/** The part of a `Stream` that only its app asks for. Each fact is made when it is asked for: few streams need them. */
+/**
+ * The part of a `Stream` that only its app asks for. Each fact is made when it is asked for: few
+ * streams need them.
+ */
 export abstract class StreamFacts extends SseConnection {
-  /** The app's stores, for what it runs for this stream on behalf of others; `undefined` before its handler was called. */
+  /**
+   * The app's stores, for what it runs for this stream on behalf of others; `undefined` before its
+   * handler was called.
+   */
   private context: AsyncResource | undefined;
   abstract readonly host: PulseHost;
   abstract readonly opening: AuthorizedStream['opening'];

@@ -78,7 +78,10 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     return this.send({ comment: text });
   }
 
-  /** Resolves when all that was pushed is written and the client takes more; rejects when it has ended. */
+  /**
+   * Resolves when all that was pushed is written and the client takes more; rejects when it has
+   * ended.
+   */
   writable(): Promise<void> {
     return this.outbox.writable();
   }
@@ -131,7 +134,10 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     if (isIdle && !this.outbox.isBlocked) this.sendKeepAlive();
   }
 
-  /** A first message that cannot be sent fails before the stream begins; a good one follows the opening. */
+  /**
+   * A first message that cannot be sent fails before the stream begins; a good one follows the
+   * opening.
+   */
   private begin(message: SseMessage): void {
     if (this.phase !== 'opening') return;
     if (!HubEvent.is(message)) encodeFrame(message, this.settings.serialize);
@@ -176,8 +182,8 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   }
 
   /**
-   * The outbox asks for it where a frame has to wait. A client is told of losses in its own rooms; others of an event are none of
-   * its business.
+   * The outbox asks for it where a frame has to wait. A client is told of losses in its own rooms;
+   * others of an event are none of its business.
    */
   waitingOf(frame: string, message?: SseMessage, id?: string | number): Waiting {
     const cursor = this.cursor.markable(id);

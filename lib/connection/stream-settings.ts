@@ -11,7 +11,10 @@ import {
   type StreamOptions,
 } from './stream.options.js';
 
-/** The options of one stream with nothing left open: what a connection works with. `undefined` means off. */
+/**
+ * The options of one stream with nothing left open: what a connection works with. `undefined` means
+ * off.
+ */
 export interface StreamSettings {
   readonly keepAliveMs: number | undefined;
   readonly retry: RetryRange | undefined;

@@ -33,9 +33,10 @@ export interface BackpressureOptions {
    */
   maxBufferedBytes?: number;
   /**
-   * What happens beyond that. `disconnect` ends the connection, with the reason `overflow`; the client comes back and gets
-   * what it missed. `drop-oldest` and `drop-newest` leave events out. `conflate` keeps only the latest event of each `key`
-   * as soon as events wait, and beyond the limit leaves out the oldest. What is left out is told by `sse-gap`.
+   * What happens beyond that. `disconnect` ends the connection, with the reason `overflow`; the
+   * client comes back and gets what it missed. `drop-oldest` and `drop-newest` leave events out.
+   * `conflate` keeps only the latest event of each `key` as soon as events wait, and beyond the
+   * limit leaves out the oldest. What is left out is told by `sse-gap`.
    * @default 'disconnect'
    */
   overflow?: Overflow;
@@ -45,15 +46,16 @@ export interface BackpressureOptions {
    */
   key?: (message: SseMessage) => string;
   /**
-   * How long a client may take nothing of what waits for it before its socket is destroyed, with the reason
-   * `stall`. Milliseconds. `false` switches it off.
+   * How long a client may take nothing of the backlog for it before its socket is destroyed, with
+   * the reason `stall`. Milliseconds. `false` switches it off.
    * @default 15_000
    */
   stallTimeoutMs?: number | false;
 }
 
 /**
- * Which properties of an emitted object are which fields. Without `data` the whole object is the data.
+ * Which properties of an emitted object are which fields. Without `data` the whole object is the
+ * data.
  * @example `map: { data: 'message', type: 'kind', id: 'id', retry: 'retryMs' }`
  * @publicApi
  */
@@ -65,55 +67,66 @@ export interface SseMap {
 }
 
 /**
- * What a stream does; set for all streams in `SseModule.forRoot()` or for one in `@SseStream()`, which wins.
+ * What a stream does; set for all streams in `SseModule.forRoot()` or for one in `@SseStream()`,
+ * which wins.
  * @publicApi
  */
 export interface StreamOptions {
   /** Comments on an idle connection. `false` switches them off. */
   keepAlive?: KeepAliveOptions | false;
   /**
-   * When browsers come back after the stream has ended: milliseconds, or a range from which each connection draws
-   * its own, so that they do not all return at once. `false` leaves it to the browser.
+   * When browsers come back after the stream has ended: milliseconds, or a range from which each
+   * connection draws its own, so that they do not all return at once. `false` leaves it to the
+   * browser.
    * @default { minMs: 2_000, maxMs: 5_000 }
    */
   retry?: number | RetryRange | false;
   /**
-   * Further response headers. They win over the library's own and the app's. `Content-Type` may add a `charset` to `text/event-stream`.
-   * Another type, and headers that frame the body (`Content-Length`, `Transfer-Encoding`), are refused at start-up.
+   * Further response headers. They win over the library's own and the app's. `Content-Type` may add
+   * a `charset` to `text/event-stream`. Another type, and headers that frame the body
+   * (`Content-Length`, `Transfer-Encoding`), are refused at start-up.
    */
   headers?: Record<string, string>;
-  /** Text for data that is neither text nor bytes, instead of JSON. A hub's events keep the hub's own. */
+  /**
+   * Text for data that is neither text nor bytes, instead of JSON. A hub's events keep the hub's
+   * own.
+   */
   serialize?: Serialize;
   /**
-   * Called once for an error after the first byte. What it returns is the last message; nothing: none. Without it the
-   * error is logged and the client gets `event: sse-error`, with the message of an `HttpException` or a neutral one.
+   * Called once for an error after the first byte. What it returns is the last message; nothing:
+   * none. Without it the error is logged and the client gets `event: sse-error`, with the message
+   * of an `HttpException` or a neutral one.
    */
   onError?: (error: unknown, connection: SseConnection) => SseMessage | undefined | void;
   /**
-   * What follows the completion of the source. Browsers re-open a stream that has ended; with `close` they are told
-   * by `event: sse-end`, and the reconnect that brings its id is answered 204, which stops an `EventSource`.
+   * What follows the completion of the source. Browsers re-open a stream that has ended; with
+   * `close` they are told by `event: sse-end`, and the reconnect that brings its id is answered
+   * 204, which stops an `EventSource`.
    * @default 'end'
    */
   onComplete?: 'end' | 'close';
   /**
-   * How long the head of a stream may wait for the source's first value or error, so that a refusal that is found late still has its
-   * own status. Counts from the handler's return. Where it is not set, the first value of an AsyncIterable and a `snapshot` are
-   * waited for; where it is, every source is. Milliseconds. `false`: the stream opens at once.
+   * How long the head of a stream may wait for the source's first value or error, so that a refusal
+   * that is found late still has its own status. Counts from the handler's return. Where it is not
+   * set, the first value of an AsyncIterable and a `snapshot` are waited for; where it is, every
+   * source is. Milliseconds. `false`: the stream opens at once.
    * @default 50
    */
   openWithinMs?: number | false;
   /** What happens to a client that reads too slowly. */
   backpressure?: BackpressureOptions;
   /**
-   * After how long a stream is ended, with the reason `duration`, so that its client comes back, past guards and perhaps to another
-   * process. Each stream draws its own from 80 to 100 % of it. Milliseconds. `false`: never.
+   * After how long a stream is ended, with the reason `duration`, so that its client comes back,
+   * past guards and perhaps to another process. Each stream draws its own from 80 to 100 % of it.
+   * Milliseconds. `false`: never.
    * @default false
    */
   maxDurationMs?: number | false;
   /**
-   * How a newcomer is refused, for want of a place or while the app ends. `retry`: 200, a reconnection time, and the end; an `EventSource`
-   * comes back, which any other status would keep it from for good. `status`: 503 (process, room, shutdown, log) or 429 (key,
-   * rate) with `Retry-After`, for clients that use `fetch`.
+   * How a newcomer is refused, for want of a place or while the app ends. `retry`: 200, a
+   * reconnection time, and the end; an `EventSource` comes back, which any other status would keep
+   * it from for good. `status`: 503 (process, room, shutdown, log) or 429 (key, rate) with
+   * `Retry-After`, for clients that use `fetch`.
    * @default 'retry'
    */
   rejectWith?: 'retry' | 'status';
@@ -132,10 +145,12 @@ export interface SseStreamOptions extends StreamOptions {
   /** Which properties of an emitted object are which fields. */
   map?: SseMap;
   /**
-   * Whether the handler may also answer without a stream: what it returns that is no Observable and no AsyncIterable is sent as Nest
-   * sends it, as JSON, with the status that the handler has set. Interceptors do not see it. A stream is still only for clients that accept
-   * one: the others get 406. `acceptsEventStream()` tells a handler which of the two a client takes.
-   * @default false: the handler only streams, and is not called for a client whose `Accept` header leaves out `text/event-stream`: 406
+   * Whether the handler may also answer without a stream: what it returns that is no Observable and
+   * no AsyncIterable is sent as Nest sends it, as JSON, with the status that the handler has set.
+   * Interceptors do not see it. A stream is still only for clients that accept one: the others get
+   * 406. `acceptsEventStream()` tells a handler which of the two a client takes.
+   * @default false: the handler only streams, and is not called for a client whose `Accept` header
+   * leaves out `text/event-stream`: 406
    */
   negotiate?: boolean;
 }

@@ -145,7 +145,9 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     this.endSource();
   }
 
-  /** Draws a new reconnection time: clients that are sent away together must not return together. */
+  /**
+   * Draws a new reconnection time: clients that are sent away together must not return together.
+   */
   closeForShutdown(): void {
     if (this.isOver || this.opening?.forbidden !== undefined) return;
     const { retry } = this.settings;

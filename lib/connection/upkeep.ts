@@ -58,7 +58,10 @@ function keepingAlive(standing: ConnectionStatus, now: number): Due {
   return { task: 'keep-alive', next: now + (standing.keepAliveMs ?? Infinity) };
 }
 
-/** It is asked at each interval, also while events come, and before a keep-alive: that would tell where the stream stands. */
+/**
+ * It is asked at each interval, also while events come, and before a keep-alive: that would tell
+ * where the stream stands.
+ */
 function asking(
   standing: ConnectionStatus,
   { askedAt, isAsking }: NonNullable<ConnectionStatus['authorization']>,

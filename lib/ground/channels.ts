@@ -1,9 +1,10 @@
 import { channel } from 'node:diagnostics_channel';
 
 /**
- * The names of the channels of `node:diagnostics_channel`, on which tools see what goes on. Subscribers are called at once,
- * must be quick and must change nothing. What a subscriber throws, Node turns into an uncaught exception, which ends the process.
- * A channel that nobody subscribes to costs nothing.
+ * The names of the channels of `node:diagnostics_channel`, on which tools see what goes on.
+ * Subscribers are called at once, must be quick and must change nothing. What a subscriber throws,
+ * Node turns into an uncaught exception, which ends the process. A channel that nobody subscribes
+ * to costs nothing.
  * @example
  * ```ts
  * import { subscribe } from 'node:diagnostics_channel';
@@ -28,7 +29,10 @@ export const SSE_CHANNELS = {
   error: 'nestjs-eventstream:error',
 } as const;
 
-/** A channel of which the compiler knows the messages. Where a message costs something to make, ask `hasSubscribers` first. */
+/**
+ * A channel of which the compiler knows the messages. Where a message costs something to make, ask
+ * `hasSubscribers` first.
+ */
 export interface Channel<Message> {
   readonly hasSubscribers: boolean;
   publish(message: Message): void;

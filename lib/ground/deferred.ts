@@ -1,4 +1,6 @@
-/** A promise that is settled from outside. Nobody has to await it: that a client leaves is no error. */
+/**
+ * A promise that is settled from outside. Nobody has to await it: that a client leaves is no error.
+ */
 export class Deferred<T> {
   resolve!: (value: T) => void;
   reject!: (error: unknown) => void;

@@ -13,7 +13,8 @@ export type SseErrorCode =
   | 'SSE_OPTIONS';
 
 /**
- * Every error of this library: a stable `code`, the facts as properties of the subclass, the remedy in the message.
+ * Every error of this library: a stable `code`, the facts as properties of the subclass, the remedy
+ * in the message.
  * @publicApi
  */
 export class SseError extends Error {
@@ -44,7 +45,8 @@ export class SseInvalidFieldError extends SseError {
 }
 
 /**
- * Data without a text form: a cycle, a BigInt, a function, or a `serialize` that threw (see `cause`).
+ * Data without a text form: a cycle, a BigInt, a function, or a `serialize` that threw (see
+ * `cause`).
  * @publicApi
  */
 export class SseSerializeError extends SseError {
@@ -78,7 +80,9 @@ export class SseClosedError extends SseError {
  */
 export class SseLimitError extends SseError {
   constructor(
-    /** The name of the option, for example `maxPerRoom`; or `maxHubStreams`, which cannot be set. */
+    /**
+     * The name of the option, for example `maxPerRoom`; or `maxHubStreams`, which cannot be set.
+     */
     readonly limit: string,
     readonly max: number,
     remedy: string,
@@ -151,7 +155,10 @@ export function describe(thrown: unknown): string {
   }
 }
 
-/** What was thrown, unless it is a value that throws when somebody looks at it, such as a revoked proxy. */
+/**
+ * What was thrown, unless it is a value that throws when somebody looks at it, such as a revoked
+ * proxy.
+ */
 export function readable(thrown: unknown): unknown {
   try {
     void (thrown instanceof Error);

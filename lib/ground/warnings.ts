@@ -24,7 +24,9 @@ export class RareLine {
   private times = 0;
   private toldAt = -Infinity;
 
-  /** It has happened again: how often since the last line, or 0 where it is too early for another. */
+  /**
+   * It has happened again: how often since the last line, or 0 where it is too early for another.
+   */
   again(): number {
     this.times++;
     const now = performance.now();
@@ -72,7 +74,10 @@ const REMEDIES: Record<OptionForOwnValues, string> = {
   '@SerializeOptions()': 'a global ClassSerializerInterceptor has options for them',
 };
 
-/** Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's stream. */
+/**
+ * Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's
+ * stream.
+ */
 export function warnOfUnusedOption(option: OptionForOwnValues, route: string): void {
   const remedy = REMEDIES[option];
   warnOnce(
@@ -108,7 +113,10 @@ export function warnOfHeldBackStreams(): void {
   warnOnce('held back', `${what}: ${cause}; ${remedy}, ${unless}`);
 }
 
-/** An event of a hub goes to a client for which no stream of a hub was opened, so nothing knows what it has missed. */
+/**
+ * An event of a hub goes to a client for which no stream of a hub was opened, so nothing knows what
+ * it has missed.
+ */
 export function warnOfSharedStream(): void {
   const what = 'An event of a hub went to a connection that reads no hub';
   const cause = 'what its client misses is neither replayed nor told as a gap';
@@ -123,7 +131,10 @@ export function warnOfManyStreams(count: number): void {
   warnOnce('six streams', `${cause}: its next request waits; ${remedy}`);
 }
 
-/** What would have ended a stream that had begun, or set a header on it. `caught`: the error that a filter was to answer. */
+/**
+ * What would have ended a stream that had begun, or set a header on it. `caught`: the error that a
+ * filter was to answer.
+ */
 export function warnOfLateAnswer(
   route: string,
   call: string,
@@ -148,7 +159,10 @@ export function warnOfLateAnswer(
 const CHANGES_FROZEN =
   /^Cannot (delete property|add property|assign to read only property|redefine property|set property)/;
 
-/** An operator that changes an event of a hub in place fails with an error of the language, which names no remedy. */
+/**
+ * An operator that changes an event of a hub in place fails with an error of the language, which
+ * names no remedy.
+ */
 export function warnOfFrozenEvent(error: unknown, route: string): void {
   if (!(error instanceof TypeError) || !CHANGES_FROZEN.test(error.message)) return;
   const what = 'an event of a hub is shared by all its readers, so nobody can change it';

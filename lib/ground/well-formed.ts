@@ -5,8 +5,9 @@ interface Text {
 }
 
 /**
- * Whether a text has no lone surrogates. UTF-8 has none, so two texts that differ in nothing else are the same on the wire and
- * in Redis. Costs nothing for ASCII and Latin-1, which V8 does not even look at.
+ * Whether a text has no lone surrogates. UTF-8 has none, so two texts that differ in nothing else
+ * are the same on the wire and in Redis. Costs nothing for ASCII and Latin-1, which V8 does not
+ * even look at.
  */
 export const isWellFormed = (text: string): boolean => (text as unknown as Text).isWellFormed();
 

@@ -10,7 +10,10 @@ import { diagnostics } from './diagnostics.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { Outlet } from './outlet.js';
 
-/** The client has to take more after this many events of a replay, or messages of a snapshot, or bytes of them. */
+/**
+ * The client has to take more after this many events of a replay, or messages of a snapshot, or
+ * bytes of them.
+ */
 const REPLAY_SLICE = { items: 64, bytes: 65_536 };
 
 /** The subscription that catches up. Live events wait in it meanwhile. */
@@ -39,7 +42,8 @@ export interface CatchingUp {
 }
 
 /**
- * Gives a client what it missed: gaps first, then a snapshot, then the events, then what was published meanwhile.
+ * Gives a client what it missed: gaps first, then a snapshot, then the events, then what was
+ * published meanwhile.
  * @param brought `undefined` for a client that is new here
  */
 export async function catchUp(
@@ -56,7 +60,10 @@ export async function catchUp(
   await goLive(stream);
 }
 
-/** Sends the gaps that came up meanwhile. Then the waiting events follow without a break: nothing there is asynchronous. */
+/**
+ * Sends the gaps that came up meanwhile. Then the waiting events follow without a break: nothing
+ * there is asynchronous.
+ */
 export async function goLive(stream: CatchingUp): Promise<void> {
   while (stream.hasGaps && !stream.hasEnded) await sendGaps(stream);
   if (stream.hasEnded) return;
@@ -76,7 +83,8 @@ function readFor(
   if (brought !== undefined) {
     const own = brought.find(({ epoch }) => epoch === head.epoch);
     const reads = (own && log.readsFor?.(own)) ?? log;
-    // From the log itself: what this process knows of a room may not reach up to the newest of many events.
+    // From the log itself: what this process knows of a room may not reach up to the newest of many
+    // events.
     const rest = onGap === 'rest' ? log : undefined;
     const missed = readMissed(reads, rooms, brought, REPLAY_CAP, rest);
     return connection?.isOftenCut ? missed.then((all) => withoutReplay(all, rooms)) : missed;
@@ -163,8 +171,9 @@ async function inSlices<T>(
 }
 
 /**
- * Whether the last event was published before. It is read once the stream is live, so that a later one comes by itself. Large
- * newest events of many rooms take several reads, which do not hold the stream back.
+ * Whether the last event was published before. It is read once the stream is live, so that a later
+ * one comes by itself. Large newest events of many rooms take several reads, which do not hold the
+ * stream back.
  */
 async function isOver(stream: CatchingUp): Promise<boolean> {
   const { delivery, outlet } = stream;

@@ -23,8 +23,8 @@ interface Revocation {
 const logger = new Logger('Sse');
 
 /**
- * What the processes that share the log of a hub tell each other. Their messages are events of a room of the log, so
- * they come in order, and a process that was cut off gets them when it is back.
+ * What the processes that share the log of a hub tell each other. Their messages are events of a
+ * room of the log, so they come in order, and a process that was cut off gets them when it is back.
  */
 export class ControlChannel implements RevocationChannel {
   private revoked: ((isMeant: Predicate) => void) | undefined;

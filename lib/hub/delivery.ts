@@ -21,7 +21,10 @@ export interface Receiver {
   end(): void;
 }
 
-/** From the log of a hub to the members of its rooms: each event to each of them once, in the order of the log. */
+/**
+ * From the log of a hub to the members of its rooms: each event to each of them once, in the order
+ * of the log.
+ */
 export class Delivery implements LogFollower {
   /** Up to here every live receiver has got everything. */
   head: Head = { epoch: '', position: 0 };
@@ -31,11 +34,14 @@ export class Delivery implements LogFollower {
   private readonly undelivered = new Ring<LoggedEvent>();
   private isDelivering = false;
   /**
-   * When many clients return at once, most of them miss the same few events. Those are shared until the garbage collector
-   * takes them, so that no wire text is held for a client that may not come.
+   * When many clients return at once, most of them miss the same few events. Those are shared until
+   * the garbage collector takes them, so that no wire text is held for a client that may not come.
    */
   private readonly replayed = new WeakMap<LoggedEvent, WeakRef<HubEvent>>();
-  /** Of all logs that this one has been: events of an earlier one may still be on their way through a handler. */
+  /**
+   * Of all logs that this one has been: events of an earlier one may still be on their way through
+   * a handler.
+   */
   private readonly epochs = new Set<string>();
 
   constructor(
@@ -54,7 +60,10 @@ export class Delivery implements LogFollower {
     this.byRoom.leave(receiver.rooms, receiver);
   }
 
-  /** A receiver may publish while it gets an event. That event waits, or others would get it too early. */
+  /**
+   * A receiver may publish while it gets an event. That event waits, or others would get it too
+   * early.
+   */
   event(event: LoggedEvent): void {
     this.undelivered.push(event);
     if (this.isDelivering) return;
@@ -68,7 +77,10 @@ export class Delivery implements LogFollower {
     }
   }
 
-  /** A missed event: the same for everyone who is given it at about the same time, and with it the wire text. */
+  /**
+   * A missed event: the same for everyone who is given it at about the same time, and with it the
+   * wire text.
+   */
   eventOf(logged: LoggedEvent): HubEvent {
     const known = this.replayed.get(logged)?.deref();
     if (known !== undefined) return known;
@@ -137,7 +149,10 @@ export class Delivery implements LogFollower {
     for (const receiver of this.byRoom.membersOf([room])) guarded(() => receiver.close(reason));
   }
 
-  /** The rooms whose events have to reach this process; the control room, which nobody opens a stream for, is one of them. */
+  /**
+   * The rooms whose events have to reach this process; the control room, which nobody opens a
+   * stream for, is one of them.
+   */
   rooms(): string[] {
     return [...this.byRoom.names(), CONTROL_ROOM];
   }

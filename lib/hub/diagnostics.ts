@@ -10,7 +10,10 @@ import type { Broadcaster } from './broadcaster.js';
  * @publicApi
  */
 export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
-  /** The log has accepted an event; `bytes` of wire text without its id. `hub` is `''` for the default hub. */
+  /**
+   * The log has accepted an event; `bytes` of wire text without its id. `hub` is `''` for the
+   * default hub.
+   */
   publish: {
     readonly hub: string;
     readonly broadcaster: Broadcaster;
@@ -18,7 +21,10 @@ export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
     readonly type: string | undefined;
     readonly bytes: number;
   };
-  /** Missed events are handed to a client that has returned. They are counted by `deliver` too, when they are written. */
+  /**
+   * Missed events are handed to a client that has returned. They are counted by `deliver` too, when
+   * they are written.
+   */
   replay: { readonly connection: SseConnection | undefined; readonly events: number };
   /** A client is told that events cannot be replayed. */
   gap: {
@@ -26,7 +32,10 @@ export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
     readonly rooms: readonly string[];
     readonly reason: GapReason;
   };
-  /** A stream has failed after its first byte (`connection`), or an event was not published (`broadcaster`). */
+  /**
+   * A stream has failed after its first byte (`connection`), or an event was not published
+   * (`broadcaster`).
+   */
   error: {
     readonly error: unknown;
     readonly connection: SseConnection | undefined;

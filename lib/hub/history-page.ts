@@ -7,7 +7,10 @@ import type { HistoryPage } from './broadcaster.js';
 /** Of wire text, of one page. */
 const PAGE_BYTES = 8 * 1_048_576;
 
-/** The kept events of the room after a client's cursors, or the newest where these say nothing to this log. */
+/**
+ * The kept events of the room after a client's cursors, or the newest where these say nothing to
+ * this log.
+ */
 export async function readPage(
   log: EventLogReads,
   room: string,

@@ -37,7 +37,10 @@ import { Subscription } from './subscription.js';
 
 const logger = new Logger('Sse');
 
-/** The engine of a `Broadcaster`. It publishes to one log, and hands to its subscriptions what comes from there. */
+/**
+ * The engine of a `Broadcaster`. It publishes to one log, and hands to its subscriptions what comes
+ * from there.
+ */
 export class Hub extends Broadcaster {
   readonly delivery: Delivery;
   readonly control: ControlChannel;
@@ -92,7 +95,8 @@ export class Hub extends Broadcaster {
     const published = this.append(() =>
       newEvent(rooms, message, options, { ...this.facts, toPlain: this.toPlain }),
     );
-    // A client may have caused the failure, for example by the name of a room, or the log is away. Neither must end the process.
+    // A client may have caused the failure, for example by the name of a room, or the log is away.
+    // Neither must end the process.
     published.catch((error: unknown) => this.logFailure(error));
     return published;
   }

@@ -57,8 +57,10 @@ export class Hubs {
   }
 
   /**
-   * From now on data is made plain before it is published: nothing of its class reaches a log or a reader.
-   * @throws SseOptionsError where data of a class was published before, when nobody knew that it had to be made plain
+   * From now on data is made plain before it is published: nothing of its class reaches a log or a
+   * reader.
+   * @throws SseOptionsError where data of a class was published before, when nobody knew that it
+   * had to be made plain
    */
   makePlain(toPlain: ToPlain | undefined): void {
     this.toPlain = toPlain;

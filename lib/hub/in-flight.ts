@@ -6,12 +6,14 @@ import type { ReaderPosition } from '../wire/last-event-id.js';
 const MAX_REMEMBERED = 1_000;
 
 /**
- * What is inside the operators that a handler has put behind a stream. Events go in, and come out later, changed, in another
- * order or not at all. All of them are of one log. Only their positions are remembered: an operator that holds an event
- * holds its memory, this does not.
+ * What is inside the operators that a handler has put behind a stream. Events go in, and come out
+ * later, changed, in another order or not at all. All of them are of one log. Only their positions
+ * are remembered: an operator that holds an event holds its memory, this does not.
  */
 export class InFlight {
-  /** The last position that came out, or where the client resumed; the client may go on from there. */
+  /**
+   * The last position that came out, or where the client resumed; the client may go on from there.
+   */
   lastOut: Position | undefined;
   /** The newest event that has gone in and not come out, and those before it. */
   private newest: Position | undefined;
@@ -35,9 +37,9 @@ export class InFlight {
   }
 
   /**
-   * The position that may be written as the client's: never beyond an event that went in and has not come out. An operator
-   * may hold an event back or drop it; which of the two cannot be seen. Until a later event comes out, the client stays
-   * where the last one did.
+   * The position that may be written as the client's: never beyond an event that went in and has
+   * not come out. An operator may hold an event back or drop it; which of the two cannot be seen.
+   * Until a later event comes out, the client stays where the last one did.
    * @param reached up to here everything went in
    */
   position(epoch: string, reached: Position, isCatchingUp: boolean): ReaderPosition {
@@ -51,7 +53,8 @@ export class InFlight {
     if (this.newest !== undefined) {
       this.older ??= [];
       this.older.push(this.newest);
-      // A forgotten event does not move the client on when it comes out: it may be replayed, never lost.
+      // A forgotten event does not move the client on when it comes out: it may be replayed, never
+      // lost.
       if (this.older.length > MAX_REMEMBERED) this.older.shift();
     }
     this.newest = position;
@@ -62,7 +65,10 @@ export class InFlight {
     return (this.newestId !== undefined && this.newestId === id) || this.indexOf(id) >= 0;
   }
 
-  /** Events before it were dropped, or come out after it: the client's cursor has passed them either way. */
+  /**
+   * Events before it were dropped, or come out after it: the client's cursor has passed them either
+   * way.
+   */
   cameOut(id: string): void {
     if (this.newestId !== undefined && this.newestId === id) {
       this.lastOut = this.newest;

@@ -13,8 +13,9 @@ export type DiagnosticsListeners = {
 const logger = new Logger('Sse');
 
 /**
- * Subscribes the library's own listeners until the function that it answers is called. What one of them throws is told by the log at
- * most once per 10 s: whoever watches streams must not end the process.
+ * Subscribes the library's own listeners until the function that it answers is called. What one of
+ * them throws is told by the log at most once per 10 s: whoever watches streams must not end the
+ * process.
  */
 export function listen(who: string, listeners: DiagnosticsListeners): () => void {
   const failures = new RareLine();

@@ -60,7 +60,8 @@ function checkedKey(key: unknown): string | undefined {
   if (typeof key !== 'string' || key === '') {
     throw new SseInvalidFieldError('key', key, 'expected a text that is not empty');
   }
-  // As UTF-8, which Redis has for its keys, all of these would be one: the second event would be taken for the first.
+  // As UTF-8, which Redis has for its keys, all of these would be one: the second event would be
+  // taken for the first.
   if (!isWellFormed(key)) {
     const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
     throw new SseInvalidFieldError('key', key, remedy);

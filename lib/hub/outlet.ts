@@ -9,8 +9,9 @@ import type { HubStreamOptions } from './hub.options.js';
 import type { InFlight } from './in-flight.js';
 
 /**
- * Where events leave a subscription: through the app's filter into the app's operators. Gaps and snapshots go to the client
- * directly. Events are published from anywhere; the app's stores are those of the subscription.
+ * Where events leave a subscription: through the app's filter into the app's operators. Gaps and
+ * snapshots go to the client directly. Events are published from anywhere; the app's stores are
+ * those of the subscription.
  */
 export class Outlet extends AsyncResource {
   private readonly types: ReadonlySet<string> | undefined;
@@ -56,7 +57,9 @@ export class Outlet extends AsyncResource {
     else this.runInAsyncScope(() => this.passInContext(event));
   }
 
-  /** An event that the filter leaves out never enters the app's operators, so it holds nothing back. */
+  /**
+   * An event that the filter leaves out never enters the app's operators, so it holds nothing back.
+   */
   private passInContext(event: HubEvent): void {
     if (this.subscriber.closed) return;
     try {

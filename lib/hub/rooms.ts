@@ -7,8 +7,8 @@ export const MAX_ROOM_LENGTH = 256;
 
 /**
  * The rooms of a call as a list without doubles.
- * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, for one with a lone surrogate, and for
- * `sse:control`
+ * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, for one with a
+ * lone surrogate, and for `sse:control`
  */
 export function roomList(rooms: string | readonly string[]): string[] {
   const all = typeof rooms === 'string' ? [rooms] : rooms;
@@ -38,7 +38,10 @@ export function roomList(rooms: string | readonly string[]): string[] {
 
 /** Rooms and their members. A room exists while it has one. */
 export class Rooms<Member> {
-  /** Most rooms of an app with many have one member, and a set of one takes six times as much memory. */
+  /**
+   * Most rooms of an app with many have one member, and a set of one takes six times as much
+   * memory.
+   */
   private readonly members = new Map<string, Member | Set<Member>>();
 
   join(rooms: readonly string[], member: Member): void {

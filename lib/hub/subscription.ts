@@ -36,7 +36,10 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
   private restartedAt: Head | undefined;
   /** Events up to here have been given already, by the replay or before the stream began. */
   private after: Position = 0;
-  /** The log that these positions are of. The subscription may know of a new log before its hub does. */
+  /**
+   * The log that these positions are of. The subscription may know of a new log before its hub
+   * does.
+   */
   private epoch = '';
   private readonly inFlight = new InFlight();
   readonly outlet: Outlet;
@@ -85,7 +88,10 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     if (connection && unused !== undefined) warnOfUnusedOption(unused, routeOf(connection.request));
   }
 
-  /** The cursors that the client brought for this stream; each room begins there once per connection. */
+  /**
+   * The cursors that the client brought for this stream; each room begins there once per
+   * connection.
+   */
   private broughtCursors(): readonly Cursor[] | undefined {
     const { lastEventId } = this.options;
     if (!this.delivery.keepsHistory || lastEventId === false || lastEventId === '')
@@ -153,7 +159,8 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
   restart(): void {
     const { head, keepsHistory } = this.delivery;
     if (!keepsHistory) return;
-    // A subscription that has read the new log before its hub did has lost nothing, if it has read as far.
+    // A subscription that has read the new log before its hub did has lost nothing, if it has read
+    // as far.
     if (this.epoch === head.epoch && this.after >= head.position) return;
     // The client gets no cursor of the new log before it knows that it lost the old one.
     this.inFlight.restart();

@@ -4,8 +4,9 @@ import type { HttpRequest } from '../output/request.js';
 import { hostOf, isAllowed } from './hosts.js';
 
 /**
- * Lets through what names a known host. A guard that decides by address cannot tell a page whose name was bent to this process
- * (DNS rebinding): the browser takes it for the inspector's own, and sends the name that it believes in.
+ * Lets through what names a known host. A guard that decides by address cannot tell a page whose
+ * name was bent to this process (DNS rebinding): the browser takes it for the inspector's own, and
+ * sends the name that it believes in.
  */
 export class AllowedHostsGuard implements CanActivate {
   /** @param hosts `undefined`: any */

@@ -59,7 +59,10 @@ export function inspectorController({
       return this.inspector.state();
     }
 
-    /** As text, which the app's `serialize` leaves alone. To a page that reads slowly only the latest state matters. */
+    /**
+     * As text, which the app's `serialize` leaves alone. To a page that reads slowly only the
+     * latest state matters.
+     */
     @SetMetadata(SSE_UNCOUNTED, true)
     @SseStream('events', { backpressure: { overflow: 'conflate' } })
     events(@Connection() connection: SseConnection) {

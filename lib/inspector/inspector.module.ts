@@ -4,8 +4,8 @@ import { checkInspectorOptions, type SseInspectorOptions } from './inspector.opt
 import { Inspector } from './inspector.js';
 
 /**
- * A page that shows the streams of this process live, and closes connections and rooms. It is there where it is imported,
- * beside `SseModule.forRoot()`, and only for those whom its guard lets in.
+ * A page that shows the streams of this process live, and closes connections and rooms. It is there
+ * where it is imported, beside `SseModule.forRoot()`, and only for those whom its guard lets in.
  * @example `@Module({ imports: [SseModule.forRoot(), SseInspectorModule.forRoot({ guard: AdminGuard })] })`
  * @publicApi
  */

@@ -7,8 +7,8 @@ import * as rules from '../options/rules.js';
  */
 export interface SseInspectorOptions {
   /**
-   * Decides on every request to the inspector: whom it lets in sees and may close every connection. Browsers send it cookies
-   * and HTTP authentication, but no header of your own.
+   * Decides on every request to the inspector: whom it lets in sees and may close every connection.
+   * Browsers send it cookies and HTTP authentication, but no header of your own.
    */
   guard: Type<CanActivate> | CanActivate;
   /**
@@ -17,9 +17,10 @@ export interface SseInspectorOptions {
    */
   path?: string;
   /**
-   * The hosts under which the inspector answers, such as `['admin.example.com']`; `.example.com` stands for `example.com` and all
-   * below it. `localhost` and addresses are always among them. Needed where the guard decides by the client's address: a page of
-   * any site could bend its own name to this process (DNS rebinding) and read and close as if it were the inspector's.
+   * The hosts under which the inspector answers, such as `['admin.example.com']`; `.example.com`
+   * stands for `example.com` and all below it. `localhost` and addresses are always among them.
+   * Needed where the guard decides by the client's address: a page of any site could bend its own
+   * name to this process (DNS rebinding) and read and close as if it were the inspector's.
    * @default any host
    */
   allowedHosts?: readonly string[];

@@ -22,7 +22,10 @@ const INTERVAL_MS = 1_000;
 /** The page has to be read by a person, and the state written every second. */
 const MAX_LISTED = 200;
 const MAX_ROOMS_OF_CONNECTION = 10;
-/** Of a hub, each second: how many read a room takes 0.3 µs to find, and the app has other things to do. */
+/**
+ * Of a hub, each second: how many read a room takes 0.3 µs to find, and the app has other things to
+ * do.
+ */
 const MAX_LOOKED_AT = 20_000;
 /** What the app sees as the reason of what is closed here, and `closes` shows. */
 const CLOSE_REASON = 'inspector';
@@ -163,7 +166,10 @@ export class Inspector {
     return { count, list, leftOut: count - list.length };
   }
 
-  /** Of very many rooms those that were among the first before, and each time another part of the rest. */
+  /**
+   * Of very many rooms those that were among the first before, and each time another part of the
+   * rest.
+   */
   private toLookAt(hub: string, names: readonly string[]): Iterable<string> {
     if (names.length <= MAX_LOOKED_AT) return names;
     const from = this.lookedUpTo % names.length;

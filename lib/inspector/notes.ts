@@ -3,7 +3,10 @@ import type { InspectedNote } from './state.js';
 const MAX_NOTES = 50;
 const MAX_TEXT_LENGTH = 200;
 
-/** The last notable things. What happens again moves to the front and is counted, so that it pushes nothing else out. */
+/**
+ * The last notable things. What happens again moves to the front and is counted, so that it pushes
+ * nothing else out.
+ */
 export class Notes {
   /** The oldest first. */
   private readonly notes = new Map<string, InspectedNote>();

@@ -9,8 +9,9 @@ interface Page {
 }
 
 /**
- * The page with its style and its script in it: it needs no other file, so it does not matter behind which prefix, proxy or
- * slash it is found. The policy lets run what is in it and nothing else.
+ * The page with its style and its script in it: it needs no other file, so it does not matter
+ * behind which prefix, proxy or slash it is found. The policy lets run what is in it and nothing
+ * else.
  */
 export function readPage(): Page {
   const [style, script] = [read('style.css'), read('app.js')];

@@ -4,10 +4,11 @@ import type { HttpRequest } from '../output/request.js';
 import { hostOf, isOriginOf, isOriginOneOf } from './hosts.js';
 
 /**
- * Lets through what the inspector's own page sends. Otherwise a page of another site that is open in the same browser could
- * send a POST with the cookies of somebody whom the app's guard lets in. A form cannot send a header of its own, and a script
- * that does has to ask the app's CORS first. Where that allows every origin, the browser tells: to HTTPS and to localhost by
- * `Sec-Fetch-Site`, elsewhere by `Origin`. No script can set either.
+ * Lets through what the inspector's own page sends. Otherwise a page of another site that is open
+ * in the same browser could send a POST with the cookies of somebody whom the app's guard lets in.
+ * A form cannot send a header of its own, and a script that does has to ask the app's CORS first.
+ * Where that allows every origin, the browser tells: to HTTPS and to localhost by `Sec-Fetch-Site`,
+ * elsewhere by `Origin`. No script can set either.
  */
 export class SameOriginGuard implements CanActivate {
   /** @param hosts from which the page is loaded where a proxy puts another `Host` into requests */

@@ -1,5 +1,6 @@
 /**
- * What the inspector knows of one process at one moment. Times are milliseconds since the Unix epoch.
+ * What the inspector knows of one process at one moment. Times are milliseconds since the Unix
+ * epoch.
  * @publicApi
  */
 export interface InspectorState {
@@ -20,8 +21,8 @@ export interface InspectorState {
     readonly leftOut: number;
   };
   /**
-   * Those that somebody in this process reads or this process published to lately. Of a hub with more than 20 000 of them each state
-   * looks for readers in another part.
+   * Those that somebody in this process reads or this process published to lately. Of a hub with
+   * more than 20 000 of them each state looks for readers in another part.
    */
   readonly rooms: {
     readonly count: number;

@@ -24,9 +24,10 @@ export interface LoggedEvent {
 }
 
 /**
- * A published event, as it was when it was published: all readers share it, so it is frozen, and so is its `data`, which is what JSON
- * makes of what was published, or a `Buffer` for bytes. Its own properties are the fields of its message, so it can be
- * copied by spread: `{ ...event, data: f(event.data) }` is a new message with the same id.
+ * A published event, as it was when it was published: all readers share it, so it is frozen, and so
+ * is its `data`, which is what JSON makes of what was published, or a `Buffer` for bytes. Its own
+ * properties are the fields of its message, so it can be copied by spread: `{ ...event, data:
+ * f(event.data) }` is a new message with the same id.
  * @publicApi
  */
 export interface PublishedEvent<
@@ -47,8 +48,8 @@ export interface PublishedEvent<
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
 /**
- * A published event on its way to the readers. All of them get this one object: it carries the wire text, which is made once, and
- * nobody can change what the others see.
+ * A published event on its way to the readers. All of them get this one object: it carries the wire
+ * text, which is made once, and nobody can change what the others see.
  */
 export class HubEvent implements PublishedEvent {
   declare readonly data: unknown;
@@ -76,12 +77,17 @@ export class HubEvent implements PublishedEvent {
     Object.freeze(this);
   }
 
-  /** @internal Not for a copy that has the prototype of one: its own properties are what is sent. */
+  /**
+   * @internal Not for a copy that has the prototype of one: its own properties are what is sent.
+   */
   static is(value: unknown): value is HubEvent {
     return typeof value === 'object' && value !== null && #logged in value;
   }
 
-  /** @internal Decoded and frozen for the first who looks. Bytes cannot be frozen: whoever looks gets a copy. */
+  /**
+   * @internal Decoded and frozen for the first who looks. Bytes cannot be frozen: whoever looks
+   * gets a copy.
+   */
   static dataOf(event: HubEvent): unknown {
     if (event.#original !== undefined) return event.#original.data;
     event.#data ??= frozen(event.#logged.message.data);
@@ -102,7 +108,10 @@ export class HubEvent implements PublishedEvent {
     return (this.#frame ??= this.frameWith(this.id));
   }
 
-  /** For a stream whose ids are not the hub's: the same event without its place. Made once, as the frame. */
+  /**
+   * For a stream whose ids are not the hub's: the same event without its place. Made once, as the
+   * frame.
+   */
   get withoutId(): HubEvent {
     const { epoch, rooms, message, body } = this.#logged;
     this.#withoutId ??= new HubEvent({ epoch, position: undefined, rooms, message, body }, this);
@@ -113,7 +122,9 @@ export class HubEvent implements PublishedEvent {
     return Object.assign({}, this, { rooms: this.rooms });
   }
 
-  /** For a client that reads several hubs, whose last event ID says where it stands in all of them. */
+  /**
+   * For a client that reads several hubs, whose last event ID says where it stands in all of them.
+   */
   frameWith(id: string | number | undefined): string {
     return frameOf(this.#logged.body, id);
   }

@@ -1,5 +1,6 @@
-// Beside the texts, in bytes of V8's heap on Node 20, with the room that its arrays and maps have to spare. Measured by
-// `npm run bench -- memory`, which fills a log and compares: what is taken is 0.85 to 1.1 times what is counted.
+// Beside the texts, in bytes of V8's heap on Node 20, with the room that its arrays and maps have
+// to spare. Measured by `npm run bench -- memory`, which fills a log and compares: what is taken is
+// 0.85 to 1.1 times what is counted.
 
 /** A kept event: itself, its message, its place among all. Measured: 310. */
 export const EVENT_BYTES = 350;
@@ -15,7 +16,10 @@ export function sizeOfText(text: string): number {
   return /[\u0100-\uffff]/.test(text) ? 2 * text.length : text.length;
 }
 
-/** The same text, in memory of its own: what was cut out of a longer one, such as a URL, keeps all of that alive. */
+/**
+ * The same text, in memory of its own: what was cut out of a longer one, such as a URL, keeps all
+ * of that alive.
+ */
 export function ownText(text: string): string {
   return Buffer.from(text).toString();
 }

@@ -16,8 +16,8 @@ export interface HistoryOptions {
    */
   maxAgeMs?: number;
   /**
-   * Bytes, per hub; beyond it the oldest events go. The log in memory counts what it takes there. The log on Redis counts wire
-   * text; Redis needs about 4.6 kB more for each room.
+   * Bytes, per hub; beyond it the oldest events go. The log in memory counts what it takes there.
+   * The log on Redis counts wire text; Redis needs about 4.6 kB more for each room.
    * @default 67_108_864
    */
   maxBytes?: number;

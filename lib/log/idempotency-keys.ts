@@ -17,14 +17,18 @@ interface KeyedEvent {
 }
 
 /**
- * The keys of the last five minutes, as many as fit into half of the history's memory. They have it before events do: an event that
- * is let go of is told as a gap, a forgotten key cannot be told to who needs it.
+ * The keys of the last five minutes, as many as fit into half of the history's memory. They have it
+ * before events do: an event that is let go of is told as a gap, a forgotten key cannot be told to
+ * who needs it.
  */
 export class IdempotencyKeys {
   /** Of memory, as counted. */
   bytes = 0;
   private byKey = new Map<string, KeyedEvent>();
-  /** A map that is emptied from its beginning is slow to look there: it passes over what was deleted. */
+  /**
+   * A map that is emptied from its beginning is slow to look there: it passes over what was
+   * deleted.
+   */
   private inOrder = new Ring<KeyedEvent>();
   private readonly droppedEarly = new RareLine();
 

@@ -8,8 +8,8 @@ import { PublishedMessage } from './published-message.js';
 const LARGE = 65_536;
 
 /**
- * A large event in the memory log. Its text is kept as bytes, outside V8's heap: V8 lets the heap grow to several times what is in
- * use, so a history of 64 MB of text would take up to 300 MB.
+ * A large event in the memory log. Its text is kept as bytes, outside V8's heap: V8 lets the heap
+ * grow to several times what is in use, so a history of 64 MB of text would take up to 300 MB.
  */
 class LargeEvent implements LoggedEvent {
   readonly epoch: string;

@@ -3,9 +3,10 @@ import { toWellFormed } from '../ground/well-formed.js';
 import { sizeOfText } from './heap-size.js';
 
 /**
- * A message as it was when it was published, whatever its publisher does to its objects afterwards. Data is read back from the
- * wire text when somebody looks at it, so it costs those who look, and a log keeps no second copy of it. It is
- * what JSON or base64 makes of it, in memory as in any other log: a `Date` is a text, a `Map` is `{}`.
+ * A message as it was when it was published, whatever its publisher does to its objects afterwards.
+ * Data is read back from the wire text when somebody looks at it, so it costs those who look, and a
+ * log keeps no second copy of it. It is what JSON or base64 makes of it, in memory as in any other
+ * log: a `Date` is a text, a `Map` is `{}`.
  */
 export class PublishedMessage implements SseMessage {
   declare readonly data?: unknown;
@@ -38,7 +39,9 @@ export class PublishedMessage implements SseMessage {
     Object.defineProperty(this, 'data', DATA);
   }
 
-  /** @internal How its data became the wire text; `embedded`: the wire text does not tell all of it. */
+  /**
+   * @internal How its data became the wire text; `embedded`: the wire text does not tell all of it.
+   */
   static formOf(message: PublishedMessage): 'none' | 'text' | 'bytes' | 'json' | 'embedded' {
     if (!('data' in message)) return 'none';
     return message.#isEmbedded ? 'embedded' : message.#form;
@@ -50,7 +53,10 @@ export class PublishedMessage implements SseMessage {
     return typeof text === 'string' && text !== body ? sizeOfText(text) : 0;
   }
 
-  /** @internal The text that the data is read from is `body`: from now on it is read from these bytes of it. */
+  /**
+   * @internal The text that the data is read from is `body`: from now on it is read from these
+   * bytes of it.
+   */
   static pack(message: PublishedMessage, body: string, bytes: Buffer): void {
     if (message.#text === body) message.#text = bytes;
   }
@@ -67,8 +73,8 @@ export class PublishedMessage implements SseMessage {
 }
 
 /**
- * A property of each message itself, so that it is in a copy by spread. One getter for all: with one each, making a message would
- * take three times as long, as V8 gives each a shape of its own.
+ * A property of each message itself, so that it is in a copy by spread. One getter for all: with
+ * one each, making a message would take three times as long, as V8 gives each a shape of its own.
  */
 const DATA: PropertyDescriptor & ThisType<PublishedMessage> = {
   get() {
@@ -77,14 +83,20 @@ const DATA: PropertyDescriptor & ThisType<PublishedMessage> = {
   enumerable: true,
 };
 
-/** How much text a message holds beside its wire text, in bytes. Reading the data would make it hold that too. */
+/**
+ * How much text a message holds beside its wire text, in bytes. Reading the data would make it hold
+ * that too.
+ */
 export function bytesBeside(message: SseMessage, body: string): number {
   const own: unknown = Object.getOwnPropertyDescriptor(message, 'data')?.value;
   if (own !== undefined) return sizeOfText(body);
   return message instanceof PublishedMessage ? PublishedMessage.bytesBeside(message, body) : 0;
 }
 
-/** A text that is JSON on the wire, as a `Date` is. A log must be able to tell it from text, which stands on the wire as it is. */
+/**
+ * A text that is JSON on the wire, as a `Date` is. A log must be able to tell it from text, which
+ * stands on the wire as it is.
+ */
 export class JsonText {
   constructor(readonly text: string) {}
 
@@ -97,7 +109,10 @@ function copied(comment: string | readonly string[]): string | readonly string[]
   return typeof comment === 'string' ? toWellFormed(comment) : comment.map(toWellFormed);
 }
 
-/** As a field. Data that only the hub's own serializer understands is not kept: readers get the event, and its text, without it. */
+/**
+ * As a field. Data that only the hub's own serializer understands is not kept: readers get the
+ * event, and its text, without it.
+ */
 function jsonOf(data: unknown): string | undefined {
   try {
     return `data: ${JSON.stringify(data) ?? 'null'}\n`;

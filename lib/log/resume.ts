@@ -5,7 +5,10 @@ import type { EventLogReads, Gap, GapReason, Head, RoomEntry } from './event-log
 /** What a client that returns has missed. */
 export interface Missed {
   readonly gaps: readonly Gap[];
-  /** Of the rooms without a gap, and where it was asked for what the others still keep; in the order of positions, each once. */
+  /**
+   * Of the rooms without a gap, and where it was asked for what the others still keep; in the order
+   * of positions, each once.
+   */
   readonly events: readonly RoomEntry['event'][];
   /** Everything up to here is in `events` or told by `gaps`; what comes after it comes live. */
   readonly barrier: Position;
@@ -32,21 +35,22 @@ export function positionIn(
   if (cursors.length === 0) return 'unknown';
   const own = cursors.find((cursor) => cursor.epoch === epoch);
   if (own === undefined) return 'epoch';
-  // Ahead of the head: from a write that the log has lost, or made up. Before the beginning: a client cut it off.
+  // Ahead of the head: from a write that the log has lost, or made up. Before the beginning: a
+  // client cut it off.
   return own.position >= begin && own.position <= position ? own.position : 'unknown';
 }
 
 /**
- * Whether a room lost nothing after `after`: the first event that is kept after it follows one that the client has, or
- * nothing came after it at all. Exact per room, however busy the others are.
+ * Whether a room lost nothing after `after`: the first event that is kept after it follows one that
+ * the client has, or nothing came after it at all. Exact per room, however busy the others are.
  */
 export function isCovered(after: Position, last: Position, first: RoomEntry | undefined): boolean {
   return first === undefined ? last <= after : first.previous <= after;
 }
 
 /**
- * What was missed in `rooms` after `cursors`. Live events have to be collected from before this call: those up to the
- * barrier are in the answer, those after it are not.
+ * What was missed in `rooms` after `cursors`. Live events have to be collected from before this
+ * call: those up to the barrier are in the answer, those after it are not.
  * @param rest where to read what is still kept of the rooms with a gap, if that is wanted too
  */
 export async function readMissed(
@@ -98,7 +102,10 @@ export async function readMissed(
 
 const NOTHING: RoomEntry['event'][] = [];
 
-/** The newest events of the rooms, as many as fit: no event is missing between them and what comes live. */
+/**
+ * The newest events of the rooms, as many as fit: no event is missing between them and what comes
+ * live.
+ */
 async function readRest(
   reads: EventLogReads,
   { epoch, position: barrier }: Head,
@@ -121,7 +128,10 @@ function leftOf(cap: ReadCap, events: readonly RoomEntry['event'][]): ReadCap {
   return { events: cap.events - events.length, bytes: cap.bytes - bytes };
 }
 
-/** The last `count` events of the rooms, or those since a position; for a client that connects for the first time. */
+/**
+ * The last `count` events of the rooms, or those since a position; for a client that connects for
+ * the first time.
+ */
 export async function readRewind(
   log: EventLogReads,
   rooms: readonly string[],

@@ -12,7 +12,8 @@ export class Ring<T> {
       this.items.push(item);
       return;
     }
-    // A list of one has room for one: V8 gives one that is pushed to room for 17, and most rooms have few events.
+    // A list of one has room for one: V8 gives one that is pushed to room for 17, and most rooms
+    // have few events.
     this.items = [item];
     this.start = 0;
   }
@@ -37,7 +38,10 @@ export class Ring<T> {
     return this.items.slice(this.start + from, this.start + Math.min(to, this.length)) as T[];
   }
 
-  /** The index of the first item for which `isAfter` holds; it has to hold for all items behind it too. */
+  /**
+   * The index of the first item for which `isAfter` holds; it has to hold for all items behind it
+   * too.
+   */
   firstIndex(isAfter: (item: T) => boolean): number {
     let low = 0;
     let high = this.length;

@@ -9,7 +9,10 @@ export interface RoomView {
   at(index: number): RoomEntry | undefined;
 }
 
-/** One read looks at this many entries at most, so that a client with many busy rooms cannot hold the process up. */
+/**
+ * One read looks at this many entries at most, so that a client with many busy rooms cannot hold
+ * the process up.
+ */
 const MAX_LOOKS = 50_000;
 
 /** What of these rooms fits the limits of a range. */

@@ -8,7 +8,10 @@ import { preview, SseNotStreamableError } from '../ground/errors.js';
  */
 export type SseSource = Observable<unknown> | AsyncIterable<unknown>;
 
-/** A source that never waits is left alone after this much, so that what it made is written and others have their turn. */
+/**
+ * A source that never waits is left alone after this much, so that what it made is written and
+ * others have their turn.
+ */
 const PULL_SLICE = { ms: 2, bytes: 16_384 };
 
 /** Also an Observable of another copy of rxjs, which `instanceof` would not know. */

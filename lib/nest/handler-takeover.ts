@@ -2,7 +2,10 @@ import 'reflect-metadata';
 import { Res } from '@nestjs/common';
 import { RESPONSE_PASSTHROUGH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 
-/** Runs a handler's method, given what `@Connection()` stands for, and resolves when its stream has begun. */
+/**
+ * Runs a handler's method, given what `@Connection()` stands for, and resolves when its stream has
+ * begun.
+ */
 export type HandlerRunner = (call: (connection?: unknown) => unknown) => Promise<void>;
 
 const runners = new WeakMap<object, HandlerRunner>();
@@ -21,8 +24,9 @@ export function isTakenOver(response: object): boolean {
 const CONNECTION_PARAMETERS = 'nestjs-eventstream:connection-parameters';
 
 /**
- * The parameter gets the connection past Nest's pipes. A global pipe would make a new one of its class, as `ValidationPipe` does with
- * `validateCustomDecorators`, or walk through it to its socket.
+ * The parameter gets the connection past Nest's pipes. A global pipe would make a new one of its
+ * class, as `ValidationPipe` does with `validateCustomDecorators`, or walk through it to its
+ * socket.
  */
 export function markConnectionParameter(target: object, key: string | symbol, index: number): void {
   const known = connectionParameters(target, key);
@@ -40,9 +44,9 @@ function connectionParameters(target: object, key: string | symbol): number[] {
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /**
- * Lets the interceptor take over a method. The public `Res()` decorator on a parameter that the method does not have
- * makes Nest leave the response alone, and leads from the call to the interceptor. A call from elsewhere, such as a
- * unit test, gets what the method returns.
+ * Lets the interceptor take over a method. The public `Res()` decorator on a parameter that the
+ * method does not have makes Nest leave the response alone, and leads from the call to the
+ * interceptor. A call from elsewhere, such as a unit test, gets what the method returns.
  */
 export function wrapHandler(
   target: object,
@@ -59,7 +63,8 @@ export function wrapHandler(
   );
   const index = Math.max(method.length, Array.isArray(types) ? types.length : 0, ...indexes);
   Res()(target, key, index);
-  // An own `Res({ passthrough: true })` of the method asks Nest to answer with what the handler returns.
+  // An own `Res({ passthrough: true })` of the method asks Nest to answer with what the handler
+  // returns.
   Reflect.defineMetadata(RESPONSE_PASSTHROUGH_METADATA, false, target.constructor, key);
   const parameters = connectionParameters(target, key);
   const wrapper: Method = function (...args) {

@@ -12,8 +12,8 @@ export type SseHealthResult<Key extends string = 'sse'> = Record<
 >;
 
 /**
- * Whether events reach this process: not that a connection to their log is open, but that what is published comes back.
- * A log in memory is always up.
+ * Whether events reach this process: not that a connection to their log is open, but that what is
+ * published comes back. A log in memory is always up.
  * @example
  * ```ts
  * @Get('ready') @HealthCheck()
@@ -30,7 +30,10 @@ export class SseHealth {
     private readonly connections: Registry,
   ) {}
 
-  /** `down` with what is wrong, for the first hub that has trouble, or while the app ends its streams. Never rejects. */
+  /**
+   * `down` with what is wrong, for the first hub that has trouble, or while the app ends its
+   * streams. Never rejects.
+   */
   async check<Key extends string = 'sse'>(key = 'sse' as Key): Promise<SseHealthResult<Key>> {
     const trouble = this.connections.isDraining
       ? 'the app is shutting down'

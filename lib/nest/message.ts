@@ -7,8 +7,8 @@ import { isBytes, type SseMessage } from '../wire/frame.js';
 export const SSE_MAP = 'nestjs-eventstream:map';
 
 /**
- * What a handler emitted, as a message: with a map its properties become fields, a plain value becomes
- * `data`, and every other object has to be a message already.
+ * What a handler emitted, as a message: with a map its properties become fields, a plain value
+ * becomes `data`, and every other object has to be a message already.
  */
 export function toMessage(value: unknown, map?: SseMap): SseMessage {
   if (typeof value !== 'object' || value === null || isBytes(value) || value instanceof Blob) {

@@ -44,7 +44,9 @@ export function refusalOf(reason: RefusalReason, seconds: number): HttpException
   return new HttpException({ statusCode, message, reason }, statusCode);
 }
 
-/** Why a stream that failed at its beginning is refused instead of failed; `undefined`: it is not. */
+/**
+ * Why a stream that failed at its beginning is refused instead of failed; `undefined`: it is not.
+ */
 export function reasonOf(error: unknown): RefusalReason | undefined {
   if (error instanceof SseLimitError && error.limit === 'maxPerRoom') return 'room';
   return error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE' ? 'log' : undefined;

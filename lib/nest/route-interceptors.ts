@@ -42,8 +42,9 @@ export class RouteInterceptors {
   }
 
   /**
-   * As `toPlain()`, for the events of hubs: they are made plain when they are published, where their classes are still known. The global
-   * interceptor decides, or one without options where only streams have one.
+   * As `toPlain()`, for the events of hubs: they are made plain when they are published, where
+   * their classes are still known. The global interceptor decides, or one without options where
+   * only streams have one.
    */
   hubToPlain(): Promise<ToPlain> | undefined {
     const global = this.global().filter(isSerializer);

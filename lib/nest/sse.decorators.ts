@@ -31,8 +31,9 @@ type SseHandler<Negotiates extends boolean> = (
 ) => Negotiates extends true ? unknown : SseSource | Promise<SseSource>;
 
 /**
- * A route whose result is written as an event stream: an Observable or AsyncIterable of messages or plain values,
- * or a Promise of one. Before the first byte it is an ordinary Nest handler; the stream begins when it has returned.
+ * A route whose result is written as an event stream: an Observable or AsyncIterable of messages or
+ * plain values, or a Promise of one. Before the first byte it is an ordinary Nest handler; the
+ * stream begins when it has returned.
  * @throws SseOptionsError where it is applied, for a wrong option
  * @example `@SseStream('prices') prices() { return this.broadcaster.stream('prices'); }`
  * @publicApi
@@ -66,7 +67,8 @@ const LastEventIdParameter = createParamDecorator((_data: undefined, context: Ex
 );
 
 /**
- * The last event ID that the client returned with: the header `Last-Event-ID`, then `?lastEventId=`; else `undefined`.
+ * The last event ID that the client returned with: the header `Last-Event-ID`, then
+ * `?lastEventId=`; else `undefined`.
  * @example `@SseStream() messages(@LastEventId() after?: string) { return this.messages.after(after); }`
  * @publicApi
  */
@@ -96,7 +98,8 @@ export function Connection(): ParameterDecorator {
 }
 
 /**
- * Injects the hub of this name; without one the default hub, for which the type `Broadcaster` suffices.
+ * Injects the hub of this name; without one the default hub, for which the type `Broadcaster`
+ * suffices.
  * @example `constructor(@InjectBroadcaster('orders') private readonly orders: Broadcaster<OrderEvents>) {}`
  * @publicApi
  */

@@ -50,7 +50,10 @@ export class SseInterceptor implements NestInterceptor {
   private readonly options: SseModuleOptions;
   private readonly routes: RouteInterceptors;
 
-  /** Nest makes it when the app starts. Its own message for what is missing does not name the module to import. */
+  /**
+   * Nest makes it when the app starts. Its own message for what is missing does not name the module
+   * to import.
+   */
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     @Optional() connections?: Registry,
@@ -173,7 +176,10 @@ export class SseInterceptor implements NestInterceptor {
     });
   }
 
-  /** Nest takes the response of a handler of ours for answered, so an answer that is no stream is sent here. */
+  /**
+   * Nest takes the response of a handler of ours for answered, so an answer that is no stream is
+   * sent here.
+   */
   private answersInstead(
     result: unknown,
     request: HttpRequest,
@@ -197,7 +203,10 @@ export class SseInterceptor implements NestInterceptor {
     return false;
   }
 
-  /** Not now. Any other status than 200 stops a browser for good; a client that uses `fetch` may ask for one. */
+  /**
+   * Not now. Any other status than 200 stops a browser for good; a client that uses `fetch` may ask
+   * for one.
+   */
   private refuse(
     reason: RefusalReason,
     request: HttpRequest,

@@ -102,7 +102,8 @@ export class SseModule
   }
 
   /**
-   * Further hubs, each with its own rooms and order, for `@InjectBroadcaster(name)`. A name is one hub in all modules.
+   * Further hubs, each with its own rooms and order, for `@InjectBroadcaster(name)`. A name is one
+   * hub in all modules.
    * @throws SseOptionsError for a wrong option, at once
    * @example `SseModule.forFeature([{ name: 'orders' }])`
    */

@@ -27,8 +27,9 @@ export function writeStream(source: Observable<unknown>, stream: Stream): Promis
 }
 
 /**
- * Stays for as long as the stream is open, so it holds no more than it needs. A source takes what is a subscription and an
- * observer as it is; RxJS would put three objects around an observer alone.
+ * Stays for as long as the stream is open, so it holds no more than it needs. A source takes what
+ * is a subscription and an observer as it is; RxJS would put three objects around an observer
+ * alone.
  */
 class StreamWriter extends Subscription implements Observer<unknown> {
   private isStopped = false;
@@ -121,7 +122,10 @@ function sendError(error: unknown, connection: Stream): void {
   if (message) connection.writeLast(message);
 }
 
-/** What the client would have got as a response; for anything but an `HttpException`, nothing that could be a secret. */
+/**
+ * What the client would have got as a response; for anything but an `HttpException`, nothing that
+ * could be a secret.
+ */
 function errorBody(error: unknown): object {
   if (!(error instanceof HttpException)) {
     return { statusCode: 500, message: 'Internal server error' };

@@ -9,7 +9,10 @@ export interface RetryRange {
   maxMs: number;
 }
 
-/** Each connection draws its own, so that clients that were cut together do not return together. Milliseconds. */
+/**
+ * Each connection draws its own, so that clients that were cut together do not return together.
+ * Milliseconds.
+ */
 export function drawRetry({ minMs, maxMs }: RetryRange): number {
   return minMs + Math.floor(Math.random() * (maxMs - minMs + 1));
 }

@@ -4,7 +4,10 @@ import { MAX_TIMER_MS } from '../ground/timers.js';
 /** Checks one option; throws `SSE_OPTIONS` with its path. */
 export type Rule = (path: string, value: unknown) => void;
 
-/** A rule from a test and the words for what it expects. `undefined` means "the default" and always passes. */
+/**
+ * A rule from a test and the words for what it expects. `undefined` means "the default" and always
+ * passes.
+ */
 export function rule(expected: string, passes: (value: unknown) => boolean): Rule {
   return (path, value) => {
     if (value !== undefined && !passes(value)) throw new SseOptionsError(path, expected, value);
@@ -114,7 +117,9 @@ function isAlike(one: string, other: string): boolean {
   return distance(one, other) <= Math.max(1, Math.floor(short.length / 3));
 }
 
-/** How many letters to insert, delete or change: https://en.wikipedia.org/wiki/Levenshtein_distance */
+/**
+ * How many letters to insert, delete or change: https://en.wikipedia.org/wiki/Levenshtein_distance
+ */
 function distance(one: string, other: string): number {
   let above = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let row = 0; row < one.length; row++) {

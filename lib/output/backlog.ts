@@ -3,8 +3,9 @@ import { encodeFrame } from '../wire/frame.js';
 import { Batch } from './batch.js';
 
 /**
- * What happens to events for a client that takes too little: it is disconnected and comes back; the oldest or the newest
- * that wait are left out; or, as soon as events wait, only the latest of each key does.
+ * What happens to events for a client that takes too little: it is disconnected and comes back; the
+ * oldest or the newest that wait are left out; or, as soon as events wait, only the latest of each
+ * key does.
  * @publicApi
  */
 export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
@@ -31,19 +32,23 @@ interface Entry extends Waiting {
 }
 
 /**
- * What an entry takes beside its frame is about this much, so no more of them wait than this many bytes each make up the limit;
- * a small limit still has room for some.
+ * What an entry takes beside its frame is about this much, so no more of them wait than this many
+ * bytes each make up the limit; a small limit still has room for some.
  */
 const ENTRY_BYTES = 256;
 const MIN_ENTRIES = 1_000;
 
-/** How many events were left out for a frame; or that the client has to be disconnected, as nothing may be left out. */
+/**
+ * How many events were left out for a frame; or that the client has to be disconnected, as nothing
+ * may be left out.
+ */
 export type Pushed = number | 'overflow';
 
 /**
- * The frames for a client that takes nothing at the moment: references to shared frames, counted in bytes, and of small frames in
- * how many there are. Beyond its limit it leaves events out as its policy says, and tells the client so at the place where they would have been. The newest
- * event may always wait, or a client would lose one that is larger than what is left of the limit.
+ * The frames for a client that takes nothing at the moment: references to shared frames, counted in
+ * bytes, and of small frames in how many there are. Beyond its limit it leaves events out as its
+ * policy says, and tells the client so at the place where they would have been. The newest event
+ * may always wait, or a client would lose one that is larger than what is left of the limit.
  */
 export class Backlog {
   /** The size of the frames that wait. */
@@ -131,7 +136,10 @@ export class Backlog {
     while (!this.isEmpty) yield this.take(partBytes);
   }
 
-  /** Only now: while they wait, frames are shared with other clients. The cursor ends its frame, before the blank line. */
+  /**
+   * Only now: while they wait, frames are shared with other clients. The cursor ends its frame,
+   * before the blank line.
+   */
   private marked({ frame, cursor }: Entry): string {
     if (cursor === undefined) return frame;
     return `${frame.slice(0, -cursor.length - 2)}${withMark(cursor, this.mark)}\n\n`;

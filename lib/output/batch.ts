@@ -1,6 +1,7 @@
 /**
- * The frames that a connection has not written yet. A batch is a list that shares its beginning: readers that
- * received the same frames in the same turn hold the *same* batch, so a thousand of them cost one buffer.
+ * The frames that a connection has not written yet. A batch is a list that shares its beginning:
+ * readers that received the same frames in the same turn hold the *same* batch, so a thousand of
+ * them cost one buffer.
  */
 export class Batch {
   /** The size of the wire text. */
@@ -53,7 +54,9 @@ export class Batch {
 /** A connection, as the turn sees it. */
 export interface TurnWriter {
   flush(): void;
-  /** `flush()` has thrown: that is the end of this one, and the others are written. Never throws. */
+  /**
+   * `flush()` has thrown: that is the end of this one, and the others are written. Never throws.
+   */
   failed(error: unknown): void;
 }
 
@@ -61,8 +64,9 @@ export interface TurnWriter {
 const FLUSH_SLICE_MS = 4;
 
 /**
- * Collects who has something to write and lets each write once, when this turn of the event loop is over.
- * Yields to the loop after a few milliseconds; what arrives meanwhile joins the batches not yet written.
+ * Collects who has something to write and lets each write once, when this turn of the event loop is
+ * over. Yields to the loop after a few milliseconds; what arrives meanwhile joins the batches not
+ * yet written.
  */
 export class Turn {
   /** Where the batches of this turn begin. */

@@ -14,8 +14,9 @@ export function isFastifyReply<T extends object>(response: T): response is T & F
 }
 
 /**
- * Calls `write` when the app's `onSend` hooks have run, which set cookies and request ids; or `refused` when somebody has answered in
- * the meantime. The hooks are asynchronous, so that only a call of `send()` shows it.
+ * Calls `write` when the app's `onSend` hooks have run, which set cookies and request ids; or
+ * `refused` when somebody has answered in the meantime. The hooks are asynchronous, so that only a
+ * call of `send()` shows it.
  */
 export function writeAfterHooks(
   reply: FastifyReply,
@@ -40,9 +41,9 @@ export function writeAfterHooks(
 }
 
 /**
- * The payload of a stream. Nothing public runs Fastify's hooks but `reply.send()`, which at their end pipes the payload into the
- * response: there the stream takes over, and writes to the response itself. Looks like a legacy stream with nothing in it, because
- * Fastify watches the payload's end.
+ * The payload of a stream. Nothing public runs Fastify's hooks but `reply.send()`, which at their
+ * end pipes the payload into the response: there the stream takes over, and writes to the response
+ * itself. Looks like a legacy stream with nothing in it, because Fastify watches the payload's end.
  */
 class Handover extends EventEmitter {
   private watchers: Map<string | symbol, readonly unknown[]> | undefined;

@@ -1,4 +1,6 @@
-/** A socket, or a stream or session of HTTP/2: each ends what is idle for `timeout` milliseconds. */
+/**
+ * A socket, or a stream or session of HTTP/2: each ends what is idle for `timeout` milliseconds.
+ */
 export interface Timed {
   readonly timeout?: number | undefined;
   readonly destroyed?: boolean;
@@ -8,8 +10,9 @@ export interface Timed {
 const paused = new WeakMap<Timed, { streams: number; readonly timeoutMs: number }>();
 
 /**
- * Switches an idle timeout off while a stream is open: a quiet stream is no request that hangs. Answers what switches it
- * on again, once no other stream uses the same socket or session; `undefined` where there is none.
+ * Switches an idle timeout off while a stream is open: a quiet stream is no request that hangs.
+ * Answers what switches it on again, once no other stream uses the same socket or session;
+ * `undefined` where there is none.
  */
 export function pauseIdleTimeout(timed: Timed): (() => void) | undefined {
   const known = paused.get(timed);

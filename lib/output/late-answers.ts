@@ -23,9 +23,10 @@ interface Owned {
 }
 
 /**
- * What answers a request elsewhere does nothing to a stream that has begun: an interceptor that sets a header too late, an exception
- * filter, a middleware's timeout. Each would end the stream in the midst of it, and browsers would come back for ever. The log
- * tells who it was. Shared functions as properties of the response, so that a connection holds no closures for it.
+ * What answers a request elsewhere does nothing to a stream that has begun: an interceptor that
+ * sets a header too late, an exception filter, a middleware's timeout. Each would end the stream in
+ * the midst of it, and browsers would come back for ever. The log tells who it was. Shared
+ * functions as properties of the response, so that a connection holds no closures for it.
  */
 export function ignoreLateAnswers(
   raw: ServerResponse,
@@ -81,7 +82,10 @@ function tell(raw: Owned, method: string, name?: unknown): void {
   warnOfLateAnswer(owner.route, call, caught, caller.stack);
 }
 
-/** Nest asks of each error whether it is one of these. It never is; the question shows which error a filter is about to answer. */
+/**
+ * Nest asks of each error whether it is one of these. It never is; the question shows which error a
+ * filter is about to answer.
+ */
 abstract class AnyError {
   static [Symbol.hasInstance](error: unknown): boolean {
     caught = error;
@@ -90,7 +94,9 @@ abstract class AnyError {
   }
 }
 
-/** On each handler of a stream: handles nothing, and lets the log name an error that came too late. */
+/**
+ * On each handler of a stream: handles nothing, and lets the log name an error that came too late.
+ */
 @Catch(AnyError)
 export class LateErrors implements ExceptionFilter {
   catch(): void {}

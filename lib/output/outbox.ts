@@ -6,16 +6,22 @@ import { Backlog, type BacklogSettings, type Pushed, type Waiting } from './back
 import { Batch, type Turn, type TurnWriter } from './batch.js';
 import { ChunkWriter } from './chunk-writer.js';
 
-/** A backlog is written in parts of this size, so that progress shows and the rest can still be left out. */
+/**
+ * A backlog is written in parts of this size, so that progress shows and the rest can still be left
+ * out.
+ */
 const BACKLOG_PART_BYTES = 65_536;
 
 /**
- * What a turn collects is handed to the socket when it is this much, or as much as may wait, before anything is added to it.
- * What the socket does not take blocks the client, and the rest of the turn goes to the backlog, which has a limit.
+ * What a turn collects is handed to the socket when it is this much, or as much as may wait, before
+ * anything is added to it. What the socket does not take blocks the client, and the rest of the
+ * turn goes to the backlog, which has a limit.
  */
 const TURN_PART_BYTES = 4_194_304;
 
-/** An end writes the backlog in parts of this size: one text cannot be longer than half a gigabyte. */
+/**
+ * An end writes the backlog in parts of this size: one text cannot be longer than half a gigabyte.
+ */
 const END_PART_BYTES = 16_777_216;
 
 /** The connection, as its outbox sees it. */
@@ -26,20 +32,24 @@ export interface OutboxOwner {
   blocked(): void;
   /** Asked for when frames have to wait: the mark by which their client is known again. */
   mark(): string;
-  /** Asked for each frame that has to wait: what the backlog has to know about it. The arguments are those of `push()`. */
+  /**
+   * Asked for each frame that has to wait: what the backlog has to know about it. The arguments are
+   * those of `push()`.
+   */
   waitingOf(frame: string, event?: SseMessage, id?: string | number): Waiting;
   /** A write has failed. Never throws. */
   failed(error: unknown): void;
 }
 
 /**
- * What is on its way to one client. Frames are collected in the batch of the turn and written once per turn. While the
- * client takes nothing, they wait in its backlog. `push()` decides which, and what becomes of a frame that does not fit.
+ * What is on its way to one client. Frames are collected in the batch of the turn and written once
+ * per turn. While the client takes nothing, they wait in its backlog. `push()` decides which, and
+ * what becomes of a frame that does not fit.
  */
 export class Outbox implements TurnWriter {
   /**
-   * `held` until the head is written, a turn after the stream has begun or later: what is pushed by then is collected as in a
-   * turn, and follows the opening. Beyond that it is backlog.
+   * `held` until the head is written, a turn after the stream has begun or later: what is pushed by
+   * then is collected as in a turn, and follows the opening. Beyond that it is backlog.
    */
   private phase: 'held' | 'open' | 'closed' = 'held';
   private writer: ChunkWriter | undefined;
@@ -86,8 +96,8 @@ export class Outbox implements TurnWriter {
   }
 
   /**
-   * Takes a frame: into the batch of this turn, or into the backlog while the client takes nothing. Answers what became of
-   * those that wait; the caller acts on it.
+   * Takes a frame: into the batch of this turn, or into the backlog while the client takes nothing.
+   * Answers what became of those that wait; the caller acts on it.
    * @param event what is in the frame, if that may be left out
    * @param id the id of the frame
    */
@@ -125,7 +135,10 @@ export class Outbox implements TurnWriter {
     this.owner.failed(error);
   }
 
-  /** Resolves when all that was pushed is written and the client takes more; rejects when the connection has ended. */
+  /**
+   * Resolves when all that was pushed is written and the client takes more; rejects when the
+   * connection has ended.
+   */
   writable(): Promise<void> {
     if (this.phase === 'closed') return Deferred.rejected(new SseClosedError('the connection'));
     if (this.batch === undefined && !this.isBlocked) return Promise.resolve();
@@ -133,7 +146,9 @@ export class Outbox implements TurnWriter {
     return this.writableWaiters.promise;
   }
 
-  /** Ends the response after what was pushed. Until the client has taken it, it counts as blocked. */
+  /**
+   * Ends the response after what was pushed. Until the client has taken it, it counts as blocked.
+   */
   end(): void {
     const { backlog, raw } = this;
     let last = this.batch;

@@ -26,7 +26,10 @@ export function pathOf(request: HttpRequest): string {
   return (originalUrl ?? url ?? '').split('?', 1)[0] ?? '';
 }
 
-/** The pattern that the route was declared with, such as `/jobs/:id`; where it is not known, the path. */
+/**
+ * The pattern that the route was declared with, such as `/jobs/:id`; where it is not known, the
+ * path.
+ */
 export function routeOf(request: HttpRequest): string {
   const { route, routeOptions } = request as {
     route?: { path?: unknown };

@@ -17,11 +17,15 @@ export interface HttpResponse {
   hijack?(): void;
 }
 
-/** Node frames the body: with a length of somebody else's, what follows it would be read as another response. */
+/**
+ * Node frames the body: with a length of somebody else's, what follows it would be read as another
+ * response.
+ */
 const FRAMING_HEADERS = ['content-length', 'transfer-encoding'];
 
 /**
- * The response of one stream: what Express and Fastify, HTTP/1.1 and HTTP/2 do differently ends here.
+ * The response of one stream: what Express and Fastify, HTTP/1.1 and HTTP/2 do differently ends
+ * here.
  */
 export class StreamResponse implements ResponseOwner {
   readonly raw: ServerResponse;
@@ -63,9 +67,10 @@ export class StreamResponse implements ResponseOwner {
   }
 
   /**
-   * Checks what the stream begins with, and writes the head when `later` says so: until then, interceptors that see the handler's
-   * result may still set headers or refuse. Fastify runs its `onSend` hooks before. Then calls `written`; or `refused`, when somebody
-   * else has answered, or with an error.
+   * Checks what the stream begins with, and writes the head when `later` says so: until then,
+   * interceptors that see the handler's result may still set headers or refuse. Fastify runs its
+   * `onSend` hooks before. Then calls `written`; or `refused`, when somebody else has answered, or
+   * with an error.
    * @throws SseNotStreamableError for a status without a body; what Node throws for a header
    */
   begin(
@@ -99,7 +104,10 @@ export class StreamResponse implements ResponseOwner {
     );
   }
 
-  /** Fastify takes any from the app. One that Node refuses would also be on the answer of an exception filter. */
+  /**
+   * Fastify takes any from the app. One that Node refuses would also be on the answer of an
+   * exception filter.
+   */
   private checkHeaders(): void {
     for (const [name, value] of Object.entries(this.response.getHeaders())) {
       try {
@@ -128,7 +136,10 @@ export class StreamResponse implements ResponseOwner {
     return 'stream' in this.raw;
   }
 
-  /** The header is forbidden on HTTP/2, on HTTP/1.0 the client would wait for a length, and `close` is the client's word. */
+  /**
+   * The header is forbidden on HTTP/2, on HTTP/1.0 the client would wait for a length, and `close`
+   * is the client's word.
+   */
   private get keepsConnection(): boolean {
     const { httpVersion, headers } = this.request;
     return httpVersion === '1.1' && !/\bclose\b/i.test(headers.connection ?? '');
@@ -139,11 +150,15 @@ export class StreamResponse implements ResponseOwner {
     return `${this.request.method} ${routeOf(this.platformRequest)}`;
   }
 
-  /** Whether the response was cut from inside this process: its client has neither ended nor broken the connection. */
+  /**
+   * Whether the response was cut from inside this process: its client has neither ended nor broken
+   * the connection.
+   */
   get isCutHere(): boolean {
     if (this.isHttp2) {
       const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
-      // A client that resets its stream also ends what it sends. A reset with a code looks the same from both ends.
+      // A client that resets its stream also ends what it sends. A reset with a code looks the same
+      // from both ends.
       return stream?.rstCode === 0 && !stream.readableEnded;
     }
     const { socket } = this.request;
@@ -162,7 +177,9 @@ export class StreamResponse implements ResponseOwner {
     this.raw.setHeader('Retry-After', seconds);
   }
 
-  /** Answers without opening a stream: the client should not come back (204), or come back later. */
+  /**
+   * Answers without opening a stream: the client should not come back (204), or come back later.
+   */
   answer(status: number, headers: Readonly<Record<string, string>>, body?: string): void {
     const type = body === undefined ? {} : { 'Content-Type': EVENT_STREAM };
     // Or the client would come back on the same socket, and a server that closes would wait for it.
@@ -172,7 +189,10 @@ export class StreamResponse implements ResponseOwner {
     this.raw.end(this.isHead ? undefined : body);
   }
 
-  /** Of HTTP/2: what is open on it goes on, and its client opens another for what comes. A server that closes would wait for it. */
+  /**
+   * Of HTTP/2: what is open on it goes on, and its client opens another for what comes. A server
+   * that closes would wait for it.
+   */
   endSession(): void {
     if (!this.isHttp2) return;
     const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;

@@ -11,9 +11,9 @@ export const STREAM_HEADERS = {
 };
 
 /**
- * The headers of a stream: the library's, then what the app has set on the response, then the option `headers`. An
- * app that sets `Cache-Control` for its own reasons seldom knows of proxies that compress and hold back, so
- * `no-transform` stays, unless the option leaves it out.
+ * The headers of a stream: the library's, then what the app has set on the response, then the
+ * option `headers`. An app that sets `Cache-Control` for its own reasons seldom knows of proxies
+ * that compress and hold back, so `no-transform` stays, unless the option leaves it out.
  */
 export function streamHeaders(connection: Headers, app: Headers, own: Headers): Headers {
   const type = contentTypeIn(own) ?? contentTypeIn(app) ?? EVENT_STREAM;

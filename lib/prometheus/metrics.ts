@@ -17,7 +17,8 @@ const HOUR = 60 * MINUTE;
 /** Seconds. */
 const DURATION_BUCKETS = [1, 10, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 24 * HOUR];
 
-// What a label may say; anything else is `other`, or a text given to `close()` would be a series of its own.
+// What a label may say; anything else is `other`, or a text given to `close()` would be a series of
+// its own.
 const DROP_REASONS: readonly Overflow[] = ['drop-oldest', 'drop-newest', 'conflate'];
 const GAP_REASONS: readonly GapReason[] = ['trimmed', 'epoch', 'unknown', 'overflow'];
 const LIMITS: readonly RefusalReason[] = ['process', 'key', 'rate', 'room', 'shutdown', 'log'];
@@ -66,8 +67,8 @@ export function collectMetrics(
 }
 
 /**
- * What is known anyway. Writes are by far the most frequent thing here: each connection counts its own already, so they cost
- * nothing more.
+ * What is known anyway. Writes are by far the most frequent thing here: each connection counts its
+ * own already, so they cost nothing more.
  */
 function askWhenScraped(
   describe: Describe,
@@ -120,7 +121,10 @@ function askWhenScraped(
   });
 }
 
-/** What has to be counted when it happens. The channels are those of the process, in which there may be other apps. */
+/**
+ * What has to be counted when it happens. The channels are those of the process, in which there may
+ * be other apps.
+ */
 function counters(
   describe: Describe,
   connections: Registry,
@@ -226,7 +230,10 @@ function codeOf(error: unknown): string {
   }
 }
 
-/** Counts by a label of few values. Each is there from the beginning, so that the first time it happens shows as an increase. */
+/**
+ * Counts by a label of few values. Each is there from the beginning, so that the first time it
+ * happens shows as an increase.
+ */
 function counterBy(
   label: string,
   values: readonly string[],

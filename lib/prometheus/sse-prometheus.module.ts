@@ -17,9 +17,10 @@ import {
 } from './prometheus.options.js';
 
 /**
- * Metrics of the streams and hubs of this app for Prometheus, in a registry of `prom-client`; serving them is up to the app.
- * They are there from the start of the app until it has shut down.
- * @throws Error at start-up, of prom-client: a metric of the same name is in the registry, or `prefix` makes no valid name
+ * Metrics of the streams and hubs of this app for Prometheus, in a registry of `prom-client`;
+ * serving them is up to the app. They are there from the start of the app until it has shut down.
+ * @throws Error at start-up, of prom-client: a metric of the same name is in the registry, or
+ * `prefix` makes no valid name
  * @example `@Module({ imports: [SseModule.forRoot(), SsePrometheusModule.forRoot()] }) export class AppModule {}`
  * @publicApi
  */

@@ -16,8 +16,9 @@ export interface RunOptions {
 }
 
 /**
- * One connection that asks. It comes back by itself; while it is away a call waits for it, but not for longer than it is
- * allowed. A connection on which a reply does not come in time is given up, with all that waits on it.
+ * One connection that asks. It comes back by itself; while it is away a call waits for it, but not
+ * for longer than it is allowed. A connection on which a reply does not come in time is given up,
+ * with all that waits on it.
  */
 export class Asking {
   private readonly waitingForReady = new Set<() => void>();
@@ -83,7 +84,8 @@ export class Asking {
     if (this.isClosed) throw new SseClosedError('the hub');
     if (connection.status !== 'ready') await this.becomingReady(timeoutMs);
     const params = [...keys, ...args];
-    // Right behind the script and not after its reply: `WAIT` is for what this very connection has written.
+    // Right behind the script and not after its reply: `WAIT` is for what this very connection has
+    // written.
     const wait = async (): Promise<void> => {
       if (replicas === 0) return;
       const have = Number(await connection.call('WAIT', String(replicas), String(WAIT_TIMEOUT_MS)));
@@ -122,7 +124,8 @@ export class Asking {
   private async reply<T>(call: Promise<T>, deadline: number): Promise<T> {
     try {
       const rest = deadline - performance.now();
-      // A call that had to wait, or that a Cluster sends on, has less left than the connection allows it.
+      // A call that had to wait, or that a Cluster sends on, has less left than the connection
+      // allows it.
       const isLimited = this.commandTimeoutMs > 0 && rest > this.commandTimeoutMs - 10;
       return await (isLimited ? call : limited(call, rest));
     } catch (error) {

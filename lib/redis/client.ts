@@ -30,7 +30,9 @@ export type CopyClient = (options?: {
   readonly timeoutMs?: number;
 }) => Connection;
 
-/** @throws SseError `SSE_OPTIONS` where `ioredis` is needed and not there, or does not take the URL */
+/**
+ * @throws SseError `SSE_OPTIONS` where `ioredis` is needed and not there, or does not take the URL
+ */
 export async function connectionFactory({
   client: given,
   url = '',

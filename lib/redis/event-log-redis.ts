@@ -31,7 +31,8 @@ type HubContext = Parameters<EventLogFactory>[0];
 
 /**
  * The log of hubs that several processes share, on Redis 6.2 or newer, Valkey, or a Redis Cluster.
- * @throws SseOptionsError at once for a wrong option; at start-up SseError where Redis cannot be used, with the remedy
+ * @throws SseOptionsError at once for a wrong option; at start-up SseError where Redis cannot be
+ * used, with the remedy
  * @example `SseModule.forRoot({ log: redisEventLog({ url: 'redis://localhost:6379' }) })`
  * @publicApi
  */

@@ -9,7 +9,10 @@ const FORMS = ['none', 'text', 'bytes', 'json', 'embedded'] as const;
 /** How the data became its text, so that another process gets it back. */
 type DataForm = (typeof FORMS)[number];
 
-/** What precedes the wire text. The data and the comment are there where the wire text does not tell them. */
+/**
+ * What precedes the wire text. The data and the comment are there where the wire text does not tell
+ * them.
+ */
 type EventHeader = readonly [
   rooms: readonly string[],
   form: DataForm,
@@ -17,7 +20,10 @@ type EventHeader = readonly [
   comment?: SseMessage['comment'],
 ];
 
-/** An event as Redis keeps and carries it: one line of JSON, then its body, which no process has to make again. */
+/**
+ * An event as Redis keeps and carries it: one line of JSON, then its body, which no process has to
+ * make again.
+ */
 export function encodeEvent(
   { rooms, message, body }: Pick<NewEvent, 'rooms' | 'message' | 'body'>,
   customSerializer: boolean,
@@ -32,8 +38,8 @@ export function encodeEvent(
 }
 
 /**
- * The event in `text` from `from` on; `undefined` if it is not one. Its data is looked at when somebody reads it: most events
- * are for nobody in this process.
+ * The event in `text` from `from` on; `undefined` if it is not one. Its data is looked at when
+ * somebody reads it: most events are for nobody in this process.
  */
 export function decodeEvent<At extends Position | undefined>(
   epoch: string,
@@ -136,7 +142,8 @@ function headerLine(
   try {
     return JSON.stringify([...start, ...own]);
   } catch {
-    // Data that only the hub's own serializer understands stays here: other processes read the event without it.
+    // Data that only the hub's own serializer understands stays here: other processes read the
+    // event without it.
     return JSON.stringify(comment === undefined ? start : [...start, null, comment]);
   }
 }
@@ -166,7 +173,10 @@ function isComment(comment: unknown): boolean {
   return Array.isArray(comment) && comment.every((line) => typeof line === 'string');
 }
 
-/** Whether it is whole lines without a blank one, so that an id can follow: anything else would break streams. */
+/**
+ * Whether it is whole lines without a blank one, so that an id can follow: anything else would
+ * break streams.
+ */
 function isBody(text: string, from: number): boolean {
   return (
     from < text.length &&

@@ -11,7 +11,10 @@ import { WaitingNotices } from './waiting-notices.js';
 /** Where a follower gets what no notice told it. */
 export interface FollowerSource {
   head(): Promise<Head>;
-  /** Ends the epoch of `seen` for all processes, unless it has ended already; positions go on above `seen`. */
+  /**
+   * Ends the epoch of `seen` for all processes, unless it has ended already; positions go on above
+   * `seen`.
+   */
   end(seen: Head): Promise<Head>;
   readonly read: ReadChunk;
   /** Lets everybody who follows hear where the log stands, on the way that events take. */
@@ -22,8 +25,8 @@ export interface FollowerSource {
 const MAX_RETRY_MS = 2_000;
 
 /**
- * One process on its way along the log. Each notice names the position of the event before it, so that a missing one shows;
- * what is missing is then read and handed on first.
+ * One process on its way along the log. Each notice names the position of the event before it, so
+ * that a missing one shows; what is missing is then read and handed on first.
  */
 export class Follower {
   tail: Tail;
@@ -68,7 +71,9 @@ export class Follower {
     return this.hearing.trouble ?? this.unreadable.trouble;
   }
 
-  /** To be called when notices come, so that none is missing between the head and the first of them. */
+  /**
+   * To be called when notices come, so that none is missing between the head and the first of them.
+   */
   async begin(): Promise<Head> {
     const head = await this.source.head();
     this.startAt(head);
@@ -138,10 +143,12 @@ export class Follower {
     if (at === undefined) return;
     const heardBefore = this.waiting.epochs;
     const head = await this.source.head();
-    // A log may come and go while nobody here listens: what was heard of it before the head was asked for is of the past.
+    // A log may come and go while nobody here listens: what was heard of it before the head was
+    // asked for is of the past.
     for (const epoch of heardBefore) if (epoch !== head.epoch) this.formerEpochs.add(epoch);
     if (await this.isBack(at, head)) {
-      // Somewhere events are lost that were acknowledged. Who else has them or lacks them, nobody can know.
+      // Somewhere events are lost that were acknowledged. Who else has them or lacks them, nobody
+      // can know.
       const seen = { epoch: head.epoch, position: Math.max(at.position, head.position) };
       // mutant: a log that went back is not told to the others
       this.goOnAt(await this.source.end(seen));
@@ -212,7 +219,8 @@ export class Follower {
     const { at } = this;
     if (at === undefined) return false;
     if (this.formerEpochs.has(notice.epoch)) {
-      // Of a log that is no more: it was told as lost with all the others. Unless that log has come back.
+      // Of a log that is no more: it was told as lost with all the others. Unless that log has come
+      // back.
       this.headCheck.soon();
       return true;
     }

@@ -12,8 +12,8 @@ import type { Script } from './script.js';
 import { checkServer } from './server.js';
 
 /**
- * Three connections to Redis: one asks, one reads, one listens. Large reads have their own, so that publishes neither wait
- * for them nor fail with them.
+ * Three connections to Redis: one asks, one reads, one listens. Large reads have their own, so that
+ * publishes neither wait for them nor fail with them.
  */
 export class Link {
   private copy: CopyClient | undefined;
@@ -84,7 +84,10 @@ export class Link {
     return this.run(this.asking, script, keys, args, { replicas, timeoutMs: CALL_TIMEOUT_MS });
   }
 
-  /** Runs a script that may answer much. @throws SseError `SSE_LOG_UNAVAILABLE` within `timeoutMs`; SseClosedError */
+  /**
+   * Runs a script that may answer much. @throws SseError `SSE_LOG_UNAVAILABLE` within `timeoutMs`;
+   * SseClosedError
+   */
   read(
     script: Script,
     keys: readonly string[],

@@ -12,7 +12,9 @@ export interface LinkListener {
   away(why: string): void;
 }
 
-/** The subscription to one channel. It comes back by itself; what was published meanwhile does not. */
+/**
+ * The subscription to one channel. It comes back by itself; what was published meanwhile does not.
+ */
 export class Listening {
   private connection: Connection | undefined;
   private isClosed = false;

@@ -65,7 +65,8 @@ export class LogReads {
       maxEvents -= part.events;
       maxBytes -= part.bytes;
       all.push(...part.rooms);
-      // After a change of epoch in between, this is not that of the head: the caller takes all for lost.
+      // After a change of epoch in between, this is not that of the head: the caller takes all for
+      // lost.
       if (from + SLICE >= rooms.length) return { epoch: part.epoch, rooms: all };
     }
   }
@@ -114,7 +115,10 @@ export class LogReads {
     return { epoch, rooms: fits };
   }
 
-  /** Many clients return at once: all that ask for a room get the answer of one read. Resolves with the epochs that were read. */
+  /**
+   * Many clients return at once: all that ask for a room get the answer of one read. Resolves with
+   * the epochs that were read.
+   */
   private async pagesOf(
     rooms: readonly string[],
     { after, from }: { readonly after: Position; readonly from: Position },
@@ -178,8 +182,8 @@ export class LogReads {
 }
 
 /**
- * Whether all that came after a client's position is too much for certain: the newest events of some of its rooms fill a
- * replay, and do not reach back to where it stands.
+ * Whether all that came after a client's position is too much for certain: the newest events of
+ * some of its rooms fill a replay, and do not reach back to where it stands.
  */
 function cutBySome(rooms: readonly string[], tail: Tail): (room: string) => boolean {
   const own = new Set(rooms);

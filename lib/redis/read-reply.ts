@@ -10,7 +10,10 @@ export interface RoomAsk {
   readonly after: Position;
 }
 
-/** A room as it was read. Entries before one that cannot be read are left out: the room has lost them. */
+/**
+ * A room as it was read. Entries before one that cannot be read are left out: the room has lost
+ * them.
+ */
 export interface ReadRoom extends RoomState {
   readonly entries: readonly StoredEntry[];
   readonly isDamaged: boolean;

@@ -1,14 +1,15 @@
 import { COMMON, script } from './script.js';
 
 /**
- * Reads many rooms at one moment. What it looks at is bounded, as well as what it answers: no room is read further than the
- * limits allow, and rooms without news are not read at all.
+ * Reads many rooms at one moment. What it looks at is bounded, as well as what it answers: no room
+ * is read further than the limits allow, and rooms without news are not read at all.
  *
- * KEYS: meta, rooms, a stream per room.
- * ARGV: events, bytes, 1 for the newest events first, prefix of streams, then for each room its name and the position to begin after.
- * Answers { epoch, last position of each room, then for each room with news { its number, 1 if these are all its entries, then for
- * each entry its position, the position before it, its event } }. An event comes with its first entry only; further entries of
- * it have an empty text. The epoch is empty where there is no log any more. Of a room in newest-first order, the newest comes first.
+ * KEYS: meta, rooms, a stream per room. ARGV: events, bytes, 1 for the newest events first, prefix
+ * of streams, then for each room its name and the position to begin after. Answers { epoch, last
+ * position of each room, then for each room with news { its number, 1 if these are all its entries,
+ * then for each entry its position, the position before it, its event } }. An event comes with its
+ * first entry only; further entries of it have an empty text. The epoch is empty where there is no
+ * log any more. Of a room in newest-first order, the newest comes first.
  */
 export const READ = script(`${COMMON}
 local meta, rooms = KEYS[1], KEYS[2]

@@ -1,8 +1,8 @@
 import * as rules from '../options/rules.js';
 
 /**
- * An `ioredis` client, 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied, with `duplicate()`: each log makes three
- * connections of its own and closes them.
+ * An `ioredis` client, 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied, with
+ * `duplicate()`: each log makes three connections of its own and closes them.
  * @publicApi
  */
 export interface RedisClient {
@@ -26,22 +26,25 @@ export interface RedisEventLogOptions {
    */
   prefix?: string;
   /**
-   * A publish resolves only when so many replicas have the event (`WAIT`), so that a fail-over to one of them does not lose
-   * it. Not with a Cluster, where the server's `min-replicas-to-write` does it.
+   * A publish resolves only when so many replicas have the event (`WAIT`), so that a fail-over to
+   * one of them does not lose it. Not with a Cluster, where the server's `min-replicas-to-write`
+   * does it.
    * @default 0
    */
   minReplicas?: number;
   /**
-   * `true`: the store never loses what it acknowledged, so its history stays valid when a server restarts or a replica takes
-   * over. That needs `appendfsync always`, or `minReplicas` with a fail-over that never promotes a replica that lags.
-   * `false`: each restart and each fail-over ends the history, and clients are told of a gap with the reason `epoch`. All processes
-   * of a hub need the same value.
+   * `true`: the store never loses what it acknowledged, so its history stays valid when a server
+   * restarts or a replica takes over. That needs `appendfsync always`, or `minReplicas` with a
+   * fail-over that never promotes a replica that lags. `false`: each restart and each fail-over
+   * ends the history, and clients are told of a gap with the reason `epoch`. All processes of a hub
+   * need the same value.
    * @default false
    */
   durable?: boolean;
   /**
-   * How often it is checked that events arrive, in milliseconds. When nothing has come for twice as long, a probe goes through
-   * the publish path; after two that do not arrive the subscription is made again.
+   * How often it is checked that events arrive, in milliseconds. When nothing has come for twice as
+   * long, a probe goes through the publish path; after two that do not arrive the subscription is
+   * made again.
    * @default 4_000
    */
   probeIntervalMs?: number;

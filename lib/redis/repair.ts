@@ -15,11 +15,15 @@ const CHUNK_ROOMS = 1_000;
 const CHUNK_EVENTS = 10_000;
 const CHUNK_BYTES = 1_048_576;
 
-/** What is found is kept until it can be handed on in order; beyond this, rooms are told as lost. */
+/**
+ * What is found is kept until it can be handed on in order; beyond this, rooms are told as lost.
+ */
 const MAX_EVENTS = 100_000;
 const MAX_BYTES = 16 * 1_048_576;
 
-/** A chunk that fails this often is halved, because something in it may be what Redis cannot answer. */
+/**
+ * A chunk that fails this often is halved, because something in it may be what Redis cannot answer.
+ */
 const CHUNK_FAILURES = 2;
 const ROOM_FAILURES = 3;
 
@@ -28,7 +32,10 @@ const DELAY_MS_PER_ROOM = 0.01;
 const MAX_DELAY_MS = 2_000;
 const FEW_ROOMS = 2_000;
 
-/** How long to wait before many rooms are read: at random, so that processes that were cut at once do not read at once. */
+/**
+ * How long to wait before many rooms are read: at random, so that processes that were cut at once
+ * do not read at once.
+ */
 export function delayMsFor(rooms: number): number {
   if (rooms <= FEW_ROOMS) return 0;
   return Math.random() * Math.min(MAX_DELAY_MS, rooms * DELAY_MS_PER_ROOM);
@@ -41,8 +48,8 @@ interface Chunk {
 }
 
 /**
- * What the rooms of a process have missed between two heads, read chunk by chunk. What was read stays, also when the next read
- * fails, so that each try comes closer to the end.
+ * What the rooms of a process have missed between two heads, read chunk by chunk. What was read
+ * stays, also when the next read fails, so that each try comes closer to the end.
  */
 export class Repair {
   private readonly queue: Chunk[] = [];
@@ -59,8 +66,8 @@ export class Repair {
   ) {}
 
   /**
-   * Whether something is left to read. Also of rooms that somebody began to read meanwhile: a client that resumes here is
-   * handed what comes after `at`.
+   * Whether something is left to read. Also of rooms that somebody began to read meanwhile: a
+   * client that resumes here is handed what comes after `at`.
    */
   isUnfinished(rooms: () => readonly string[]): boolean {
     if (this.queue.length > 0) return true;
@@ -79,7 +86,10 @@ export class Repair {
     return this.queue.length > 0;
   }
 
-  /** Reads the next chunk. To be called when Redis has just answered something else: a failure is counted against the chunk. */
+  /**
+   * Reads the next chunk. To be called when Redis has just answered something else: a failure is
+   * counted against the chunk.
+   */
   async readNext(): Promise<void> {
     const [chunk] = this.queue;
     if (chunk === undefined) return;

@@ -12,8 +12,8 @@ export const script = (lua: string): Script => ({
 });
 
 /**
- * How a hub is kept: its keys, the text of its events and its notices. A process leaves a log of another format alone, so this
- * number changes with any of them.
+ * How a hub is kept: its keys, the text of its events and its notices. A process leaves a log of
+ * another format alone, so this number changes with any of them.
  */
 export const FORMAT = '2';
 
@@ -40,8 +40,9 @@ local WIDE = '\\255'
 `;
 
 /**
- * Reads `meta`, and begins a new epoch where there is none, or where another server answers than the one that acknowledged:
- * a restarted server may have come back from an old snapshot, and a promoted replica may lack the newest events.
+ * Reads `meta`, and begins a new epoch where there is none, or where another server answers than
+ * the one that acknowledged: a restarted server may have come back from an old snapshot, and a
+ * promoted replica may lack the newest events.
  */
 export const OPEN = `${COMMON}
 local function clock()

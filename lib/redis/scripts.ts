@@ -2,13 +2,16 @@ import { FORMAT, OPEN, script } from './script.js';
 
 /**
  * What a hub has in Redis, all in one slot:
- * - `meta`: hash. The format, the epoch, the identity of the server that began it, the position where it began, the last
- *   position, the highest last position of forgotten rooms, the bytes of all events, and `rooms`, which names the hash of that name that goes with it.
- * - `rooms`: hash. For each room with events its last position and its bytes; under the empty name what `meta` calls it, so
- *   that a hash which expired or was evicted is not taken for one without rooms.
+ * - `meta`: hash. The format, the epoch, the identity of the server that began it, the position
+ *   where it began, the last position, the highest last position of forgotten rooms, the bytes of
+ *   all events, and `rooms`, which names the hash of that name that goes with it.
+ * - `rooms`: hash. For each room with events its last position and its bytes; under the empty name
+ *   what `meta` calls it, so that a hash which expired or was evicted is not taken for one without
+ *   rooms.
  * - `oldest`: sorted set. The rooms by the position of their oldest event.
- * - `room:<name>`: stream. The events; an entry's id is its position. An entry has `p`, the position before it, and either
- *   `e`, the event, or `w`: the event's text is in the wide stream, once for all of its rooms.
+ * - `room:<name>`: stream. The events; an entry's id is its position. An entry has `p`, the
+ *   position before it, and either `e`, the event, or `w`: the event's text is in the wide stream,
+ *   once for all of its rooms.
  * - `key:<key>`: text. What a publish with this key was answered.
  */
 
@@ -16,11 +19,10 @@ import { FORMAT, OPEN, script } from './script.js';
 const WIDE_BYTES = 65_536;
 
 /**
- * KEYS: meta, rooms, oldest, key, a stream per room.
- * ARGV: an epoch for a new log, 1 for a durable store, the event, channel, the command to publish with, events per room, age in
- * microseconds, bytes, expiry in milliseconds, lifetime of the key (0: none), 1 for an ephemeral event, prefix of streams, a
- * name per room.
- * Answers "<epoch> <position>", for an ephemeral event "<epoch> ".
+ * KEYS: meta, rooms, oldest, key, a stream per room. ARGV: an epoch for a new log, 1 for a durable
+ * store, the event, channel, the command to publish with, events per room, age in microseconds,
+ * bytes, expiry in milliseconds, lifetime of the key (0: none), 1 for an ephemeral event, prefix of
+ * streams, a name per room. Answers "<epoch> <position>", for an ephemeral event "<epoch> ".
  */
 export const PUBLISH = script(`${OPEN}
 local meta, rooms, oldest, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -157,13 +159,19 @@ redis.call(publish, channel,
 return answer(here)
 `);
 
-/** KEYS: meta. ARGV: an epoch for a new log, 1 for a durable store. Answers { epoch, last position, where the epoch began }. */
+/**
+ * KEYS: meta. ARGV: an epoch for a new log, 1 for a durable store. Answers { epoch, last position,
+ * where the epoch began }.
+ */
 export const HEAD = script(`${OPEN}
 local known = open(KEYS[1], ARGV[1], ARGV[2])
 return { known[1], known[2], known[6] }
 `);
 
-/** Like a publish, without an event: every follower hears where the log stands. Arguments as HEAD, then channel, command. */
+/**
+ * Like a publish, without an event: every follower hears where the log stands. Arguments as HEAD,
+ * then channel, command.
+ */
 export const PROBE = script(`${OPEN}
 local known = open(KEYS[1], ARGV[1], ARGV[2])
 redis.call(ARGV[4], ARGV[3], 'p${FORMAT} ' .. known[1] .. ' ' .. known[2])
@@ -171,9 +179,9 @@ return 1
 `);
 
 /**
- * Ends an epoch, unless it has ended already: the log went back behind what a process has seen of it. Positions go on above
- * that. Every follower hears of the new epoch.
- * Arguments as PROBE, then the epoch that ends and the highest position that was seen. Answers as HEAD.
+ * Ends an epoch, unless it has ended already: the log went back behind what a process has seen of
+ * it. Positions go on above that. Every follower hears of the new epoch. Arguments as PROBE, then
+ * the epoch that ends and the highest position that was seen. Answers as HEAD.
  */
 export const END = script(`${OPEN}
 local meta = KEYS[1]

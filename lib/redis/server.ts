@@ -8,7 +8,8 @@ export function isFinal(why: string): boolean {
 }
 
 /**
- * Whether this is a server for the log, by its `INFO`. Answers whether it has sharded Pub/Sub, in a Cluster.
+ * Whether this is a server for the log, by its `INFO`. Answers whether it has sharded Pub/Sub, in a
+ * Cluster.
  * @throws SseOptionsError
  */
 export function checkServer(

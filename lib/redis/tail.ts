@@ -28,8 +28,9 @@ const EVENT_BYTES = 400;
 const ENTRY_BYTES = 150;
 
 /**
- * The end of a log as one process has followed it: all events after `start`, of all rooms. Behind it, pages of rooms that were read
- * for clients which had been away for longer. From both, clients that return are served without asking Redis.
+ * The end of a log as one process has followed it: all events after `start`, of all rooms. Behind
+ * it, pages of rooms that were read for clients which had been away for longer. From both, clients
+ * that return are served without asking Redis.
  */
 export class Tail {
   private readonly events = new Ring<Followed>();
@@ -120,7 +121,10 @@ export class Tail {
   }
 }
 
-/** The page may end behind the beginning of the tail, and know of events that this process has not been told of. */
+/**
+ * The page may end behind the beginning of the tail, and know of events that this process has not
+ * been told of.
+ */
 function joined(page: readonly RoomEntry[], followed: readonly RoomEntry[]): RoomEntry[] {
   if (followed.length === 0) return [...page];
   const first = followed[0]?.event.position ?? 0;
@@ -137,7 +141,9 @@ export function bytesOf({ text }: Pick<StoredEvent, 'text'>): number {
   return EVENT_BYTES + bytesOfText(text);
 }
 
-/** One byte per character, or two as soon as one of them is not ASCII: rather too many than too few. */
+/**
+ * One byte per character, or two as soon as one of them is not ASCII: rather too many than too few.
+ */
 export function bytesOfText(text: string): number {
   return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
 }

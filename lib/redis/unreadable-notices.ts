@@ -1,10 +1,15 @@
 import { Logger } from '@nestjs/common';
 import { RareLine } from '../ground/warnings.js';
 
-/** Long enough for one readiness check to see it, and too short for a platform to replace all processes of a hub. */
+/**
+ * Long enough for one readiness check to see it, and too short for a platform to replace all
+ * processes of a hub.
+ */
 const TROUBLE_MS = 5_000;
 
-/** Notices from another program, from another version, or damaged on their way: how they are told. */
+/**
+ * Notices from another program, from another version, or damaged on their way: how they are told.
+ */
 export class UnreadableNotices {
   private cameAt = -Infinity;
   private readonly line = new RareLine();

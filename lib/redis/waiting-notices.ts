@@ -4,7 +4,10 @@ import { bytesOfText } from './tail.js';
 const MAX_COUNT = 10_000;
 const MAX_BYTES = 16 * 1_048_576;
 
-/** Notices that wait until what was before them is known. When they are too many all are dropped, and read from the log later. */
+/**
+ * Notices that wait until what was before them is known. When they are too many all are dropped,
+ * and read from the log later.
+ */
 export class WaitingNotices {
   private readonly notices: Notice[] = [];
   private bytes = 0;

@@ -58,10 +58,11 @@ const RETRY_AFTER = {
 };
 
 /**
- * Documents a stream for `@nestjs/swagger`: `text/event-stream` with a schema of its events, `Last-Event-ID`, and what else may be
- * answered. It reads the options of `@SseStream()`, and is written above it. For OpenAPI 3.1 and 3.2 see `withSseStreams()`.
- * @throws SseError `SSE_OPTIONS` where it is not above `@SseStream()`; SseOptionsError for a payload that is no class,
- * and for two of events without a type
+ * Documents a stream for `@nestjs/swagger`: `text/event-stream` with a schema of its events,
+ * `Last-Event-ID`, and what else may be answered. It reads the options of `@SseStream()`, and is
+ * written above it. For OpenAPI 3.1 and 3.2 see `withSseStreams()`.
+ * @throws SseError `SSE_OPTIONS` where it is not above `@SseStream()`; SseOptionsError for a
+ * payload that is no class, and for two of events without a type
  * @example `@ApiSseStream({ events: { price: PriceDto } }) @SseStream('prices') prices() { ... }`
  * @publicApi
  */

@@ -11,8 +11,9 @@ interface MediaType {
 }
 
 /**
- * The document with its event streams as its version of OpenAPI can say it. 3.0: unchanged; `data` is what its text means. 3.1: `data` is
- * text, with `contentMediaType` and `contentSchema`. 3.2: the same, as the `itemSchema` of a sequence. What it is given stays as it was.
+ * The document with its event streams as its version of OpenAPI can say it. 3.0: unchanged; `data`
+ * is what its text means. 3.1: `data` is text, with `contentMediaType` and `contentSchema`. 3.2:
+ * the same, as the `itemSchema` of a sequence. What it is given stays as it was.
  * @example `SwaggerModule.setup('docs', app, () => withSseStreams(SwaggerModule.createDocument(app, config)));`
  * @publicApi
  */
@@ -21,7 +22,10 @@ export function withSseStreams(document: OpenAPIObject): OpenAPIObject {
   return minor === 0 ? document : (convert(document, minor > 1) as OpenAPIObject);
 }
 
-/** Streams are in paths, webhooks, callbacks and components: all of them are found by their media type, and none in a list. */
+/**
+ * Streams are in paths, webhooks, callbacks and components: all of them are found by their media
+ * type, and none in a list.
+ */
 function convert(node: unknown, hasItemSchema: boolean): unknown {
   if (!isPlain(node)) return node;
   return Object.fromEntries(

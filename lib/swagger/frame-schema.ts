@@ -3,8 +3,8 @@ import { getSchemaPath, type OpenAPIObject } from '@nestjs/swagger';
 import { SseOptionsError } from '../ground/errors.js';
 
 /**
- * What an event carries: a class whose properties are known to `@nestjs/swagger`, or `String`, `Number` or `Boolean`; or an array of
- * one, as `[OrderDto]`.
+ * What an event carries: a class whose properties are known to `@nestjs/swagger`, or `String`,
+ * `Number` or `Boolean`; or an array of one, as `[OrderDto]`.
  * @publicApi
  */
 export type SsePayload = Type<unknown> | readonly [Type<unknown>];
@@ -33,8 +33,9 @@ const OWN_FRAME = frameSchema(
 );
 
 /**
- * One event of a stream, whose type decides what it carries. Like every document that `@nestjs/swagger` makes it is in
- * the dialect of OpenAPI 3.0, which has no word for text that holds JSON: `data` is what it means.
+ * One event of a stream, whose type decides what it carries. Like every document that
+ * `@nestjs/swagger` makes it is in the dialect of OpenAPI 3.0, which has no word for text that
+ * holds JSON: `data` is what it means.
  */
 export function eventSchema(events: Readonly<Record<string, SsePayload>>): Schema {
   const frames = Object.entries(events).map(([type, payload]) =>

@@ -13,8 +13,9 @@ export type StreamResult<T> =
   Observable<T> | AsyncIterable<T> | Promise<Observable<T> | AsyncIterable<T>>;
 
 /**
- * The first `count` values of what a handler returned. Subscribes at once, and unsubscribes when it has them. Rejects with the error of the
- * source, or with one that says what came, when the source completes before or `timeoutMs` (default 2 000; `Infinity` waits on) are over.
+ * The first `count` values of what a handler returned. Subscribes at once, and unsubscribes when it
+ * has them. Rejects with the error of the source, or with one that says what came, when the source
+ * completes before or `timeoutMs` (default 2 000; `Infinity` waits on) are over.
  * @example
  * ```ts
  * const prices = collect(controller.prices(), 2);

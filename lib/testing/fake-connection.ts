@@ -60,16 +60,25 @@ class Recorder extends EventEmitter {
 }
 
 /**
- * A connection without a socket, made by `fakeConnection()`. All else is real: it checks and encodes messages, writes once per turn
- * of the event loop, and ends.
+ * A connection without a socket, made by `fakeConnection()`. All else is real: it checks and
+ * encodes messages, writes once per turn of the event loop, and ends.
  * @publicApi
  */
 export interface FakeConnection extends SseConnection {
-  /** The messages so far, in order: those of `send()`, and the snapshots and gaps of a stream that it reads. */
+  /**
+   * The messages so far, in order: those of `send()`, and the snapshots and gaps of a stream that
+   * it reads.
+   */
   readonly messages: SseMessage[];
-  /** The bytes so far, as text. Those of this turn of the event loop are not there yet; `send()` resolves when they are. */
+  /**
+   * The bytes so far, as text. Those of this turn of the event loop are not there yet; `send()`
+   * resolves when they are.
+   */
   readonly text: string;
-  /** The client leaves: `signal` aborts and `closed` resolves, with the reason `client`. A second call does nothing. */
+  /**
+   * The client leaves: `signal` aborts and `closed` resolves, with the reason `client`. A second
+   * call does nothing.
+   */
   disconnect(): void;
 }
 

@@ -97,8 +97,8 @@ export class MockSseServer {
   }
 
   /**
-   * Answers the next request with this status and these headers instead of the stream; called again, also the one after it. Streams
-   * that are open stay.
+   * Answers the next request with this status and these headers instead of the stream; called
+   * again, also the one after it. Streams that are open stay.
    * @throws SseOptionsError for what is no status; TypeError for a header that cannot be sent
    * @example `server.refuse(503, { 'Retry-After': '1' }); server.refuse(401);`
    */
@@ -109,12 +109,16 @@ export class MockSseServer {
     this.refusals.push({ status, headers: new Headers(headers) });
   }
 
-  /** Ends all open streams, as a server does that has nothing more to say. Clients may come back. */
+  /**
+   * Ends all open streams, as a server does that has nothing more to say. Clients may come back.
+   */
   end(): void {
     for (const response of this.open) response.end();
   }
 
-  /** Destroys the sockets of all open streams, as a network does that fails. Clients may come back. */
+  /**
+   * Destroys the sockets of all open streams, as a network does that fails. Clients may come back.
+   */
   cut(): void {
     for (const response of this.open) response.destroy();
   }
@@ -129,8 +133,9 @@ export class MockSseServer {
 }
 
 /**
- * A real server for tests of clients, on a free port. Each client gets the script from its beginning, or, if it comes back with the
- * id of a message, what follows that one; then its stream stays open.
+ * A real server for tests of clients, on a free port. Each client gets the script from its
+ * beginning, or, if it comes back with the id of a message, what follows that one; then its stream
+ * stays open.
  * @throws SseInvalidFieldError, SseSerializeError for a message that cannot be sent
  * @example
  * ```ts
@@ -152,7 +157,9 @@ export async function mockSseServer(script: readonly ScriptedMessage[]): Promise
   return new MockSseServer(script).listen();
 }
 
-/** A page of any origin may send what it asks for, with or without cookies, and read `Retry-After`. */
+/**
+ * A page of any origin may send what it asks for, with or without cookies, and read `Retry-After`.
+ */
 function corsHeaders(asked: IncomingHttpHeaders): Record<string, string> {
   return {
     'Access-Control-Allow-Origin': asked.origin ?? '*',

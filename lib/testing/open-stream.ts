@@ -18,15 +18,17 @@ export interface OpenStreamOptions {
   /** Over HTTP/2, for an app that speaks only that. */
   http2?: boolean;
   /**
-   * How long each wait may take: for the response, and for an event. Milliseconds; `Infinity` waits on.
+   * How long each wait may take: for the response, and for an event. Milliseconds; `Infinity` waits
+   * on.
    * @default 2_000
    */
   timeoutMs?: number;
 }
 
 /**
- * Opens a stream of the app on a real socket. An app that does not listen yet is made to, on a free port of this machine. Resolves
- * when there is a response, whatever its status. The stream ends with the app; a paused one holds up `app.close()`.
+ * Opens a stream of the app on a real socket. An app that does not listen yet is made to, on a free
+ * port of this machine. Resolves when there is a response, whatever its status. The stream ends
+ * with the app; a paused one holds up `app.close()`.
  * @throws Error when there is no response in time
  * @example
  * ```ts

@@ -31,14 +31,18 @@ interface TestStreamSettings {
 const SHOWN_LENGTH = 400;
 
 /**
- * A client on a socket of its own, made by `openStream()`: it keeps every byte, and parses them as browsers do. A call that waits rejects after
- * `timeoutMs`, or when nothing more will come, and says what came instead. It never comes back by itself.
+ * A client on a socket of its own, made by `openStream()`: it keeps every byte, and parses them as
+ * browsers do. A call that waits rejects after `timeoutMs`, or when nothing more will come, and
+ * says what came instead. It never comes back by itself.
  * @publicApi
  */
 export class TestStream {
   /** How long each wait may take from now on. Milliseconds; `Infinity` waits on. */
   timeoutMs: number;
-  /** Resolves with the whole text when the server has ended the stream; rejects when it was cut, or left by `close()`. */
+  /**
+   * Resolves with the whole text when the server has ended the stream; rejects when it was cut, or
+   * left by `close()`.
+   */
   readonly ended: Promise<string>;
   /** Resolves when the connection is over, in whatever way. Never rejects. */
   readonly closed: Promise<void>;
@@ -124,7 +128,9 @@ export class TestStream {
     return this.parser.retryMs;
   }
 
-  /** The next event that was not handed out yet; of this type, which passes over those before it. */
+  /**
+   * The next event that was not handed out yet; of this type, which passes over those before it.
+   */
   next(type?: string): Promise<TestEvent> {
     return this.find(type === undefined ? 'an event' : `an event "${type}"`, () => {
       const index = this.received.findIndex(
@@ -146,7 +152,8 @@ export class TestStream {
   }
 
   /**
-   * Resolves when `look` answers true; it is asked now and whenever something came. Hands out no event.
+   * Resolves when `look` answers true; it is asked now and whenever something came. Hands out no
+   * event.
    * @example `await stream.until(({ text }) => text.includes(': keep-alive'));`
    */
   async until(look: (stream: this) => boolean): Promise<void> {
@@ -169,7 +176,10 @@ export class TestStream {
     this.exchange.body.resume();
   }
 
-  /** After `pause()`: takes so many bytes, as a client that is slow. Answers whether as many had arrived; else it takes none. */
+  /**
+   * After `pause()`: takes so many bytes, as a client that is slow. Answers whether as many had
+   * arrived; else it takes none.
+   */
   read(bytes: number): boolean {
     return this.exchange.body.read(bytes) !== null;
   }

@@ -18,8 +18,9 @@ export class Watch {
   }
 
   /**
-   * Resolves with the first thing that `look` finds, which has to be other than `undefined`. Rejects with the error of `explain`, which is
-   * told why nothing was found, or with what `look` throws.
+   * Resolves with the first thing that `look` finds, which has to be other than `undefined`.
+   * Rejects with the error of `explain`, which is told why nothing was found, or with what `look`
+   * throws.
    */
   until<T>(
     look: () => T | undefined,

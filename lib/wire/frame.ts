@@ -2,14 +2,15 @@ import { describe, SseInvalidFieldError, SseSerializeError } from '../ground/err
 import { isWellFormed, toWellFormed } from '../ground/well-formed.js';
 
 /**
- * What a handler emits: one block of the event stream. A message with `data` fires an event at the client;
- * one without sets the last event ID or the reconnection time, or is a comment.
+ * What a handler emits: one block of the event stream. A message with `data` fires an event at the
+ * client; one without sets the last event ID or the reconnection time, or is a comment.
  * @publicApi
  */
 export interface SseMessage<Data = unknown> {
   /**
-   * Text as it is, bytes of any kind as base64, everything else as JSON. Line breaks are kept; a lone surrogate becomes U+FFFD, as
-   * UTF-8 has none. `undefined`: empty where there is a type, else no data field.
+   * Text as it is, bytes of any kind as base64, everything else as JSON. Line breaks are kept; a
+   * lone surrogate becomes U+FFFD, as UTF-8 has none. `undefined`: empty where there is a type,
+   * else no data field.
    */
   data?: Data;
   /** The event type, `event` on the wire; without one the client fires `message`. */
@@ -31,8 +32,9 @@ export interface SseMessage<Data = unknown> {
 export type Serialize = (data: unknown, type?: string) => string;
 
 /**
- * The wire text of one message: comments, `event`, `retry`, `data`, `id`, a blank line.
- * The id is last, because some clients keep an id as soon as its line has come: docs/decisions/016-id-last.md.
+ * The wire text of one message: comments, `event`, `retry`, `data`, `id`, a blank line. The id is
+ * last, because some clients keep an id as soon as its line has come:
+ * docs/decisions/016-id-last.md.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  * @throws SseInvalidFieldError, SseSerializeError; nothing is ever stripped
  */
@@ -40,7 +42,10 @@ export function encodeFrame(message: SseMessage, serialize?: Serialize): string 
   return frameOf(encodeBody(message, serialize), message.id);
 }
 
-/** A frame without its id and its blank line: an event's id is its position, which the log gives it later. */
+/**
+ * A frame without its id and its blank line: an event's id is its position, which the log gives it
+ * later.
+ */
 export function encodeBody(message: SseMessage, serialize: Serialize = toJson): string {
   refuseUnknownFields(message);
   const { comment, type, retry, data } = message;
@@ -100,7 +105,9 @@ function refuseUnknownFields(message: SseMessage): void {
   }
 }
 
-/** A line break in `id` or `type` would inject fields; a NUL in `id` makes clients ignore the field. */
+/**
+ * A line break in `id` or `type` would inject fields; a NUL in `id` makes clients ignore the field.
+ */
 function singleLine(field: 'id' | 'type', value: unknown): string {
   if (typeof value !== 'string') {
     throw new SseInvalidFieldError(field, value, 'expected a text; convert it with String()');
@@ -109,7 +116,8 @@ function singleLine(field: 'id' | 'type', value: unknown): string {
     const remedy = 'must not hold CR, LF or NUL; encode it, e.g. as base64url';
     throw new SseInvalidFieldError(field, value, remedy);
   }
-  // On the wire it would become U+FFFD: the client would get another type, or come back with another id.
+  // On the wire it would become U+FFFD: the client would get another type, or come back with
+  // another id.
   if (!isWellFormed(value)) {
     const remedy = 'must not hold a lone surrogate; encode it, e.g. as base64url';
     throw new SseInvalidFieldError(field, value, remedy);
@@ -159,7 +167,9 @@ function toBase64(bytes: Bytes): string {
   return buffer.toString('base64');
 }
 
-/** What `serialize` is where nobody sets it. Its text is well-formed: JSON escapes lone surrogates. */
+/**
+ * What `serialize` is where nobody sets it. Its text is well-formed: JSON escapes lone surrogates.
+ */
 export const toJson: Serialize = (data) => JSON.stringify(data);
 
 const DATA_FIELD = 'data: ';

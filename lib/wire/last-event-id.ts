@@ -52,7 +52,10 @@ export interface ReaderPosition {
   readonly epoch: string;
   /** `undefined`: not known, so no cursor may be written. */
   readonly position: Position | undefined;
-  /** Something is on its way to the client still; without that, the stream does not hold others of its hub back. */
+  /**
+   * Something is on its way to the client still; without that, the stream does not hold others of
+   * its hub back.
+   */
   readonly isHeld: boolean;
 }
 

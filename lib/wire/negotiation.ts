@@ -5,7 +5,8 @@ const NO_BODY: readonly number[] = [204, 205, 304];
 const RANGES = ['*/*', 'text/*', 'text/event-stream'];
 
 /**
- * Whether an `Accept` header allows `text/event-stream`. Without one, and where it says nothing that can be understood, it does.
+ * Whether an `Accept` header allows `text/event-stream`. Without one, and where it says nothing
+ * that can be understood, it does.
  * https://www.rfc-editor.org/rfc/rfc9110#name-accept
  * @publicApi
  */
@@ -27,7 +28,10 @@ export function acceptsEventStream(accept: string | undefined): boolean {
   return isEmpty || (exactness >= 0 && quality > 0);
 }
 
-/** Whether a handler has answered with its status alone: `declared` is that of `@HttpCode()`, under which no stream could ever begin. */
+/**
+ * Whether a handler has answered with its status alone: `declared` is that of `@HttpCode()`, under
+ * which no stream could ever begin.
+ */
 export function isWithoutBody(status: number, declared: number): boolean {
   return status !== declared && NO_BODY.includes(status);
 }

@@ -12,8 +12,8 @@ export interface Block {
 }
 
 /**
- * The text of an event stream as blocks. Each response needs a parser of its own, and a block that the end of the response cuts
- * never comes out. The byte order mark is left to the decoder.
+ * The text of an event stream as blocks. Each response needs a parser of its own, and a block that
+ * the end of the response cuts never comes out. The byte order mark is left to the decoder.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export class Parser {
@@ -31,11 +31,15 @@ export class Parser {
   private dataBytes = 0;
   private id: string | undefined;
 
-  /** `check` is told the bytes in UTF-8 of a line so far, and of the `data` of an event: it throws where that is too much. */
+  /**
+   * `check` is told the bytes in UTF-8 of a line so far, and of the `data` of an event: it throws
+   * where that is too much.
+   */
   constructor(private readonly check: (bytes: number) => void = () => {}) {}
 
   /**
-   * The blocks that this text completes. It may be cut anywhere, and counts only as far as its blocks are taken.
+   * The blocks that this text completes. It may be cut anywhere, and counts only as far as its
+   * blocks are taken.
    * @throws what `check` throws, behind the blocks that came before
    */
   *feed(text: string): Generator<Block, void, undefined> {
@@ -100,7 +104,10 @@ export class Parser {
   }
 }
 
-/** Bytes in UTF-8. Few lines have other letters than ASCII, and the test costs a tenth of the encoder. */
+/**
+ * Bytes in UTF-8. Few lines have other letters than ASCII, and the test costs a tenth of the
+ * encoder.
+ */
 function bytesOf(text: string): number {
   return /[\x80-\uffff]/.test(text) ? encoder.encode(text).length : text.length;
 }

@@ -1,7 +1,10 @@
 import type { CpuSample, DiskSample, LoadSample, MemorySample, NetworkSample } from './events.js';
 import { isLoopback, type CoreTime, type Counter, type MachineReading } from './machine.js';
 
-/** What two readings of the machine say about the time between them. `undefined`: not to be had on this platform. */
+/**
+ * What two readings of the machine say about the time between them. `undefined`: not to be had on
+ * this platform.
+ */
 export interface Figures {
   readonly cpu: CpuSample | undefined;
   readonly memory: MemorySample;
@@ -49,7 +52,10 @@ function diskBetween(before: readonly Counter[] = [], now: readonly Counter[], s
   return { read, written, devices: now.map(({ name }) => name) };
 }
 
-/** Bytes per second in and out, of all together. One that was not there before counts from the next time. */
+/**
+ * Bytes per second in and out, of all together. One that was not there before counts from the next
+ * time.
+ */
 function ratesOf(
   before: readonly Counter[],
   now: readonly Counter[],

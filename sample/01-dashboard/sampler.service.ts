@@ -39,8 +39,8 @@ interface Reading {
 export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(SamplerService.name);
   /**
-   * Two, read in turns, each over two seconds: the first delay after a reset is never recorded, and with one alone
-   * that would always be the one that sending the samples causes.
+   * Two, read in turns, each over two seconds: the first delay after a reset is never recorded, and
+   * with one alone that would always be the one that sending the samples causes.
    */
   private readonly delays = [newDelays(), newDelays()];
   private sampling: Subscription | undefined;

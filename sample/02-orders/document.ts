@@ -7,7 +7,10 @@ export function orderDocument(app: INestApplication): OpenAPIObject {
   return SwaggerModule.createDocument(app, config);
 }
 
-/** `GET /openapi.json`. Without the page of Swagger, which this app's content security policy would not let run. */
+/**
+ * `GET /openapi.json`. Without the page of Swagger, which this app's content security policy would
+ * not let run.
+ */
 export function serveDocument(app: INestApplication): void {
   SwaggerModule.setup('', app, () => orderDocument(app), {
     jsonDocumentUrl: 'openapi.json',

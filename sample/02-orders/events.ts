@@ -15,8 +15,8 @@ export class NewOrder {
 }
 
 /**
- * Each change of the shop raises its revision by one, so that a client can tell whether it has them all. The library's
- * promise does not need it: this is how the page checks the promise.
+ * Each change of the shop raises its revision by one, so that a client can tell whether it has them
+ * all. The library's promise does not need it: this is how the page checks the promise.
  */
 export class Order extends NewOrder {
   @ApiProperty() no!: number;

@@ -1,5 +1,5 @@
-// A live list of orders: `npm run start:orders`, then open the printed address.
-// PORT chooses the port (3000), HOST the address to listen on (this machine only; 0.0.0.0: everywhere).
+// A live list of orders: `npm run start:orders`, then open the printed address. PORT chooses the
+// port (3000), HOST the address to listen on (this machine only; 0.0.0.0: everywhere).
 import { start } from '../shared/start.js';
 import { AppModule } from './app.module.js';
 import { serveDocument } from './document.js';

@@ -40,7 +40,10 @@ export class OrdersController {
     protected readonly orders: OrdersService,
   ) {}
 
-  /** A new client gets the whole list and then its changes; a returning client gets the changes that it missed. */
+  /**
+   * A new client gets the whole list and then its changes; a returning client gets the changes that
+   * it missed.
+   */
   @ApiSseStream({
     description: 'First the list, then its changes.',
     events: ORDER_EVENTS,

@@ -11,8 +11,9 @@ import {
 import { advance, openShop, place, setOpen, type ShopState, type Step } from './shop.js';
 
 /**
- * The database of the shop, and what tells its changes. The change comes first and its event second: a client that
- * connects in between has the change in its snapshot. The other way round it would have it nowhere.
+ * The database of the shop, and what tells its changes. The change comes first and its event
+ * second: a client that connects in between has the change in its snapshot. The other way round it
+ * would have it nowhere.
  */
 @Injectable()
 export class OrdersService {
@@ -36,7 +37,8 @@ export class OrdersService {
 
   /** Everything, and the position in the stream from which on the changes go on. */
   async snapshot(reason: OrdersSnapshot['reason']): Promise<OrdersSnapshot> {
-    // The cursor first: a change in between is then in the list and comes again. The other way round it would be lost.
+    // The cursor first: a change in between is then in the list and comes again. The other way
+    // round it would be lost.
     const cursor = await this.broadcaster.position();
     const { isOpen, revision, orders } = await this.read();
     return { reason, cursor, revision, isOpen, orders: [...orders] };

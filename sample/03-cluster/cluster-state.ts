@@ -1,4 +1,7 @@
-/** What the panel shows, as a message `cluster` on each stream: at its beginning and after each change. */
+/**
+ * What the panel shows, as a message `cluster` on each stream: at its beginning and after each
+ * change.
+ */
 export interface ClusterState {
   processes: ProcessState[];
   redis: {

@@ -8,7 +8,10 @@ import {
   type ToProcess,
 } from './cluster-state.js';
 
-/** This process among the others. They hear of each other through the primary, which knows who is alive. */
+/**
+ * This process among the others. They hear of each other through the primary, which knows who is
+ * alive.
+ */
 @Injectable()
 export class ClusterService {
   readonly name = `process ${process.env[PROCESS_NUMBER]}`;
@@ -19,7 +22,9 @@ export class ClusterService {
   /** Connections that this process has to drop, if they are its own. */
   readonly drops$: Observable<string> = this.drops.asObservable();
 
-  /** As it is, and as it changes: not an event of the hub, which could not say that Redis is away. */
+  /**
+   * As it is, and as it changes: not an event of the hub, which could not say that Redis is away.
+   */
   readonly state$: Observable<ClusterState> = this.states.asObservable();
 
   constructor(connections: SseConnections) {

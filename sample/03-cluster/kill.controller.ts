@@ -10,7 +10,10 @@ import {
 import { ClusterService } from './cluster.service.js';
 import { FromHereGuard } from './from-here.guard.js';
 
-/** What the buttons of the panel ask for: SIGKILL, as when a machine is gone. Only from this machine: see the guard. */
+/**
+ * What the buttons of the panel ask for: SIGKILL, as when a machine is gone. Only from this
+ * machine: see the guard.
+ */
 @Controller('kill')
 @UseGuards(FromHereGuard)
 export class KillController {

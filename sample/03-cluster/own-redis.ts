@@ -6,7 +6,10 @@ import { freePort } from '../shared/port.js';
 
 const AWAY_MS = 5_000;
 
-/** A `redis-server` of this sample's own, in a temporary folder. When it is killed it comes back with its data. */
+/**
+ * A `redis-server` of this sample's own, in a temporary folder. When it is killed it comes back
+ * with its data.
+ */
 export class OwnRedis {
   readonly url: string;
   private readonly folder = mkdtempSync(join(tmpdir(), 'orders-redis-'));

@@ -6,7 +6,10 @@ import { Processes } from './processes.js';
 const COMMAND = 'npm run start:cluster';
 const MAX_PROCESSES = 16;
 
-/** Starts Redis and the processes, starts again what was killed, and ends everything together. It serves nothing itself. */
+/**
+ * Starts Redis and the processes, starts again what was killed, and ends everything together. It
+ * serves nothing itself.
+ */
 export async function run(): Promise<void> {
   try {
     await start();
@@ -34,7 +37,8 @@ async function start(): Promise<void> {
 
   // The streams end before what they read from.
   const stop = (): void => void processes.stop().then(() => process.exit());
-  // Not once: npm hands on a Ctrl-C that this process has got already, and without a listener it would be final.
+  // Not once: npm hands on a Ctrl-C that this process has got already, and without a listener it
+  // would be final.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   // Where a program has started this one, such as a test: the end of that program.
   process.on('disconnect', stop);

@@ -3,7 +3,10 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module.js';
 import { servePage } from './page.js';
 
-/** One of the processes behind the port. The primary has chosen the port, and hands each connection to one of them. */
+/**
+ * One of the processes behind the port. The primary has chosen the port, and hands each connection
+ * to one of them.
+ */
 export async function run(): Promise<void> {
   const { PORT = '', HOST = 'localhost' } = process.env;
   const app = await NestFactory.create<NestExpressApplication>(AppModule, {

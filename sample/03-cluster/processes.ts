@@ -8,11 +8,15 @@ import {
   type ToProcess,
 } from './cluster-state.js';
 
-/** So long one is away after it was killed: long enough to be seen, and for its clients to go elsewhere. */
+/**
+ * So long one is away after it was killed: long enough to be seen, and for its clients to go
+ * elsewhere.
+ */
 const RESTART_MS = 2_000;
 
-// Each process accepts by itself. With round robin the primary accepts and hands on, and a connection on its way to a
-// process that is being killed is never answered: its client would wait for good.
+// Each process accepts by itself. With round robin the primary accepts and hands on, and a
+// connection on its way to a process that is being killed is never answered: its client would wait
+// for good.
 cluster.schedulingPolicy = cluster.SCHED_NONE;
 
 /** The processes behind the port, as the primary has them. */

@@ -6,9 +6,9 @@ import type { Step } from '../02-orders/shop.js';
 import { ShopStore } from './shop-store.js';
 
 /**
- * The orders of all processes: their state is in Redis, and beside it the changes that have not been told yet. Whichever
- * process finds some tells them, oldest first. Where two do, or one was killed in the middle, a change is published again:
- * `key` makes it the same event.
+ * The orders of all processes: their state is in Redis, and beside it the changes that have not
+ * been told yet. Whichever process finds some tells them, oldest first. Where two do, or one was
+ * killed in the middle, a change is published again: `key` makes it the same event.
  */
 @Injectable()
 export class SharedOrdersService extends OrdersService implements OnModuleInit {
@@ -43,7 +43,10 @@ export class SharedOrdersService extends OrdersService implements OnModuleInit {
     return change.data;
   }
 
-  /** @throws SseError `SSE_LOG_UNAVAILABLE`, ServiceUnavailableException: to be tried again, until all are accepted */
+  /**
+   * @throws SseError `SSE_LOG_UNAVAILABLE`, ServiceUnavailableException: to be tried again, until
+   * all are accepted
+   */
   async publishPending(): Promise<void> {
     const { pending } = await this.read();
     for (const { type, data } of pending) {

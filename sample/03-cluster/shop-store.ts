@@ -26,7 +26,9 @@ redis.call('SET', KEYS[1], ARGV[2])
 return 1
 `;
 
-/** The state of the shop in Redis, for all processes. While Redis is away every call rejects, soon. */
+/**
+ * The state of the shop in Redis, for all processes. While Redis is away every call rejects, soon.
+ */
 @Injectable()
 export class ShopStore implements OnApplicationShutdown {
   private readonly redis = new Redis(REDIS_URL, {
@@ -43,7 +45,10 @@ export class ShopStore implements OnApplicationShutdown {
     return this.connect();
   }
 
-  /** For who reads when it is made itself: Nest 11 does not wait for a provider before those that depend on it. */
+  /**
+   * For who reads when it is made itself: Nest 11 does not wait for a provider before those that
+   * depend on it.
+   */
   connect(): Promise<void> {
     return (this.connecting ??= this.redis.connect());
   }
@@ -56,7 +61,10 @@ export class ShopStore implements OnApplicationShutdown {
     return parse(await this.readText());
   }
 
-  /** The change and that it has to be told, in one write: neither can be without the other, whoever is killed when. */
+  /**
+   * The change and that it has to be told, in one write: neither can be without the other, whoever
+   * is killed when.
+   */
   async change<Data extends Order | Shop>(step: Step<Data>) {
     const { shop, change } = await this.replace((before) => {
       const after = step(before);

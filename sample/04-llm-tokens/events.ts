@@ -3,7 +3,10 @@ export interface NewJob {
   prompt: string;
 }
 
-/** A piece of the answer, and where in it the piece begins: whoever has the text up to there appends it. */
+/**
+ * A piece of the answer, and where in it the piece begins: whoever has the text up to there appends
+ * it.
+ */
 export interface Token {
   at: number;
   text: string;

@@ -17,7 +17,10 @@ export class JobsController {
     return { id };
   }
 
-  /** A new client gets the answer so far, a returning client what it missed; then the tokens as they come, up to the end. */
+  /**
+   * A new client gets the answer so far, a returning client what it missed; then the tokens as they
+   * come, up to the end.
+   */
   @SseStream(':id/events', { onComplete: 'close' })
   events(@Param('id') id: string) {
     const job = this.jobs.find(id);

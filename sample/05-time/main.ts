@@ -1,4 +1,5 @@
-// The time of the server, every second: `node dist/sample/05-time/main.js`, then open the printed address.
+// The time of the server, every second: `node dist/sample/05-time/main.js`, then open the printed
+// address.
 import { servePageOf } from '../shared/serve-folders.js';
 import { start } from '../shared/start.js';
 import { AppModule } from './app.module.js';

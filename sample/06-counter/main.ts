@@ -1,4 +1,5 @@
-// A stream that ends, and is not asked for again: `node dist/sample/06-counter/main.js`, then open the printed address.
+// A stream that ends, and is not asked for again: `node dist/sample/06-counter/main.js`, then open
+// the printed address.
 import { servePageOf } from '../shared/serve-folders.js';
 import { start } from '../shared/start.js';
 import { AppModule } from './app.module.js';

@@ -1,4 +1,5 @@
-// Notifications to one user, or to everybody: `node dist/sample/08-notifications/main.js`, then open the printed address.
+// Notifications to one user, or to everybody: `node dist/sample/08-notifications/main.js`, then
+// open the printed address.
 import { servePageOf } from '../shared/serve-folders.js';
 import { start } from '../shared/start.js';
 import { AppModule } from './app.module.js';

@@ -26,7 +26,8 @@ export class NotificationsController {
     @Body('message', new TextPipe('message', 200)) message: string,
   ): Promise<{ id: string }> {
     const notification = { type, data: { message } };
-    // Whoever has an alert comes back sooner when the connection is lost. The comment is for people with curl.
+    // Whoever has an alert comes back sooner when the connection is lost. The comment is for people
+    // with curl.
     const urgent = { ...notification, comment: 'urgent', retry: 1_000 };
     return { id: await this.broadcaster.publish(to, type === 'alert' ? urgent : notification) };
   }

@@ -2,10 +2,16 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
 
 const CHUNK_BYTES = 65_536;
-/** A line that goes on for longer comes in pieces, so that a file without line breaks fills no memory. */
+/**
+ * A line that goes on for longer comes in pieces, so that a file without line breaks fills no
+ * memory.
+ */
 const MAX_LINE_LENGTH = 65_536;
 
-/** What is appended to a file, line by line, as `tail -F` has it: the file may be replaced, emptied, or missing for a while. */
+/**
+ * What is appended to a file, line by line, as `tail -F` has it: the file may be replaced, emptied,
+ * or missing for a while.
+ */
 export class Tail {
   private file: FileHandle | undefined;
   private position = 0;
@@ -20,7 +26,9 @@ export class Tail {
     this.position = (await this.file?.stat())?.size ?? 0;
   }
 
-  /** The lines since the last call, without what is not a whole line yet. Calls must not overlap. */
+  /**
+   * The lines since the last call, without what is not a whole line yet. Calls must not overlap.
+   */
   async read(): Promise<string[]> {
     const lines = await this.readOn();
     if (await this.isCurrent()) return lines;
@@ -51,14 +59,20 @@ export class Tail {
     }
   }
 
-  /** Whether the path still names the file that is open. While it names none, more may come to the old one. */
+  /**
+   * Whether the path still names the file that is open. While it names none, more may come to the
+   * old one.
+   */
   private async isCurrent(): Promise<boolean> {
     const named = await ifThere(stat(this.path));
     if (named === undefined) return true;
     return (await this.file?.stat())?.ino === named.ino;
   }
 
-  /** From the beginning of a file. Answers the line that the old one ended with, if it was not a whole one. */
+  /**
+   * From the beginning of a file. Answers the line that the old one ended with, if it was not a
+   * whole one.
+   */
   private startAgain(): string[] {
     const last = this.rest + this.decoder.end();
     this.position = 0;

@@ -14,7 +14,9 @@ interface ChatEvents {
 export class ChatController {
   constructor(private readonly broadcaster: Broadcaster<ChatEvents>) {}
 
-  /** What is said in the room; a new client gets the last of it, a returning client what it missed. */
+  /**
+   * What is said in the room; a new client gets the last of it, a returning client what it missed.
+   */
   @SseStream(':room')
   listen(@Param('room', KNOWN_ROOM) room: string) {
     return this.broadcaster.stream(room, { rewind: 50 });

@@ -2,7 +2,10 @@ import { crc32, deflateSync } from 'node:zlib';
 import type { Cells } from './life.js';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-/** No colour for the dead, which are transparent, and one for the living that is seen on light and dark pages. */
+/**
+ * No colour for the dead, which are transparent, and one for the living that is seen on light and
+ * dark pages.
+ */
 const PALETTE = Buffer.from([0, 0, 0, 0x3b, 0x82, 0xf6]);
 
 /** A picture of one bit per cell. https://www.w3.org/TR/png-3/ */

@@ -9,7 +9,10 @@ const ROOM = 'demo';
 export class DemoController {
   constructor(private readonly broadcaster: Broadcaster) {}
 
-  /** A message every two seconds, each fifth of them a `notification`; between them the updates that somebody posts. */
+  /**
+   * A message every two seconds, each fifth of them a `notification`; between them the updates that
+   * somebody posts.
+   */
   @SseStream('events')
   events(): Observable<SseMessage> {
     const messages = timer(0, 2_000).pipe(map((n) => messageOf(n + 1)));

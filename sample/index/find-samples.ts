@@ -15,7 +15,10 @@ export interface FoundSample {
   about: string;
 }
 
-/** Every numbered folder with a page of its own. 03-cluster borrows its page, and has processes of its own: it runs by itself. */
+/**
+ * Every numbered folder with a page of its own. 03-cluster borrows its page, and has processes of
+ * its own: it runs by itself.
+ */
 export function findSamples(): FoundSample[] {
   return readdirSync(SAMPLES)
     .filter((name) => /^\d\d-/.test(name) && existsSync(pageOf(name)))

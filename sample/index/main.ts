@@ -1,5 +1,6 @@
-// All samples, each on a port of its own, and a page that lists them: `npm start`, then open the printed address.
-// PORT chooses the port of the list (3000), HOST the address to listen on (this machine only; 0.0.0.0: everywhere).
+// All samples, each on a port of its own, and a page that lists them: `npm start`, then open the
+// printed address. PORT chooses the port of the list (3000), HOST the address to listen on (this
+// machine only; 0.0.0.0: everywhere).
 import { servePageOf } from '../shared/serve-folders.js';
 import { portOf, start, urlOf } from '../shared/start.js';
 import { AppModule } from './app.module.js';

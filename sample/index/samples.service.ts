@@ -10,13 +10,18 @@ interface RunningSample extends FoundSample {
   app: NestExpressApplication;
 }
 
-/** Runs every sample in this process, as an app of its own: what is in one of them is in no other. */
+/**
+ * Runs every sample in this process, as an app of its own: what is in one of them is in no other.
+ */
 @Injectable()
 export class SamplesService implements OnModuleDestroy {
   private readonly logger = new Logger(SamplesService.name);
   private readonly running: RunningSample[] = [];
 
-  /** Number 5 listens on `base` + 5, or where that is taken on any port. Resolves when all listen that can. */
+  /**
+   * Number 5 listens on `base` + 5, or where that is taken on any port. Resolves when all listen
+   * that can.
+   */
   async start(base: number): Promise<void> {
     for (const sample of findSamples()) {
       try {

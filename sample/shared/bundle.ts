@@ -4,7 +4,10 @@ import { buildSync } from 'esbuild';
 /** The package is this project itself: its sources or its build, whichever runs. */
 const CLIENT = fileURLToPath(import.meta.resolve('nestjs-eventstream/client'));
 
-/** A module of a page with all that it imports, as one that browsers take. `entry` is its path without an extension. */
+/**
+ * A module of a page with all that it imports, as one that browsers take. `entry` is its path
+ * without an extension.
+ */
 export function bundle(entry: string): string {
   const { outputFiles } = buildSync({
     entryPoints: [entry],

@@ -22,8 +22,8 @@ const HEADERS = {
 };
 
 /**
- * Serves the files of each folder under its prefix, and what all samples share under `/shared`; a page or a script in `made`,
- * by its path, instead of a file.
+ * Serves the files of each folder under its prefix, and what all samples share under `/shared`; a
+ * page or a script in `made`, by its path, instead of a file.
  */
 export function serveFolders(
   app: NestExpressApplication,

@@ -16,8 +16,9 @@ export interface Sample {
 }
 
 /**
- * Serves a sample and prints its address. PORT chooses the port (3000), HOST the address to listen on (this machine only;
- * 0.0.0.0: everywhere). Resolves with nothing where the port that was asked for is taken, which it says.
+ * Serves a sample and prints its address. PORT chooses the port (3000), HOST the address to listen
+ * on (this machine only; 0.0.0.0: everywhere). Resolves with nothing where the port that was asked
+ * for is taken, which it says.
  */
 export async function start({
   title,
@@ -58,7 +59,10 @@ export async function createApp(
   return app;
 }
 
-/** Where nobody asked for this port, any free one is better than none. Answers whether it is another one. */
+/**
+ * Where nobody asked for this port, any free one is better than none. Answers whether it is another
+ * one.
+ */
 export async function listen(app: NestExpressApplication, port: number): Promise<boolean> {
   try {
     await tryToListen(app, port);

@@ -222,7 +222,10 @@ const WHOLE = '0 missing, 0 doubled';
   }
 });
 
-/** The sample as `npm run start:cluster` starts it, from its sources; it ends with this process at the latest. */
+/**
+ * The sample as `npm run start:cluster` starts it, from its sources; it ends with this process at
+ * the latest.
+ */
 async function startSample(environment: Record<string, string>) {
   const loader = ['--import', join(ROOT, 'test/support/typescript.mjs')];
   const { REDIS_URL: _another, ...inherited } = process.env;

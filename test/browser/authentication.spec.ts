@@ -1,4 +1,5 @@
-// How a page proves who it is, also when its stream comes back, and what it hears when there is no place for it.
+// How a page proves who it is, also when its stream comes back, and what it hears when there is no
+// place for it.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -236,7 +237,8 @@ describeChromium('a page in Chromium', () => {
     }, 30_000);
   });
 
-  // The stream may end a tenth of the token's life early: with this pause it has expired when the page comes back.
+  // The stream may end a tenth of the token's life early: with this pause it has expired when the
+  // page comes back.
   const retry = TOKEN_MS / 5;
 
   describe('with a bearer token that expires in mid-stream', () => {

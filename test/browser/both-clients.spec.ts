@@ -1,4 +1,5 @@
-// What Chromium's own EventSource and the client do alike: what a network, a server and a protocol put them through.
+// What Chromium's own EventSource and the client do alike: what a network, a server and a protocol
+// put them through.
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Header } from '@nestjs/common';

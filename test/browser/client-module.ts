@@ -5,7 +5,10 @@ import ts from 'typescript';
 
 const lib = join(import.meta.dirname, '../../lib');
 
-/** The client's own files for a page, which imports `/lib/client/index.js`: without their types, else as they are. */
+/**
+ * The client's own files for a page, which imports `/lib/client/index.js`: without their types,
+ * else as they are.
+ */
 @Controller('lib')
 export class ClientFiles {
   /** The client, and what it shares with the server. */

@@ -194,7 +194,10 @@ function isStream(request: Request): boolean {
   return new URL(request.url()).pathname === '/events';
 }
 
-/** Runs in the page: is there a line in one of its colours, or does the room say that there is nothing to draw? */
+/**
+ * Runs in the page: is there a line in one of its colours, or does the room say that there is
+ * nothing to draw?
+ */
 function hasDrawnOrExplained(room: string): boolean {
   const card = document.querySelector(`.card[data-room="${room}"]`);
   if (card?.querySelector('.unavailable:not([hidden])')?.textContent) return true;

@@ -300,7 +300,10 @@ describeChromium('the orders in a browser', () => {
     await page.locator('#orders tr').first().waitFor();
   }
 
-  /** Waits until the page shows these figures; then nothing may be missing or doubled, unless that is one of them. */
+  /**
+   * Waits until the page shows these figures; then nothing may be missing or doubled, unless that
+   * is one of them.
+   */
   async function shows(figures: Record<string, number | string>): Promise<void> {
     await page.waitForFunction(
       (wanted) =>
@@ -332,7 +335,10 @@ describeChromium('the orders in a browser', () => {
       });
   }
 
-  /** Chromium reports each stream that was cut and each attempt that met no server; nothing else may be wrong. */
+  /**
+   * Chromium reports each stream that was cut and each attempt that met no server; nothing else may
+   * be wrong.
+   */
   function otherComplaints(): string[] {
     return complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(text));
   }

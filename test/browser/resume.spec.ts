@@ -1,4 +1,5 @@
-// What clients that are not ours do with cursors: a browser's EventSource and the eventsource package.
+// What clients that are not ours do with cursors: a browser's EventSource and the eventsource
+// package.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';

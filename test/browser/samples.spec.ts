@@ -9,7 +9,9 @@ import { createApp } from '../../sample/shared/start.js';
 import { listSamples, startSamples, type SamplesProcess } from '../support/samples-process.js';
 import { describeChromium, launchChromium } from './chromium.js';
 
-/** What shows that events have arrived, and what has to be done first where nothing comes by itself. */
+/**
+ * What shows that events have arrived, and what has to be done first where nothing comes by itself.
+ */
 const PAGES: Record<string, (page: Page) => Promise<void>> = {
   '01-dashboard': (page) => page.locator('#events li').first().waitFor(),
   '02-orders': (page) => page.locator('#orders tr').first().waitFor(),

@@ -1,5 +1,5 @@
-// The app under test: a small Nest app as a user would write it. It publishes what it is asked to, and has one stream of
-// any rooms. It tells its parent when it listens, and ends with it.
+// The app under test: a small Nest app as a user would write it. It publishes what it is asked to,
+// and has one stream of any rooms. It tells its parent when it listens, and ends with it.
 import 'reflect-metadata';
 import { Body, Controller, HttpException, Inject, Module, Post, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';

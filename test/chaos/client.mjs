@@ -1,4 +1,5 @@
-// A reader as a browser is one: it keeps the id of the last complete block and comes back with it, to any process.
+// A reader as a browser is one: it keeps the id of the last complete block and comes back with it,
+// to any process.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamRequest } from './http.mjs';
 import { SseParser } from './sse-parser.mjs';
@@ -19,8 +20,9 @@ export class Client {
   #pauseTimer;
 
   /**
-   * `ports()`: where it may connect to. Habits: `dropBytes`, after about how many bytes it goes away; `awayMs`, for how long
-   * at most; `pauseMs`, for how long at most it reads nothing, from time to time.
+   * `ports()`: where it may connect to. Habits: `dropBytes`, after about how many bytes it goes
+   * away; `awayMs`, for how long at most; `pauseMs`, for how long at most it reads nothing, from
+   * time to time.
    */
   constructor({ name, rooms, query, habits, ports, random, oracle }) {
     Object.assign(this, { name, query, habits, ports, random, oracle });
@@ -99,7 +101,9 @@ export class Client {
     });
   }
 
-  /** From far below to far above: a client that never gets past a large event is only told of gaps. */
+  /**
+   * From far below to far above: a client that never gets past a large event is only told of gaps.
+   */
   #drawBytes(about) {
     return Math.ceil(about * 10 ** (3 * this.random.next() - 1.5));
   }

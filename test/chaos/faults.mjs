@@ -1,4 +1,5 @@
-// What goes wrong. Each kind belongs to a track; the faults of one track never overlap, those of different tracks do.
+// What goes wrong. Each kind belongs to a track; the faults of one track never overlap, those of
+// different tracks do.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PREFIX = 'sse:{hub:}:';
@@ -14,7 +15,10 @@ async function killApps(world, apps, random) {
   await Promise.all(apps.map((app) => app.start()));
 }
 
-/** Often the processes go with it, as when a machine fails; a new one knows nothing of what was before. */
+/**
+ * Often the processes go with it, as when a machine fails; a new one knows nothing of what was
+ * before.
+ */
 async function withApps({ apps }, random, redisFault) {
   const gone = random.weighted([
     [4, []],

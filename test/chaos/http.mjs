@@ -39,8 +39,9 @@ function parseAnswer(text) {
 }
 
 /**
- * A GET whose body has no end. `onText` gets what is decoded, `onClose` is called once, with what it was. After
- * `maxBytes` of the connection the rest of that chunk is thrown away and the socket destroyed, in the middle of anything.
+ * A GET whose body has no end. `onText` gets what is decoded, `onClose` is called once, with what
+ * it was. After `maxBytes` of the connection the rest of that chunk is thrown away and the socket
+ * destroyed, in the middle of anything.
  */
 export class StreamRequest {
   status;
@@ -62,7 +63,8 @@ export class StreamRequest {
   }
 
   #take(chunk) {
-    // Node hands on what it has buffered even after destroy(): to a client that was cut, it never came.
+    // Node hands on what it has buffered even after destroy(): to a client that was cut, it never
+    // came.
     if (this.#received >= this.maxBytes || this.socket.destroyed) return;
     const left = this.maxBytes - this.#received;
     this.#received += chunk.length;

@@ -1,4 +1,5 @@
-// What a run is told by its environment. Everything has a default; a bad value ends the run before it begins.
+// What a run is told by its environment. Everything has a default; a bad value ends the run before
+// it begins.
 
 import { KINDS } from './faults.mjs';
 
@@ -41,7 +42,10 @@ export function readOptions() {
     rate: number('CHAOS_RATE', 60),
     /** Rooms that one process has because of a few clients with thousands of rooms each. */
     wideRooms: number('CHAOS_WIDE', seconds >= 600 ? 100_000 : 20_000),
-    /** The most memory that a process may take: in all with Redis, above its start with the memory log. */
+    /**
+     * The most memory that a process may take: in all with Redis, above its start with the memory
+     * log.
+     */
     budgetMb: number('CHAOS_BUDGET_MB', log === 'redis' ? 400 : 300),
     /** How many times as often as usual faults come. */
     pace: number('CHAOS_PACE', 1),

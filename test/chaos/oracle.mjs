@@ -1,5 +1,6 @@
-// What was published and what every client got of it, and whether that keeps the promise: each event that was acknowledged
-// comes once and in order, or an `sse-gap` names its room before a later event of that room. Pure: it is told all times.
+// What was published and what every client got of it, and whether that keeps the promise: each
+// event that was acknowledged comes once and in order, or an `sse-gap` names its room before a
+// later event of that room. Pure: it is told all times.
 import { parseCursor } from './sse-parser.mjs';
 
 export class Oracle {
@@ -76,7 +77,8 @@ export class Oracle {
     const cursor = id === undefined ? undefined : parseCursor(id);
     const before = client.received.get(uid);
     if (before !== undefined) {
-      // It has no id, so that a process which hears of it later cannot know that another had delivered it.
+      // It has no id, so that a process which hears of it later cannot know that another had
+      // delivered it.
       if (event.ephemeral && before !== client.connection) this.#seenElsewhere++;
       else this.#doubled.push({ client: name, uid, id, at });
       return;
@@ -98,7 +100,8 @@ export class Oracle {
 
   gap(name, { rooms, reason, at }) {
     const client = this.#clients.get(name);
-    // A gap can only be about what was published before, and names of thousands of rooms are not kept for nothing.
+    // A gap can only be about what was published before, and names of thousands of rooms are not
+    // kept for nothing.
     const used = rooms.filter((room) => this.#usedRooms.has(room));
     client.gaps.push({ seq: client.seq++, at, rooms: new Set(used) });
     client.story.push({ at, gap: reason, rooms: used.length });
@@ -192,7 +195,10 @@ export class Oracle {
   }
 }
 
-/** Positions compare within an epoch only; otherwise what was sent after the other was acknowledged is later. */
+/**
+ * Positions compare within an epoch only; otherwise what was sent after the other was acknowledged
+ * is later.
+ */
 function isLater(entry, event) {
   if (entry.at < event.sentAt) return false;
   if (entry.epoch === event.epoch) return entry.position > event.position;

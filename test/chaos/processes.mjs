@@ -30,7 +30,9 @@ export class AppProcess {
     return this.#child?.pid;
   }
 
-  /** Takes back one `kill()`. Resolves when it listens; it is tried again while it refuses to start. */
+  /**
+   * Takes back one `kill()`. Resolves when it listens; it is tried again while it refuses to start.
+   */
   async start() {
     this.#holds = Math.max(0, this.#holds - 1);
     while (this.#holds === 0 && !this.isUp) await this.#ensureUp();

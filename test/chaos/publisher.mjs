@@ -7,8 +7,8 @@ const TIMEOUT_MS = 8_000;
 const MAX_ATTEMPTS = 20;
 const MAX_IN_FLIGHT = 64;
 /**
- * Bytes. The longest is near the largest event that an app takes by default. Most are short: a replay has a limit of bytes,
- * and a gap for want of room hides what else is wrong.
+ * Bytes. The longest is near the largest event that an app takes by default. Most are short: a
+ * replay has a limit of bytes, and a gap for want of room hides what else is wrong.
  */
 const SIZES = [
   [60, [1, 200]],

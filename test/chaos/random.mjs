@@ -5,7 +5,10 @@ export class Random {
     this.state = seed >>> 0;
   }
 
-  /** A generator of its own for each part of the world: one part that draws more does not change the others. */
+  /**
+   * A generator of its own for each part of the world: one part that draws more does not change the
+   * others.
+   */
   fork(name) {
     let seed = this.state;
     for (const char of name) seed = Math.imul(seed ^ char.charCodeAt(0), 0x01000193);

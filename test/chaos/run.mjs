@@ -1,4 +1,5 @@
-// Runs the adversary once: `npm run test:chaos`. test/README.md says what it does and how to read what it prints.
+// Runs the adversary once: `npm run test:chaos`. test/README.md says what it does and how to read
+// what it prints.
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readOptions } from './options.mjs';

@@ -45,7 +45,8 @@ export class Schedule {
       await this.#pause((0.1 + 0.9 * random.next()) * everyMs);
       if (signal.aborted) return;
       const kind = random.weighted(kinds.map(([key, { weight }]) => [weight, key]));
-      // A fault draws from a generator of its own, so that one that fails early does not change those after it.
+      // A fault draws from a generator of its own, so that one that fails early does not change
+      // those after it.
       await this.#do(kind, new Map(kinds).get(kind), random.fork(String(random.int(0, 2 ** 30))));
     }
   }

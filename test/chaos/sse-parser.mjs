@@ -1,4 +1,5 @@
-// The blocks of an event stream, told apart by nothing but the standard. The server writes LF only: a CR is reported.
+// The blocks of an event stream, told apart by nothing but the standard. The server writes LF only:
+// a CR is reported.
 
 export class SseParser {
   #rest = '';

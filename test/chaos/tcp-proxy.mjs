@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** Beyond it the sender waits, so that a slow reader is slow for the one behind the proxy as well. */
+/**
+ * Beyond it the sender waits, so that a slow reader is slow for the one behind the proxy as well.
+ */
 const MAX_HELD_BYTES = 65_536;
 
 export class TcpProxy {

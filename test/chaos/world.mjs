@@ -15,8 +15,10 @@ import { TcpProxy } from './tcp-proxy.mjs';
 const PROCESSES = 3;
 /** All rooms in which much happens. */
 const ROOMS = Array.from({ length: 200 }, (_none, n) => `r${n}`);
-/** How many clients share the rooms in which little happens. They stay with one process, which then has all
- * of these rooms. */
+/**
+ * How many clients share the rooms in which little happens. They stay with one process, which then
+ * has all of these rooms.
+ */
 const WIDE_CLIENTS = 4;
 /** How many of those rooms have events: the others only cost. */
 const WIDE_ROOMS_USED = 500;
@@ -75,7 +77,10 @@ export class World {
     for (const link of this.redisLinks) link.cut();
   }
 
-  /** After the last fault: everybody has to get, or be told of, all there is. Answers what did not come about. */
+  /**
+   * After the last fault: everybody has to get, or be told of, all there is. Answers what did not
+   * come about.
+   */
   async calmDown() {
     const deadline = Date.now() + this.options.quietSeconds * 1000;
     for (const link of [...this.redisLinks, ...this.clientLinks]) link.heal();

@@ -249,7 +249,8 @@ describe('an answer', () => {
     await until('the first request', () => requests.length === 1);
     const at = performance.now();
     await until('the second request', () => requests.length === 2);
-    // Timers may be early by a millisecond, and the first request was seen some time after it was answered.
+    // Timers may be early by a millisecond, and the first request was seen some time after it was
+    // answered.
     expect(performance.now() - at).toBeGreaterThan(900);
   });
 
@@ -477,7 +478,8 @@ describe('a stream', () => {
     const { url, requests } = await answer(endOf('retry: 1\n\ndata: a\n\n'));
     const stream = open(url, { maxBackoffMs: 3_600_000 });
     stream.on('message', () => {});
-    // With the 3 s of a server that asks for nothing this would be a minute, with a limit that doubles far more.
+    // With the 3 s of a server that asks for nothing this would be a minute, with a limit that
+    // doubles far more.
     await until('twenty requests', () => requests.length >= 20);
     expect(stream.state).not.toBe('closed');
   });

@@ -1,5 +1,5 @@
-// The parser against WHATWG by vectors, and against eventsource-parser by random streams, cut anywhere.
-// FC_RUNS sets their number; FC_SEED repeats a run, with the seed that it has printed.
+// The parser against WHATWG by vectors, and against eventsource-parser by random streams, cut
+// anywhere. FC_RUNS sets their number; FC_SEED repeats a run, with the seed that it has printed.
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createParser } from 'eventsource-parser';
 import * as fc from 'fast-check';
@@ -195,7 +195,8 @@ describe('the parser, over random streams in random chunks', () => {
   it('finds what eventsource-parser finds', () => {
     fc.assert(
       fc.property(chunks, (random) => {
-        // It waits for what follows a CR, and takes some first letters for an undecoded byte order mark.
+        // It waits for what follows a CR, and takes some first letters for an undecoded byte order
+        // mark.
         const parts = [':\n', ...random, ':\n'];
         const { blocks, retryMs } = parse(parts);
         const events = blocks.filter(({ data }) => data !== undefined);

@@ -15,7 +15,10 @@ interface Asked {
   readonly body: string;
 }
 
-/** A server that redirects from `/` as told, streams an event anywhere else, and keeps what it was asked. */
+/**
+ * A server that redirects from `/` as told, streams an event anywhere else, and keeps what it was
+ * asked.
+ */
 async function site(redirect: (response: ServerResponse, request: IncomingMessage) => void) {
   const asked: Asked[] = [];
   const { url } = await answer((response, request) => {

@@ -1,4 +1,5 @@
-// What readers see of an event is what was published, whoever changes what afterwards, and the same on each log.
+// What readers see of an event is what was published, whoever changes what afterwards, and the same
+// on each log.
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';

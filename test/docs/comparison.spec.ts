@@ -1,5 +1,5 @@
-// The guide's tables beside others: no cell is without its source, and what is said of a package that is installed
-// here is said of the installed version.
+// The guide's tables beside others: no cell is without its source, and what is said of a package
+// that is installed here is said of the installed version.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';

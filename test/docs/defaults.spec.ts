@@ -14,7 +14,7 @@ function leaves(value: object, path = ''): [string, string][] {
 describe('the page of defaults', () => {
   // feature: 103
   it('has what SSE_DEFAULTS has, in its order', () => {
-    const [, table = ''] = textOf('docs/guide/defaults.md').split('<!-- defaults -->');
+    const [, table = ''] = textOf('docs/guide/options.md').split('<!-- defaults -->');
     const rows = [...table.matchAll(/^\| `(.+?)` +\| `(.+?)`/gm)];
     expect(rows.map(([, option, value]) => [option, value])).toEqual(leaves(SSE_DEFAULTS));
   });

@@ -21,7 +21,9 @@ export interface Snippet {
   readonly code: string;
 }
 
-/** The snippets of all documents, as files that a test may import; each suite that asks has its own. */
+/**
+ * The snippets of all documents, as files that a test may import; each suite that asks has its own.
+ */
 export function writeSnippets(suite: string): { snippets: Snippet[]; remove: () => void } {
   // Inside the project, so that imports resolve as in a user's app; ignored by git.
   const folder = join(import.meta.dirname, '.snippets', suite);

@@ -1,4 +1,5 @@
-// test/features.md names what shows each feature: the tests by their tags, and the pages and samples that have to be there.
+// test/features.md names what shows each feature: the tests by their tags, and the pages and
+// samples that have to be there.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';

@@ -11,7 +11,7 @@ describe('the guide to other languages', () => {
     ['python', 'client.py'],
     ['go', 'client.go'],
   ])('shows the program of %s that the tests run', (language, file) => {
-    const page = read('docs/guide/other-languages.md');
+    const page = read('docs/guide/python-go-curl.md');
     const [, shown] = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'm').exec(page) ?? [];
     expect(shown).toBe(read(`test/interop/${file}`));
   });

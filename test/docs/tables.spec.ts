@@ -1,4 +1,5 @@
-// The pages that tell when to use what, what the limits are and what is good to do: nothing in them is left open.
+// The pages that tell when to use what, what the limits are and what is good to do: nothing in them
+// is left open.
 import { describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -46,7 +47,7 @@ describe('the page about when to use it', () => {
 });
 
 describe('the page about limits and browsers', () => {
-  const rows = rowsOf(textOf('docs/guide/limits-and-browsers.md'));
+  const rows = rowsOf(textOf('docs/guide/browser-limits.md'));
 
   // feature: 101
   it('has a remedy for each limit', () => {

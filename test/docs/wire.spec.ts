@@ -1,4 +1,5 @@
-// Each sample of a stream in the documents is what an app writes: a comment above it names the scenario that is run here.
+// Each sample of a stream in the documents is what an app writes: a comment above it names the
+// scenario that is run here.
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Controller, Param, type Type } from '@nestjs/common';
 import { Broadcaster, SseConnections, SseStream, type SseModuleOptions } from 'nestjs-eventstream';

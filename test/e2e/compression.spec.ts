@@ -1,4 +1,5 @@
-// Streams behind the `compression` middleware: left alone by default, and where the app lets it compress them, not held back.
+// Streams behind the `compression` middleware: left alone by default, and where the app lets it
+// compress them, not held back.
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import compression from 'compression';

@@ -38,7 +38,8 @@ describe('maxDurationMs', () => {
     expect(ends).toHaveLength(0);
     await jest.advanceTimersByTimeAsync(0.2 * ms + 1);
     expect(ends).toHaveLength(500);
-    // They are not all at once: some in each tenth of the time but the last, which is for those who come late; in a second, in four.
+    // They are not all at once: some in each tenth of the time but the last, which is for those who
+    // come late; in a second, in four.
     const tenths = new Set(ends.map((at) => Math.floor((at / ms - 0.8) / 0.02)));
     expect(tenths.size).toBeGreaterThanOrEqual(parts);
   });

@@ -88,7 +88,8 @@ describe.each(ADAPTERS)('a thousand readers (%s)', (adapter) => {
     const connections = app.nest.get(SseConnections);
     const readers = Array.from({ length: 1_000 }, () => read(app.port, '/all'));
     await Promise.all(readers.map((reader) => reader.until('\nid: ')));
-    // Each look at the clock says that the slice is over: the flush has to yield, and nobody may be left out.
+    // Each look at the clock says that the slice is over: the flush has to yield, and nobody may be
+    // left out.
     let now = performance.now();
     jest.spyOn(performance, 'now').mockImplementation(() => (now += 100));
     const turns = jest.spyOn(globalThis, 'setImmediate');

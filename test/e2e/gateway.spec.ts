@@ -1,4 +1,5 @@
-// A hub that is read by something else than a connection: a WebSocket gateway, as in docs/guide/clients.md.
+// A hub that is read by something else than a connection: a WebSocket gateway, as in
+// docs/guide/clients.md.
 import { expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';

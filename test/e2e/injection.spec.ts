@@ -1,5 +1,6 @@
-// Text that clients and other systems have written goes out by many ways: by none does it become a field, an event, a chunk
-// or a header. What the frame alone does is in test/unit/frame.spec.ts and frame.property.spec.ts.
+// Text that clients and other systems have written goes out by many ways: by none does it become a
+// field, an event, a chunk or a header. What the frame alone does is in test/unit/frame.spec.ts and
+// frame.property.spec.ts.
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Header, HttpException, Res, type Type } from '@nestjs/common';
 import { concat, map, NEVER, of, timer } from 'rxjs';
@@ -17,7 +18,10 @@ import { responded } from '../support/stream-client.js';
 /** Line breaks of all kinds, fields, the end of a chunk and of a body, half a character. */
 const TEXT =
   'x\nevent: forged\nid: 9\n\ndata: forged\r\r: c\r\n\r\nretry: 1\0\u2028"\\ \ud800\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n';
-/** As a client reads it in text, where kinds of line breaks are not told apart and half a character is none. */
+/**
+ * As a client reads it in text, where kinds of line breaks are not told apart and half a character
+ * is none.
+ */
 const READ = TEXT.replace(/\r\n|\r/g, '\n').replace('\ud800', '\ufffd');
 /** The name of a room is refused with half a character. */
 const ROOM = TEXT.replace('\ud800', '');
@@ -85,7 +89,10 @@ class Texts {
 /** After a final status. */
 const STAY_AWAY = { type: 'sse-end', id: 'sse-end', data: { reason: 'error' } };
 
-/** Lines that are a field or a comment, and the blank ones. A client passes over others without a word. */
+/**
+ * Lines that are a field or a comment, and the blank ones. A client passes over others without a
+ * word.
+ */
 const ONLY_FIELDS = /^(?:(?:(?:data|event|id|retry)?: [^\r\n]*|(?:data|event|id)?:)?\n)*$/;
 
 describe.each(ADAPTERS)('text from anywhere (%s)', (adapter) => {

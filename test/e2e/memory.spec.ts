@@ -6,7 +6,10 @@ import { Watch } from '../../lib/testing/watch.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** The app of `apps/large-events.ts` with a heap of so many MB: what it has printed, and whether it is over. */
+/**
+ * The app of `apps/large-events.ts` with a heap of so many MB: what it has printed, and whether it
+ * is over.
+ */
 function startLargeEvents(heapMb: number, count: number, bytes: number) {
   const loader = join(ROOT, 'test/support/typescript.mjs');
   const flags = [`--max-old-space-size=${heapMb}`, '--import', loader];

@@ -1,4 +1,5 @@
-// What follows a gap with `onGap: 'rest'`, and cursors that no log gave out, on both adapters and both logs.
+// What follows a gap with `onGap: 'rest'`, and cursors that no log gave out, on both adapters and
+// both logs.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Query } from '@nestjs/common';
@@ -30,7 +31,10 @@ type Log = SseModuleOptions['log'];
 /** The default is the one in memory. */
 const NO_LOG = (): Log => undefined;
 
-/** A process that publishes. On Redis clients come to another one, which has begun later and so knows only what the log keeps. */
+/**
+ * A process that publishes. On Redis clients come to another one, which has begun later and so
+ * knows only what the log keeps.
+ */
 async function start(adapter: Adapter, makeLog: () => Log, maxEvents = 5) {
   const serveOne = () =>
     serve(Streams, { adapter, sse: { log: makeLog(), history: { maxEvents } } });

@@ -98,7 +98,9 @@ async function start(
   };
 }
 
-/** Each line of the text of a scrape, without the buckets and sums of histograms, which are times. */
+/**
+ * Each line of the text of a scrape, without the buckets and sums of histograms, which are times.
+ */
 function figures(text: string): Record<string, number> {
   const lines = text.split('\n').filter((line) => /^\w*sse_/.test(line));
   return Object.fromEntries(
@@ -217,7 +219,8 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     });
   });
 
-  // A write to a socket that is broken counts as sent until its 'close' is heard: lib/output/outbox.ts looks at no error.
+  // A write to a socket that is broken counts as sent until its 'close' is heard:
+  // lib/output/outbox.ts looks at no error.
   // feature: 79
   it('do not count what was for a socket that has broken', async () => {
     const { connections, hub, open, scrape } = await start(adapter);
@@ -264,7 +267,8 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
     });
   });
 
-  // The channel `stall` tells it three times: lib/connection/stream.ts looks again while the socket closes.
+  // The channel `stall` tells it three times: lib/connection/stream.ts looks again while the socket
+  // closes.
   it('tell of a stall once', async () => {
     const { connection, scrape } = await startStalled(adapter);
     await connection.closed;

@@ -73,7 +73,8 @@ describe.each(ADAPTERS)('a client that returns with its cursor (%s)', (adapter) 
     const slow = open('/stream', ids[0]);
     await slow.until(({ text }) => text.includes('data: 1 '));
     slow.pause();
-    // It stands still all the while. What a call takes of the thread, `npm run bench -- slow-reader` measures.
+    // It stands still all the while. What a call takes of the thread, `npm run bench --
+    // slow-reader` measures.
     for (let n = 0; n < 1_000; n++) await hub.to('main').emit('n', n);
     expect(slow.events.length).toBeLessThan(899);
     slow.resume();

@@ -167,7 +167,8 @@ describe.each(ADAPTERS)('one client of a hundred that reads nothing (%s)', (adap
     // More than the network holds for it.
     void connection?.send({ data: 'x'.repeat(20_000_000) });
     const others = await Promise.all(Array.from({ length: 99 }, () => open()));
-    // It stands still all the while. What a call takes of the thread, `npm run bench -- slow-reader` measures.
+    // It stands still all the while. What a call takes of the thread, `npm run bench --
+    // slow-reader` measures.
     for (let n = 0; n < 1_000; n++) {
       await hub.to('main').emit('n', String(n));
       if (n % 50 === 49) {

@@ -1,5 +1,6 @@
-// The other tests read streams with the test kit, whose parser is the library's own. Here `eventsource-parser`, written by
-// somebody else, reads the same bytes of real streams, and both have to find the same.
+// The other tests read streams with the test kit, whose parser is the library's own. Here
+// `eventsource-parser`, written by somebody else, reads the same bytes of real streams, and both
+// have to find the same.
 import { describe, expect, it } from '@jest/globals';
 import { Controller, HttpException } from '@nestjs/common';
 import { createParser } from 'eventsource-parser';
@@ -90,7 +91,10 @@ function bytesOf(app: TestApp, path: string): Promise<Buffer> {
   });
 }
 
-/** What another server, or a proxy, may make of the same stream. The last line is for a parser that waits for what follows a CR. */
+/**
+ * What another server, or a proxy, may make of the same stream. The last line is for a parser that
+ * waits for what follows a CR.
+ */
 const WRITTEN: [string, (text: string) => string][] = [
   ['as it is', (text) => text],
   ['after a byte order mark', (text) => `\uFEFF${text}`],

@@ -150,7 +150,7 @@ describeRedis('the log on Redis, call by call', () => {
       expect(again).toHaveLength(1);
     });
 
-    it('that was refused and kept all the same is not doubled by a second try with its key', async () => {
+    it('that was refused and still kept is not doubled by a second try with its key', async () => {
       const redis = await start();
       const { log, heard } = await open(redis);
       redis.pause();

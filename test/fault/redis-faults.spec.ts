@@ -1,5 +1,5 @@
-// What happens to streams and publishes while Redis, or the way to it, is not well. FAULT_SEED repeats the random choices of
-// a run; FAULT_RUNS=20 makes the long one longer.
+// What happens to streams and publishes while Redis, or the way to it, is not well. FAULT_SEED
+// repeats the random choices of a run; FAULT_RUNS=20 makes the long one longer.
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { SSE_CHANNELS, type SseDiagnostics } from 'nestjs-eventstream';

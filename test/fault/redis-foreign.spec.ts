@@ -1,4 +1,5 @@
-// What other programs, other versions and damage leave in Redis: nobody may be harmed by it but whom it is about.
+// What other programs, other versions and damage leave in Redis: nobody may be harmed by it but
+// whom it is about.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import { Controller, Logger, Param } from '@nestjs/common';
 import net, { type AddressInfo } from 'node:net';

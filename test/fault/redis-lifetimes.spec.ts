@@ -1,5 +1,6 @@
-// A store that goes back in time: it comes back from a snapshot, or a replica takes over that lacks the newest events. Each
-// client that is owed one of them gets it, or is told of a gap before anything later.
+// A store that goes back in time: it comes back from a snapshot, or a replica takes over that lacks
+// the newest events. Each client that is owed one of them gets it, or is told of a gap before
+// anything later.
 import { afterAll, afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Logger } from '@nestjs/common';
 import { Broadcaster, SseStream, type Gap } from 'nestjs-eventstream';
@@ -178,7 +179,7 @@ describeRedis('when the store', () => {
       expect(told(stayed).slice(-2)).toEqual([8, 9]);
       for (const client of clients) {
         const items = told(client);
-        // A process that lived through it may have them still; it tells of the gap all the same.
+        // A process that lived through it may have them still; it still reports the gap.
         const lost = items.slice(0, items.indexOf('epoch'));
         expect([[], LOST]).toContainEqual(lost);
         expect(items.slice(-2)).toEqual([8, 9]);

@@ -1,4 +1,5 @@
-// Who comes while Redis is away, dead or hung, gets what the guide says under "While Redis is away".
+// Who comes while Redis is away, dead or hung, gets what the guide says under "While Redis is
+// away".
 import { afterAll, afterEach, expect, it, jest } from '@jest/globals';
 import { Controller, Logger } from '@nestjs/common';
 import { Broadcaster, SseStream } from 'nestjs-eventstream';

@@ -1,4 +1,5 @@
-// What large rooms, and events for very many rooms, cost: a bounded amount, and never the publishes of others.
+// What large rooms, and events for very many rooms, cost: a bounded amount, and never the publishes
+// of others.
 import { afterAll, afterEach, expect, it, jest } from '@jest/globals';
 import { Controller, Query } from '@nestjs/common';
 import { Broadcaster, SseStream } from 'nestjs-eventstream';

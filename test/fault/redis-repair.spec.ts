@@ -1,4 +1,5 @@
-// A process that reads very many rooms and has missed something: it comes to an end, with few questions, and says what it lost.
+// A process that reads very many rooms and has missed something: it comes to an end, with few
+// questions, and says what it lost.
 import { afterAll, afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { EventLog, Gap, LogFollower, NewEvent } from 'nestjs-eventstream';

@@ -81,7 +81,8 @@ describe.each(ADAPTERS)('found (%s)', (adapter) => {
     expect(all.map(({ status }) => status)).toEqual([200, 200]);
   });
 
-  // Without a socket of its own and with another version than 1, a response is not watched: the connection stays for good.
+  // Without a socket of its own and with another version than 1, a response is not watched: the
+  // connection stays for good.
   describe.each([' HTTP/2.0', ''])('with the version "%s"', (version) => {
     it('a request that waits behind another one leaves with its client', async () => {
       const app = await serve(Streams, {

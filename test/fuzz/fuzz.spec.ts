@@ -1,5 +1,6 @@
-// Hostile clients on real sockets against a real app in a process of its own. A million requests: `npm run test:fuzz`.
-// FUZZ_RUNS sets how many; FUZZ_SEED sends the same again, with the seed that was printed, but for the cursors of the app.
+// Hostile clients on real sockets against a real app in a process of its own. A million requests:
+// `npm run test:fuzz`. FUZZ_RUNS sets how many; FUZZ_SEED sends the same again, with the seed that
+// was printed, but for the cursors of the app.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -17,7 +18,9 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 1e9))
 const CLIENTS = 32;
 /** After so many requests everything is compiled, and all that is kept is there. */
 const WARM_UP = Math.ceil(Math.min(RUNS / 2, 20_000));
-/** What the heap may have grown by when the clients have left: noise, and not something per request. */
+/**
+ * What the heap may have grown by when the clients have left: noise, and not something per request.
+ */
 const MAX_GROWTH_BYTES = 8_000_000;
 
 class App {

@@ -5,15 +5,22 @@ import { PUBLISHED_ROOMS } from './world.js';
 export interface Sent {
   readonly method: string;
   readonly text: string;
-  /** Rooms whose events may be in the response; `undefined`: not known, so nothing is said of them. */
+  /**
+   * Rooms whose events may be in the response; `undefined`: not known, so nothing is said of them.
+   */
   readonly rooms?: readonly string[] | undefined;
   /** The only status it may have. */
   readonly status?: number | undefined;
   /** The data of the first event, with 200. */
   readonly echo?: string | undefined;
-  /** The response may be a stream without an end, so no other request follows on this connection. */
+  /**
+   * The response may be a stream without an end, so no other request follows on this connection.
+   */
   readonly isLast: boolean;
-  /** Node may refuse it by itself, and does so at once, in the middle of the response to an earlier one. */
+  /**
+   * Node may refuse it by itself, and does so at once, in the middle of the response to an earlier
+   * one.
+   */
   readonly isAlone?: boolean;
 }
 

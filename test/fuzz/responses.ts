@@ -9,7 +9,10 @@ export interface Response {
 
 type Framing = 'none' | 'chunked' | 'until closed' | number;
 
-/** Cuts what a server sends on one connection into responses. Whatever is not exactly HTTP/1.1 is an error. */
+/**
+ * Cuts what a server sends on one connection into responses. Whatever is not exactly HTTP/1.1 is an
+ * error.
+ */
 export class ResponseReader {
   readonly all: Response[] = [];
   private rest: Buffer = Buffer.alloc(0);

@@ -1,5 +1,5 @@
-// What clients that are not ours do with a stream: a thousand events of a real app over sockets that are cut, and each cell of the
-// table in the guide.
+// What clients that are not ours do with a stream: a thousand events of a real app over sockets
+// that are cut, and each cell of the table in the guide.
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -135,7 +135,10 @@ const ROUNDING_MS = 10;
 
 type Answer = (response: ServerResponse) => void;
 
-/** A client at a server of any bytes, and when it was asked: the last answer is the one to all that follow. */
+/**
+ * A client at a server of any bytes, and when it was asked: the last answer is the one to all that
+ * follow.
+ */
 async function visit(program: Program, ...answers: [Answer, ...Answer[]]) {
   const requests: { readonly at: number; readonly lastEventId: unknown }[] = [];
   let last: ServerResponse | undefined;
@@ -272,7 +275,8 @@ const ROWS: Record<string, (program: Program) => Promise<string>> = {
       if (cuts === longest) return void response.write(Buffer.concat(blocks.slice(next)));
       const part = blocks[next + 1]!.subarray(0, cuts++);
       response.write(Buffer.concat([blocks[next]!, part]));
-      // A cut at once might discard what was not read yet, and so hide what the part does to a client.
+      // A cut at once might discard what was not read yet, and so hide what the part does to a
+      // client.
       void until(`${program.name}: ${next + 1}`, () => heard().includes(events[next]!)).then(
         () => response.socket?.destroySoon(),
         // One that only prints was closed before.

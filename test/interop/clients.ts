@@ -182,7 +182,10 @@ function openLines(file: string, args: string[]): Client {
   return { heard, isOver: () => !isAlive(child), close: () => stop(child) };
 }
 
-/** It does not come back by itself: here as in a loop of a shell, with the last id that it has printed. */
+/**
+ * It does not come back by itself: here as in a loop of a shell, with the last id that it has
+ * printed.
+ */
 function startCurl(curl: string): Program {
   return {
     name: 'curl',

@@ -9,7 +9,10 @@ import { freePort } from '../support/processes.js';
 import { until } from '../support/until.js';
 import { eventSourceScript, type Heard, type Program } from './program.js';
 
-/** Pages that come from no server are shown as they are, and nobody but the test's own server hears of it. */
+/**
+ * Pages that come from no server are shown as they are, and nobody but the test's own server hears
+ * of it.
+ */
 const PREFERENCES = {
   'devtools.jsonview.enabled': false,
   'app.update.enabled': false,

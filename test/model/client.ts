@@ -27,8 +27,9 @@ const settings = streamSettings({
 });
 
 /**
- * A client as a browser is one: it keeps the last event ID of what it has read, loses what is under way when its
- * connection drops, and comes back. The server's side of it is the real one, down to the response.
+ * A client as a browser is one: it keeps the last event ID of what it has read, loses what is under
+ * way when its connection drops, and comes back. The server's side of it is the real one, down to
+ * the response.
  */
 export class ModelClient {
   readonly items: Item[] = [];
@@ -64,7 +65,10 @@ export class ModelClient {
     currentStream.run(connection, () => void writeStream(source, connection).catch(() => {}));
   }
 
-  /** The network carries some of what the server has written. Answers whether it was more than a keep-alive. */
+  /**
+   * The network carries some of what the server has written. Answers whether it was more than a
+   * keep-alive.
+   */
   receive(chunks: number): boolean {
     const { items, lastEventId } = this;
     const count = items.length;

@@ -53,7 +53,10 @@ export interface ModelLog {
   failOver(count: number): void;
   /** The store may go back to where `backUp` was, under another server or in place. */
   disturb(what: Disturbance): Promise<void>;
-  /** Resolves when the log has answered all that it was asked, and has told all processes of all there is. */
+  /**
+   * Resolves when the log has answered all that it was asked, and has told all processes of all
+   * there is.
+   */
   settled(): Promise<void>;
   close(): Promise<void>;
 }
@@ -72,7 +75,10 @@ export interface Findings {
   readonly needless: string[];
   /** Streams of a job that went on after its last event, or ended before it. */
   readonly endless: string[];
-  /** Events that a room still kept when its gap was told, and that a client which asked for the rest did not get. */
+  /**
+   * Events that a room still kept when its gap was told, and that a client which asked for the rest
+   * did not get.
+   */
   readonly withheld: string[];
   readonly gaps: number;
   readonly events: number;
@@ -113,9 +119,9 @@ const ROOMS = ['a', 'b', 'c', 'd', 'e', 'f'];
 const JOB = 'job';
 
 /**
- * Runs one schedule over the real hub, log, resume, connections and frames: publishers, two processes on one log, clients
- * over one to five rooms that drop at any step and return to any process, slow calls, slow readers, trimming, fail-over, and
- * a job with an end.
+ * Runs one schedule over the real hub, log, resume, connections and frames: publishers, two
+ * processes on one log, clients over one to five rooms that drop at any step and return to any
+ * process, slow calls, slow readers, trimming, fail-over, and a job with an end.
  */
 export async function runModel(
   seed: number,
@@ -338,8 +344,9 @@ function judge(
 }
 
 /**
- * Before the room's next event, and not before the event was there. `mayBeLate`: a store that was put back in place is known only
- * to a process that has seen more of it, so others may hand on what came after.
+ * Before the room's next event, and not before the event was there. `mayBeLate`: a store that was
+ * put back in place is known only to a process that has seen more of it, so others may hand on what
+ * came after.
  */
 function wasTold(
   items: readonly Item[],
@@ -360,7 +367,10 @@ function wasTold(
   return false;
 }
 
-/** Whether fewer events came to the room behind it than it keeps, whenever a gap was told because it had let go of some. */
+/**
+ * Whether fewer events came to the room behind it than it keeps, whenever a gap was told because it
+ * had let go of some.
+ */
 function isStillKept(
   items: readonly Item[],
   published: readonly Published[],

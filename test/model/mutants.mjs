@@ -4,9 +4,11 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '../..');
 
 /**
- * Changes to the library that break its promise, each one that a plausible implementation would have made. The model has to find every one.
- * A mark in `lib/` says where: `// mutant: <name>` above a line, or in a script of Redis `-- mutant: <name>`. `replace` stands in for the
- * `lines` below the mark, one by default. Without a `spec` both models have to find it; the log on Redis has a model of its own.
+ * Changes to the library that break its promise, each one that a plausible implementation would
+ * have made. The model has to find every one. A mark in `lib/` says where: `// mutant: <name>`
+ * above a line, or in a script of Redis `-- mutant: <name>`. `replace` stands in for the `lines`
+ * below the mark, one by default. Without a `spec` both models have to find it; the log on Redis
+ * has a model of its own.
  */
 export const MUTANTS = [
   {

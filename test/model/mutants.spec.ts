@@ -7,7 +7,10 @@ import { marks, mutate, MUTANTS } from './mutants.mjs';
 const sourceOf = (file: string): string =>
   readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
 
-/** Whether the model finds them is shown by `npm run test:mutants`; here only that they have not gone stale. */
+/**
+ * Whether the model finds them is shown by `npm run test:mutants`; here only that they have not
+ * gone stale.
+ */
 describe('the mutants', () => {
   it('have one mark each in lib/, and each mark has a mutant', () => {
     const marked = marks().map(({ name }) => name);

@@ -21,7 +21,10 @@ for _, key in ipairs(redis.call('KEYS', 'copy:' .. ARGV[1] .. '*')) do redis.cal
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('COPY', key, 'copy:' .. key) end
 return 1`;
 
-/** At one moment, as a server that was restarted with these keys; with a name for it, another server. */
+/**
+ * At one moment, as a server that was restarted with these keys; with a name for it, another
+ * server.
+ */
 const GO_BACK = `
 local copies = redis.call('KEYS', 'copy:' .. ARGV[1] .. '*')
 if #copies == 0 then return 0 end

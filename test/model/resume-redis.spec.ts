@@ -1,4 +1,5 @@
-// The promise of the library with its log on Redis: a real server, real connections. Options as for resume.spec.ts.
+// The promise of the library with its log on Redis: a real server, real connections. Options as for
+// resume.spec.ts.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 import { runModel, type ModelOptions } from './model.js';

@@ -1,5 +1,5 @@
-// The promise of the library over random schedules. MODEL_RUNS=100000 npm test -- test/model makes it long;
-// MODEL_SEED=… begins at that seed, so MODEL_SEED=… MODEL_RUNS=1 repeats one schedule.
+// The promise of the library over random schedules. MODEL_RUNS=100000 npm test -- test/model makes
+// it long; MODEL_SEED=… begins at that seed, so MODEL_SEED=… MODEL_RUNS=1 repeats one schedule.
 import { describe, expect, it } from '@jest/globals';
 import { runModel, type ModelOptions } from './model.js';
 
@@ -7,7 +7,10 @@ const RUNS = Number(process.env['MODEL_RUNS'] ?? 600);
 const FIRST_SEED = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 1e9));
 
 interface World extends ModelOptions {
-  /** How many gaps a run tells on average: at least so many, or the world does not show what it should. */
+  /**
+   * How many gaps a run tells on average: at least so many, or the world does not show what it
+   * should.
+   */
   readonly gaps: number;
 }
 

@@ -16,8 +16,9 @@ const FOLLOWER: LogFollower = { event() {}, rooms: () => [], lost() {}, caughtUp
 const ROOMY = { maxAgeMs: 300_000, maxBytes: 67_108_864 };
 
 /**
- * One real log that several processes share: calls take as long as the schedule wants, before and after the log is
- * asked; what it hands on arrives late, but in order. On a fail-over it loses its last writes.
+ * One real log that several processes share: calls take as long as the schedule wants, before and
+ * after the log is asked; what it hands on arrives late, but in order. On a fail-over it loses its
+ * last writes.
  */
 export class SharedLog implements ModelLog {
   private nowMs = 1_000;

@@ -1,4 +1,5 @@
-// Data of a class that is published before a ClassSerializerInterceptor is known, or by a hub that starts later.
+// Data of a class that is published before a ClassSerializerInterceptor is known, or by a hub that
+// starts later.
 import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
 import {

@@ -104,7 +104,7 @@ const rows = HABITS.flatMap((habit) =>
 );
 
 /** On the page: why a habit that works with `@Sse()` does not here. */
-const moving = readFileSync(new URL('../../docs/guide/moving.md', import.meta.url), 'utf8');
+const moving = readFileSync(new URL('../../docs/guide/migrating.md', import.meta.url), 'utf8');
 const [, table = ''] = /<!-- habits -->\n\n([\s\S]*?)\n\n/.exec(moving) ?? [];
 const explained = new Set(
   table

@@ -1,4 +1,5 @@
-// What Nest apps do on their routes: each habit is tried on `@SseStream()` and on `@Sse()`, in the same app.
+// What Nest apps do on their routes: each habit is tried on `@SseStream()` and on `@Sse()`, in the
+// same app.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   ClassSerializerInterceptor,

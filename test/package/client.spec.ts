@@ -24,7 +24,10 @@ function modulesOf(file: string, modules = new Map<string, string>()): Map<strin
   return modules.set(file, outputText);
 }
 
-/** All of the client as one module, as a bundler makes it: the exports of the index, and nothing to import. */
+/**
+ * All of the client as one module, as a bundler makes it: the exports of the index, and nothing to
+ * import.
+ */
 function bundle(): string {
   const modules = modulesOf('index.ts');
   modules.delete('index.ts');
@@ -34,7 +37,10 @@ function bundle(): string {
   return `${bodies.join('')}\nexport { connect, SseClientError };`;
 }
 
-/** Runs a script with the client in a process of its own; resolves with what it printed, when it has ended. */
+/**
+ * Runs a script with the client in a process of its own; resolves with what it printed, when it has
+ * ended.
+ */
 async function run(script: string): Promise<string> {
   const args = ['--input-type=module', '-e', `${bundle()}\n${script}`];
   const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 });

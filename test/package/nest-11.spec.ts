@@ -1,9 +1,12 @@
-// A new app of Nest 11: CommonJS, Jest. It moves from `@Sse()` to `@SseStream()`, and compiles as older apps do.
+// A new app of Nest 11: CommonJS, Jest. It moves from `@Sse()` to `@SseStream()`, and compiles as
+// older apps do.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { giveStream, moveStream, STREAM_TEST, TICKS } from './support/moved-app.js';
 import { eventsOf, NestApp } from './support/nest-app.js';
 
-/** The oldest that works, the last one to refuse the `require()` of an ES module, and the newest. */
+/**
+ * The oldest that works, the last one to refuse the `require()` of an ES module, and the newest.
+ */
 const COMPILERS = ['5.2', '5.7', '6.0'];
 /** As templates had them over the years, the newest last. */
 const RESOLUTIONS = {

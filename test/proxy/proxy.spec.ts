@@ -332,7 +332,9 @@ function outcomes(streams: TestStream[]): Promise<string[]> {
 
 const keepAlivesIn = (text: string): number => text.split(': keep-alive\n').length - 1;
 
-/** Each number is read before the next is sent. Resolves with the times for one, in milliseconds. */
+/**
+ * Each number is read before the next is sent. Resolves with the times for one, in milliseconds.
+ */
 async function sendOneByOne(
   app: TestApp,
   stream: TestStream,

@@ -83,7 +83,10 @@ export interface Visit {
   readonly untilOpen: (count: number, timeoutMs?: number) => Promise<void>;
 }
 
-/** Made in a suite: each call in a test starts an app, and a browser without cookies, workers or storage. */
+/**
+ * Made in a suite: each call in a test starts an app, and a browser without cookies, workers or
+ * storage.
+ */
 export function visitor(name: string): () => Promise<Visit> {
   let browser: Browser;
   let app: INestApplication;

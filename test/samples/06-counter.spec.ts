@@ -6,7 +6,7 @@ const COUNTED = Array.from({ length: 11 }, (_, n) => `data: ${n}\n\n`).join('');
 
 describe('sample 06, counter', () => {
   // feature: 107
-  it('counts from 0 to 10, says that this was all, and answers 204 to who returns', async () => {
+  it('counts from 0 to 10, says that this was all, and answers 204 to a returning client', async () => {
     stopClocks();
     const app = await runSample(AppModule);
     const stream = await openStream(app, '/counter');

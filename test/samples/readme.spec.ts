@@ -42,7 +42,8 @@ describe('the README of the samples', () => {
   (hasCurl ? describe : describe.skip)('shows what comes of', () => {
     const printed = new Map<string, Promise<string>>();
 
-    // Those of one sample build upon each other; the samples are tried at the same time, as some take theirs.
+    // Those of one sample build upon each other; the samples are tried at the same time, as some
+    // take theirs.
     beforeAll(() => {
       const last = new Map<number, Promise<unknown>>();
       for (const { command, output } of examples) {
@@ -74,7 +75,9 @@ function shapeOf(text: string): string {
     .replaceAll(/"price":[\d.]+/g, '"price":N');
 }
 
-/** The shape of what the command prints, up to what is expected: most of them would go on for ever. */
+/**
+ * The shape of what the command prints, up to what is expected: most of them would go on for ever.
+ */
 function run(command: string, expected: string): Promise<string> {
   const child = spawn('sh', ['-c', command.replaceAll('curl ', 'curl -s ')], {
     stdio: ['ignore', 'pipe', 'ignore'],

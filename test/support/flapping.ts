@@ -80,8 +80,9 @@ export const EXACT: Findings = {
 };
 
 /**
- * Several apps on one log, a publisher that tries each event again with its key until it is accepted, and clients: two stay,
- * the others drop and come back to any app with their last event ID.
+ * Several apps on one log, a publisher that tries each event again with its key until it is
+ * accepted, and clients: two stay, the others drop and come back to any app with their last event
+ * ID.
  */
 export class FlappingWorld {
   readonly random = new Random(FAULT_SEED);
@@ -171,7 +172,10 @@ export class FlappingWorld {
     );
   }
 
-  /** When all is well again: everybody gets the last event, comes back once more, and gets one after it. */
+  /**
+   * When all is well again: everybody gets the last event, comes back once more, and gets one after
+   * it.
+   */
   async finish(): Promise<Findings> {
     await until('no log is in trouble', () => this.troubles.every((why) => why === undefined));
     await this.pause();

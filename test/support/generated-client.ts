@@ -3,7 +3,10 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import openapiTypes, { astToString } from 'openapi-typescript';
 import ts from 'typescript';
 
-/** What the compiler says of a client that imports `./generated-api.js`, the types that `openapi-typescript` makes of the document. */
+/**
+ * What the compiler says of a client that imports `./generated-api.js`, the types that
+ * `openapi-typescript` makes of the document.
+ */
 export async function compileClient(document: OpenAPIObject, client: string): Promise<string[]> {
   const types = astToString(await openapiTypes(JSON.stringify(document)));
   const folder = import.meta.dirname;

@@ -3,7 +3,10 @@ import { accessSync, constants } from 'node:fs';
 import net from 'node:net';
 import { delimiter, join } from 'node:path';
 
-/** Where the first of these programs is that the system has. Servers are often not in the path of a user. */
+/**
+ * Where the first of these programs is that the system has. Servers are often not in the path of a
+ * user.
+ */
 export function findProgram(...names: string[]): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   return names
@@ -21,7 +24,8 @@ export function findProgram(...names: string[]): string | undefined {
 /**
  * Ends a server when this process is gone, in whatever way: its pipe closes then. Jest's `process`
  * is a copy on which `exit` is never emitted, and a SIGKILL emits nothing anywhere. It takes the
- * process to end as a line, one with a minus as its whole group, and an empty line when there is none.
+ * process to end as a line, one with a minus as its whole group, and an empty line when there is
+ * none.
  */
 export function startKeeper(folder: string): ChildProcess {
   const script = 'while read -r line; do pid=$line; done; [ "$pid" ] && kill -9 $pid; rm -rf "$0"';
@@ -36,7 +40,10 @@ export function startKeeper(folder: string): ChildProcess {
   return keeper;
 }
 
-/** From here on it does not keep Jest from ending. The pipes of a child are sockets, though their type does not say so. */
+/**
+ * From here on it does not keep Jest from ending. The pipes of a child are sockets, though their
+ * type does not say so.
+ */
 export function unref(handle: ChildProcess | NodeJS.ReadableStream | NodeJS.WritableStream): void {
   (handle as ChildProcess | net.Socket).unref();
 }
@@ -45,8 +52,8 @@ export const isAlive = (child: ChildProcess): boolean =>
   child.exitCode === null && child.signalCode === null;
 
 /**
- * Below the ports that the system gives to outgoing connections, one of which could take it
- * while a server is down; the one 10 000 above it, which a Redis cluster's node needs, is free as well.
+ * Below the ports that the system gives to outgoing connections, one of which could take it while a
+ * server is down; the one 10 000 above it, which a Redis cluster's node needs, is free as well.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

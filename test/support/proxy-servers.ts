@@ -82,7 +82,9 @@ export interface ProxyOptions {
   appPort: number;
   /** @default what the guide shows */
   site?: string;
-  /** Lines of the configuration around the site, as somebody else may have set them for all sites. */
+  /**
+   * Lines of the configuration around the site, as somebody else may have set them for all sites.
+   */
   global?: string;
 }
 

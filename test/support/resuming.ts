@@ -1,4 +1,5 @@
-// What the tests of `test/e2e/resume-*.spec.ts` share: streams of one hub, and clients that come back to them.
+// What the tests of `test/e2e/resume-*.spec.ts` share: streams of one hub, and clients that come
+// back to them.
 import { Controller, Get, Query } from '@nestjs/common';
 import {
   Broadcaster,

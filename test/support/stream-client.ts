@@ -4,12 +4,14 @@ import type { StreamRequest } from '../../lib/testing/exchange.js';
 export type { StreamRequest, TestStream };
 
 /**
- * The test kit's client, in hand as soon as its request is sent. `openStream()` of the kit awaits the
- * response; these tests also look at what happens before. It waits for as long as the test may take.
+ * The test kit's client, in hand as soon as its request is sent. `openStream()` of the kit awaits
+ * the response; these tests also look at what happens before. It waits for as long as the test may
+ * take.
  */
 export function streamClient(request: StreamRequest): TestStream {
   const settings = { request, lastEventId: undefined, timeoutMs: Infinity };
-  // The kit makes its streams only in `TestStream.open()`, which hands them out with their response.
+  // The kit makes its streams only in `TestStream.open()`, which hands them out with their
+  // response.
   return Reflect.construct(TestStream, [settings]) as TestStream;
 }
 

@@ -13,7 +13,10 @@ export interface TcpProxy {
   readonly port: number;
   /** The port that new connections lead to. */
   target: number;
-  /** A connection is in a black hole from the moment when all that its client has sent fits; the last of it is not passed on. */
+  /**
+   * A connection is in a black hole from the moment when all that its client has sent fits; the
+   * last of it is not passed on.
+   */
   holdWhen: ((firstBytes: string) => boolean) | undefined;
   /** How long what arrives from now on is on its way, in each direction; it stays in order. */
   delayMs: number;

@@ -1,5 +1,5 @@
-// For tests of whole processes: `node --import <this file> main.ts` runs lib/ and sample/ as they are, without a build,
-// compiled as Jest compiles them.
+// For tests of whole processes: `node --import <this file> main.ts` runs lib/ and sample/ as they
+// are, without a build, compiled as Jest compiles them.
 import { readFile } from 'node:fs/promises';
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';

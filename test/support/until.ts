@@ -10,7 +10,10 @@ export async function until(what: string, look: () => unknown, timeoutMs = 20_00
   }
 }
 
-/** The master has a replica that has all, and counts for `WAIT`: it says so only some time after it was started. */
+/**
+ * The master has a replica that has all, and counts for `WAIT`: it says so only some time after it
+ * was started.
+ */
 export function untilReplicated(master: RedisServer): Promise<void> {
   return until('a replica has caught up', async () => {
     const info = await master.command('INFO', 'replication');

@@ -1,5 +1,5 @@
-// Compiles the files beside it with the project's options. A line below `@ts-expect-error` has to be wrong, everything
-// else right: the compiler reports both kinds of surprise.
+// Compiles the files beside it with the project's options. A line below `@ts-expect-error` has to
+// be wrong, everything else right: the compiler reports both kinds of surprise.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';

@@ -1,10 +1,14 @@
-// The house rules of lib/: a folder with an index.ts is an entry point, one without is a wing, and imports go down the wings.
+// The house rules of lib/: a folder with an index.ts is an entry point, one without is a wing, and
+// imports go down the wings.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
 
-/** From the door to the ground. A file imports from its own wing and from those behind it, types too. */
+/**
+ * From the door to the ground. A file imports from its own wing and from those behind it, types
+ * too.
+ */
 const ORDER = ['nest', 'hub', 'connection', 'output', 'log', 'options', 'wire', 'ground'];
 
 const lib = join(import.meta.dirname, '../../lib');

@@ -26,7 +26,10 @@ async function openHub() {
 const shown = ({ type, data }: PublishedEvent | SseMessage): unknown =>
   type === 'sse-gap' ? `${(data as { reason: string }).reason} gap` : data;
 
-/** What a stream of both rooms gives. Event 6 is published while it catches up, and 7 when it is live. */
+/**
+ * What a stream of both rooms gives. Event 6 is published while it catches up, and 7 when it is
+ * live.
+ */
 async function give(from: 'none' | 'begin' | 'middle' | 'unknown', options: Options) {
   const { hub, cursors } = await openHub();
   const given: unknown[] = [];

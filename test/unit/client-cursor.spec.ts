@@ -8,7 +8,10 @@ import { encodeBody } from '../../lib/wire/frame.js';
 
 const idAt = (position: number, epoch = 'e'): string => formatCursor({ epoch, position });
 
-/** A stream of a hub's log, whose events are inside the handler's operators from `enter()` until they come out. */
+/**
+ * A stream of a hub's log, whose events are inside the handler's operators from `enter()` until
+ * they come out.
+ */
 class Reader implements CursorSource {
   private readonly inFlight = new InFlight();
   private reached = 0;

@@ -1,5 +1,5 @@
-// Random messages against eventsource-parser, a WHATWG parser. A million of them: `npm run test:long`.
-// FC_RUNS sets their number; FC_SEED repeats a run, with the seed that it has printed.
+// Random messages against eventsource-parser, a WHATWG parser. A million of them: `npm run
+// test:long`. FC_RUNS sets their number; FC_SEED repeats a run, with the seed that it has printed.
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createParser } from 'eventsource-parser';
 import * as fc from 'fast-check';
@@ -44,7 +44,10 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   return [0, ...edges].map((from, n) => bytes.subarray(from, edges[n] ?? bytes.length));
 }
 
-/** What a client gets of the message alone; `refused` where the encoder says so with an error of its own. */
+/**
+ * What a client gets of the message alone; `refused` where the encoder says so with an error of its
+ * own.
+ */
 function outcome(message: SseMessage, places: readonly number[]): Received | 'refused' {
   let frame: string;
   try {
@@ -58,7 +61,9 @@ function outcome(message: SseMessage, places: readonly number[]): Received | 're
 
 const lines = (text: string): string[] => text.split(/\r\n|\r|\n/);
 
-/** What the client should see of a message, or `refused`. Says it in other words than the encoder. */
+/**
+ * What the client should see of a message, or `refused`. Says it in other words than the encoder.
+ */
 function expected(message: SseMessage): Received | 'refused' {
   const { data, type, id, retry, comment = [] } = message;
   if (Object.values(message).every((value) => value === undefined)) return 'refused';

@@ -391,7 +391,7 @@ describe('the end of an outbox', () => {
     expect(raw.chunks).toEqual(['a']);
   });
 
-  it('writes what waits in parts, none of which is too long for one text', async () => {
+  it('writes the backlog in parts, none of which is too long for one text', async () => {
     const { outbox, raw } = oneOutbox();
     outbox.open('');
     raw.full = true;

@@ -9,7 +9,10 @@ const ROOMS = Array.from({ length: 3_000 }, (_, n) => `room ${n}`);
 const eventAt = (position: number, room: string, data = 'x') =>
   decodeEvent('e', position, `${JSON.stringify([[room], 'text'])}\ndata: ${data}\n`)!;
 
-/** A log in which each of these rooms has missed one event, at its number; it answers as far as the limits allow. */
+/**
+ * A log in which each of these rooms has missed one event, at its number; it answers as far as the
+ * limits allow.
+ */
 function logOf(room: string, positions: readonly number[], data?: string) {
   const calls: number[] = [];
   const read: ReadChunk = async (asks, { maxEvents }) => {

@@ -14,7 +14,10 @@ function fail(): never {
   throw new Error('broken');
 }
 
-/** Takes all that it is told as a failure of its own, at once; what `subscribe(f)` makes tells it later. */
+/**
+ * Takes all that it is told as a failure of its own, at once; what `subscribe(f)` makes tells it
+ * later.
+ */
 class ThrowingSubscriber extends Subscriber<unknown> {
   protected override _next(): void {
     fail();

@@ -14,8 +14,8 @@ export interface StreamStatus {
 }
 
 /**
- * Reads a stream while the component or service lives whose constructor or field calls this. `onEvent` gets each event.
- * A new `url` goes on after the last event.
+ * Reads a stream while the component or service lives whose constructor or field calls this.
+ * `onEvent` gets each event. A new `url` goes on after the last event.
  */
 export function eventStream<Events extends object>(
   url: () => string,

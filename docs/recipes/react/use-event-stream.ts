@@ -13,8 +13,9 @@ export interface StreamStatus {
 }
 
 /**
- * Reads a stream while the component is on the page. `onEvent` gets each event: the `dispatch` of a `useReducer`, for example.
- * A new `url`, and a component that is shown again, go on after the last event. The options are those of the render that connects.
+ * Reads a stream while the component is on the page. `onEvent` gets each event: the `dispatch` of a
+ * `useReducer`, for example. A new `url`, and a component that is shown again, go on after the last
+ * event. The options are those of the render that connects.
  */
 export function useEventStream<Events extends object>(
   url: string,

@@ -8,7 +8,10 @@ export interface StreamStates {
   'stream-state': { state: StreamState; status: number | undefined };
 }
 
-/** Gives a page the events of the stream that all tabs share. Returns a function that ends it for this page. */
+/**
+ * Gives a page the events of the stream that all tabs share. Returns a function that ends it for
+ * this page.
+ */
 export function listen<Events extends object>(
   listener: (event: StreamEvent<Events & StreamStates>) => void,
 ): () => void {

@@ -14,8 +14,8 @@ export interface StreamStatus {
 }
 
 /**
- * Reads a stream while the component, or the effect scope, lives; not while a server renders. `onEvent` gets each event.
- * A new `url` goes on after the last event.
+ * Reads a stream while the component, or the effect scope, lives; not while a server renders.
+ * `onEvent` gets each event. A new `url` goes on after the last event.
  */
 export function useEventStream<Events extends object>(
   url: MaybeRefOrGetter<string>,

@@ -37,7 +37,8 @@ find('offline').addEventListener('click', goOffline);
 find('again').addEventListener('click', open);
 find('understood').addEventListener('click', () => (find('note').hidden = true));
 
-// A page that is left loses its stream, which is no part of the story. It may be shown again as it was.
+// A page that is left loses its stream, which is no part of the story. It may be shown again as it
+// was.
 addEventListener('pagehide', () => stream.close());
 addEventListener('pageshow', ({ persisted }) => persisted && open());
 
@@ -90,7 +91,10 @@ function onChange(event: Change & { readonly id: string | undefined }): void {
   showRest();
 }
 
-/** As if there were no network: nothing comes, and afterwards a new stream begins where this one stopped. */
+/**
+ * As if there were no network: nothing comes, and afterwards a new stream begins where this one
+ * stopped.
+ */
 function goOffline(): void {
   stream.close();
   remember('offline');

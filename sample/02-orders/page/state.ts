@@ -54,8 +54,9 @@ const NOTHING: State = {
 export const state: State = { ...NOTHING, ...load() };
 
 /**
- * The session storage, which belongs to this tab: the list and the cursor are one thing. In the local storage, which all
- * tabs share, one tab's cursor would stand beside another's list. And a list of last week would only end in a gap.
+ * The session storage, which belongs to this tab: the list and the cursor are one thing. In the
+ * local storage, which all tabs share, one tab's cursor would stand beside another's list. And a
+ * list of last week would only end in a gap.
  */
 function load(): State | null {
   try {
@@ -65,7 +66,10 @@ function load(): State | null {
   }
 }
 
-/** The cursor with the list that it stands for, in one write, so that a reload cannot get between them. */
+/**
+ * The cursor with the list that it stands for, in one write, so that a reload cannot get between
+ * them.
+ */
 export function save(): void {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(state));
@@ -104,8 +108,9 @@ export function takeChange(
 }
 
 /**
- * Each change raises the revision by one: a hole is an event that is missing, and a step back is one that came twice.
- * Answers whether the change is new. One that came while the snapshot was made may be in both, which is no fault.
+ * Each change raises the revision by one: a hole is an event that is missing, and a step back is
+ * one that came twice. Answers whether the change is new. One that came while the snapshot was made
+ * may be in both, which is no fault.
  */
 function check(revision: number): boolean {
   const before = state.changed ?? Math.min(state.listed, revision - 1);

@@ -38,7 +38,10 @@ export async function giveStream(app: NestApp): Promise<void> {
   ]);
 }
 
-/** All that has to change for `@SseStream()`: the module once, and of each controller the import and the name. */
+/**
+ * All that has to change for `@SseStream()`: the module once, and of each controller the import and
+ * the name.
+ */
 export async function moveStream(app: NestApp): Promise<void> {
   const imported = (name: string): string => `import { ${name} } from 'nestjs-eventstream';\n`;
   await app.replace(

@@ -1,4 +1,5 @@
-// An app as the command line of Nest makes it, with the package as npm would publish it, outside of this repository.
+// An app as the command line of Nest makes it, with the package as npm would publish it, outside of
+// this repository.
 import { execFile, spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,7 +24,10 @@ export class NestApp {
     readonly folder: string,
   ) {}
 
-  /** `cli` makes the app: the words before `new`. `extra` are packages to install besides the template's. */
+  /**
+   * `cli` makes the app: the words before `new`. `extra` are packages to install besides the
+   * template's.
+   */
   static async create(cli: readonly string[], extra: Record<string, string>): Promise<NestApp> {
     const temporary = await mkdtemp(join(tmpdir(), 'nest-app-'));
     const app = new NestApp(temporary, join(temporary, 'app'));
@@ -119,7 +123,10 @@ async function run(cwd: string, command: string, ...args: string[]): Promise<str
   }
 }
 
-/** Events as a client gets them, without what only one of two servers writes: comments, ids, reconnection times. */
+/**
+ * Events as a client gets them, without what only one of two servers writes: comments, ids,
+ * reconnection times.
+ */
 export function eventsOf(stream: string): string[] {
   return stream
     .split('\n\n')

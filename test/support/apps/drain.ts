@@ -1,4 +1,5 @@
-// A whole process for the test of shutdown: prints its port; SIGTERM ends it. TIMEOUT_MS is `shutdown.timeoutMs`.
+// A whole process for the test of shutdown: prints its port; SIGTERM ends it. TIMEOUT_MS is
+// `shutdown.timeoutMs`.
 import 'reflect-metadata';
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
