@@ -1,18 +1,29 @@
+// test/interop runs the programs that docs/guide/python-go-curl.md shows and links.
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const read = (file: string): string =>
-  readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
+const docs = join(import.meta.dirname, '../../docs');
+const read = (file: string): string => readFileSync(join(docs, file), 'utf8');
+const page = read('guide/python-go-curl.md');
 
-describe('the guide to other languages', () => {
+describe('the guide to Python, Go and curl', () => {
   // feature: 95
   it.each([
-    ['python', 'client.py'],
-    ['go', 'client.go'],
-  ])('shows the program of %s that the tests run', (language, file) => {
-    const page = read('docs/guide/python-go-curl.md');
+    ['python', 'main.py'],
+    ['go', 'main.go'],
+    ['sh', 'read.sh'],
+  ])('shows the program in %s that the tests run: %s', (language, file) => {
+    const folder = language === 'sh' ? 'curl' : language;
     const [, shown] = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'm').exec(page) ?? [];
-    expect(shown).toBe(read(`test/interop/${file}`));
+    expect(shown).toBe(read(`recipes/${folder}/${file}`));
+  });
+
+  it.each(['python', 'go', 'curl'])('links the files of recipes/%s', (folder) => {
+    expect(existsSync(join(docs, 'recipes', folder, 'README.md'))).toBe(true);
+    const sources = readdirSync(join(docs, 'recipes', folder)).filter((name) =>
+      /\.(py|go|sh)$/.test(name),
+    );
+    expect(sources.filter((name) => !page.includes(`](../recipes/${folder}/${name})`))).toEqual([]);
   });
 });
