@@ -117,6 +117,8 @@ export default defineConfig({
   description:
     'Server-Sent Events for NestJS: rooms, exact resume, bounded memory, many processes.',
   base,
+  // Their READMEs are for readers of the repository.
+  srcExclude: ['recipes/**'],
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   cleanUrls: true,
   lastUpdated: false,
