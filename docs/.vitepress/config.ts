@@ -18,7 +18,16 @@ const docs = join(import.meta.dirname, '..');
 const GUIDE: Record<string, string[]> = {
   'First steps': ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure'],
   Clients: ['clients', 'front-ends', 'python-go-curl', 'browser-limits'],
-  'In an app': ['authentication', 'jobs', 'openapi', 'testing', 'troubleshooting'],
+  'In an app': [
+    'authentication',
+    'llm',
+    'jobs',
+    'bullmq',
+    'publishing',
+    'openapi',
+    'testing',
+    'troubleshooting',
+  ],
   'In production': [
     'deploying',
     'many-processes',
