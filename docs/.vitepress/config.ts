@@ -40,7 +40,7 @@ const GUIDE: Record<string, string[]> = {
     'best-practices',
     'options',
   ],
-  Choosing: ['when-to-use', 'comparison', 'migrating'],
+  Choosing: ['when-to-use', 'comparison', 'migrating', 'faq'],
 };
 
 function sidebar(): DefaultTheme.SidebarItem[] {
