@@ -1,25 +1,51 @@
-// The recipes that docs/guide/front-ends.md shows are the files that the tests run.
+// The guide shows recipes of docs/recipes as they are: those are the files that the tests run.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const docs = join(import.meta.dirname, '../../docs');
 const read = (name: string): string => readFileSync(join(docs, name), 'utf8');
-const filesIn = (folder: string, ending: string): string[] =>
-  readdirSync(join(docs, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith(ending))
-    .map((name) => join(folder, name));
 
-describe('the guide for front ends', () => {
-  const recipes = filesIn('recipes', '.ts');
+/** Each page with its folder, and the files that it shows. */
+const PAGES: [page: string, folder: string, shown: string[]][] = [
+  ['react.md', 'react', ['use-event-stream.ts', 'plain-effect.ts']],
+  ['vue.md', 'vue', ['use-event-stream.ts']],
+  ['angular.md', 'angular', ['event-stream.ts', 'orders.service.ts']],
+  ['tabs.md', 'tabs', ['shared-stream.ts', 'shared-stream.worker.ts']],
+  ['nextjs.md', 'next', ['app/orders.jsx', 'next.config.mjs', 'app/relay/route.js']],
+];
 
-  it.each(recipes)('shows %s as it is, and links it', (name) => {
-    const [, shown] =
-      read('guide/front-ends.md')
-        .split(`](../${name})`)[1]
-        ?.match(/^\n\n```[jt]s\n([\s\S]*?)^```$/m) ?? [];
-    expect(shown).toBe(read(name));
+/** The code blocks that follow a link to a file of the folder, by its name. */
+function shownIn(page: string, folder: string): Record<string, string> {
+  const blocks = read(`guide/${page}`).matchAll(
+    /\]\(\.\.\/recipes\/(\S+?)\)\n\n```\w+\n([\s\S]*?)^```$/gm,
+  );
+  return Object.fromEntries(
+    [...blocks].map(([, name = '', code = '']) => [name.replace(`${folder}/`, ''), code]),
+  );
+}
+
+describe.each(PAGES)('the guide, %s', (page, folder, files) => {
+  it('shows these files as they are', () => {
+    const asTheyAre = files.map((name) => [name, read(`recipes/${folder}/${name}`)]);
+    expect(shownIn(page, folder)).toEqual(Object.fromEntries(asTheyAre));
   });
 
-  it('has recipes at all', () => expect(recipes.length).toBeGreaterThan(5));
+  it('links the folder, whose README names each file and links the page', () => {
+    expect(read(`guide/${page}`)).toContain(`](../recipes/${folder})`);
+    const readme = read(`recipes/${folder}/README.md`);
+    expect(readme).toContain(`](../../guide/${page})`);
+    const names = readdirSync(join(docs, 'recipes', folder), { recursive: true, encoding: 'utf8' })
+      .map((name) => name.replaceAll('\\', '/'))
+      .filter((name) => /\.\w+$/.test(name) && name !== 'README.md');
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+it('each folder of recipes has a page', () => {
+  const folders = readdirSync(join(docs, 'recipes'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+    .map(({ name }) => name);
+  expect(folders.sort()).toEqual(PAGES.map(([, folder]) => folder).sort());
 });
