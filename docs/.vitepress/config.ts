@@ -27,7 +27,16 @@ const GUIDE: Record<string, string[]> = {
     'python-go-curl',
     'browser-limits',
   ],
-  'In an app': ['authentication', 'jobs', 'openapi', 'testing', 'troubleshooting'],
+  'In an app': [
+    'authentication',
+    'llm',
+    'jobs',
+    'bullmq',
+    'publishing',
+    'openapi',
+    'testing',
+    'troubleshooting',
+  ],
   'In production': [
     'deploying',
     'many-processes',

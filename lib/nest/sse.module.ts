@@ -27,6 +27,7 @@ import {
 } from './module.options.js';
 import { CONNECTIONS_DEFAULTS } from '../connection/connections.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
+import { checkStreamRoutes, streamRoutes } from './stream-routes.js';
 import { warnOfInterceptors } from '../ground/warnings.js';
 
 /** The name of the default hub; no `forFeature()` can ask for it. */
@@ -128,6 +129,7 @@ export class SseModule
   /** The app has bound its global interceptors by now. */
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
+    checkStreamRoutes(streamRoutes(this.modules));
     warnOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
     this.hubs.makePlain(await this.routes.hubToPlain());
   }

@@ -13,7 +13,14 @@ const PAGES: [page: string, folder: string, shown: string[]][] = [
   ['angular.md', 'angular', ['event-stream.ts', 'orders.service.ts']],
   ['tabs.md', 'tabs', ['shared-stream.ts', 'shared-stream.worker.ts']],
   ['nextjs.md', 'next', ['app/orders.jsx', 'next.config.mjs', 'app/relay/route.js']],
+  ['bullmq.md', 'bullmq', ['imports.controller.ts', 'worker.ts']],
+  ['publishing.md', 'publishing', ['announce-offers.ts', 'publish.controller.ts']],
 ];
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(join(docs, folder), { recursive: true, encoding: 'utf8' })
+    .map((name) => name.replaceAll('\\', '/'))
+    .filter((name) => /\.\w+$/.test(name) && !name.includes('node_modules'));
 
 /** The code blocks that follow a link to a file of the folder, by its name. */
 function shownIn(page: string, folder: string): Record<string, string> {
@@ -30,22 +37,25 @@ describe.each(PAGES)('the guide, %s', (page, folder, files) => {
     const asTheyAre = files.map((name) => [name, read(`recipes/${folder}/${name}`)]);
     expect(shownIn(page, folder)).toEqual(Object.fromEntries(asTheyAre));
   });
+});
 
-  it('links the folder, whose README names each file and links the page', () => {
+it('the guide shows each file in TypeScript', () => {
+  const shown = PAGES.flatMap(([, folder, files]) => files.map((name) => `${folder}/${name}`));
+  const inTypeScript = filesIn('recipes').filter((name) => name.endsWith('.ts'));
+  expect(inTypeScript.length).toBeGreaterThan(9);
+  expect(inTypeScript.filter((name) => !shown.includes(name))).toEqual([]);
+});
+
+const hasReadme = ([, folder]: (typeof PAGES)[number]): boolean =>
+  filesIn(`recipes/${folder}`).includes('README.md');
+
+describe.each(PAGES.filter(hasReadme))('the recipe of %s', (page, folder) => {
+  it('is linked as a folder, and its README names each file and links the page', () => {
     expect(read(`guide/${page}`)).toContain(`](../recipes/${folder})`);
     const readme = read(`recipes/${folder}/README.md`);
     expect(readme).toContain(`](../../guide/${page})`);
-    const names = readdirSync(join(docs, 'recipes', folder), { recursive: true, encoding: 'utf8' })
-      .map((name) => name.replaceAll('\\', '/'))
-      .filter((name) => /\.\w+$/.test(name) && name !== 'README.md');
+    const names = filesIn(`recipes/${folder}`).filter((name) => name !== 'README.md');
     expect(names.length).toBeGreaterThan(0);
     expect(names.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
   });
-});
-
-it('each folder of recipes has a page', () => {
-  const folders = readdirSync(join(docs, 'recipes'), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
-    .map(({ name }) => name);
-  expect(folders.sort()).toEqual(PAGES.map(([, folder]) => folder).sort());
 });
