@@ -110,7 +110,6 @@ async function visit(mode, compress) {
       say(`${way}: a client leaves, Nest notices`, await leave());
       say(`${way}: Nest cuts, the client notices`, await cut(next.url + path));
     }
-    say('rewrites(): status while Nest is away', await statusOf(`${next.url}/away`));
     if (mode === 'start') {
       const isOfBuild = (await statusOf(`${next.url}/built`)) === 200;
       say('rewrites(): variables of the environment', isOfBuild ? 'of the build' : 'of the start');
@@ -122,6 +121,11 @@ async function visit(mode, compress) {
       await fetch(`${nest.url}/shop/resume`, { method: 'POST' });
     }
     await browse(next.url, say);
+    await stopListening();
+    for (const [way, path] of Object.entries(WAYS)) {
+      say(`${way}: status while Nest is down`, await statusOf(next.url + path));
+    }
+    await nest.app.listen(new URL(nest.url).port, 'localhost');
   } finally {
     await next.stop();
   }
@@ -139,7 +143,6 @@ async function startNextApp(mode, compress) {
     `import recipe from './recipe.config.mjs';
     export default { ...recipe, compress: ${compress}, rewrites: async () => [
       ...(await recipe.rewrites()),
-      { source: '/away', destination: 'http://localhost:1/' },
       { source: '/built', destination: process.env.STEP === 'build' ? '${nest.url}/events' : 'http://localhost:1/' },
       { source: '/silent', destination: 'http://localhost:${silent.address().port}/' },
     ] };`,
@@ -246,6 +249,12 @@ function closed(response) {
 /** As a network does. */
 function cutAll() {
   for (const { request } of nest.connections.list()) request.socket.destroy();
+}
+
+async function stopListening() {
+  const server = nest.app.getHttpServer();
+  server.closeAllConnections();
+  await promisify(server.close.bind(server))();
 }
 
 async function statusOf(url) {
