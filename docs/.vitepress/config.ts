@@ -49,7 +49,7 @@ const GUIDE: Record<string, string[]> = {
     'best-practices',
     'options',
   ],
-  Choosing: ['when-to-use', 'comparison', 'migrating'],
+  Choosing: ['when-to-use', 'comparison', 'migrating', 'faq'],
 };
 
 function sidebar(): DefaultTheme.SidebarItem[] {
@@ -126,6 +126,8 @@ export default defineConfig({
   description:
     'Server-Sent Events for NestJS: rooms, exact resume, bounded memory, many processes.',
   base,
+  // Their READMEs are for readers of the repository.
+  srcExclude: ['recipes/**'],
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   cleanUrls: true,
   // Read on GitHub, as the samples.
