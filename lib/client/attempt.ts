@@ -58,12 +58,12 @@ export class Attempt {
     if (!response.ok) throw await statusError(response);
     const type = response.headers.get('content-type') ?? 'none';
     if (!/^text\/event-stream\s*(;|$)/i.test(type)) {
-      const message = `expected text/event-stream, got ${type}; check the URL, and what is between here and the server`;
+      const message = `expected text/event-stream, got ${type}; check the URL and the proxies`;
       throw new SseClientError('SSE_CONTENT_TYPE', message, { isFinal: true });
     }
     const parts = partsOf(response);
     if (parts === undefined) {
-      const message = `fetch() gave no body that can be read in parts; give connect() a fetch that streams, such as expo/fetch in React Native`;
+      const message = `the body from fetch() cannot be read in parts; pass a fetch that streams, such as expo/fetch in React Native`;
       throw new SseClientError('SSE_CONTENT_TYPE', message, { isFinal: true });
     }
     return parts;
@@ -117,8 +117,8 @@ export class Attempt {
     }
     const what =
       this.stage === 'next byte'
-        ? `nothing came for ${ms} ms, not even a keep-alive`
-        : `not one byte came within ${ms} ms: the server is busy, or a proxy holds the stream back`;
+        ? `received nothing for ${ms} ms, not even a keep-alive`
+        : `received no byte within ${ms} ms: the server is busy, or a proxy buffers the stream`;
     return new SseClientError('SSE_STALLED', what);
   }
 
@@ -168,7 +168,7 @@ function stallAfter(keepAliveMs: number): number {
 }
 
 const STREAM_AS_BODY =
-  'body is a stream, which can be sent only once; give a text, bytes, a Blob or FormData';
+  'body is a stream, which can be sent only once; pass a string, bytes, a Blob or FormData';
 
 function unsendable(why: string, cause?: unknown): SseClientError {
   const message = `the request cannot be sent: ${why}`;
@@ -176,7 +176,7 @@ function unsendable(why: string, cause?: unknown): SseClientError {
 }
 
 function tooLong(maxBytes: number): SseClientError {
-  const message = `a line or an event is longer than maxEventBytes of ${maxBytes}: raise it, or check what is between here and the server`;
+  const message = `a line or an event is longer than maxEventBytes (${maxBytes}); raise it, or check the URL and the proxies`;
   // Trying again would bring the same.
   return new SseClientError('SSE_DATA', message, { isFinal: true });
 }

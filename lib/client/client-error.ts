@@ -56,6 +56,6 @@ export function messageOf(thrown: unknown): string {
     return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
   } catch {
     // Such as an object without a prototype, or a getter that throws.
-    return 'something without text';
+    return 'a value without text';
   }
 }

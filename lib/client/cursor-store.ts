@@ -63,7 +63,7 @@ export class CursorStore {
     if (this.hasWarned) return;
     this.hasWarned = true;
     console.warn(
-      `nestjs-eventstream: persist.${call}() failed: ${messageOf(error)}. Events go on, but a reload may repeat or miss some: free some storage, or pass another.`,
+      `nestjs-eventstream: persist.${call}() failed: ${messageOf(error)}. Events continue, but a reload may repeat or miss some. Free some storage, or pass another one.`,
     );
   }
 }

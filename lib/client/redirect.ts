@@ -5,7 +5,7 @@ import type { ConnectOptions } from './connect.options.js';
 /** As many as `fetch` follows. */
 const MAX_REDIRECTS = 20;
 const REDIRECTS = [301, 302, 303, 307, 308];
-const REMEDY = `connect to the URL there, or set redirect: 'follow', which sends it all headers`;
+const REMEDY = `connect to that URL, or set redirect: 'follow' if it may get your headers`;
 
 /** What an attempt sends. */
 export interface Init extends RequestInit {
@@ -36,7 +36,7 @@ export async function send(
       url = within(url, location);
       if (becomesGet(init.method, status)) init = asGet(init);
     } else {
-      if (count > 0) throw refused(` out of the page's origin, browsers hide where: ${REMEDY}`);
+      if (count > 0) throw refused(` to another origin, which browsers hide: ${REMEDY}`);
       try {
         // Browsers follow a redirect in this mode only as long as it is within the origin of the
         // page.

@@ -179,10 +179,14 @@ function streamHeaders(path: string, headers: unknown): void {
     const option = `${path}.${name}`;
     checkText(option, name, value);
     if (FRAMING.includes(name.toLowerCase())) {
-      throw new SseOptionsError(option, 'no such header: a stream ends when it ends', value);
+      throw new SseOptionsError(
+        option,
+        'this header to be left out, because the server frames the body',
+        value,
+      );
     }
     if (name.toLowerCase() === 'content-type' && !isEventStreamType(value)) {
-      throw new SseOptionsError(option, 'text/event-stream, with a charset or without', value);
+      throw new SseOptionsError(option, 'text/event-stream, with or without a charset', value);
     }
   }
 }
@@ -193,7 +197,7 @@ function checkText(option: string, name: string, value: string): void {
     validateHeaderName(name);
     validateHeaderValue(name, value);
   } catch {
-    throw new SseOptionsError(option, 'a name and a value that HTTP allows in a header', value);
+    throw new SseOptionsError(option, 'a valid name and value of an HTTP header', value);
   }
 }
 

@@ -70,7 +70,7 @@ export class SseSerializeError extends SseError {
  */
 export class SseClosedError extends SseError {
   constructor(what: string) {
-    super('SSE_CLOSED', `${what} is closed; stop sending to it`);
+    super('SSE_CLOSED', `${what} is closed; stop using it`);
   }
 }
 
@@ -164,7 +164,7 @@ export function readable(thrown: unknown): unknown {
     void (thrown instanceof Error);
     return thrown;
   } catch {
-    return new Error('a value was thrown that cannot be read');
+    return new Error('the thrown value cannot be read');
   }
 }
 

@@ -46,8 +46,8 @@ export function warnOfReservedType(type: string | undefined): void {
   warnOnce(
     'type',
     type.startsWith('sse-')
-      ? `The event type ${preview(type)} is kept for this library's own events; choose a name without "sse-"`
-      : `The event type "${type}" also runs on${type} of an EventSource; choose another name`,
+      ? `The event type ${preview(type)} is reserved for this library; choose a name that does not begin with "sse-"`
+      : `The event type "${type}" also calls on${type} of an EventSource; choose another name`,
     type,
   );
 }
@@ -57,11 +57,11 @@ export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean
   const isManaged = env['NODE_APP_INSTANCE'] !== undefined || env['pm_id'] !== undefined;
   if (!isWorker && (!isManaged || env['instances'] === '1')) return;
   const who = isWorker ? 'a worker of node:cluster' : 'run by PM2';
-  const effect = 'an event reaches only the clients of the process that emits it';
-  const remedy = 'set `log: redisEventLog({ url })` in SseModule.forRoot()';
+  const effect = 'an event reaches only clients of the process that publishes it';
+  const remedy = 'Set `log: redisEventLog({ url })` in SseModule.forRoot().';
   warnOnce(
     'several processes',
-    `This process is ${who}, and its events are kept in its own memory: with several processes ${effect}; ${remedy}`,
+    `This process is ${who} and keeps events in its own memory, so ${effect}. ${remedy}`,
   );
 }
 
@@ -69,9 +69,9 @@ export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean
 export type OptionForOwnValues = 'map' | 'serialize' | '@SerializeOptions()';
 
 const REMEDIES: Record<OptionForOwnValues, string> = {
-  map: 'map them with operators behind stream(): `map((event) => ({ ...event, data: … }))`',
+  map: 'map them after stream(): `map((event) => ({ ...event, data: … }))`',
   serialize: 'set `serialize` for the hub, in SseModule.forRoot() or forFeature()',
-  '@SerializeOptions()': 'a global ClassSerializerInterceptor has options for them',
+  '@SerializeOptions()': 'pass the options to a global ClassSerializerInterceptor',
 };
 
 /**
@@ -82,7 +82,7 @@ export function warnOfUnusedOption(option: OptionForOwnValues, route: string): v
   const remedy = REMEDIES[option];
   warnOnce(
     'unused option',
-    `\`${option}\` of the stream ${route} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
+    `\`${option}\` of the stream ${route} has no effect on hub events, which are encoded once for all readers; ${remedy}`,
     `${option} ${route}`,
   );
 }
@@ -95,22 +95,21 @@ export function warnOfLongKeepAlive(intervalMs: number | undefined): void {
   const limit = `${USUAL_IDLE_TIMEOUT_MS / 1_000} s`;
   warnOnce(
     'keep-alive',
-    `keepAlive.intervalMs is ${intervalMs}: proxies cut connections that are idle for ${limit}; stay well below that`,
+    `keepAlive.intervalMs is ${intervalMs}, but proxies close connections that are idle for ${limit}; choose a much shorter interval`,
   );
 }
 
 export function warnOfCompression(): void {
-  const remedy = 'leave event streams out of it, or keep `no-transform` in Cache-Control';
-  warnOnce('compression', `Something compresses event streams and may hold events back; ${remedy}`);
+  const remedy = 'exclude event streams from it, or keep `no-transform` in Cache-Control';
+  warnOnce('compression', `Something compresses event streams, which can delay events; ${remedy}`);
 }
 
 /** Nothing at this end shows it; a client of this library says so. */
 export function warnOfHeldBackStreams(): void {
-  const what = 'A client has waited twice for a stream and got not one byte';
-  const cause = 'a proxy between it and this process seems to hold responses back';
-  const remedy = 'switch its buffering off for event streams';
-  const unless = 'unless it is a browser that has its six connections of HTTP/1.1 in use';
-  warnOnce('held back', `${what}: ${cause}; ${remedy}, ${unless}`);
+  const what = 'A client waited twice for a stream and received no byte';
+  const cause = 'A proxy may buffer the responses (switch that off for event streams)';
+  const other = 'the browser may have all six HTTP/1.1 connections in use';
+  warnOnce('held back', `${what}. ${cause}, or ${other}.`);
 }
 
 /**
@@ -118,17 +117,16 @@ export function warnOfHeldBackStreams(): void {
  * it has missed.
  */
 export function warnOfSharedStream(): void {
-  const what = 'An event of a hub went to a connection that reads no hub';
-  const cause = 'what its client misses is neither replayed nor told as a gap';
-  const remedy =
-    'call stream() for each connection rather than share() one among them, or leave out the `id`';
-  warnOnce('shared stream', `${what}: ${cause}; ${remedy}`);
+  const what = 'A hub event was sent on a connection that has no stream of a hub';
+  const cause = 'its client gets no missed events and no sse-gap';
+  const remedy = 'Call stream() once per connection instead of share(), or leave out the `id`.';
+  warnOnce('shared stream', `${what}, so ${cause}. ${remedy}`);
 }
 
 export function warnOfManyStreams(count: number): void {
-  const cause = `A browser has ${count} streams open on HTTP/1.1, which is all it may have to one origin`;
-  const remedy = 'use one stream for several rooms, share it among tabs, or serve HTTP/2';
-  warnOnce('six streams', `${cause}: its next request waits; ${remedy}`);
+  const cause = `A browser has ${count} streams open over HTTP/1.1, the most it allows per origin`;
+  const remedy = 'Use one stream for several rooms, share it between tabs, or serve HTTP/2.';
+  warnOnce('six streams', `${cause}, so its next request waits. ${remedy}`);
 }
 
 /**
@@ -147,11 +145,11 @@ export function warnOfLateAnswer(
   const frame = frameOfApp(thrown?.stack) ?? frameOfApp(stack);
   const where = frame === undefined ? '' : ` (${frame})`;
   const remedy =
-    'an interceptor may set headers or refuse until one turn after the handler has returned';
+    'An interceptor can set headers or throw until one turn of the event loop after the handler returns.';
   // A filter that answers with JSON sets three headers and ends the response, all from one place.
   warnOnce(
     'late',
-    `The stream ${route} had begun, so this came too late and is ignored: ${who}${where}; ${remedy}`,
+    `The stream ${route} has already begun, so this is ignored: ${who}${where}. ${remedy}`,
     `${route} ${frame ?? who}`,
   );
 }
@@ -165,9 +163,9 @@ const CHANGES_FROZEN =
  */
 export function warnOfFrozenEvent(error: unknown, route: string): void {
   if (!(error instanceof TypeError) || !CHANGES_FROZEN.test(error.message)) return;
-  const what = 'an event of a hub is shared by all its readers, so nobody can change it';
+  const what = 'A hub event is frozen, because all readers share it';
   const remedy = 'send a copy: `map((event) => ({ ...event, data: changed(event.data) }))`';
-  const text = `The stream ${route} failed: ${error.message}; ${what}; ${remedy}`;
+  const text = `The stream ${route} failed: ${error.message}. ${what}; ${remedy}`;
   warnOnce('frozen', text, route);
 }
 
@@ -181,7 +179,7 @@ function frameOfApp(stack = ''): string | undefined {
 /** At start-up: with `@Sse()` these see each event, here the set-up alone. */
 export function warnOfInterceptors(names: readonly string[]): void {
   if (names.length === 0) return;
-  const what = 'Interceptors see the set-up of a stream, and none of its events';
-  const remedy = 'what they do to values belongs into a pipe() in the handler';
-  logger.log(`${what}: ${names.join(', ')}; ${remedy}`);
+  const what = 'These interceptors run once per stream and do not see its events';
+  const remedy = 'To map or log events, use pipe() in the handler.';
+  logger.log(`${what}: ${names.join(', ')}. ${remedy}`);
 }

@@ -17,7 +17,7 @@ export class AllowedHostsGuard implements CanActivate {
     const host = hostOf(headers);
     if (this.hosts === undefined || isAllowed(host, this.hosts)) return true;
     throw new ForbiddenException(
-      `The inspector does not answer to the host ${preview(host)}; name it in \`allowedHosts\``,
+      `The inspector does not answer requests for the host ${preview(host)}; add it to \`allowedHosts\``,
     );
   }
 }

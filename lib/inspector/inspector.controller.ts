@@ -76,7 +76,7 @@ export function inspectorController({
     @UseGuards(fromPage)
     closeConnection(@Param('id') id: string): void {
       if (this.inspector.closeConnection(id)) return;
-      throw new NotFoundException(`There is no open connection ${id} in this process`);
+      throw new NotFoundException(`No open connection in this process has the id ${id}`);
     }
 
     @Post('rooms/close')
@@ -84,7 +84,7 @@ export function inspectorController({
     @UseGuards(fromPage)
     closeRoom(@Query('room') room = '', @Query('hub') hub?: string): void {
       if (this.inspector.closeRoom(room, hub)) return;
-      throw new NotFoundException(`Nobody reads a room "${room}" in this process`);
+      throw new NotFoundException(`No stream in this process reads the room "${room}"`);
     }
   }
   return InspectorController;

@@ -29,14 +29,14 @@ export interface SseInspectorOptions {
 }
 
 const guard = rules.rule(
-  'a guard, such as `guard: AdminGuard`: whom it lets in sees and may close every connection',
+  'a guard, such as `guard: AdminGuard`, because whoever it admits can see and close every connection',
   (value) => {
     const { prototype, canActivate } = Object(value) as Record<string, unknown>;
     return typeof (canActivate ?? Object(prototype).canActivate) === 'function';
   },
 );
 const hostNames = rules.rule(
-  'a list of host names without a port, such as "admin.example.com" or ".example.com"',
+  'an array of host names without a port, such as "admin.example.com" or ".example.com"',
   (value) =>
     Array.isArray(value) &&
     value.every((name) => typeof name === 'string' && /^\.?[^\s.:/][^\s:/]*$/.test(name)),

@@ -20,14 +20,14 @@ export class SameOriginGuard implements CanActivate {
     const site = headers['sec-fetch-site'] ?? 'same-origin';
     if (site !== 'same-origin' || headers['x-sse-inspector'] === undefined) {
       throw new ForbiddenException(
-        'Only the page of the inspector may do this; a program sends the header X-Sse-Inspector: 1',
+        'Only the inspector page may send this request; a program must send the header X-Sse-Inspector: 1',
       );
     }
     if (headers['sec-fetch-site'] !== undefined || origin === undefined) return true;
     if (isOriginOf(origin, hostOf(headers)) || isOriginOneOf(origin, this.hosts)) return true;
     throw new ForbiddenException(
-      `A page of ${preview(origin)} is not the inspector's; if a proxy changes the header Host, ` +
-        'let it pass the browser’s own, or name the page’s host in `allowedHosts`',
+      `A page of ${preview(origin)} is not the inspector; if a proxy replaces the header Host, ` +
+        'let it pass the one of the browser, or add the host of the page to `allowedHosts`',
     );
   }
 }

@@ -113,7 +113,12 @@ export class Traffic {
     },
     drop: ({ connection, events }) => {
       this.total.dropped += events;
-      this.notes.add('drop', 'events left out, the client takes too little', connection.id, events);
+      this.notes.add(
+        'drop',
+        'events were dropped, because the client reads too slowly',
+        connection.id,
+        events,
+      );
     },
     gap: ({ connection, rooms, reason }) => {
       count(this.gaps, reason, 1, MAX_REASONS);
@@ -121,7 +126,7 @@ export class Traffic {
       this.notes.add('gap', `${reason}: ${rooms.slice(0, 5).join(', ')}${more}`, connection?.id);
     },
     stall: ({ connection, bufferedBytes }) => {
-      const text = `took nothing of ${bufferedBytes} bytes, its socket is destroyed`;
+      const text = `the client read none of ${bufferedBytes} bytes, so its socket is destroyed`;
       this.notes.add('stall', text, connection.id);
     },
     log: ({ hub, trouble }) => {

@@ -18,7 +18,11 @@ export function toMessage(value: unknown, map?: SseMap): SseMessage {
   const mapping = map ?? mapOfClass(value);
   if (mapping !== undefined) return mapped(value as Record<string, unknown>, mapping);
   if (Array.isArray(value)) {
-    throw new SseInvalidFieldError('message', value, 'put a list into `data`');
+    throw new SseInvalidFieldError(
+      'message',
+      value,
+      'expected an object; put an array into `data`',
+    );
   }
   return value;
 }

@@ -41,7 +41,10 @@ export const checkModuleOptions = rules.required(
     ...HUBS_RULES,
     ...CONNECTIONS_RULES,
     // Nest takes it away before. It is known here for those who misspell it.
-    isGlobal: rules.rule('it beside useFactory, not in what that returns', () => false),
+    isGlobal: rules.rule(
+      'it next to useFactory, not in the options that useFactory returns',
+      () => false,
+    ),
   }),
 );
 

@@ -23,17 +23,17 @@ export function notAcceptable({
 }: HttpRequest): NotAcceptableException | undefined {
   if (acceptsEventStream(accept)) return undefined;
   return new NotAcceptableException(
-    `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" does not allow`,
+    `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" excludes`,
   );
 }
 
 const WHY_NOT: Record<RefusalReason, string> = {
-  process: 'All places for streams are taken',
+  process: 'The server has too many open streams',
   key: 'You have too many open streams',
   rate: 'You open streams too often',
-  room: 'All places in this room are taken',
-  shutdown: 'The server is about to end',
-  log: 'Events cannot be read at the moment',
+  room: 'This room is full',
+  shutdown: 'The server is shutting down',
+  log: 'Events are temporarily unavailable',
 };
 
 /** What a client that uses `fetch` gets for a stream that is refused. */

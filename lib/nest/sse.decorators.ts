@@ -80,7 +80,7 @@ export function LastEventId(...pipes: ParameterPipe[]): ParameterDecorator {
 const ConnectionParameter = createParamDecorator((_data: undefined, context: ExecutionContext) => {
   if (isTakenOver(context.switchToHttp().getResponse<object>())) return;
   throw new SseNotStreamableError(
-    'there is no connection here; use @Connection() only in a handler of @SseStream()',
+    'there is no connection on this route; use @Connection() only in a handler of @SseStream()',
   );
 });
 

@@ -63,8 +63,8 @@ export class SseInterceptor implements NestInterceptor {
     if (connections === undefined || options === undefined || routes === undefined) {
       throw new SseError(
         'SSE_OPTIONS',
-        'SseModule is missing where @SseStream() is used; add SseModule.forRoot() to the imports of the root module, ' +
-          'or where it is isGlobal: false, to those of the module that has the controller',
+        'SseModule is missing where @SseStream() is used; import SseModule.forRoot() in the root module, ' +
+          'or with isGlobal: false in the module of the controller',
       );
     }
     this.connections = connections;
@@ -75,7 +75,7 @@ export class SseInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') {
       throw new SseNotStreamableError(
-        `an event stream needs an HTTP response, and this is a context of type "${context.getType()}"`,
+        `@SseStream() needs an HTTP route, got a context of type "${context.getType()}"`,
       );
     }
     const http = context.switchToHttp();

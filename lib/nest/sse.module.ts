@@ -116,7 +116,7 @@ export class SseModule
         if (hubs !== undefined) return hubs.open(name, own);
         throw new SseOptionsError(
           `forFeature "${name}"`,
-          'SseModule.forRoot() without isGlobal: false',
+          'SseModule.forRoot() in the root module, without isGlobal: false',
           'none',
         );
       },
@@ -136,10 +136,9 @@ export class SseModule
   private warnOfSecondModule(): void {
     const all = [...this.modules.values()].filter(({ metatype }) => metatype === SseModule);
     if (all.length === 1 || (all[0]?.instance as unknown) !== this) return;
-    const effect =
-      'each has hubs, connections and limits of its own, which know nothing of each other';
-    const remedy = 'import it once, in the root module';
-    logger.warn(`SseModule.forRoot() is imported ${all.length} times: ${effect}; ${remedy}`);
+    const effect = 'an event that is sent to one does not reach the streams of the other';
+    const remedy = 'Import it once, in the root module.';
+    logger.warn(`SseModule.forRoot() is imported ${all.length} times, and ${effect}. ${remedy}`);
   }
 
   /** Here and not earlier: when the app's own `onModuleDestroy()` runs, it may still send. */

@@ -31,11 +31,11 @@ export const durationMs: Rule = (path, value) => {
   positiveInteger(path, value);
   inTimerRange(path, value);
 };
-export const durationMsOrZero = rule('an integer from 0', (value) =>
+export const durationMsOrZero = rule('an integer of at least 0', (value) =>
   isWhole(value, 0, MAX_TIMER_MS),
 );
 export const durationMsOrRange = rule(
-  'an integer from 0, or { minMs, maxMs } in this order',
+  'an integer of at least 0, or { minMs, maxMs } with minMs <= maxMs',
   (value) => {
     if (typeof value !== 'object' || value === null) return isWhole(value, 0, MAX_TIMER_MS);
     const { minMs, maxMs } = value as { minMs?: unknown; maxMs?: unknown };
@@ -44,16 +44,18 @@ export const durationMsOrRange = rule(
 );
 export const aFunction = rule('a function', (value) => typeof value === 'function');
 export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
-export const aList = rule('a list', Array.isArray);
-export const anyText = rule('a text', (value) => typeof value === 'string');
+export const aList = rule('an array', Array.isArray);
+export const anyText = rule('a string', (value) => typeof value === 'string');
 export const aText = rule(
-  'a text that is not empty',
+  'a non-empty string',
   (value) => typeof value === 'string' && value !== '',
 );
-export const positiveIntegerOrMs = rule('a positive integer, or { ms } with one', (value) =>
-  typeof value === 'object' && value !== null && 'ms' in value
-    ? isWhole(value.ms, 1, MAX_TIMER_MS)
-    : isWhole(value, 1, Number.MAX_SAFE_INTEGER),
+export const positiveIntegerOrMs = rule(
+  'a positive integer, or { ms } with a positive integer',
+  (value) =>
+    typeof value === 'object' && value !== null && 'ms' in value
+      ? isWhole(value.ms, 1, MAX_TIMER_MS)
+      : isWhole(value, 1, Number.MAX_SAFE_INTEGER),
 );
 export const anyValue: Rule = () => {};
 

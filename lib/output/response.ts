@@ -47,7 +47,7 @@ export class StreamResponse implements ResponseOwner {
     this.request = (platformRequest.raw ?? platformRequest) as IncomingMessage;
     if (this.isAnswered) {
       throw new SseNotStreamableError(
-        'the response has already begun; let the handler of `@SseStream()` be the only one that answers',
+        'the response has already begun; only the handler of @SseStream() may answer the request',
       );
     }
   }
@@ -100,7 +100,7 @@ export class StreamResponse implements ResponseOwner {
     const { statusCode } = this.response;
     if (statusCode >= 200 && statusCode !== 204 && statusCode !== 304) return;
     throw new SseNotStreamableError(
-      `a response with status ${statusCode} has no body to stream; leave out @HttpCode(${statusCode})`,
+      `a response with status ${statusCode} has no body to stream; remove @HttpCode(${statusCode})`,
     );
   }
 

@@ -54,7 +54,7 @@ export interface RedisEventLogOptions {
 export const REDIS_DEFAULTS = Object.freeze({ prefix: 'sse', probeIntervalMs: 4_000 });
 
 const client = rules.rule(
-  'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',
+  'an ioredis client: `new Redis(…)` or `new Cluster(…)`',
   (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function',
 );
 const url = rules.rule(

@@ -93,7 +93,11 @@ function decoratorsFor(
   status: number,
 ): MethodDecorator[] {
   if (type !== undefined && 'message' in events) {
-    throw new SseOptionsError('type', 'nothing, beside `events.message`, which is the same', type);
+    throw new SseOptionsError(
+      'type',
+      'undefined, because `events.message` is set and means the same',
+      type,
+    );
   }
   const payloads = type === undefined ? events : { message: type, ...events };
   const content = { 'text/event-stream': { schema: eventSchema(payloads) } };

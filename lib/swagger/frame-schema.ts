@@ -72,10 +72,10 @@ function dataSchema(type: string, payload: SsePayload): Schema | Reference {
   const item = itemOf(payload);
   // A cycle of imports makes a class `undefined`.
   if (typeof item !== 'function') {
-    throw new SseOptionsError(`events.${type}`, 'a class, or an array of one', payload);
+    throw new SseOptionsError(`events.${type}`, 'a class, or an array of one class', payload);
   }
   if (NO_MODELS.has(item)) {
-    const expected = 'a class of the app, String, Number or Boolean, as JSON has it';
+    const expected = 'a class of your app, String, Number or Boolean';
     throw new SseOptionsError(`events.${type}`, expected, item.name);
   }
   const schema = PRIMITIVES.get(item) ?? { $ref: getSchemaPath(item) };

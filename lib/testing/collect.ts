@@ -42,8 +42,7 @@ export function collect<T>(
       .subscribe({
         next: (value) => values.push(value),
         error: reject,
-        complete: () =>
-          values.length === count ? resolve(values) : fail('the source has completed'),
+        complete: () => (values.length === count ? resolve(values) : fail('the source completed')),
       });
     if (timeoutMs !== Infinity && !subscription.closed) {
       timer = setTimeout(() => {

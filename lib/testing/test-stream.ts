@@ -75,7 +75,7 @@ export class TestStream {
         onData: (chunk) => this.feed(chunk),
         onEnd: () => {
           this.end.resolve(this.body);
-          this.watch.end('the server has ended the stream');
+          this.watch.end('the server ended the stream');
         },
         onClose: (error = new Error('the connection was cut')) => {
           this.end.reject(error);
@@ -157,7 +157,7 @@ export class TestStream {
    * @example `await stream.until(({ text }) => text.includes(': keep-alive'));`
    */
   async until(look: (stream: this) => boolean): Promise<void> {
-    await this.find('what until() looks for', () => look(this) || undefined);
+    await this.find('the condition of until()', () => look(this) || undefined);
   }
 
   /** The rooms and the reason of the next `sse-gap`, which passes over the events before it. */
@@ -228,7 +228,7 @@ export class TestStream {
     }
     const last = received.at(-1);
     return last === undefined
-      ? `no event came, and this text: ${JSON.stringify(this.body.slice(0, SHOWN_LENGTH))}`
-      : `${received.length} came, ${this.taken} of them handed out; the last: ${last.type} ${inspectValue(last.data)}`;
+      ? `no event arrived; the text so far: ${JSON.stringify(this.body.slice(0, SHOWN_LENGTH))}`
+      : `events: ${received.length} received, ${this.taken} returned; the last: ${last.type} ${inspectValue(last.data)}`;
   }
 }

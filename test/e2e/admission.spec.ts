@@ -239,7 +239,7 @@ describe('a limit', () => {
       code: 'SSE_LIMIT',
       limit: 'maxEventBytes',
       max: 100,
-      message: expect.stringContaining('an event of 138 bytes is not published'),
+      message: expect.stringContaining('an event of 138 bytes was not published'),
     });
     await room.emit('small', 'ok');
     expect((await stream!.next()).data).toBe('ok');
@@ -253,7 +253,7 @@ describe('a limit', () => {
       code: 'SSE_LIMIT',
       limit: 'maxRoomsPerEvent',
       max: 2,
-      message: expect.stringContaining('an event for 3 rooms is not published'),
+      message: expect.stringContaining('an event for 3 rooms was not published'),
     });
     // The same room twice is one room.
     await hub.to('a', 'b', 'a').emit('two', 'ok');

@@ -234,8 +234,8 @@ describe.each(ADAPTERS)('what cannot be streamed is told, not left open (%s)', (
 
   // feature: 33
   it.each([
-    ['/cached-above', 'an interceptor answered instead of the handler'],
-    ['/no-body', 'a response with status 204 has no body to stream; leave out @HttpCode(204)'],
+    ['/cached-above', 'an interceptor returned without calling the handler'],
+    ['/no-body', 'a response with status 204 has no body to stream; remove @HttpCode(204)'],
   ])('%s is a 500 with the reason in the log', async (path, reason) => {
     const app = await serve(Odd, { adapter });
     expect((await responded(app.open(path))).status).toBe(500);

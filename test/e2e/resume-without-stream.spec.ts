@@ -62,7 +62,7 @@ describe('beside streams', () => {
     expect(await stream.next()).toMatchObject({ type: 'n', id: undefined, data: 2 });
     expect(stream.text).not.toContain('id:');
     await expect(hub.position()).rejects.toThrow(
-      'position() needs history; leave out `history: false`',
+      'position() needs history; remove `history: false`',
     );
     await expect(hub.history('main')).rejects.toMatchObject({ code: 'SSE_OPTIONS' });
   });
@@ -90,7 +90,7 @@ describe('beside streams', () => {
     [{ type: 'x' }, 'stream().type: no such option; did you mean types?'],
     [
       { connection: { id: 'x' } },
-      'connection: expected what a handler gets by @Connection(), or what fakeConnection() makes in tests, got an object with id',
+      'connection: expected the SseConnection from @Connection(), or from fakeConnection() in tests, got an object with id',
     ],
   ])('a wrong option of stream() is refused at once: %j', async (wrong, message) => {
     const { hub } = await start('express');

@@ -314,7 +314,9 @@ describe('`@ApiSseStream()`', () => {
         }
       }
       return Twice;
-    }).toThrow('type: expected nothing, beside `events.message`, which is the same, got ');
+    }).toThrow(
+      'type: expected undefined, because `events.message` is set and means the same, got ',
+    );
   });
 
   it.each([Date, Object, [Date]])('refuses %p, which JSON has otherwise', (payload) => {
@@ -327,7 +329,7 @@ describe('`@ApiSseStream()`', () => {
         }
       }
       return Wrong;
-    }).toThrow('events.at: expected a class of the app, String, Number or Boolean');
+    }).toThrow('events.at: expected a class of your app, String, Number or Boolean');
   });
 
   it.each([undefined, [undefined], { type: 'object' }])('refuses %j for a payload', (payload) => {

@@ -39,7 +39,7 @@ describe('an error', () => {
       'a closed hub',
       new SseClosedError('the hub'),
       { code: 'SSE_CLOSED' },
-      'the hub is closed; stop sending to it',
+      'the hub is closed; stop using it',
     ],
     [
       'an event that is too large',
@@ -118,7 +118,8 @@ describe('what was thrown', () => {
   });
 
   it('is told with its remedy, which is at the end', () => {
-    const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
+    const remedy =
+      'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
     const error = new SseInvalidFieldError('room', 'x'.repeat(500), remedy);
     expect(describeThrown(error)).toBe(error.message);
   });
