@@ -2,12 +2,12 @@ import { Logger } from '@nestjs/common';
 import { describe, preview } from './errors.js';
 
 const logger = new Logger('Sse');
-/** By kind, so that many of one kind keep no other from the log. */
+/** The texts that were logged, by kind, so that one kind cannot use up the limit of another. */
 const warned = new Map<string, Set<string>>();
-/** Event types may be a client's. */
+/** Event types may come from clients, so the number is bounded. */
 const MAX_OF_A_KIND = 100;
 
-/** What goes wrong later, or elsewhere, is logged when it can be seen: each thing once. */
+/** Logs a problem once per kind and subject. */
 function warnOnce(kind: string, text: string, which = ''): void {
   const known = warned.get(kind) ?? new Set();
   warned.set(kind, known);
@@ -16,16 +16,17 @@ function warnOnce(kind: string, text: string, which = ''): void {
   logger.warn(text);
 }
 
-/** What happens again and again is one line of the log in so long. */
+/** Repeated problems are logged at most once per `EVERY_MS`. */
 const EVERY_MS = 10_000;
 
-/** For a line that would flood the log. */
+/** Limits how often a line is logged. */
 export class RareLine {
   private times = 0;
   private toldAt = -Infinity;
 
   /**
-   * It has happened again: how often since the last line, or 0 where it is too early for another.
+   * Counts one more occurrence. Returns how many there were since the last line, or 0 if it is too
+   * early for another line.
    */
   again(): number {
     this.times++;
@@ -38,9 +39,9 @@ export class RareLine {
   }
 }
 
-/** Types that mean something else at the client already: they are still sent. */
+/** Warns of event types that have another meaning at the client. They are still sent. */
 export function warnOfReservedType(type: string | undefined): void {
-  // A type that is no text is told as an error, where it is checked.
+  // Other values are refused where the message is checked.
   if (typeof type !== 'string') return;
   if (type !== 'error' && type !== 'open' && !type.startsWith('sse-')) return;
   warnOnce(
@@ -52,7 +53,7 @@ export function warnOfReservedType(type: string | undefined): void {
   );
 }
 
-/** A process that was started as one of several, and whose hubs know nothing of the others. */
+/** Warns if this process is one of several and its events stay in its own memory. */
 export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean): void {
   const isManaged = env['NODE_APP_INSTANCE'] !== undefined || env['pm_id'] !== undefined;
   if (!isWorker && (!isManaged || env['instances'] === '1')) return;
@@ -65,7 +66,7 @@ export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean
   );
 }
 
-/** What does nothing to events that a hub has encoded for all their readers. */
+/** Settings that have no effect on hub events, which are encoded once for all readers. */
 export type OptionForOwnValues = 'map' | 'serialize' | '@SerializeOptions()';
 
 const REMEDIES: Record<OptionForOwnValues, string> = {
@@ -74,10 +75,7 @@ const REMEDIES: Record<OptionForOwnValues, string> = {
   '@SerializeOptions()': 'pass the options to a global ClassSerializerInterceptor',
 };
 
-/**
- * Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's
- * stream.
- */
+/** Warns of a setting without effect when a handler opens a stream of a hub. */
 export function warnOfUnusedOption(option: OptionForOwnValues, route: string): void {
   const remedy = REMEDIES[option];
   warnOnce(
@@ -87,7 +85,7 @@ export function warnOfUnusedOption(option: OptionForOwnValues, route: string): v
   );
 }
 
-/** The idle timeout that most proxies and load balancers have. */
+/** The idle timeout of most proxies and load balancers. */
 const USUAL_IDLE_TIMEOUT_MS = 60_000;
 
 export function warnOfLongKeepAlive(intervalMs: number | undefined): void {
@@ -104,7 +102,7 @@ export function warnOfCompression(): void {
   warnOnce('compression', `Something compresses event streams, which can delay events; ${remedy}`);
 }
 
-/** Nothing at this end shows it; a client of this library says so. */
+/** Only the client can notice this: the client of this library reports it. */
 export function warnOfHeldBackStreams(): void {
   const what = 'A client waited twice for a stream and received no byte';
   const cause = 'A proxy may buffer the responses (switch that off for event streams)';
@@ -112,10 +110,7 @@ export function warnOfHeldBackStreams(): void {
   warnOnce('held back', `${what}. ${cause}, or ${other}.`);
 }
 
-/**
- * An event of a hub goes to a client for which no stream of a hub was opened, so nothing knows what
- * it has missed.
- */
+/** Warns if a connection without a hub stream gets a hub event: nothing tracks its position. */
 export function warnOfSharedStream(): void {
   const what = 'A hub event was sent on a connection that has no stream of a hub';
   const cause = 'its client gets no missed events and no sse-gap';
@@ -130,8 +125,8 @@ export function warnOfManyStreams(count: number): void {
 }
 
 /**
- * What would have ended a stream that had begun, or set a header on it. `caught`: the error that a
- * filter was to answer.
+ * Warns of a call that would have ended an open stream or set a header on it. `caught` is the error
+ * that an exception filter was about to answer.
  */
 export function warnOfLateAnswer(
   route: string,
@@ -146,7 +141,7 @@ export function warnOfLateAnswer(
   const where = frame === undefined ? '' : ` (${frame})`;
   const remedy =
     'An interceptor can set headers or throw until one turn of the event loop after the handler returns.';
-  // A filter that answers with JSON sets three headers and ends the response, all from one place.
+  // A filter that answers with JSON makes four calls from one place: three headers and the end.
   warnOnce(
     'late',
     `The stream ${route} has already begun, so this is ignored: ${who}${where}. ${remedy}`,
@@ -157,10 +152,7 @@ export function warnOfLateAnswer(
 const CHANGES_FROZEN =
   /^Cannot (delete property|add property|assign to read only property|redefine property|set property)/;
 
-/**
- * An operator that changes an event of a hub in place fails with an error of the language, which
- * names no remedy.
- */
+/** Adds a remedy to the `TypeError` of an operator that changes a hub event in place. */
 export function warnOfFrozenEvent(error: unknown, route: string): void {
   if (!(error instanceof TypeError) || !CHANGES_FROZEN.test(error.message)) return;
   const what = 'A hub event is frozen, because all readers share it';
@@ -169,14 +161,14 @@ export function warnOfFrozenEvent(error: unknown, route: string): void {
   warnOnce('frozen', text, route);
 }
 
-/** The first line of a stack that is neither Node's nor a package's. */
+/** The first line of a stack that belongs to neither Node nor a package. */
 function frameOfApp(stack = ''): string | undefined {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
   const isForeign = /node_modules|node:|<anonymous>/;
   return frames.find((line) => !isForeign.test(line))?.trim();
 }
 
-/** At start-up: with `@Sse()` these see each event, here the set-up alone. */
+/** Logged at start-up, because with `@Sse()` interceptors do see each event. */
 export function warnOfInterceptors(names: readonly string[]): void {
   if (names.length === 0) return;
   const what = 'These interceptors run once per stream and do not see its events';

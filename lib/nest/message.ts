@@ -3,12 +3,12 @@ import { SseInvalidFieldError } from '../ground/errors.js';
 import type { SseMap } from '../connection/stream.options.js';
 import { isBytes, type SseMessage } from '../wire/frame.js';
 
-/** Where the property decorators leave the map of a class. */
+/** The metadata key for the map of a class that the property decorators write. */
 export const SSE_MAP = 'nestjs-eventstream:map';
 
 /**
- * What a handler emitted, as a message: with a map its properties become fields, a plain value
- * becomes `data`, and every other object has to be a message already.
+ * Turns what a handler emitted into a message. With a map, properties become fields. A plain value
+ * becomes `data`. Any other object must already be a message.
  */
 export function toMessage(value: unknown, map?: SseMap): SseMessage {
   if (typeof value !== 'object' || value === null || isBytes(value) || value instanceof Blob) {
@@ -40,7 +40,7 @@ function mapped(value: Record<string, unknown>, map: SseMap): SseMessage {
   message['data'] = map.data === undefined ? value : value[map.data];
   for (const field of ['type', 'id', 'retry'] as const) {
     const property = map[field];
-    // A column that holds nothing means "no such field", not the text "null".
+    // A `null` from a database column means "no such field", not the text "null".
     if (property !== undefined && value[property] != null) message[field] = value[property];
   }
   return message;

@@ -5,8 +5,8 @@ import { MAX_TIMER_MS } from '../ground/timers.js';
 export type Rule = (path: string, value: unknown) => void;
 
 /**
- * A rule from a test and the words for what it expects. `undefined` means "the default" and always
- * passes.
+ * Makes a rule from a test and a phrase for what is expected. `undefined` selects the default, so
+ * it always passes.
  */
 export function rule(expected: string, passes: (value: unknown) => boolean): Rule {
   return (path, value) => {
@@ -64,7 +64,7 @@ export const oneOf = (...values: readonly string[]): Rule =>
     values.includes(value as string),
   );
 
-/** Without it `undefined` passes. */
+/** Refuses `undefined` too. */
 export const required =
   (inner: Rule): Rule =>
   (path, value) => {
@@ -84,7 +84,7 @@ export const orFalse =
     if (value !== false) inner(path, value);
   };
 
-/** An object with these options and no others, so that a misspelt one is told and not ignored. */
+/** An object with no other options than these, so that a misspelled one is refused. */
 export const object =
   (rules: Readonly<Record<string, Rule>>): Rule =>
   (path, value) => {
@@ -112,16 +112,14 @@ function noSuchOption(path: string, name: string, known: readonly string[]): Sse
   return new SseOptionsError(path, expected, name, `no such option; ${hint}`);
 }
 
-/** One holds the other, as `interval` and `intervalMs`, or they differ in a few letters. */
+/** One contains the other, as `interval` and `intervalMs`, or a few letters differ. */
 function isAlike(one: string, other: string): boolean {
   const [short, long] = one.length < other.length ? [one, other] : [other, one];
   if (short.length > 2 && long.includes(short)) return true;
   return distance(one, other) <= Math.max(1, Math.floor(short.length / 3));
 }
 
-/**
- * How many letters to insert, delete or change: https://en.wikipedia.org/wiki/Levenshtein_distance
- */
+/** The Levenshtein distance: https://en.wikipedia.org/wiki/Levenshtein_distance */
 function distance(one: string, other: string): number {
   let above = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let row = 0; row < one.length; row++) {

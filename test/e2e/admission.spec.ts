@@ -227,7 +227,8 @@ describe('a limit', () => {
     const { status, text } = await ask(app, '/rooms?rooms=a,b,c');
     expect(status).toBe(400);
     expect(JSON.parse(text)).toMatchObject({
-      message: 'limits.maxRoomsPerConnection is 2: a connection cannot read 3 rooms; ask for fewer',
+      message:
+        'limits.maxRoomsPerConnection is 2: the connection would read 3 rooms; request fewer',
     });
   });
 
