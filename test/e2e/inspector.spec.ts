@@ -108,7 +108,7 @@ describe('the inspector', () => {
     const noGuard = {} as SseInspectorOptions;
     expect(() => SseInspectorModule.forRoot(noGuard)).toThrow(
       'SseInspectorModule.forRoot().guard: expected a guard, such as `guard: AdminGuard`, ' +
-        'whom it lets in sees and may close every connection, got undefined',
+        'because whoever it admits can see and close every connection, got undefined',
     );
     for (const guard of [false, null, Keys, {}, 'AdminGuard'] as unknown[]) {
       expect(() => SseInspectorModule.forRoot({ guard } as SseInspectorOptions)).toThrow(

@@ -67,7 +67,7 @@ describe('an option that does nothing to a hub’s events', () => {
     }
     expect(app.logged).toEqual([
       expect.stringMatching(
-        /`map` of the stream \/with-map does nothing .*operators behind stream/,
+        /`map` of the stream \/with-map has no effect .*map them after stream/,
       ),
       expect.stringMatching(/`serialize` of the stream \/with-serialize .*`serialize` for the hub/),
     ]);
