@@ -11,9 +11,7 @@ import { INTERCEPTORS_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig, ModuleRef, ModulesContainer, Reflector } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { isBytes } from '../wire/frame.js';
-
-/** The metadata key for the options of `@SseStream()`. */
-export const SSE_STREAM = 'nestjs-eventstream:stream';
+import { streamRoutes } from './stream-routes.js';
 
 /** Nest's metadata key for the options of `@SerializeOptions()`. */
 const SERIALIZE_OPTIONS = 'class_serializer:options';
@@ -48,7 +46,7 @@ export class RouteInterceptors {
    */
   hubToPlain(): Promise<ToPlain> | undefined {
     const global = this.global().filter(isSerializer);
-    const isUsed = this.streams().some(({ around }) => around.some(isSerializer));
+    const isUsed = this.aroundStreams().some(isSerializer);
     const withoutOptions: Bound = { type: ClassSerializerInterceptor };
     const bound = global.length === 0 && isUsed ? [withoutOptions] : global;
     const context = {
@@ -69,21 +67,15 @@ export class RouteInterceptors {
 
   /** Names the interceptors that would see each event with `@Sse()`. */
   namesAroundStreams(except: Type<NestInterceptor>): string[] {
-    const around = this.streams().flatMap((stream) => stream.around);
-    const others = around.filter((bound) => !isSerializer(bound) && bound.type !== except);
+    const others = this.aroundStreams().filter(
+      (bound) => !isSerializer(bound) && bound.type !== except,
+    );
     return [...new Set(others.map(({ type }) => type.name))];
   }
 
-  private streams(): { around: Bound[] }[] {
-    const controllers = [...this.modules.values()].flatMap((module) => [
-      ...module.controllers.values(),
-    ]);
-    return controllers.flatMap(({ metatype }) => {
-      const prototype = (metatype as Type | null)?.prototype as object | undefined;
-      return handlersOf(prototype).map((handler) => ({
-        around: this.around(metatype as Type, handler),
-      }));
-    });
+  private aroundStreams(): Bound[] {
+    const routes = streamRoutes(this.modules);
+    return routes.flatMap(({ controller, handler }) => this.around(controller, handler));
   }
 
   /** Outermost first. */
@@ -154,19 +146,4 @@ function isSerializer({ type }: Bound): boolean {
   return (
     type === ClassSerializerInterceptor || type.prototype instanceof ClassSerializerInterceptor
   );
-}
-
-function handlersOf(prototype: object | undefined): object[] {
-  const handlers: object[] = [];
-  for (
-    let at = prototype;
-    at && at !== Object.prototype;
-    at = Object.getPrototypeOf(at) as object
-  ) {
-    for (const { value } of Object.values(Object.getOwnPropertyDescriptors(at))) {
-      if (typeof value === 'function' && Reflect.hasMetadata(SSE_STREAM, value as object))
-        handlers.push(value as object);
-    }
-  }
-  return handlers;
 }

@@ -21,7 +21,7 @@ import { LateErrors } from '../output/late-answers.js';
 import { isTakenOver, markConnectionParameter, wrapHandler } from './handler-takeover.js';
 import { lastEventIdOf, type HttpRequest } from '../output/request.js';
 import type { SseSource } from './handler-result.js';
-import { SSE_STREAM } from './route-interceptors.js';
+import { SSE_STREAM } from './stream-routes.js';
 import { SseInterceptor } from './sse.interceptor.js';
 import { checkStreamOptions, type SseStreamOptions } from '../connection/stream.options.js';
 

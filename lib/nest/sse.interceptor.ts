@@ -22,7 +22,8 @@ import { acceptsEventStream, isWithoutBody } from '../wire/negotiation.js';
 import { END_ID } from '../wire/protocol.js';
 import { returningClientOf, type HttpRequest } from '../output/request.js';
 import { StreamResponse, type HttpResponse } from '../output/response.js';
-import { RouteInterceptors, SSE_STREAM, type ToPlain } from './route-interceptors.js';
+import { RouteInterceptors, type ToPlain } from './route-interceptors.js';
+import { SSE_STREAM } from './stream-routes.js';
 import { isSource, toObservable } from './handler-result.js';
 import { failLate, writeStream } from './stream-writer.js';
 import { SSE_OPTIONS } from '../options/token.js';
@@ -191,6 +192,8 @@ export class SseInterceptor implements NestInterceptor {
     }
     if (!negotiate) return false;
     if (!isSource(result)) {
+      // By `@Res()`, for example with `response.json()`.
+      if (stream.isAnswered) return true;
       const { httpAdapter } = this.adapterHost;
       httpAdapter.appendHeader(response, 'Vary', 'Accept');
       httpAdapter.reply(response, this.plain.get(settings)?.(result) ?? result);

@@ -27,6 +27,7 @@ import {
 } from './module.options.js';
 import { CONNECTIONS_DEFAULTS } from '../connection/connections.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
+import { checkStreamRoutes, streamRoutes } from './stream-routes.js';
 import { warnOfInterceptors } from '../ground/warnings.js';
 
 /** The name of the default hub. `forFeature()` refuses it. */
@@ -130,6 +131,7 @@ export class SseModule
   /** By now the app has bound its global interceptors. */
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
+    checkStreamRoutes(streamRoutes(this.modules));
     warnOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
     this.hubs.makePlain(await this.routes.hubToPlain());
   }

@@ -1,6 +1,9 @@
 import { validateHeaderValue, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import { SseNotStreamableError } from '../ground/errors.js';
+import { wasClosedHere, watchClosing } from './closed-here.js';
+import { hasBody } from '../wire/negotiation.js';
 import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
 import { onSocketClosed } from './pipelined.js';
 import { routeOf, type HttpRequest } from './request.js';
@@ -62,7 +65,7 @@ export class StreamResponse implements ResponseOwner {
   }
 
   /** Somebody else has answered. */
-  private get isAnswered(): boolean {
+  get isAnswered(): boolean {
     return this.raw.headersSent || this.raw.writableEnded;
   }
 
@@ -98,9 +101,9 @@ export class StreamResponse implements ResponseOwner {
 
   private checkStatus(): void {
     const { statusCode } = this.response;
-    if (statusCode >= 200 && statusCode !== 204 && statusCode !== 304) return;
+    if (hasBody(statusCode)) return;
     throw new SseNotStreamableError(
-      `a response with status ${statusCode} has no body to stream; remove @HttpCode(${statusCode})`,
+      `a response with status ${statusCode} has no body to stream; set another status`,
     );
   }
 
@@ -125,6 +128,7 @@ export class StreamResponse implements ResponseOwner {
     const all = streamHeaders(connection, this.response.getHeaders(), headers);
     this.writeHead(this.response.statusCode, all);
     ignoreLateAnswers(this.raw, this.response, this);
+    watchClosing(this.transport);
     for (const timed of this.isHttp2 ? http2Of(this.raw) : [this.request.socket]) {
       const resume = pauseIdleTimeout(timed);
       if (resume !== undefined) this.raw.once('close', resume);
@@ -145,6 +149,12 @@ export class StreamResponse implements ResponseOwner {
     return httpVersion === '1.1' && !/\bclose\b/i.test(headers.connection ?? '');
   }
 
+  /** A socket; a stream of HTTP/2. */
+  private get transport(): Socket | ServerHttp2Stream {
+    const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
+    return stream ?? this.request.socket;
+  }
+
   /** For the log. */
   get route(): string {
     return `${this.request.method} ${routeOf(this.platformRequest)}`;
@@ -155,6 +165,7 @@ export class StreamResponse implements ResponseOwner {
    * the connection.
    */
   get isCutHere(): boolean {
+    if (wasClosedHere(this.transport)) return true;
     if (this.isHttp2) {
       const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
       // A client that resets its stream also ends what it sends. A reset with a code looks the same

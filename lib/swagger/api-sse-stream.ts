@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { ApiExtraModels, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import { SseError, SseOptionsError } from '../ground/errors.js';
-import { SSE_STREAM } from '../nest/route-interceptors.js';
+import { SSE_STREAM } from '../nest/stream-routes.js';
 import type { SseStreamOptions } from '../connection/stream.options.js';
 import { defined } from '../options/defined.js';
 import { eventSchema, modelsOf, type SsePayload } from './frame-schema.js';

@@ -1,5 +1,9 @@
-/** They have no body by definition. https://www.rfc-editor.org/rfc/rfc9110#name-status-codes */
 const NO_BODY: readonly number[] = [204, 205, 304];
+
+/** https://www.rfc-editor.org/rfc/rfc9110#name-status-codes */
+export function hasBody(status: number): boolean {
+  return status >= 200 && !NO_BODY.includes(status);
+}
 
 /** What a media range says of event streams, by how exact it is: the most exact one counts. */
 const RANGES = ['*/*', 'text/*', 'text/event-stream'];

@@ -1,6 +1,12 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, type ClientHttp2Session, type Http2ServerResponse } from 'node:http2';
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type Http2ServerResponse,
+} from 'node:http2';
+import type { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import {
   Catch,
@@ -389,21 +395,29 @@ it('a stream or a session of HTTP/2 that the server cuts is no client that left'
   const app = await serve(Quiet, { adapter: 'fastify', http: { https, http2: true } });
   const connections = app.nest.get(SseConnections);
   const reasonOf = async (
-    cut: (response: Http2ServerResponse, session: ClientHttp2Session) => void,
+    cut: (
+      response: Http2ServerResponse,
+      session: ClientHttp2Session,
+      stream: ClientHttp2Stream,
+    ) => void,
   ): Promise<string> => {
     const session = connect(app.url, { rejectUnauthorized: false });
     session.on('error', () => {});
     const stream = session.request({ ':path': '/quiet' }).on('error', () => {});
     await once(stream, 'data');
     const closed = firstValueFrom(connections.closed$);
-    cut(responses.at(-1)!, session);
+    cut(responses.at(-1)!, session, stream);
     const { reason } = await closed;
     session.destroy();
     return reason;
   };
   expect(await reasonOf((response) => response.stream.destroy())).toBe('server');
   expect(await reasonOf((response) => response.stream.session?.destroy())).toBe('server');
+  expect(await reasonOf((response) => response.stream.close())).toBe('server');
+  expect(await reasonOf((response) => response.stream.close(8))).toBe('server');
   expect(await reasonOf((_response, session) => session.destroy())).toBe('client');
+  expect(await reasonOf((_response, _session, stream) => stream.close(0))).toBe('client');
+  expect(await reasonOf((_response, _session, stream) => stream.close(8))).toBe('client');
 });
 
 it.each(ADAPTERS)('a socket that the server cuts is no client that left (%s)', async (adapter) => {
@@ -422,10 +436,16 @@ it.each(ADAPTERS)('a socket that the server cuts is no client that left (%s)', a
   await responded(cut);
   app.nest.getHttpServer().closeAllConnections();
   await cut.closed;
+  const sockets: Socket[] = [];
+  app.nest.getHttpServer().on('connection', (socket: Socket) => sockets.push(socket));
+  const ended = app.open('/quiet');
+  await responded(ended);
+  sockets.at(-1)!.end();
+  await ended.closed;
   const left = app.open('/quiet');
   await left.until(({ text }) => text.includes(': connected'));
   const closed = new Promise((resolve) => connections.closed$.subscribe(resolve));
   left.close();
   await closed;
-  expect(reasons).toEqual(['server', 'client']);
+  expect(reasons).toEqual(['server', 'server', 'client']);
 });

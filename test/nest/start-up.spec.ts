@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, ValidationPipe, type PipeTransform } from '@nestjs/common';
+import { Controller, HttpCode, Render, ValidationPipe, type PipeTransform } from '@nestjs/common';
 import { of } from 'rxjs';
 import { Broadcaster, Connection, LastEventId, SseConnection, SseStream } from 'nestjs-eventstream';
 import { ADAPTERS, serve } from '../support/serve.js';
@@ -96,5 +96,34 @@ describe('a process among several on the memory log', () => {
     await start();
     await start();
     expect(lines).toEqual([expect.stringMatching(/run by PM2.*log: redisEventLog\(\{ url \}\)/)]);
+  });
+});
+
+describe('a decorator with which no request could get a stream', () => {
+  it.each([
+    [
+      HttpCode(204),
+      '@HttpCode() of Base.quiet(): a response with status 204 has no body to stream; remove the decorator',
+    ],
+    [
+      Render('page'),
+      '@Render() of Base.quiet(): a stream is not rendered; remove the decorator, or use another route',
+    ],
+  ])('is refused at start-up', async (decorator, message) => {
+    @Controller()
+    class Base {
+      @SseStream('quiet') @decorator quiet() {
+        return of('x');
+      }
+    }
+    await expect(serve(Base)).rejects.toThrow(message);
+    @Controller()
+    class Overridden extends Base {
+      @SseStream('quiet') override quiet() {
+        return of('y');
+      }
+    }
+    const app = await serve(Overridden);
+    expect(await app.open('/quiet').next()).toMatchObject({ data: 'y' });
   });
 });
