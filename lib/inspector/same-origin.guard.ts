@@ -4,14 +4,14 @@ import type { HttpRequest } from '../output/request.js';
 import { hostOf, isOriginOf, isOriginOneOf } from './hosts.js';
 
 /**
- * Lets through what the inspector's own page sends. Otherwise a page of another site that is open
- * in the same browser could send a POST with the cookies of somebody whom the app's guard lets in.
- * A form cannot send a header of its own, and a script that does has to ask the app's CORS first.
- * Where that allows every origin, the browser tells: to HTTPS and to localhost by `Sec-Fetch-Site`,
- * elsewhere by `Origin`. No script can set either.
+ * Admits requests of the inspector's own page. This stops cross-site request forgery, where a page
+ * of another site sends a POST with the cookies of somebody whom the app's guard admits. A form
+ * cannot send a custom header, and a script that sends one needs the permission of the app's CORS.
+ * If CORS allows every origin, two headers that no script can set identify the page:
+ * `Sec-Fetch-Site` (HTTPS and localhost), else `Origin`.
  */
 export class SameOriginGuard implements CanActivate {
-  /** @param hosts from which the page is loaded where a proxy puts another `Host` into requests */
+  /** @param hosts the page's hosts, if a proxy replaces `Host` */
   constructor(private readonly hosts: readonly string[] = []) {}
 
   canActivate(context: ExecutionContext): boolean {
