@@ -30,9 +30,9 @@ const TAIL_BYTES = 16 * 1_048_576;
 type HubContext = Parameters<EventLogFactory>[0];
 
 /**
- * The log of hubs that several processes share, on Redis 6.2 or newer, Valkey, or a Redis Cluster.
- * @throws SseOptionsError at once for a wrong option; at start-up SseError where Redis cannot be
- * used, with the remedy
+ * Keeps the events of hubs on Redis 6.2 or newer, Valkey, or a Redis Cluster, so that several
+ * processes share them.
+ * @throws SseOptionsError for a wrong option; SseError at start-up if Redis cannot be used
  * @example `SseModule.forRoot({ log: redisEventLog({ url: 'redis://localhost:6379' }) })`
  * @publicApi
  */

@@ -2,30 +2,31 @@ import { describe, SseInvalidFieldError, SseSerializeError } from '../ground/err
 import { isWellFormed, toWellFormed } from '../ground/well-formed.js';
 
 /**
- * What a handler emits: one block of the event stream. A message with `data` fires an event at the
- * client; one without sets the last event ID or the reconnection time, or is a comment.
+ * A message to a client: one block of the event stream. The client fires an event if the message
+ * has `data` or a `type`. Otherwise it only sets the last event ID or the reconnection time, or is
+ * a comment.
  * @publicApi
  */
 export interface SseMessage<Data = unknown> {
   /**
-   * Text as it is, bytes of any kind as base64, everything else as JSON. Line breaks are kept; a
-   * lone surrogate becomes U+FFFD, as UTF-8 has none. `undefined`: empty where there is a type,
-   * else no data field.
+   * The data: a string is sent as it is, bytes as base64, everything else as JSON. Line breaks are
+   * kept. A lone surrogate becomes U+FFFD. `undefined`: empty data if there is a type, else no
+   * data.
    */
   data?: Data;
-  /** The event type, `event` on the wire; without one the client fires `message`. */
+  /** The event type (`event` on the wire). Without one the client fires `message`. */
   type?: string;
-  /** The last event ID that the client comes back with. */
+  /** The event ID, which a returning client sends as its last event ID. */
   id?: string | number;
-  /** The reconnection time of the client, in whole milliseconds from 0. */
+  /** The reconnection time of the client: milliseconds, an integer of at least 0. */
   retry?: number;
-  /** Ignored by clients; one line each. */
+  /** A comment, or one comment per element. Clients ignore it. */
   comment?: string | readonly string[];
 }
 
 /**
- * Turns data that is neither text nor bytes into text, instead of JSON; synchronous.
- * What it throws becomes `SSE_SERIALIZE`.
+ * Turns data that is neither text nor bytes into text, instead of JSON. Must be synchronous. If it
+ * throws, the message fails with `SSE_SERIALIZE`.
  * @example `serialize: (data) => JSON.stringify(instanceToPlain(data))`
  * @publicApi
  */
