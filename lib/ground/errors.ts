@@ -48,7 +48,7 @@ export class SseInvalidFieldError extends SseError {
     readonly value: unknown,
     remedy: string,
   ) {
-    super('SSE_INVALID_FIELD', `${field}: ${remedy}, got ${preview(value)}`);
+    super('SSE_INVALID_FIELD', `${field}: ${remedy} (got ${preview(value)})`);
   }
 }
 

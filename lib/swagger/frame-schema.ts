@@ -71,7 +71,7 @@ function dataSchema(type: string, payload: SsePayload): Schema | Reference {
   const item = itemOf(payload);
   // A cycle of imports makes a class `undefined`.
   if (typeof item !== 'function') {
-    throw new SseOptionsError(`events.${type}`, 'a class, or an array of one class', payload);
+    throw new SseOptionsError(`events.${type}`, 'a class, or an array of one', payload);
   }
   if (NO_MODELS.has(item)) {
     const expected = 'a class of your app, String, Number or Boolean';

@@ -418,7 +418,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     it.each([
       [
         'first-message',
-        'id: must not contain CR, LF or NUL; encode it, for example as base64url, got "a\\nb"',
+        'id: must not contain CR, LF or NUL; encode it, for example as base64url (got "a\\nb")',
       ],
       ['number', 'a handler of @SseStream() must return an Observable or an AsyncIterable, got 7'],
       ['header', 'Invalid character in header content ["'],

@@ -21,7 +21,7 @@ describe('an error', () => {
       'a wrong field',
       new SseInvalidFieldError('id', 'a\nb', 'must be one line'),
       { code: 'SSE_INVALID_FIELD', field: 'id', value: 'a\nb' },
-      'id: must be one line, got "a\\nb"',
+      'id: must be one line (got "a\\nb")',
     ],
     [
       'data of a type without a text form',

@@ -49,7 +49,7 @@ describe('what a handler emits', () => {
 
   it('is refused where it is a list, with the remedy', () => {
     expect(() => toMessage([1, 2])).toThrow(
-      'message: expected an object; put an array into `data`, got an array',
+      'message: expected an object; put an array into `data` (got an array)',
     );
   });
 
