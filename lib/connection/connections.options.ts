@@ -8,12 +8,12 @@ import type { HttpRequest } from '../output/request.js';
  */
 export interface LimitsOptions {
   /**
-   * The number of connections of this process.
+   * The maximum number of connections of this process.
    * @default no limit
    */
   maxConnections?: number;
   /**
-   * The number of connections with the same `key`.
+   * The maximum number of connections with the same `key`.
    * @default no limit
    */
   maxPerKey?: number;
@@ -23,7 +23,7 @@ export interface LimitsOptions {
    */
   key?(request: HttpRequest): string;
   /**
-   * The number of streams that read the same room.
+   * The maximum number of streams that read the same room.
    * @default no limit
    */
   maxPerRoom?: number;
@@ -34,19 +34,20 @@ export interface LimitsOptions {
    */
   connectRate?: { perSecond: number; burst?: number };
   /**
-   * The number of rooms that one connection reads in all its hub streams. More are answered 400.
+   * The maximum number of rooms that one connection reads in all its hub streams. More are answered
+   * 400.
    * @default no limit
    */
   maxRoomsPerConnection?: number;
   /**
-   * The size of one hub event on the wire, in bytes. `emit()` rejects a larger one with
+   * The maximum size of one hub event on the wire, in bytes. `emit()` rejects a larger one with
    * `SSE_LIMIT`. `false`: no limit.
    * @default 1_048_576
    */
   maxEventBytes?: number | false;
   /**
-   * The number of rooms of one event. `emit()` rejects more with `SSE_LIMIT`. On Redis one script
-   * writes to all rooms, which takes about half a second for the default. `false`: no limit.
+   * The maximum number of rooms of one event. `emit()` rejects more with `SSE_LIMIT`. On Redis one
+   * script writes to all rooms, which takes about half a second for the default. `false`: no limit.
    * @default 20_000
    */
   maxRoomsPerEvent?: number | false;

@@ -6,18 +6,18 @@ import * as rules from '../options/rules.js';
  */
 export interface HistoryOptions {
   /**
-   * The number of events per room.
+   * The maximum number of events per room.
    * @default 1_000
    */
   maxEvents?: number;
   /**
-   * The age of events, in milliseconds.
+   * The maximum age of events, in milliseconds.
    * @default 300_000
    */
   maxAgeMs?: number;
   /**
-   * The size of all events of a hub, in bytes. The log in memory counts the memory that it uses.
-   * The log on Redis counts wire text; Redis needs about 4.6 kB more per room.
+   * The maximum size of all events of a hub, in bytes. The log in memory counts the memory that it
+   * uses. The log on Redis counts wire text; Redis needs about 4.6 kB more per room.
    * @default 67_108_864
    */
   maxBytes?: number;
