@@ -17,7 +17,16 @@ const docs = join(import.meta.dirname, '..');
  */
 const GUIDE: Record<string, string[]> = {
   'First steps': ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure'],
-  Clients: ['clients', 'front-ends', 'python-go-curl', 'browser-limits'],
+  Clients: [
+    'clients',
+    'react',
+    'vue',
+    'angular',
+    'nextjs',
+    'tabs',
+    'python-go-curl',
+    'browser-limits',
+  ],
   'In an app': [
     'authentication',
     'llm',
@@ -121,6 +130,8 @@ export default defineConfig({
   srcExclude: ['recipes/**'],
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   cleanUrls: true,
+  // Read on GitHub, as the samples.
+  srcExclude: ['recipes/**'],
   lastUpdated: false,
   markdown: { config: linksToFiles, theme: { light: 'github-light', dark: 'github-dark' } },
   themeConfig: {
