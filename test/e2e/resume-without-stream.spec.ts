@@ -82,7 +82,10 @@ describe('beside streams', () => {
   });
 
   it.each([
-    [{ rewind: 0 }, 'stream().rewind: expected a positive integer, or { ms } with a positive integer, got 0'],
+    [
+      { rewind: 0 },
+      'stream().rewind: expected a positive integer, or { ms } with a positive integer, got 0',
+    ],
     [
       { onGap: 'never' },
       "stream().onGap: expected 'tail' or 'rest' or 'skip' or 'end', got \"never\"",
