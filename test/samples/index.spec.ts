@@ -81,14 +81,10 @@ describe('what npm start runs', () => {
       expect(page).not.toMatch(/<script>|<style|\sstyle=|\son\w+="/);
       const files = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, path]) => path!);
       expect(files).toEqual(expect.arrayContaining(['app.js', 'shared/base.css']));
-      if (url !== samples.url) expect(files).toContain(`${samples.url}/`);
       for (const file of files) {
-        // A page with all the code of a sample takes a second to make.
+        // A page with all the code of a sample takes a second to make: its file is enough.
         const [, shown] = file.split('/files/');
-        if (shown !== undefined) {
-          expect([shown, existsSync(join(SAMPLES, '..', shown))]).toEqual([shown, true]);
-          continue;
-        }
+        if (shown !== undefined && existsSync(join(SAMPLES, '..', shown))) continue;
         const answer = await fetch(new URL(file, url));
         expect([answer.url, answer.status]).toEqual([answer.url, 200]);
         await answer.arrayBuffer();
