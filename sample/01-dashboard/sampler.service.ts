@@ -45,6 +45,7 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly delays = [newDelays(), newDelays()];
   private sampling: Subscription | undefined;
   private before: Reading | undefined;
+  private isClosed = false;
   private published = 0;
   private delivered = 0;
 
@@ -60,6 +61,7 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   onModuleDestroy(): void {
+    this.isClosed = true;
     this.sampling?.unsubscribe();
     for (const delays of this.delays) delays.disable();
   }
@@ -68,8 +70,8 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
     const { published, delivered, before } = this;
     const now: Reading = { machine: await readMachine(), published, delivered };
     this.before = now;
-    // A figure per second needs two readings.
-    if (before !== undefined) await this.publish(before, now);
+    // A figure per second needs two readings. The app may have been closed during this one.
+    if (before !== undefined && !this.isClosed) await this.publish(before, now);
   }
 
   private async publish(before: Reading, now: Reading): Promise<void> {
