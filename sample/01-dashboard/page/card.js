@@ -5,6 +5,8 @@ import { scaleOf } from './units.js';
 
 /** A hole in the line, where samples are missing for longer than this. */
 const MAX_STEP_S = 2.5;
+/** A page that is hidden draws nothing, and forgets only beyond this. */
+const MAX_SAMPLES = 600;
 const FONT = '11px system-ui, sans-serif';
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -70,6 +72,7 @@ export class Card {
     if (seconds - last > MAX_STEP_S && last > 0) this.#append(seconds - MAX_STEP_S / 2, undefined);
     this.#append(seconds, data);
     timeline.include(seconds);
+    if (this.#times.length > MAX_SAMPLES) this.#forget(timeline.start - MAX_STEP_S);
     drawSoon();
   }
 

@@ -57,11 +57,14 @@ function addLine(at, origin) {
   const line = { element, events: [] };
   element.firstElementChild.addEventListener('toggle', () => {
     showLine(line);
+    if (element.firstElementChild.open) reveal(element);
     settleSoon();
   });
   lines.set(at, line);
   events.append(element);
   newer += 1;
+  // A page that is hidden settles nothing.
+  forget(MAX_LINES_HELD);
   settleSoon();
   return line;
 }
@@ -85,6 +88,12 @@ function entryOf({ type, id, data, color }) {
   entry.append(make('span', 'type', type), make('span', 'id code', id));
   entry.append(make('code', 'json code', spaced(data)));
   return entry;
+}
+
+/** What has been opened is to be seen, from its top. */
+function reveal({ offsetTop, offsetHeight }) {
+  const top = offsetTop - events.offsetTop;
+  if (top + offsetHeight > events.scrollTop + events.clientHeight) events.scrollTop = top;
 }
 
 /** One line of JSON that may break between its parts. */
