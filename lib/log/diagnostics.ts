@@ -1,11 +1,11 @@
 import { channelOf } from '../ground/channels.js';
 
 /**
- * What the diagnostics channels say of logs.
+ * The diagnostics channels of logs.
  * @publicApi
  */
 export interface LogDiagnostics {
-  /** Events of a hub do not reach this process, and why; `undefined`: they do again. */
+  /** Events of a hub stopped reaching this process, and why; `undefined` when they do again. */
   log: { readonly hub: string; readonly trouble: string | undefined };
 }
 

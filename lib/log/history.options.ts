@@ -1,29 +1,28 @@
 import * as rules from '../options/rules.js';
 
 /**
- * How long and how much a log keeps for clients that return.
+ * How much of the past a log keeps for returning clients.
  * @publicApi
  */
 export interface HistoryOptions {
   /**
-   * Per room.
+   * Events per room.
    * @default 1_000
    */
   maxEvents?: number;
   /**
-   * Milliseconds.
+   * Age of an event. Milliseconds.
    * @default 300_000
    */
   maxAgeMs?: number;
   /**
-   * Bytes, per hub; beyond it the oldest events go. The log in memory counts what it takes there.
-   * The log on Redis counts wire text; Redis needs about 4.6 kB more for each room.
+   * Size of a hub's events. Beyond it, the oldest are removed. Bytes: in memory, of the memory they
+   * take; on Redis, of wire text, and Redis needs about 4.6 kB more per room.
    * @default 67_108_864
    */
   maxBytes?: number;
 }
 
-/** What applies where nothing is set. */
 export const HISTORY_DEFAULTS = Object.freeze({
   maxEvents: 1_000,
   maxAgeMs: 300_000,
