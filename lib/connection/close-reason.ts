@@ -1,4 +1,4 @@
-/** The reasons that the library itself gives. */
+/** The reasons that the library itself uses. */
 export const CLOSE_REASONS = [
   'client',
   'complete',
@@ -17,12 +17,12 @@ export const CLOSE_REASONS = [
  * - `complete`, `error`: the source completed or failed.
  * - `server`: `close()` was called without a reason, or something else in this process cut the
  *   connection.
- * - `stall`: the client took nothing for too long.
- * - `overflow`: the client took too little.
+ * - `stall`: the client read nothing for `stallTimeoutMs`.
+ * - `overflow`: the client was too slow, and its backlog was full.
  * - `shutdown`: the app shut down.
  * - `duration`: the stream was open for `maxDurationMs`.
- * - `auth`: the client may not read it any more.
- * - Any other text was given to `close()`.
+ * - `auth`: the client lost its permission.
+ * - Any other text was passed to `close()`.
  * @publicApi
  */
 export type CloseReason = (typeof CLOSE_REASONS)[number] | (string & {});

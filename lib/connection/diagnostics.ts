@@ -5,42 +5,42 @@ import type { SseConnection } from './sse-connection.js';
 import type { SseConnections } from './sse-connections.js';
 
 /**
- * Why a connection was not opened: the limit that it met, `shutdown` while the app ends its
- * streams, `log` while the log that its stream needs is away.
+ * Why a connection was refused: the limit that it exceeded, `shutdown` while the app shuts down, or
+ * `log` while the log that its stream needs is unavailable.
  * @publicApi
  */
 export type RefusalReason = 'process' | 'key' | 'rate' | 'room' | 'shutdown' | 'log';
 
 /**
- * What the diagnostics channels say of connections.
+ * The diagnostics channels of connections.
  * @publicApi
  */
 export interface ConnectionDiagnostics {
-  /** A stream has begun; `openingMs` after its request came to the handler, guards not included. */
+  /** A stream began, `openingMs` after its request reached the handler. Guards do not count. */
   open: { readonly connection: SseConnection; readonly openingMs: number };
-  /** A stream has ended, after so long. */
+  /** A stream ended. */
   close: {
     readonly connection: SseConnection;
     readonly reason: CloseReason;
     readonly durationMs: number;
   };
-  /** A connection was not opened; `connections` are those that it would have joined. */
+  /** A connection was refused. `connections` are those of this process. */
   refuse: {
     readonly reason: RefusalReason;
     readonly request: HttpRequest;
     readonly connections: SseConnections;
   };
   /**
-   * Something was handed to the socket of one connection; keep-alives and the opening are bytes and
-   * no events.
+   * Data was handed to the socket of one connection. Keep-alives and the opening count as bytes,
+   * not as events.
    */
   deliver: { readonly connection: SseConnection; readonly events: number; readonly bytes: number };
-  /** Events were left out for a client that takes too little. */
+  /** Events were dropped for a slow client. */
   drop: { readonly connection: SseConnection; readonly events: number };
-  /** A client took nothing for too long: its socket is destroyed. */
+  /** A client read nothing for `stallTimeoutMs`, so its socket is destroyed. */
   stall: { readonly connection: SseConnection; readonly bufferedBytes: number };
   /**
-   * A stream has failed after its first byte (`connection`), or an event was not published
+   * A stream failed after its first byte (`connection`), or an event was not published
    * (`broadcaster`).
    */
   error: {
