@@ -6,12 +6,12 @@ import type { GapReason } from '../log/event-log.js';
 import type { Broadcaster } from './broadcaster.js';
 
 /**
- * What is published on the diagnostics channel of each name; see `SSE_CHANNELS`.
+ * The message of each diagnostics channel; see `SSE_CHANNELS`.
  * @publicApi
  */
 export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
   /**
-   * The log has accepted an event; `bytes` of wire text without its id. `hub` is `''` for the
+   * The log accepted an event. `bytes` is its wire text without the id. `hub` is `''` for the
    * default hub.
    */
   publish: {
@@ -22,18 +22,18 @@ export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
     readonly bytes: number;
   };
   /**
-   * Missed events are handed to a client that has returned. They are counted by `deliver` too, when
-   * they are written.
+   * Missed events are sent to a returning client. `deliver` counts them as well, when they are
+   * written.
    */
   replay: { readonly connection: SseConnection | undefined; readonly events: number };
-  /** A client is told that events cannot be replayed. */
+  /** A client gets an `sse-gap`, because events cannot be replayed. */
   gap: {
     readonly connection: SseConnection | undefined;
     readonly rooms: readonly string[];
     readonly reason: GapReason;
   };
   /**
-   * A stream has failed after its first byte (`connection`), or an event was not published
+   * A stream failed after its first byte (`connection`), or an event was not published
    * (`broadcaster`).
    */
   error: {
