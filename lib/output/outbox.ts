@@ -13,9 +13,9 @@ import { ChunkWriter } from './chunk-writer.js';
 const BACKLOG_PART_BYTES = 65_536;
 
 /**
- * A batch that reaches this size, or the size of the backlog, is written before the turn is over.
- * If the socket does not take it, the client counts as blocked, and the rest of the turn goes to
- * the backlog, which has a limit.
+ * A batch of this size, or of `maxBufferedBytes`, is written before anything is added to it. If the
+ * socket does not take all of it, the client is blocked, and the rest of the turn goes to the
+ * backlog, which has a limit.
  */
 const TURN_PART_BYTES = 4_194_304;
 
