@@ -10,7 +10,7 @@ export interface Refusal {
 
 interface Bucket {
   tokens: number;
-  /** When `tokens` was true, as `performance.now()`. */
+  /** The time of `tokens`, as `performance.now()`. */
   at: number;
 }
 

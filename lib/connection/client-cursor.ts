@@ -76,8 +76,8 @@ export class ClientCursor {
   }
 
   /**
-   * Returns the id if it gets the mark when its frame has to wait. Ids of the handler's own never
-   * do.
+   * Returns the id if the mark may be added to it while its frame waits. The handler's own ids
+   * never get one.
    */
   markable(id: string | number | undefined): string | undefined {
     return typeof id === 'string' && !this.marksAll && this.isOurs(id) ? id : undefined;

@@ -15,12 +15,12 @@ export interface OpenedStream {
 }
 
 /**
- * | state       | how it comes about                                       | what Nest sees            |
- * | ----------- | -------------------------------------------------------- | ------------------------- |
- * | `waiting`   | the handler was called                                   | a handler that works      |
- * | `begun`     | a first message, `close()`, or nothing holds it any more | a handler that is done    |
- * | `refused`   | the source fails, or the head cannot be written          | a handler that has failed |
- * | `abandoned` | the client left, or somebody else answered               | a handler that is done    |
+ * | state       | cause                                                  | Nest's call of the handler |
+ * | ----------- | ------------------------------------------------------ | -------------------------- |
+ * | `waiting`   | the handler was called                                 | is pending                 |
+ * | `begun`     | a first message, `close()`, or the end of all holds    | completes                  |
+ * | `refused`   | the source failed, or the head could not be written    | fails                      |
+ * | `abandoned` | the client left, or something else answered            | completes                  |
  */
 export type OpeningState = 'waiting' | 'begun' | 'refused' | 'abandoned';
 

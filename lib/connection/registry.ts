@@ -30,7 +30,10 @@ const DRAIN_SHARE = 0.8;
 /** All connections are checked together, at most this often, and four times per interval. */
 const MAX_PULSE_GAP_MS = 500;
 
-/** The engine of `SseConnections`: admits, tracks, checks and drains all streams of the process. */
+/**
+ * The engine of `SseConnections`: admits, tracks, checks and drains all streams of this process. A
+ * stream is in at most one of `opening`, `open` and `leaving`.
+ */
 export class Registry extends SseConnections implements StreamHost {
   readonly turn = new Turn();
   readonly slowClients = new SlowClients();
