@@ -25,7 +25,7 @@ export interface CatchingUp {
   readonly hasGaps: boolean;
   /** Returns the gaps that the client has not been sent, and removes them. */
   takeGaps(): Gap[];
-  /** Sets the log that was read as the log of all positions. The gaps of the read come first. */
+  /** Adopts the epoch and the gaps of a read. These gaps are sent before any others. */
   enterLog(missed: Missed): void;
   /** Counts everything up to the barrier of the read as delivered. */
   resumeAt(missed: Missed): void;

@@ -9,8 +9,8 @@ import type { HubStreamOptions } from './hub.options.js';
 import type { InFlight } from './in-flight.js';
 
 /**
- * The end of a subscription, where events go through the app's filter into the handler's operators.
- * Gaps and snapshots go directly to the client. The app's code runs in the async context of the
+ * Passes the events of a subscription through the app's filter into the handler's operators. Gaps
+ * and snapshots go directly to the client. The app's code runs in the async context of the
  * subscription, wherever an event was published.
  */
 export class Outlet extends AsyncResource {
