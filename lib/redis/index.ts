@@ -1,5 +1,5 @@
 /**
- * A log that many processes share. Needs `ioredis`.
+ * A log that several processes share. Needs `ioredis`.
  * @module nestjs-eventstream/redis
  */
 
