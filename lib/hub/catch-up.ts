@@ -40,7 +40,7 @@ export interface CatchingUp {
 
 /**
  * Brings a client up to date: first the gaps, then a snapshot, then the missed events, then the
- * events that were held while those were read. No event is skipped or sent twice.
+ * events that were held while those were read. No event is sent twice, or left out without a gap.
  * @param brought the cursors that the client brought; `undefined` for a new client
  */
 export async function catchUp(

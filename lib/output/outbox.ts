@@ -42,7 +42,7 @@ export interface OutboxOwner {
 /**
  * Frames on their way to one client: collected in the batch of the turn, or in the backlog while
  * the client is not reading. `push()` alone decides which, and what becomes of a frame that does
- * not fit. A batch is written once per turn, and is older than the backlog beside it.
+ * not fit. Frames of the batch are older than those of the backlog.
  */
 export class Outbox implements TurnWriter {
   /**
