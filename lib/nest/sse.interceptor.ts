@@ -195,6 +195,8 @@ export class SseInterceptor implements NestInterceptor {
     }
     if (!negotiate) return false;
     if (!isSource(result)) {
+      // By `@Res()`, for example with `response.json()`.
+      if (stream.isAnswered) return true;
       const { httpAdapter } = this.adapterHost;
       httpAdapter.appendHeader(response, 'Vary', 'Accept');
       httpAdapter.reply(response, this.plain.get(settings)?.(result) ?? result);

@@ -65,7 +65,7 @@ export class StreamResponse implements ResponseOwner {
   }
 
   /** Something else has answered. */
-  private get isAnswered(): boolean {
+  get isAnswered(): boolean {
     return this.raw.headersSent || this.raw.writableEnded;
   }
 

@@ -1,4 +1,4 @@
-// The table of Moving beside `@Sse()`: what it says of Nest is what Nest does.
+// The table "What differs" of the guide: what it says about Nest is what Nest does.
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   Controller,

@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { Controller, Module, type Type } from '@nestjs/common';
+import { Controller, Module, RequestMethod, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { Broadcaster, SseHealth, SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseConnections, SseHealth, SseStream } from 'nestjs-eventstream';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import { describeRedis, startRedis } from '../support/redis-server.js';
 import { compileClient } from '../support/generated-client.js';
@@ -26,7 +26,7 @@ describe('the snippets of the documents', () => {
     );
     const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
     const program = ts.createProgram(
-      snippets.map(({ file }) => file),
+      [join(import.meta.dirname, 'vitest.d.ts'), ...snippets.map(({ file }) => file)],
       // Of JavaScript the syntax, as in it may stand what is not installed here.
       { ...options, noEmit: true, allowJs: true },
     );
@@ -52,7 +52,8 @@ class Prices {
 describeRedis('the snippet for many processes', () => {
   // fault: 29
   it('carries events from one app to another, and clients go on at either', async () => {
-    const snippet = snippets.find(({ code }) => code.includes('redisEventLog'));
+    const page = 'docs/guide/many-processes.md';
+    const snippet = snippets.find(({ document }) => document === page);
     const redis = await startRedis();
     process.env['REDIS_URL'] = redis.url;
     const { AppModule } = (await import(snippet!.file)) as { AppModule: Type };
@@ -171,6 +172,76 @@ describe('the snippet of one type for server, page and document', () => {
     expect(JSON.stringify(document.paths['/orders']!.get)).toContain('"enum":["created"]');
   });
 });
+
+describe('the snippets of answers and jobs', () => {
+  const exportsOf = (name: string): Promise<Record<string, never>> =>
+    import(snippets.find(({ code }) => code.includes(name))!.file) as Promise<
+      Record<string, never>
+    >;
+
+  it('show the whole answer, and ask once where the stream is cut', async () => {
+    const { CompletionsController } = await exportsOf('class CompletionsController');
+    const { ask } = (await exportsOf('function ask')) as unknown as { ask: Ask };
+    let asked = 0;
+    @Controller('cut')
+    class Cut {
+      @SseStream('complete', { method: RequestMethod.POST }) async *complete() {
+        asked += 1;
+        yield { type: 'token', data: { text: 'So far' } };
+      }
+    }
+    const { url } = await serve([CompletionsController!, Cut], { sse: { retry: 1 } });
+    const shown: string[] = [];
+    const whole = await ask(`${url}/complete`, 'Why?', (text) => shown.push(text));
+    expect(whole).toEqual({ text: 'You asked: Why?', isComplete: true });
+    expect(shown).toEqual(['You ', 'You asked: ', 'You asked: Why?']);
+    const cut = await ask(`${url}/cut/complete`, 'Why?', () => {});
+    expect([cut, asked]).toEqual([{ text: 'So far', isComplete: false }, 1]);
+  });
+
+  it('stop the model when the client leaves', async () => {
+    const { CompletionsController } = await exportsOf('class CompletionsController');
+    const app = await serve(CompletionsController!);
+    const closed = firstValueFrom(app.nest.get(SseConnections).closed$);
+    const stream = app.open('/complete', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"prompt":"Why?"}',
+    });
+    await stream.next();
+    stream.close();
+    expect(await closed).toMatchObject({ reason: 'client' });
+    expect(app.logged).toEqual([]);
+  });
+
+  it('report the progress of a job to its end, and stop it when asked', async () => {
+    const { JobsController } = await exportsOf('class JobsController');
+    const app = await serve(JobsController!);
+    const start = async () => {
+      const answer = await fetch(`${app.url}/jobs`, { method: 'POST' });
+      return `/jobs/${((await answer.json()) as { id: string }).id}`;
+    };
+    const job = await start();
+    const stream = app.open(`${job}/events`);
+    await stream.ended;
+    expect(stream.events.filter(({ type }) => type === 'progress').map(({ data }) => data)).toEqual(
+      Array.from({ length: 11 }, (_none, done) => ({ done, of: 10 })),
+    );
+    expect(stream.events.at(-2)).toMatchObject({ type: 'end', data: { reason: 'finished' } });
+
+    const stopped = await start();
+    await fetch(`${app.url}${stopped}/stop`, { method: 'POST' });
+    const late = app.open(`${stopped}/events`);
+    await late.ended;
+    expect(late.events.at(-2)).toMatchObject({ type: 'end', data: { reason: 'stopped' } });
+  });
+});
+
+type Ask = (
+  url: string,
+  prompt: string,
+  show: (text: string) => void,
+) => Promise<{ text: string; isComplete: boolean }>;
 
 interface Poll {
   readonly events: readonly { readonly id: string }[];

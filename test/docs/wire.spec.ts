@@ -133,6 +133,13 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
   },
   'a gap in ACME': gapIn('ACME'),
   'a gap in orders': gapIn('orders'),
+  async 'an answer'() {
+    const { CompletionsController } = await exportsOf('docs/guide/llm.md', 'CompletionsController');
+    const headers = { 'content-type': 'application/json' };
+    const body = '{"prompt":"Why?"}';
+    const app = await serve(CompletionsController!);
+    return app.open('/complete', { method: 'POST', headers, body }).ended;
+  },
   messages: ofStreamsPage('/messages'),
   rows: ofStreamsPage('/rows'),
   countdown: ofStreamsPage('/countdown/1'),

@@ -16,6 +16,7 @@ import { responded } from '../support/stream-client.js';
 interface Response {
   status(code: number): Response;
   header(name: string, value: string): Response;
+  send(body: object): unknown;
 }
 
 @Controller()
@@ -41,6 +42,12 @@ class Routes {
     if (body.ask === 'list') response.header('x-session', '7');
     if (body.ask === 'text') return 'text';
     return body.ask === 'nothing' ? undefined : body.ask === 'list' ? ['a'] : of('a');
+  }
+  @SseStream('by-hand', { negotiate: true })
+  byHand(@Res() response: Response, @Headers('accept') accept?: string) {
+    if (acceptsEventStream(accept)) return of('a');
+    response.status(203).send({ list: ['a'] });
+    return undefined;
   }
   @SseStream('over') over(@Res({ passthrough: true }) response: Response) {
     response.status(204).header('x-why', 'over');
@@ -104,6 +111,14 @@ describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
     expect(JSON.parse(text)).toEqual({ list: ['a'] });
     expect(response.headers.get('vary')).toMatch(/Accept/i);
     expect([app.nest.get(Routes).calls, app.nest.get(SseConnections).count]).toEqual([1, 0]);
+  });
+
+  it('gets what the handler sends itself', async () => {
+    const { app, ask } = await start();
+    const { response, text } = await ask('/by-hand', 'application/json');
+    expect([response.status, text]).toEqual([203, '{"list":["a"]}']);
+    expect((await ask('/by-hand')).text).toContain('data: a\n\n');
+    expect([app.logged, app.nest.get(SseConnections).count]).toEqual([[], 0]);
   });
 
   it('gets 406 where the handler has only a stream for it', async () => {
