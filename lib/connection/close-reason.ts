@@ -1,4 +1,4 @@
-/** The reasons that the library itself uses. */
+/** The reasons that the library sets. */
 export const CLOSE_REASONS = [
   'client',
   'complete',
@@ -13,15 +13,16 @@ export const CLOSE_REASONS = [
 
 /**
  * Why a connection ended.
- * - `client`: the client left.
- * - `complete`, `error`: the source completed or failed.
- * - `server`: `close()` was called without a reason, or something else in this process cut the
- *   connection.
- * - `stall`: the client read nothing for `stallTimeoutMs`.
- * - `overflow`: the client was too slow, and its backlog was full.
+ * - `client`: the client disconnected.
+ * - `complete`: the source completed.
+ * - `error`: the source failed.
+ * - `server`: `close()` was called without a reason, or other code in this process closed the
+ *   socket.
+ * - `stall`: the client read nothing for `backpressure.stallTimeoutMs`.
+ * - `overflow`: the client read too slowly, and its backlog exceeded `maxBufferedBytes`.
  * - `shutdown`: the app shut down.
  * - `duration`: the stream was open for `maxDurationMs`.
- * - `auth`: the client lost its permission.
+ * - `auth`: the client lost the permission to read it.
  * - Any other text was passed to `close()`.
  * @publicApi
  */

@@ -6,13 +6,13 @@ import type { GapReason } from '../log/event-log.js';
 import type { Broadcaster } from './broadcaster.js';
 
 /**
- * The message of each diagnostics channel; see `SSE_CHANNELS`.
+ * The message of each channel in `SSE_CHANNELS`, by name.
  * @publicApi
  */
 export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
   /**
-   * The log accepted an event. `bytes` is its wire text without the id. `hub` is `''` for the
-   * default hub.
+   * The log has accepted an event. `hub` is the name of the hub, `''` for the default hub. `bytes`
+   * is the size of the wire text without the id.
    */
   publish: {
     readonly hub: string;
@@ -21,20 +21,17 @@ export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
     readonly type: string | undefined;
     readonly bytes: number;
   };
-  /**
-   * Missed events are sent to a returning client. `deliver` counts them as well, when they are
-   * written.
-   */
+  /** Missed events are replayed to a client. `deliver` counts them too, when they are written. */
   replay: { readonly connection: SseConnection | undefined; readonly events: number };
-  /** A client gets an `sse-gap`, because events cannot be replayed. */
+  /** A client gets `sse-gap`, because missed events of these rooms cannot be replayed. */
   gap: {
     readonly connection: SseConnection | undefined;
     readonly rooms: readonly string[];
     readonly reason: GapReason;
   };
   /**
-   * A stream failed after its first byte (`connection`), or an event was not published
-   * (`broadcaster`).
+   * A stream failed after its first byte (`connection` is set), or an event was not published
+   * (`broadcaster` is set).
    */
   error: {
     readonly error: unknown;

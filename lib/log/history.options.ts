@@ -1,28 +1,29 @@
 import * as rules from '../options/rules.js';
 
 /**
- * How much of the past a log keeps for returning clients.
+ * What a log keeps for returning clients. The oldest events beyond a limit are deleted.
  * @publicApi
  */
 export interface HistoryOptions {
   /**
-   * Events per room.
+   * The maximum number of events per room.
    * @default 1_000
    */
   maxEvents?: number;
   /**
-   * Age of an event. Milliseconds.
+   * The maximum age of events, in milliseconds.
    * @default 300_000
    */
   maxAgeMs?: number;
   /**
-   * Size of a hub's events. Beyond it, the oldest are removed. Bytes: in memory, of the memory they
-   * take; on Redis, of wire text, and Redis needs about 4.6 kB more per room.
+   * The maximum size of all events of a hub, in bytes. The log in memory counts the memory that it
+   * uses. The log on Redis counts wire text; Redis needs about 4.6 kB more per room.
    * @default 67_108_864
    */
   maxBytes?: number;
 }
 
+/** The defaults of these options. */
 export const HISTORY_DEFAULTS = Object.freeze({
   maxEvents: 1_000,
   maxAgeMs: 300_000,

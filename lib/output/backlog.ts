@@ -3,10 +3,7 @@ import { encodeFrame } from '../wire/frame.js';
 import { Batch } from './batch.js';
 
 /**
- * What happens when events wait for a slow client and the backlog is full:
- * - `disconnect`: the client is disconnected, and returns for what it missed.
- * - `drop-oldest`, `drop-newest`: the oldest or the newest events are dropped.
- * - `conflate`: only the newest waiting event of each key is kept, also before the backlog is full.
+ * What happens if the backlog of a client is too large. See `BackpressureOptions.overflow`.
  * @publicApi
  */
 export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';

@@ -3,14 +3,14 @@ import type { Http2ServerRequest } from 'node:http2';
 import { parseLastEventId, type ReturningClient } from '../wire/last-event-id.js';
 
 /**
- * The request, as Express or Fastify pass it to a handler.
+ * The request as handlers get it from Express or Fastify.
  * @publicApi
  */
 export interface HttpRequest {
   readonly raw?: IncomingMessage | Http2ServerRequest;
   readonly headers: IncomingMessage['headers'];
   readonly query?: unknown;
-  /** The client's address. Behind a proxy, the platform must be set to trust it. */
+  /** The client's address. Behind a proxy, set `trust proxy` of the platform. */
   readonly ip?: string;
 }
 

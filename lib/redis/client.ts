@@ -72,7 +72,7 @@ async function clientOf(url: string): Promise<RedisClient> {
   try {
     return new Redis(url, { lazyConnect: true });
   } catch (cause) {
-    // The error leaves out the URL, which may hold a password.
+    // Without the URL: it may hold a password.
     const remedy = 'write special characters in it percent-encoded';
     const what = `redisEventLog.url: ioredis does not take it (${describe(cause)}); ${remedy}`;
     throw new SseError('SSE_OPTIONS', what, { cause });

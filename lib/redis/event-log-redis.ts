@@ -30,9 +30,9 @@ const TAIL_BYTES = 16 * 1_048_576;
 type HubContext = Parameters<EventLogFactory>[0];
 
 /**
- * Creates the log of hubs that several processes share, on Redis 6.2 or newer, Valkey, or a Redis
- * Cluster.
- * @throws SseOptionsError for a wrong option; at start-up SseError if Redis cannot be used
+ * Keeps the events of hubs on Redis 6.2 or newer, Valkey, or a Redis Cluster, so that several
+ * processes share them.
+ * @throws SseOptionsError for a wrong option; SseError at start-up if Redis cannot be used
  * @example `SseModule.forRoot({ log: redisEventLog({ url: 'redis://localhost:6379' }) })`
  * @publicApi
  */

@@ -1,15 +1,16 @@
 /**
- * The sequence number of a hub's event: strictly increasing, never reused. It counts microseconds
- * of the log's clock, so a log that lost writes does not assign the same position twice.
+ * The sequence number of an event in a hub: strictly increasing, never reused. It is based on the
+ * log's clock in microseconds, so that a log that lost writes does not issue a number twice.
  */
 export type Position = number;
 
 /**
- * A client's position in one hub. Its text is the id of a hub's event, and so a `Last-Event-ID`.
+ * The position of a client in one hub. Its text is the id of an event, which a returning client
+ * sends as `Last-Event-ID`.
  * @publicApi
  */
 export interface Cursor {
-  /** One lifetime of a log's store. Positions of different epochs cannot be compared. */
+  /** The lifetime of the log's store. Positions of different epochs cannot be compared. */
   readonly epoch: string;
   readonly position: Position;
 }

@@ -2,30 +2,31 @@ import { describe, SseInvalidFieldError, SseSerializeError } from '../ground/err
 import { isWellFormed, toWellFormed } from '../ground/well-formed.js';
 
 /**
- * One block of an event stream, as a handler emits it. With `data` it fires an event at the client.
- * Without `data` it sets the last event ID or the reconnection time, or is a comment.
+ * A message to a client: one block of the event stream. The client fires an event if the message
+ * has `data` or a `type`. Otherwise it only sets the last event ID or the reconnection time, or is
+ * a comment.
  * @publicApi
  */
 export interface SseMessage<Data = unknown> {
   /**
-   * Text is sent as it is, bytes as base64, everything else as JSON. Line breaks are kept. A lone
-   * surrogate becomes U+FFFD, because UTF-8 cannot encode it. `undefined` with a `type` sends empty
-   * data; without one, no data field.
+   * The data: a string is sent as it is, bytes as base64, everything else as JSON. Line breaks are
+   * kept. A lone surrogate becomes U+FFFD. `undefined`: empty data if there is a type, else no
+   * data.
    */
   data?: Data;
-  /** The event type, the `event` field on the wire. Without one, the client fires `message`. */
+  /** The event type (`event` on the wire). Without one the client fires `message`. */
   type?: string;
-  /** The last event ID that a returning client sends. */
+  /** The event ID, which a returning client sends as its last event ID. */
   id?: string | number;
-  /** The client's reconnection time, in whole milliseconds from 0. */
+  /** The reconnection time of the client: milliseconds, an integer of at least 0. */
   retry?: number;
-  /** Clients ignore it. Each item of a list, and each line of a text, becomes one comment line. */
+  /** A comment, or one comment per element. Clients ignore it. */
   comment?: string | readonly string[];
 }
 
 /**
- * Turns data that is neither text nor bytes into text, instead of `JSON.stringify`. Synchronous. If
- * it throws, the error becomes `SSE_SERIALIZE`.
+ * Turns data that is neither text nor bytes into text, instead of JSON. Must be synchronous. If it
+ * throws, the message fails with `SSE_SERIALIZE`.
  * @example `serialize: (data) => JSON.stringify(instanceToPlain(data))`
  * @publicApi
  */
@@ -85,7 +86,7 @@ export function commentLines(comment: string | readonly string[]): string {
 
 const FIELDS = new Set(['data', 'type', 'id', 'retry', 'comment']);
 const NO_FIELD = 'not a field of a message; put the object into `data`, or map it with `map`';
-/** The most common mistake, because the field is called `event` on the wire. */
+/** The wire calls it `event`, so this is the most common mistake. */
 const NAME_IS_TYPE =
   'not a field of a message; the name of an event is `type`, and an object of your own goes into `data`';
 
