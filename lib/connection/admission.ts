@@ -41,7 +41,7 @@ export class Admission {
       const key = this.limits.key?.(request) ?? addressOf(request);
       // A promise, for example. Each would be a key of its own, so the limit would never apply.
       if (typeof key === 'object')
-        throw new SseOptionsError('limits.key()', 'a text, at once', key);
+        throw new SseOptionsError('limits.key()', 'a string, not a promise of one', key);
       const ofKey = this.byKey.get(key) ?? 0;
       if (ofKey >= maxPerKey) return { reason: 'key', waitMs: 0 };
       const waitMs = this.takeToken(key, now);

@@ -13,8 +13,10 @@ export function watchClosing(transport: Socket | ServerHttp2Stream): void {
     transport.close = close;
     return;
   }
-  // A kept-alive socket may have carried earlier streams.
-  if (transport.listeners('end').includes(onClientEnd)) return;
+  // The sockets of serverless adapters lack some of Node's methods. A kept-alive socket may have
+  // carried earlier streams.
+  const { listeners } = transport as Partial<Socket>;
+  if (listeners === undefined || transport.listeners('end').includes(onClientEnd)) return;
   // Must run before Node's own listener, which ends the socket in answer to the client.
   transport.prependListener('end', onClientEnd);
 }

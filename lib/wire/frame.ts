@@ -72,12 +72,12 @@ function idField(id: string | number): string {
 export function commentLines(comment: string | readonly string[]): string {
   const lines: unknown = typeof comment === 'string' ? [comment] : comment;
   if (!Array.isArray(lines)) {
-    throw new SseInvalidFieldError('comment', comment, 'expected a text or a list of texts');
+    throw new SseInvalidFieldError('comment', comment, 'expected a string or an array of strings');
   }
   let text = '';
   for (const line of lines as unknown[]) {
     if (typeof line !== 'string') {
-      throw new SseInvalidFieldError('comment', line, 'expected a text or a list of texts');
+      throw new SseInvalidFieldError('comment', line, 'expected a string or an array of strings');
     }
     text += prefixLines(': ', toWellFormed(line));
   }
@@ -85,10 +85,10 @@ export function commentLines(comment: string | readonly string[]): string {
 }
 
 const FIELDS = new Set(['data', 'type', 'id', 'retry', 'comment']);
-const NO_FIELD = 'not a field of a message; put the object into `data`, or map it with `map`';
+const NO_FIELD = 'not a field of a message; put the object into `data`, or set the option `map`';
 /** The wire calls it `event`, so this is the most common mistake. */
 const NAME_IS_TYPE =
-  'not a field of a message; the name of an event is `type`, and an object of your own goes into `data`';
+  'not a field of a message; name the event in `type`, and put your own object into `data`';
 
 function refuseUnknownFields(message: SseMessage): void {
   let known = false;
@@ -109,15 +109,16 @@ function refuseUnknownFields(message: SseMessage): void {
 /** Refuses line breaks, which would inject fields, and NUL, which makes clients ignore an `id`. */
 function singleLine(field: 'id' | 'type', value: unknown): string {
   if (typeof value !== 'string') {
-    throw new SseInvalidFieldError(field, value, 'expected a text; convert it with String()');
+    throw new SseInvalidFieldError(field, value, 'expected a string; convert it with String()');
   }
   if (/[\r\n\0]/.test(value)) {
-    const remedy = 'must not hold CR, LF or NUL; encode it, e.g. as base64url';
+    const remedy = 'must not contain CR, LF or NUL; encode it, for example as base64url';
     throw new SseInvalidFieldError(field, value, remedy);
   }
   // UTF-8 would turn it into U+FFFD: the client would get another type, or return with another id.
   if (!isWellFormed(value)) {
-    const remedy = 'must not hold a lone surrogate; encode it, e.g. as base64url';
+    const remedy =
+      'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
     throw new SseInvalidFieldError(field, value, remedy);
   }
   return value;
@@ -125,7 +126,11 @@ function singleLine(field: 'id' | 'type', value: unknown): string {
 
 function milliseconds(retry: unknown): number {
   if (!Number.isSafeInteger(retry) || (retry as number) < 0) {
-    throw new SseInvalidFieldError('retry', retry, 'expected whole milliseconds from 0');
+    throw new SseInvalidFieldError(
+      'retry',
+      retry,
+      'expected milliseconds, an integer of at least 0',
+    );
   }
   return retry as number;
 }
@@ -134,7 +139,7 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
   if (typeof data === 'string') return toWellFormed(data);
   if (isBytes(data)) return toBase64(data);
   if (data instanceof Blob) {
-    const remedy = 'a Blob can only be read asynchronously: send `await blob.arrayBuffer()`';
+    const remedy = 'a Blob cannot be read synchronously, so send `await blob.arrayBuffer()`';
     throw new SseSerializeError(type, remedy);
   }
   let text: unknown;
@@ -144,7 +149,7 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
     throw new SseSerializeError(type, describe(cause), { cause });
   }
   if (typeof text !== 'string') {
-    throw new SseSerializeError(type, `${typeof data} has no text form`);
+    throw new SseSerializeError(type, `a value of type ${typeof data} has no text form`);
   }
   return serialize === toJson ? text : toWellFormed(text);
 }
