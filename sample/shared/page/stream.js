@@ -4,7 +4,7 @@ import { showState } from './state.js';
 
 export { find, make, post };
 
-const MAX_LISTED = 12;
+const MAX_LISTED = 40;
 
 /** Of each stream of this page. */
 const states = new Map();
@@ -57,6 +57,8 @@ function list({ type, data, lastEventId }) {
   const entry = make('li');
   entry.append(make('span', 'type', type), make('span', 'id code', lastEventId));
   entry.append(make('span', 'data code', data));
-  events.prepend(entry);
-  while (events.children.length > MAX_LISTED) events.lastElementChild.remove();
+  // At the end, as in a log: what is being read does not move away.
+  events.append(entry);
+  while (events.children.length > MAX_LISTED) events.firstElementChild.remove();
+  events.scrollTop = events.scrollHeight;
 }
