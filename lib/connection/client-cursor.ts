@@ -111,6 +111,18 @@ export class ClientCursor {
     return [...new Set(this.sources.flatMap((source) => source.rooms))];
   }
 
+  /** At most `count` of them, however many there are. */
+  firstRooms(count: number): string[] {
+    const rooms = new Set<string>();
+    for (const source of this.sources) {
+      for (const room of source.rooms) {
+        if (rooms.size === count) return [...rooms];
+        rooms.add(room);
+      }
+    }
+    return [...rooms];
+  }
+
   /**
    * Those of an event's rooms that the client reads; mostly all of them, and then no list of its
    * own.

@@ -32,6 +32,7 @@ import {
   type HubStreamOptions,
 } from './hub.options.js';
 import { newEvent } from './new-event.js';
+import { PeerChannel } from './peer-channel.js';
 import { roomList } from './rooms.js';
 import { Subscription } from './subscription.js';
 
@@ -44,6 +45,10 @@ const logger = new Logger('Sse');
 export class Hub extends Broadcaster {
   readonly delivery: Delivery;
   readonly control: ControlChannel;
+  readonly peers = new PeerChannel(async (event) => {
+    if (this.isClosed) throw new SseClosedError('the hub');
+    await this.log.append(event);
+  });
   /** What a `ClassSerializerInterceptor` of the app does to data. */
   toPlain: ((data: unknown) => unknown) | undefined;
   private isClosed = false;
@@ -62,7 +67,7 @@ export class Hub extends Broadcaster {
     this.control = new ControlChannel((event) =>
       this.append(() => ({ ...event, ephemeral: !keepsHistory })),
     );
-    this.delivery = new Delivery(log, this.control, keepsHistory);
+    this.delivery = new Delivery(log, this.control, keepsHistory, this.peers);
     this.facts = {
       serialize: options.serialize,
       keepsHistory,

@@ -1,6 +1,7 @@
 import { SseInvalidFieldError } from '../ground/errors.js';
 import { isWellFormed } from '../ground/well-formed.js';
 import { CONTROL_ROOM } from './control-channel.js';
+import { PEER_ROOM } from './peer-channel.js';
 
 /** Longer names cost memory in every index and log. */
 export const MAX_ROOM_LENGTH = 256;
@@ -8,7 +9,7 @@ export const MAX_ROOM_LENGTH = 256;
 /**
  * The rooms of a call as a list without doubles.
  * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, for one with a
- * lone surrogate, and for `sse:control`
+ * lone surrogate, and for `sse:control` and `sse:inspect`
  */
 export function roomList(rooms: string | readonly string[]): string[] {
   const all = typeof rooms === 'string' ? [rooms] : rooms;
@@ -25,7 +26,7 @@ export function roomList(rooms: string | readonly string[]): string[] {
       const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
       throw new SseInvalidFieldError('room', room, remedy);
     }
-    if (room === CONTROL_ROOM) {
+    if (room === CONTROL_ROOM || room === PEER_ROOM) {
       throw new SseInvalidFieldError(
         'room',
         room,

@@ -1,11 +1,15 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { inspectorController } from './inspector.controller.js';
-import { checkInspectorOptions, type SseInspectorOptions } from './inspector.options.js';
+import { inspectorControllers } from './inspector.controller.js';
+import {
+  checkInspectorOptions,
+  INSPECTOR_OPTIONS,
+  type SseInspectorOptions,
+} from './inspector.options.js';
 import { Inspector } from './inspector.js';
 
 /**
- * A page that shows the streams of this process live, and closes connections and rooms. It is there
- * where it is imported, beside `SseModule.forRoot()`, and only for those whom its guard lets in.
+ * A page that shows the streams of all processes live, and closes connections and rooms. It exists
+ * only if it is imported, beside `SseModule.forRoot()`, and only for those whom its guard lets in.
  * @example `@Module({ imports: [SseModule.forRoot(), SseInspectorModule.forRoot({ guard: AdminGuard })] })`
  * @publicApi
  */
@@ -17,8 +21,8 @@ export class SseInspectorModule {
     return {
       module: SseInspectorModule,
       imports: options.imports ?? [],
-      controllers: [inspectorController(options)],
-      providers: [Inspector],
+      controllers: inspectorControllers(options),
+      providers: [Inspector, { provide: INSPECTOR_OPTIONS, useValue: options }],
     };
   }
 }

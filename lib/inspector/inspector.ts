@@ -1,180 +1,123 @@
-import { hostname } from 'node:os';
-import { Inject, Injectable } from '@nestjs/common';
-import { defer, finalize, shareReplay, type Observable } from 'rxjs';
-import type { Hub } from '../hub/hub.js';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { defer, EMPTY, map, merge, type Observable } from 'rxjs';
 import type { Registry } from '../connection/registry.js';
-import { SseConnections } from '../connection/sse-connections.js';
 import type { SseConnection } from '../connection/sse-connection.js';
-import type { Stream } from '../connection/stream.js';
+import { SseConnections } from '../connection/sse-connections.js';
 import { Hubs } from '../hub/hubs.js';
-import { poll } from '../nest/poll.js';
-import { addressOf, pathOf } from '../output/request.js';
-import { shortened } from './notes.js';
-import {
-  firstOf,
-  type InspectedConnection,
-  type InspectedRoom,
-  type InspectorState,
-} from './state.js';
-import { Traffic } from './traffic.js';
+import { MemoryEventLog } from '../log/event-log-memory.js';
+import { Facts, type Fact } from './facts.js';
+import { INSPECTOR_OPTIONS, type SseInspectorOptions } from './inspector.options.js';
+import { LocalProcess } from './local-process.js';
+import { lookFrom, type Look } from './look.js';
+import { Peers, type Action } from './peers.js';
+import { MAX_LISTED_OF_PEER } from './process-report.js';
+import { roomEvents } from './room-events.js';
+import type { InspectedRoomEvents, InspectorSamples, InspectorState } from './state.js';
+import { askOnce, samplesOf, stateNow, statesOf } from './view.js';
 
-const INTERVAL_MS = 1_000;
-/** The page has to be read by a person, and the state written every second. */
-const MAX_LISTED = 200;
-const MAX_ROOMS_OF_CONNECTION = 10;
-/**
- * Of a hub, each second: how many read a room takes 0.3 µs to find, and the app has other things to
- * do.
- */
-const MAX_LOOKED_AT = 20_000;
-/** What the app sees as the reason of what is closed here, and `closes` shows. */
-const CLOSE_REASON = 'inspector';
+/** What a page gets over its stream. */
+export type PageEvent =
+  | { readonly type: 'samples'; readonly data: InspectorSamples }
+  | { readonly type: 'state'; readonly data: InspectorState };
+
+/** Stands for every process. */
+const ALL = '*';
 
 /** What the page shows, and what it can do. */
 @Injectable()
-export class Inspector {
-  private readonly own = new WeakSet<SseConnection>();
-  private traffic: Traffic | undefined;
-  private listedRooms: readonly InspectedRoom[] = [];
-  private lookedUpTo = 0;
+export class Inspector implements OnModuleInit, OnModuleDestroy {
+  private readonly local: LocalProcess;
+  private peers: Peers | undefined;
+  /** Pages that look for the same share one. */
+  private readonly views = new Map<string, Observable<InspectorState>>();
 
   constructor(
-    @Inject(SseConnections) private readonly connections: Registry,
-    private readonly hubs: Hubs,
-  ) {}
-
-  /** The state now and every second. Only while somebody subscribes is anything counted. */
-  private readonly states = defer(() => {
-    const traffic = (this.traffic = new Traffic((connection) => this.own.has(connection)));
-    return poll(INTERVAL_MS, () => {
-      traffic.nextInterval();
-      return this.state();
-    }).pipe(
-      finalize(() => {
-        traffic.stop();
-        this.traffic = undefined;
-      }),
-    );
-  }).pipe(shareReplay({ bufferSize: 1, refCount: true }));
-
-  /** For a connection of the inspector itself, which is marked as such. */
-  watch(connection: SseConnection): Observable<InspectorState> {
-    this.own.add(connection);
-    return this.states;
+    @Inject(SseConnections) private readonly registry: Registry,
+    hubs: Hubs,
+    @Inject(INSPECTOR_OPTIONS) { facts }: Pick<SseInspectorOptions, 'facts'> = {},
+  ) {
+    this.local = new LocalProcess(registry, hubs, new Facts(facts));
   }
 
-  state(): InspectorState {
-    const hubs = this.hubsByName();
-    return {
-      at: Date.now(),
-      process: { pid: process.pid, host: hostname() },
-      connections: this.listConnections(),
-      rooms: this.listRooms(hubs),
-      hubs: [...hubs].map(([name, { log }]) => ({ name, trouble: log.trouble ?? null })),
-      traffic: this.traffic?.report() ?? null,
-    };
-  }
-
-  /** Answers whether there was one. */
-  closeConnection(id: string): boolean {
-    const connection = this.connections.find((one) => one.id === id);
-    connection?.close(CLOSE_REASON);
-    return connection !== undefined;
-  }
-
-  /** Of one hub, or of each that has a room of this name. Answers whether somebody was in it. */
-  closeRoom(room: string, hub?: string): boolean {
-    const hubs = [...this.hubsByName()].filter(
-      ([name, opened]) => opened.size(room) > 0 && (hub === undefined || hub === name),
-    );
-    for (const [, opened] of hubs) opened.closeRoom(room, CLOSE_REASON);
-    return hubs.length > 0;
-  }
-
-  private hubsByName(): Map<string, Hub> {
-    return new Map([...this.hubs.running].map((hub) => [hub.name, hub]));
-  }
-
-  private listConnections(): InspectorState['connections'] {
-    const all = this.connections.list();
-    const others = all.filter((connection) => !this.own.has(connection));
-    const rates = this.traffic?.perConnection();
-    const rateOf = (connection: SseConnection) => rates?.get(connection) ?? 0;
-    const listed = firstOf(
-      all,
-      MAX_LISTED,
-      (one, other) =>
-        Number(other.isBlocked) - Number(one.isBlocked) ||
-        rateOf(other) - rateOf(one) ||
-        other.sentEvents - one.sentEvents,
-    );
-    return {
-      open: others.length,
-      blocked: others.filter(({ isBlocked }) => isBlocked).length,
-      bufferedBytes: others.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0),
-      inspectors: all.length - others.length,
-      list: listed.map((connection) => this.inspect(connection, rateOf(connection))),
-      leftOut: all.length - listed.length,
-    };
-  }
-
-  private inspect(connection: Stream, eventsPerSecond: number): InspectedConnection {
-    const { request, id, sentEvents, sentBytes, bufferedBytes, droppedEvents, isBlocked } =
-      connection;
-    const { rooms } = connection.cursor;
-    return {
-      id,
-      path: shortened(pathOf(request)),
-      address: addressOf(request),
-      userAgent: shortened(request.headers['user-agent'] ?? ''),
-      openedAt: connection.openedAt ?? Date.now(),
-      rooms: rooms.slice(0, MAX_ROOMS_OF_CONNECTION),
-      roomCount: rooms.length,
-      eventsPerSecond,
-      sentEvents,
-      sentBytes,
-      bufferedBytes,
-      droppedEvents,
-      isBlocked,
-      isInspector: this.own.has(connection),
-    };
-  }
-
-  private listRooms(hubs: ReadonlyMap<string, Hub>): InspectorState['rooms'] {
-    let count = 0;
-    const looked = [...hubs].flatMap(([hub, opened]) => {
-      const read = opened.rooms();
-      const rates = this.traffic?.perRoom(hub) ?? new Map<string, number>();
-      const names = new Set([...rates.keys(), ...this.toLookAt(hub, read)]);
-      const rooms = [...names].map((name) => ({
-        hub,
-        name,
-        connections: opened.size(name),
-        eventsPerSecond: rates.get(name) ?? 0,
-      }));
-      const seen = rooms.filter((room) => room.connections + room.eventsPerSecond > 0);
-      count += read.length + seen.filter(({ connections }) => connections === 0).length;
-      return seen;
+  onModuleInit(): void {
+    const { local } = this;
+    local.start();
+    const hub = local.hubNamed('');
+    // Without a log in common there is nobody to ask.
+    if (hub === undefined || hub.log instanceof MemoryEventLog) return;
+    const lists = local.newLists();
+    this.peers = new Peers(hub.peers, local.id, {
+      report: ({ look, counts, samples }) => {
+        if (counts) local.counting.renew();
+        const report = local.report(look, lists, MAX_LISTED_OF_PEER);
+        return samples ? { ...report, samples: local.samples() } : report;
+      },
+      act: (action) => local.act(action),
     });
-    const list = firstOf(
-      looked,
-      MAX_LISTED,
-      (one, other) =>
-        other.eventsPerSecond - one.eventsPerSecond || other.connections - one.connections,
+  }
+
+  onModuleDestroy(): void {
+    this.local.stop();
+  }
+
+  /** For a connection of the inspector itself. A page that has just been opened wants its plots. */
+  watch(connection: SseConnection, query: unknown): Observable<PageEvent> {
+    this.local.markOwn(connection);
+    const look = lookFrom(query);
+    const wantsPlots = (query as { plots?: unknown }).plots !== undefined;
+    const samples = defer(() => samplesOf(this.local, this.peers, look));
+    return merge(
+      wantsPlots ? samples.pipe(map((data) => ({ type: 'samples', data }) as const)) : EMPTY,
+      this.statesOf(look).pipe(map((data) => ({ type: 'state', data }) as const)),
     );
-    this.listedRooms = list;
-    return { count, list, leftOut: count - list.length };
+  }
+
+  private statesOf(look: Look): Observable<InspectorState> {
+    const key = JSON.stringify(look);
+    const states = this.views.get(key) ?? statesOf(this.local, this.peers, look, () => this.views.delete(key)); // prettier-ignore
+    this.views.set(key, states);
+    return states;
+  }
+
+  state(query: unknown): Promise<InspectorState> {
+    return stateNow(this.local, this.peers, lookFrom(query));
+  }
+
+  /** Answers `undefined` where no hub has this name. */
+  async roomEvents(
+    room: string,
+    hub: string,
+    after?: string,
+  ): Promise<InspectedRoomEvents | undefined> {
+    const found = this.local.hubNamed(hub);
+    return found && roomEvents(found, room, after);
+  }
+
+  /** Answers `undefined` where no hub has this name. */
+  async emit(
+    room: string,
+    hub: string,
+    message: { type?: string; data: unknown },
+  ): Promise<string | undefined> {
+    return this.local.hubNamed(hub)?.publish(room, message);
+  }
+
+  /** In all processes; each closes the connections whose `data` has this fact. */
+  revoke(name: string, fact: Fact): Promise<void> {
+    return this.registry.revokeEverywhere({ [name]: fact });
   }
 
   /**
-   * Of very many rooms those that were among the first before, and each time another part of the
-   * rest.
+   * In the process with this id, in all of them for `*`, else in this one. Answers whether there
+   * was something to do; `undefined` where the process does not answer.
    */
-  private toLookAt(hub: string, names: readonly string[]): Iterable<string> {
-    if (names.length <= MAX_LOOKED_AT) return names;
-    const from = this.lookedUpTo % names.length;
-    this.lookedUpTo = from + MAX_LOOKED_AT;
-    const before = this.listedRooms.filter((room) => room.hub === hub).map(({ name }) => name);
-    return [...before, ...names.slice(from, this.lookedUpTo)];
+  async act(process: string | undefined, action: Action): Promise<boolean | undefined> {
+    if (process === undefined || process === '' || process === this.local.id) {
+      return this.local.act(action);
+    }
+    if (process !== ALL) return this.peers?.act(process, action);
+    const others = await askOnce(this.peers, { search: '', slow: false, process: this.local.id });
+    const acted = await Promise.all(others.reports.map(({ id }) => this.peers?.act(id, action)));
+    return [this.local.act(action), ...acted].some((done) => done === true);
   }
 }

@@ -8,14 +8,22 @@ interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** What the page has to know before its first request. */
+interface PageOptions {
+  readonly signIn: boolean;
+  readonly testEvents: boolean;
+}
+
 /**
- * The page with its style and its script in it: it needs no other file, so it does not matter
+ * The page with its style and its scripts in it: it needs no other file, so it does not matter
  * behind which prefix, proxy or slash it is found. The policy lets run what is in it and nothing
  * else.
  */
-export function readPage(): Page {
-  const [style, script] = [read('style.css'), read('app.js')];
+export function readPage({ signIn, testEvents }: PageOptions): Page {
+  const [style, script] = [read('style.css'), scriptFrom('app.js')];
+  const flags = `${signIn ? ' data-sign-in' : ''}${testEvents ? ' data-test-events' : ''}`;
   const html = read('index.html')
+    .replace('<html lang="en">', `<html lang="en"${flags}>`)
     .replace('<link rel="stylesheet" href="style.css" />', () => `<style>${style}</style>`)
     .replace(
       '<script type="module" src="app.js"></script>',
@@ -42,6 +50,23 @@ export function readPage(): Page {
     'X-Content-Type-Options': 'nosniff',
   };
   return { html, headers };
+}
+
+const IMPORT = /^import [^;]*? from '\.\/([^']+)';\n/gm;
+const EXPORT = /^export (?=(?:async )?(?:function|const) (\w+))/gm;
+
+/**
+ * A module and all that it imports as one script, each behind what it needs and in a scope of its
+ * own. What they export has to have different names.
+ */
+function scriptFrom(name: string, known = new Set<string>()): string {
+  if (known.has(name)) return '';
+  known.add(name);
+  const text = read(name);
+  const imported = [...text.matchAll(IMPORT)].map(([, file = '']) => scriptFrom(file, known));
+  const names = [...text.matchAll(EXPORT)].map(([, exported]) => exported);
+  const body = text.replaceAll(IMPORT, '').replaceAll(EXPORT, '');
+  return [...imported, `const { ${names.join(', ')} } = (() => {\n${body}return { ${names.join(', ')} };\n})();\n`].join(''); // prettier-ignore
 }
 
 function read(name: string): string {
