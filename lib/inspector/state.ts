@@ -7,6 +7,8 @@ export interface InspectorState {
   readonly at: number;
   /** The process that answers. */
   readonly process: { readonly id: string; readonly pid: number; readonly host: string };
+  /** Whether other processes may share the log of the default hub: it is not in memory. */
+  readonly isShared: boolean;
   /**
    * The process that answers, then all others that share the log of the default hub and have the
    * inspector. With the log in memory there are no others.

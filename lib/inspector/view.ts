@@ -13,8 +13,9 @@ import type { InspectorSamples, InspectorState } from './state.js';
 const INTERVAL_MS = 1_000;
 /** Every second time: each answer goes to all processes. */
 const TICKS_PER_QUESTION = 2;
-/** Who has answered by then is in the first state. */
+/** Who has answered by then is in the first state; if nobody has, it waits for this long again. */
 const FIRST_ANSWERS_MS = 250;
+const MAX_WAITS = 3;
 /** The page has to be read by a person, and the state written every second. */
 const MAX_LISTED = 200;
 
@@ -34,9 +35,9 @@ export function statesOf(
     return poll(INTERVAL_MS, async () => {
       if (peers !== undefined && view !== undefined && tick++ % TICKS_PER_QUESTION === 0) {
         await peers.ask(view, { look, counts: true, samples: false });
-        if (tick === 1) await delay(FIRST_ANSWERS_MS);
+        if (tick === 1) await firstAnswers(answers);
       }
-      return stateOf(local.report(look, lists, MAX_LISTED), answers, look);
+      return stateOf(local.report(look, lists, MAX_LISTED), look, answers, peers);
     }).pipe(
       finalize(() => {
         release();
@@ -54,7 +55,7 @@ export async function stateNow(
   look: Look,
 ): Promise<InspectorState> {
   const answers = await askOnce(peers, look);
-  return stateOf(local.report(look, local.newLists(), MAX_LISTED), answers, look);
+  return stateOf(local.report(look, local.newLists(), MAX_LISTED), look, answers, peers);
 }
 
 /** The last two minutes of the processes that are looked at. */
@@ -81,21 +82,33 @@ export async function askOnce(
   if (peers === undefined) return answers;
   const view = peers.open(answers);
   await peers.ask(view, { look, counts: false, samples });
-  await delay(FIRST_ANSWERS_MS);
+  await firstAnswers(answers);
   peers.close(view);
   return answers;
+}
+
+async function firstAnswers(answers: PeerAnswers): Promise<void> {
+  for (let n = 0; n < MAX_WAITS && (n === 0 || answers.reports.length === 0); n++) {
+    await delay(FIRST_ANSWERS_MS);
+  }
 }
 
 function chosen(reports: readonly ProcessReport[], { process }: Look): readonly ProcessReport[] {
   return process === '' ? reports : reports.filter(({ id }) => id === process);
 }
 
-function stateOf(own: ProcessReport, answers: PeerAnswers, look: Look): InspectorState {
+function stateOf(
+  own: ProcessReport,
+  look: Look,
+  answers: PeerAnswers,
+  peers: Peers | undefined,
+): InspectorState {
   const at = Date.now();
   const shown = chosen([own, ...answers.reports], look);
   return {
     at,
     process: { id: own.id, pid: own.pid, host: own.host },
+    isShared: peers !== undefined,
     processes: [processOf(own, at), ...answers.processes],
     connections: mergedConnections(
       shown.map(({ connections }) => connections),

@@ -36,18 +36,17 @@ function fillConnection(row, connection, at, process) {
   const list = rooms.join(', ') + more;
   const short = shortId(connection.id);
   const [first, ...others] = factTexts(facts);
-  const program = agent(connection.userAgent);
-  const from = first === undefined ? program : `${address} · ${program}`;
+  if (first !== undefined) others.push(address);
   const state = [isBlocked ? 'blocked' : '', dropped > 0 ? `${count(dropped)} dropped` : ''];
   fill(
     row,
     {
       path: readablePath(connection.path),
-      id: short,
-      process,
+      id: `${short} ·`,
+      process: process && `${process} ·`,
       who: first ?? address,
       others: others.join(', '),
-      from,
+      from: agent(connection.userAgent),
       rooms: list || '–',
       age: duration(at - connection.openedAt),
       rate: `${rate(connection.eventsPerSecond)}/s`,

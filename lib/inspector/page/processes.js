@@ -11,14 +11,16 @@ export function onProcess(listener) {
   choose = listener;
 }
 
-/** With one process there is nothing to choose. */
-export function showProcesses({ at, process, processes }, chosen) {
-  panel.hidden = processes.length < 2 && chosen === '';
+/** Without a log in common there are no others. */
+export function showProcesses({ at, process, processes, isShared }, chosen) {
+  panel.hidden = !isShared;
   if (panel.hidden) return;
   const live = processes.filter(({ isGone }) => !isGone);
   const gone = processes.length - live.length;
   panel.querySelector('.note').textContent =
-    `${count(live.length)} live` + (gone > 0 ? `, ${count(gone)} gone` : '');
+    `${count(live.length)} live` +
+    (gone > 0 ? `, ${count(gone)} gone` : '') +
+    ': connections and events/s';
   const sum = (name) => live.reduce((total, one) => total + one[name], 0);
   const all = {
     name: 'All processes',
@@ -36,7 +38,7 @@ export function showProcesses({ at, process, processes }, chosen) {
     const item = known.get(key) ?? fromTemplate('process-item');
     known.delete(key);
     item.dataset.key = key;
-    fill(item, { name, note, figures }, { name });
+    fill(item, { name, note, figures }, { name: `${name}, ${note}`, figures: `${figures} events` });
     item.toggleAttribute('data-bad', isBad);
     item.querySelector('button').setAttribute('aria-pressed', String(key === chosen));
     if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
@@ -49,7 +51,7 @@ const figuresOf = (open, blocked, waiting, delivered) =>
     `${count(open)} open`,
     blocked > 0 ? `${count(blocked)} blocked` : '',
     waiting > 0 ? `${bytes(waiting)} waiting` : '',
-    `${rate(delivered)} events/s`,
+    `${rate(delivered)}/s`,
   ]
     .filter((text) => text !== '')
     .join(' · ');

@@ -13,10 +13,10 @@ const TILES = [
     format: count,
     detail: ({ connections }) => `${count(connections.blocked)} blocked`,
   },
-  tileOf('Delivered', 'delivered', 'event', rate, plural),
-  tileOf('Sent', 'bytes', '', bytes, bytes),
-  tileOf('Published', 'published', 'event', rate, plural),
-  tileOf('Opened', 'opened', 'stream', rate, plural),
+  tileOf('Delivered', 'delivered', rate, count),
+  tileOf('Sent', 'bytes', bytes, bytes),
+  tileOf('Published', 'published', rate, count),
+  tileOf('Opened', 'opened', rate, count),
   {
     title: 'Waiting for clients',
     sample: 'bufferedBytes',
@@ -31,7 +31,7 @@ const TILES = [
   return { ...tile, element, values: [] };
 });
 
-function tileOf(title, name, unit, format, formatTotal) {
+function tileOf(title, name, format, formatTotal) {
   return {
     title,
     sample: name,
@@ -40,7 +40,7 @@ function tileOf(title, name, unit, format, formatTotal) {
     detail: ({ traffic }) =>
       traffic === null
         ? ''
-        : `${formatTotal(traffic.total[name], unit)} since ${shortClock(traffic.since)}`,
+        : `${formatTotal(traffic.total[name])} since ${shortClock(traffic.since)}`,
   };
 }
 
