@@ -8,6 +8,9 @@ interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Each may overrule those before it. */
+const STYLES = ['base.css', 'page.css', 'lists.css', 'dialogs.css', 'room.css', 'widths.css'];
+
 /** What the page has to know before its first request. */
 interface PageOptions {
   readonly signIn: boolean;
@@ -20,7 +23,7 @@ interface PageOptions {
  * else.
  */
 export function readPage({ signIn, testEvents }: PageOptions): Page {
-  const [style, script] = [read('style.css'), scriptFrom('app.js')];
+  const [style, script] = [STYLES.map(read).join('\n'), scriptFrom('app.js')];
   const flags = `${signIn ? ' data-sign-in' : ''}${testEvents ? ' data-test-events' : ''}`;
   const html = read('index.html')
     .replace('<html lang="en">', `<html lang="en"${flags}>`)

@@ -42,8 +42,8 @@ function fillConnection(row, connection, at, process) {
     row,
     {
       path: readablePath(connection.path),
-      id: `${short} ·`,
-      process: process && `${process} ·`,
+      id: short,
+      process,
       who: first ?? address,
       others: others.join(', '),
       from: agent(connection.userAgent),
