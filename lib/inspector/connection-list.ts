@@ -10,8 +10,10 @@ import type { InspectedConnection, InspectedConnections } from './state.js';
 const MAX_ROOMS_OF_CONNECTION = 10;
 /** Of one connection, for a search. */
 const MAX_ROOMS_SEARCHED = 1_000;
-/** A second: each takes about 1 µs, and the app has other things to do. */
-const MAX_SEARCHED = 10_000;
+/** Of each second: the app has other things to do. */
+const SEARCH_MS = 10;
+/** However slow the machine is. */
+const MIN_SEARCHED = 500;
 
 /** What a list says of each of its connections. */
 interface Known {
@@ -25,6 +27,8 @@ export class ConnectionList {
   /** What the last search has found, and where it stopped. */
   private found: Stream[] = [];
   private searchedUpTo = 0;
+  /** What does not change: Express works out an address anew each time. */
+  private readonly fixedTexts = new WeakMap<Stream, string>();
 
   constructor(
     private readonly registry: Registry,
@@ -41,7 +45,8 @@ export class ConnectionList {
     for (const connection of all) {
       if (this.known.isOwn(connection)) continue;
       open++;
-      if (connection.isBlocked) blocked++;
+      if (!connection.isBlocked) continue;
+      blocked++;
       bufferedBytes += connection.bufferedBytes;
     }
     const found = max === 0 ? [] : this.search(all, look);
@@ -70,27 +75,39 @@ export class ConnectionList {
     if (search === '') return candidates;
     const isFound = matcher(search);
     const matches = (one: Stream) => this.textsOf(one).some(isFound);
-    if (candidates.length <= MAX_SEARCHED) return candidates.filter(matches);
-    const from = this.searchedUpTo % candidates.length;
-    this.searchedUpTo = from + MAX_SEARCHED;
-    const part = new Set(candidates.slice(from, this.searchedUpTo));
-    const open = new Set(candidates);
-    this.found = this.found.filter((one) => open.has(one) && !part.has(one));
-    for (const one of part) if (matches(one)) this.found.push(one);
-    return this.found;
+    const deadline = performance.now() + SEARCH_MS;
+    const looked = new Set<Stream>();
+    const found: Stream[] = [];
+    // Where very many are open, each time another part of them.
+    for (let n = 0; n < candidates.length; n++) {
+      const isLate = n >= MIN_SEARCHED && n % 100 === 0 && performance.now() > deadline;
+      if (isLate) break;
+      const one = candidates[(this.searchedUpTo + n) % candidates.length]!;
+      looked.add(one);
+      if (matches(one)) found.push(one);
+    }
+    if (looked.size < candidates.length) {
+      const open = new Set(candidates);
+      found.push(...this.found.filter((one) => open.has(one) && !looked.has(one)));
+      this.searchedUpTo = (this.searchedUpTo + looked.size) % candidates.length;
+    }
+    return (this.found = found);
   }
 
-  /** In the order in which they are likely to match, as a search stops at the first that does. */
   private textsOf(connection: Stream): string[] {
-    const { request, id, cursor } = connection;
     const facts = Object.values(this.known.facts.of(connection)).map(String);
-    return [
-      ...facts,
-      pathOf(request),
-      addressOf(request),
-      id,
-      ...cursor.firstRooms(MAX_ROOMS_SEARCHED),
-    ];
+    const rooms = connection.cursor.firstRooms(MAX_ROOMS_SEARCHED);
+    return [...facts, this.fixedTextOf(connection), ...rooms];
+  }
+
+  private fixedTextOf(connection: Stream): string {
+    const known = this.fixedTexts.get(connection);
+    if (known !== undefined) return known;
+    const { request, id } = connection;
+    // A search is one line, so it never matches the end of one and the beginning of the next.
+    const text = [readable(pathOf(request)), addressOf(request), id].join('\n');
+    this.fixedTexts.set(connection, text);
+    return text;
   }
 
   private inspect(connection: Stream, eventsPerSecond: number): InspectedConnection {
@@ -116,5 +133,14 @@ export class ConnectionList {
       isBlocked,
       isInspector: this.known.isOwn(connection),
     };
+  }
+}
+
+/** As the page shows it, and as people type it. */
+function readable(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
   }
 }

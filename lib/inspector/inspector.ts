@@ -7,7 +7,7 @@ import { Hubs } from '../hub/hubs.js';
 import { MemoryEventLog } from '../log/event-log-memory.js';
 import { Facts, type Fact } from './facts.js';
 import { INSPECTOR_OPTIONS, type SseInspectorOptions } from './inspector.options.js';
-import { LocalProcess } from './local-process.js';
+import { LocalProcess, type Lists } from './local-process.js';
 import { lookFrom, type Look } from './look.js';
 import { Peers, type Action } from './peers.js';
 import { MAX_LISTED_OF_PEER } from './process-report.js';
@@ -20,6 +20,7 @@ export type PageEvent =
   | { readonly type: 'samples'; readonly data: InspectorSamples }
   | { readonly type: 'state'; readonly data: InspectorState };
 
+const MAX_LOOKS_OF_OTHERS = 10;
 /** Stands for every process. */
 const ALL = '*';
 
@@ -30,6 +31,8 @@ export class Inspector implements OnModuleInit, OnModuleDestroy {
   private peers: Peers | undefined;
   /** Pages that look for the same share one. */
   private readonly views = new Map<string, Observable<InspectorState>>();
+  /** The last used one is the last. */
+  private readonly listsOfOthers = new Map<string, Lists>();
 
   constructor(
     @Inject(SseConnections) private readonly registry: Registry,
@@ -45,15 +48,27 @@ export class Inspector implements OnModuleInit, OnModuleDestroy {
     const hub = local.hubNamed('');
     // Without a log in common there is nobody to ask.
     if (hub === undefined || hub.log instanceof MemoryEventLog) return;
-    const lists = local.newLists();
     this.peers = new Peers(hub.peers, local.id, {
       report: ({ look, counts, samples }) => {
         if (counts) local.counting.renew();
-        const report = local.report(look, lists, MAX_LISTED_OF_PEER);
+        const report = local.report(look, this.listsFor(look), MAX_LISTED_OF_PEER);
         return samples ? { ...report, samples: local.samples() } : report;
       },
       act: (action) => local.act(action),
     });
+  }
+
+  /** For the pages of other processes, which look for the same again and again. */
+  private listsFor(look: Look): Lists {
+    const key = JSON.stringify(look);
+    const lists = this.listsOfOthers.get(key) ?? this.local.newLists();
+    this.listsOfOthers.delete(key);
+    this.listsOfOthers.set(key, lists);
+    for (const oldest of this.listsOfOthers.keys()) {
+      if (this.listsOfOthers.size <= MAX_LOOKS_OF_OTHERS) break;
+      this.listsOfOthers.delete(oldest);
+    }
+    return lists;
   }
 
   onModuleDestroy(): void {

@@ -31,7 +31,7 @@ export interface InspectedConnections {
   readonly open: number;
   /** Those that take nothing of their backlog. */
   readonly blocked: number;
-  /** The backlogs of all of them. */
+  /** The backlogs of those. */
   readonly bufferedBytes: number;
   /** Streams of the inspector. */
   readonly inspectors: number;
