@@ -160,4 +160,3 @@ describeRedis('the inspector over several processes', () => {
     await until('nobody looks', () => views.size === 0);
   });
 });
-});

@@ -2,7 +2,7 @@
 
 import { confirmed, fill, find, say } from './elements.js';
 import { agent, bytes, count, duration, plural, rate, readablePath } from './format.js';
-import { showRows } from './rows.js';
+import { rankOfRate, showRows, URGENT } from './rows.js';
 import { post } from './server.js';
 
 const panel = find('connections');
@@ -27,7 +27,9 @@ export function showConnections({ at, connections, processes }) {
   );
   const byId = list.map((one) => [one.id, one]);
   const fillRow = (row, one) => fillConnection(row, one, at, names.get(one.process) ?? '');
-  showRows(panel, 'connection', byId, fillRow, (one) => one.isBlocked);
+  showRows(panel, 'connection', byId, fillRow, (one) =>
+    one.isBlocked ? URGENT : rankOfRate(one.eventsPerSecond),
+  );
 }
 
 function fillConnection(row, connection, at, process) {

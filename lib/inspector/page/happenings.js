@@ -2,7 +2,7 @@
 
 import { fill, find, fromTemplate, write } from './elements.js';
 import { clock, count } from './format.js';
-import { showRows } from './rows.js';
+import { showRows, URGENT } from './rows.js';
 
 export function showNotes({ notes, processes }) {
   const panel = find('notes');
@@ -14,15 +14,19 @@ export function showNotes({ notes, processes }) {
     JSON.stringify([one.kind, one.text, one.connection, one.process]),
     one,
   ]);
-  const newest = notes.list[0];
   // What is new comes on top at once; what happens again is counted where it stands.
-  showRows(
-    panel,
-    'note',
-    byText,
-    (row, one) => fillNote(row, one, pids.get(one.process) ?? ''),
-    (one) => one === newest && one.times === 1,
-  );
+  const fillRow = (row, one) => fillNote(row, one, pids.get(one.process) ?? '');
+  showRows(panel, 'note', byText, fillRow, (one) => URGENT + firstSeen(one));
+}
+
+/** When the page saw each note first. */
+const seen = new Map();
+
+function firstSeen({ at, kind, text, connection, process }) {
+  const key = JSON.stringify([kind, text, connection, process]);
+  if (seen.size > 1_000) seen.clear();
+  if (!seen.has(key)) seen.set(key, at);
+  return seen.get(key);
 }
 
 function fillNote(row, { at, kind, text, connection, times }, process) {

@@ -3,7 +3,7 @@
 import { confirmed, fill, find, say } from './elements.js';
 import { count, plural, rate } from './format.js';
 import { openRoom } from './room-panel.js';
-import { showRows } from './rows.js';
+import { rankOfRate, showRows } from './rows.js';
 import { post } from './server.js';
 
 const panel = find('rooms');
@@ -16,7 +16,7 @@ export function showRooms({ rooms }, process) {
   const cut = leftOut === 0 ? '' : `, the first ${count(list.length)} of them here`;
   panel.querySelector('.note').textContent = count(all) + others + cut;
   const byName = list.map((one) => [JSON.stringify([one.hub, one.name]), one]);
-  showRows(panel, 'room-row', byName, fillRoom);
+  showRows(panel, 'room-row', byName, fillRoom, (one) => rankOfRate(one.eventsPerSecond));
 }
 
 function fillRoom(row, { hub, name, connections, eventsPerSecond }) {

@@ -3,6 +3,7 @@
 import { fromTemplate } from './elements.js';
 
 const SORT_EVERY_MS = 10_000;
+export const URGENT = 1_000;
 
 const pointer = matchMedia('(hover: hover)');
 /** By list: when it was sorted, what was urgent then, and whether it is held. */
@@ -22,9 +23,10 @@ export function sortAnew(panel) {
 
 /**
  * Rows stay the same elements, so that focus and selection survive. A list is sorted now and then,
- * not with each figure, or nobody could read it; what is `urgent` moves at once.
+ * not with each figure, or nobody could read it: by `rankOf`, and rows of one rank stay in their
+ * order. What gets to the rank `URGENT` moves at once.
  */
-export function showRows(panel, template, items, fillRow, isUrgent = () => false) {
+export function showRows(panel, template, items, fillRow, rankOf) {
   const list = panel.querySelector('tbody, ol');
   const held = isHeld(list);
   const known = new Map([...list.children].map((row) => [row.dataset.key, row]));
@@ -42,30 +44,35 @@ export function showRows(panel, template, items, fillRow, isUrgent = () => false
     if (held) row.dataset.gone = '';
     else row.remove();
   }
-  const urgent = JSON.stringify(
-    items
-      .filter(([, item]) => isUrgent(item))
-      .map(([key]) => key)
-      .sort(),
-  );
+  const ranks = new Map(items.map(([key, item]) => [key, rankOf(item)]));
+  const urgent = [...ranks].filter(([, rank]) => rank >= URGENT).map(([key]) => key);
   const before = memories.get(list);
   const isDue =
     before === undefined ||
     before.held ||
-    before.urgent !== urgent ||
+    urgent.some((key) => !before.urgent.has(key)) ||
     performance.now() - before.sortedAt > SORT_EVERY_MS;
   const sorts = isDue && !held;
-  if (!held) place(list, rows, sorts);
-  const sortedAt = sorts ? performance.now() : (before?.sortedAt ?? 0);
-  memories.set(list, { sortedAt, urgent: sorts ? urgent : (before?.urgent ?? urgent), held });
+  if (!held) place(list, rows, sorts ? ranks : undefined, before === undefined);
+  memories.set(list, {
+    sortedAt: sorts ? performance.now() : (before?.sortedAt ?? 0),
+    urgent: sorts ? new Set(urgent) : (before?.urgent ?? new Set()),
+    held,
+  });
   panel.querySelector('.empty').hidden = list.children.length > 0;
 }
 
-/** Sorted, or what is new behind the others. */
-function place(list, rows, sorts) {
+/** What is new comes behind the others; anew, all are in the order of the server. */
+function place(list, rows, ranks, isAnew) {
   const present = new Set(list.children);
-  const ordered = sorts ? rows : [...present, ...rows.filter((row) => !present.has(row))];
+  const ordered = isAnew ? rows : [...present, ...rows.filter((row) => !present.has(row))];
+  if (ranks !== undefined) {
+    ordered.sort((one, other) => ranks.get(other.dataset.key) - ranks.get(one.dataset.key));
+  }
   ordered.forEach((row, index) => {
     if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
   });
 }
+
+/** For figures: only a change that matters is another rank. */
+export const rankOfRate = (value) => Math.round(Math.log2(1 + value));
