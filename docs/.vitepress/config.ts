@@ -17,7 +17,16 @@ const docs = join(import.meta.dirname, '..');
  */
 const GUIDE: Record<string, string[]> = {
   'First steps': ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure'],
-  Clients: ['clients', 'front-ends', 'python-go-curl', 'browser-limits'],
+  Clients: [
+    'clients',
+    'react',
+    'vue',
+    'angular',
+    'nextjs',
+    'tabs',
+    'python-go-curl',
+    'browser-limits',
+  ],
   'In an app': [
     'authentication',
     'llm',
@@ -40,7 +49,7 @@ const GUIDE: Record<string, string[]> = {
     'best-practices',
     'options',
   ],
-  Choosing: ['when-to-use', 'comparison', 'migrating'],
+  Choosing: ['when-to-use', 'comparison', 'migrating', 'faq'],
 };
 
 function sidebar(): DefaultTheme.SidebarItem[] {
@@ -117,6 +126,8 @@ export default defineConfig({
   description:
     'Server-Sent Events for NestJS: rooms, exact resume, bounded memory, many processes.',
   base,
+  // Their READMEs are for readers of the repository.
+  srcExclude: ['recipes/**'],
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   cleanUrls: true,
   lastUpdated: false,

@@ -7,14 +7,15 @@ backend app {
 }
 
 sub vcl_recv {
-  # A stream is of one client: others neither wait for it nor share it.
+  # Clients neither share a stream nor wait for each other.
   if (req.http.Accept ~ "text/event-stream") {
     return (pass);
   }
 }
 
 sub vcl_backend_response {
-  # Behind any line that switches it on: Varnish does not heed `no-transform`, and would hold the stream back.
+  # After any line that turns compression on: Varnish ignores `no-transform`,
+  # and compression would hold the stream back.
   if (beresp.http.Content-Type ~ "^text/event-stream") {
     set beresp.do_gzip = false;
     set beresp.do_stream = true;

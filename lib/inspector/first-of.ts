@@ -1,11 +1,11 @@
-/** The first `count` items in the order of `compare`; most of many items cost one comparison. */
+/** The first `count` items in the order of `compare`. Most items cost only one comparison. */
 export function firstOf<T>(
   items: Iterable<T>,
   count: number,
   compare: (one: T, other: T) => number,
 ): T[] {
   const first: T[] = [];
-  /** Nothing that comes after it is among the first. */
+  /** No item that sorts after this one is among the first. */
   let last: T | undefined;
   for (const item of items) {
     if (last !== undefined && compare(item, last) >= 0) continue;

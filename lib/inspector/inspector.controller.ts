@@ -36,7 +36,7 @@ interface PageResponse {
   send(body: string): unknown;
 }
 
-/** Made for each app: where they are and who guards them is known only then. */
+/** Creates the controllers of an app, because their path and guard depend on the options. */
 export function inspectorControllers(options: SseInspectorOptions): Type[] {
   const { testEvents = true } = options;
   return [
@@ -51,20 +51,20 @@ const routesOf = ({ path = 'sse-inspector' }: SseInspectorOptions): ControllerOp
   version: VERSION_NEUTRAL,
 });
 
-/** The key of `@ApiExcludeController()`: the inspector is no part of the app's API. */
+/** The metadata of `@ApiExcludeController()`, because the inspector is not part of the app's API. */
 const ExcludedFromApi = () => SetMetadata('swagger/apiExcludeController', [true]);
 
 function pageController(options: SseInspectorOptions): Type {
   const { guard, allowedHosts, signIn, testEvents = true } = options;
   const { html, headers } = readPage({ signIn: signIn !== undefined, testEvents });
-  // A browser sends no token of a page that it opens. The page holds no data.
+  // A browser cannot send a token when it opens a page. The page holds no data.
   const guards = signIn === undefined ? [guard] : [];
 
   @ExcludedFromApi()
   @Controller(routesOf(options))
   @UseGuards(new AllowedHostsGuard(allowedHosts), ...guards)
   class InspectorPageController {
-    /** With the response itself, so that no interceptor of the app wraps the page into JSON. */
+    /** Uses the response directly, so that no interceptor of the app wraps the page into JSON. */
     @Get()
     page(@Res() response: PageResponse): void {
       for (const [name, value] of Object.entries(headers)) response.header(name, value);
@@ -91,8 +91,8 @@ function dataController(options: SseInspectorOptions): Type {
     }
 
     /**
-     * As text, which the app's `serialize` leaves alone. To a page that reads slowly only the
-     * latest state matters.
+     * Sends text, which the app's `serialize` does not touch. A slow page only needs the latest
+     * state.
      */
     @SetMetadata(SSE_UNCOUNTED, true)
     @SseStream('events', { backpressure: { overflow: 'conflate' } })
@@ -123,7 +123,7 @@ function dataController(options: SseInspectorOptions): Type {
     ): Promise<void> {
       const done = await orHttpError(this.inspector.act(process, { close: 'connection', id }));
       if (done === undefined) throw noAnswer(process);
-      if (!done) throw new NotFoundException(`There is no open connection ${id} in this process`);
+      if (!done) throw new NotFoundException(`No open connection in this process has the id ${id}`);
     }
 
     @Post('rooms/close')
@@ -136,7 +136,7 @@ function dataController(options: SseInspectorOptions): Type {
     ): Promise<void> {
       const done = await orHttpError(this.inspector.act(process, { close: 'room', room, hub }));
       if (done === undefined) throw noAnswer(process);
-      if (!done) throw new NotFoundException(`Nobody reads a room "${room}" in this process`);
+      if (!done) throw new NotFoundException(`No stream in this process reads the room "${room}"`);
     }
 
     /** @param value as JSON, as the text `"7"` is another fact than the number `7` */
@@ -187,7 +187,7 @@ function testEventController(options: SseInspectorOptions): Type {
   return InspectorTestEventController;
 }
 
-/** What the library refuses is for the page to show. */
+/** Turns errors of the library into answers that the page shows. */
 async function orHttpError<T>(result: Promise<T>): Promise<T> {
   try {
     return await result;

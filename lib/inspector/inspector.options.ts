@@ -11,28 +11,29 @@ export const INSPECTOR_OPTIONS = Symbol('nestjs-eventstream:inspector-options');
  */
 export interface SseInspectorOptions {
   /**
-   * Decides on every request to the inspector: whom it lets in sees and may close every connection.
-   * Browsers send it cookies and HTTP authentication, and with `signIn` a bearer token.
+   * Guards every request to the inspector. Whoever it admits can see and close every connection.
+   * The page sends cookies and HTTP authentication, and with `signIn` a bearer token.
    */
   guard: Type<CanActivate> | CanActivate;
   /**
-   * Where the page is, behind the app's global prefix.
+   * The path of the page, after the app's global prefix.
    * @default 'sse-inspector'
    */
   path?: string;
   /**
-   * The hosts under which the inspector answers, such as `['admin.example.com']`; `.example.com`
-   * stands for `example.com` and all below it. `localhost` and addresses are always among them.
-   * Needed where the guard decides by the client's address: a page of any site could bend its own
-   * name to this process (DNS rebinding) and read and close as if it were the inspector's.
+   * The hosts for which the inspector answers, such as `['admin.example.com']`. `.example.com` also
+   * matches all its subdomains. `localhost` and addresses are always allowed.
+   *
+   * Set it if the guard decides by the client's address. Otherwise a page of any site can point its
+   * own name at this process (DNS rebinding), and use the inspector from an admitted browser.
    * @default any host
    */
   allowedHosts?: readonly string[];
   /**
-   * Whom a connection belongs to: shown in the list, and searched. At most 10 facts; long texts are
-   * cut. `connection.data` may hold secrets, so only these two of it are shown by default. `false`:
-   * none.
-   * @default `user` and `userId` of `connection.data`, if they are a text, a number or a boolean
+   * Facts that the page shows and searches, to tell whose a connection is. At most 10 of each
+   * connection; long texts are cut. `connection.data` may hold secrets, so the default shows no
+   * other property. `false`: no facts.
+   * @default `user` and `userId` of `connection.data`, if they are texts, numbers or booleans
    * @example `facts: ({ data }) => ({ user: String(data['user']), tenant: Number(data['tenant']) })`
    */
   facts?: FactsOption;
@@ -42,24 +43,27 @@ export interface SseInspectorOptions {
    */
   testEvents?: boolean;
   /**
-   * `'bearer'`: the page asks for a token and sends it as `Authorization: Bearer` with each of its
-   * requests. The page itself is then served without the guard: it holds no data.
-   * @default off: the guard has to know the browser by a cookie or by HTTP authentication
+   * `'bearer'`: the page asks for a token, and sends it as `Authorization: Bearer` with each of its
+   * requests. The page itself is then served without the guard. It holds no data.
+   * @default none: the browser sends cookies or HTTP authentication
    */
   signIn?: 'bearer';
-  /** Modules that have what the guard injects, unless they are global. */
+  /**
+   * Modules that provide the dependencies of the guard. Global modules are not needed here.
+   * @default none
+   */
   imports?: NonNullable<ModuleMetadata['imports']>;
 }
 
 const guard = rules.rule(
-  'a guard, such as `guard: AdminGuard`: whom it lets in sees and may close every connection',
+  'a guard, such as `guard: AdminGuard`, because whoever it admits can see and close every connection',
   (value) => {
     const { prototype, canActivate } = Object(value) as Record<string, unknown>;
     return typeof (canActivate ?? Object(prototype).canActivate) === 'function';
   },
 );
 const hostNames = rules.rule(
-  'a list of host names without a port, such as "admin.example.com" or ".example.com"',
+  'an array of host names without a port, such as "admin.example.com" or ".example.com"',
   (value) =>
     Array.isArray(value) &&
     value.every((name) => typeof name === 'string' && /^\.?[^\s.:/][^\s:/]*$/.test(name)),

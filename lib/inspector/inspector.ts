@@ -24,7 +24,7 @@ const MAX_LOOKS_OF_OTHERS = 10;
 /** Stands for every process. */
 const ALL = '*';
 
-/** What the page shows, and what it can do. */
+/** The data and the actions of the page. */
 @Injectable()
 export class Inspector implements OnModuleInit, OnModuleDestroy {
   private readonly local: LocalProcess;

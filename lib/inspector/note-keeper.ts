@@ -36,7 +36,7 @@ export class NoteKeeper {
       },
       stall: ({ connection, bufferedBytes }) => {
         if (isOwn(connection)) return;
-        const text = `took nothing of ${bufferedBytes} bytes, its socket is destroyed`;
+        const text = `the client read none of ${bufferedBytes} bytes, so its socket is destroyed`;
         notes.add('stall', text, connection.id);
       },
       log: ({ hub, trouble }) => {
@@ -59,7 +59,7 @@ export class NoteKeeper {
     const before = this.dropped.get(connection) ?? 0;
     if (droppedEvents === before || this.isOwn(connection)) return;
     this.dropped.set(connection, droppedEvents);
-    const text = 'events left out, the client takes too little';
+    const text = 'events were dropped, because the client reads too slowly';
     this.notes.add('drop', text, connection.id, droppedEvents - before);
   }
 

@@ -8,7 +8,7 @@ interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Each may overrule those before it. */
+/** In the order of the cascade. */
 const STYLES = ['base.css', 'page.css', 'lists.css', 'dialogs.css', 'room.css', 'widths.css'];
 
 /** What the page has to know before its first request. */
@@ -18,9 +18,8 @@ interface PageOptions {
 }
 
 /**
- * The page with its style and its scripts in it: it needs no other file, so it does not matter
- * behind which prefix, proxy or slash it is found. The policy lets run what is in it and nothing
- * else.
+ * The page with inline style and script. It needs no other file, so it works behind any prefix,
+ * proxy or trailing slash. The policy allows only this style and script.
  */
 export function readPage({ signIn, testEvents }: PageOptions): Page {
   const [style, script] = [STYLES.map(read).join('\n'), scriptFrom('app.js')];
@@ -41,7 +40,7 @@ export function readPage({ signIn, testEvents }: PageOptions): Page {
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
-    // Text never becomes HTML.
+    // No text becomes HTML.
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ];
@@ -59,8 +58,8 @@ const IMPORT = /^import [^;]*? from '\.\/([^']+)';\n/gm;
 const EXPORT = /^export (?=(?:async )?(?:function|const) (\w+))/gm;
 
 /**
- * A module and all that it imports as one script, each behind what it needs and in a scope of its
- * own. What they export has to have different names.
+ * Joins a module and its imports into one script. Each module has its own scope and follows its
+ * imports. Exported names must be unique.
  */
 function scriptFrom(name: string, known = new Set<string>()): string {
   if (known.has(name)) return '';
@@ -76,7 +75,7 @@ function read(name: string): string {
   return readFileSync(join(ownFolder(), 'page', name), 'utf8');
 }
 
-/** Not `import.meta`, which does not compile where a test runner makes CommonJS of this file. */
+/** Not `import.meta`, which does not compile if a test runner turns this file into CommonJS. */
 function ownFolder(): string {
   const usual = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace') ?? { value: undefined };
   Error.prepareStackTrace = (_error, [site]) => site?.getFileName();

@@ -1,62 +1,62 @@
 /**
- * What a page of the inspector shows: of all processes that share the log, or of the one that was
- * chosen. Times are milliseconds since the Unix epoch.
+ * The state of all processes that share the log, or of one of them. Times are milliseconds since
+ * the Unix epoch.
  * @publicApi
  */
 export interface InspectorState {
   readonly at: number;
   /** The process that answers. */
   readonly process: { readonly id: string; readonly pid: number; readonly host: string };
-  /** Whether other processes may share the log of the default hub: it is not in memory. */
+  /** Whether other processes can share the log of the default hub, because it is not in memory. */
   readonly isShared: boolean;
   /**
-   * The process that answers, then all others that share the log of the default hub and have the
-   * inspector. With the log in memory there are no others.
+   * The process that answers, then the others that share the log of the default hub and import the
+   * inspector. With the log in memory, only the process that answers.
    */
   readonly processes: readonly InspectedProcess[];
   readonly connections: InspectedConnections;
   readonly rooms: InspectedRooms;
   readonly hubs: readonly InspectedHub[];
-  /** What was counted since a page was opened; `null` while none is open. */
+  /** Counted since a page was opened; `null` while none is open. */
   readonly traffic: InspectedTraffic | null;
   readonly notes: InspectedNotes;
 }
 
 /**
- * The connections. All figures but `list` and `inspectors` are without the streams of the inspector
+ * The connections. Only `found`, `list` and `inspectors` include the streams of the inspector
  * itself.
  * @publicApi
  */
 export interface InspectedConnections {
   readonly open: number;
-  /** Those that take nothing of their backlog. */
+  /** The number of clients that read nothing of their backlog. */
   readonly blocked: number;
-  /** The backlogs of those. */
+  /** The size of their backlogs. */
   readonly bufferedBytes: number;
-  /** Streams of the inspector. */
+  /** The number of streams of the inspector. */
   readonly inspectors: number;
-  /** How many match the search, streams of the inspector included. */
+  /** The number of connections that match the search. */
   readonly found: number;
   /**
-   * At most 200 that match, and at most 50 of each other process: those that take nothing first,
-   * then the busiest.
+   * At most 200 matches, and at most 50 of each other process: blocked connections first, then the
+   * busiest.
    */
   readonly list: readonly InspectedConnection[];
-  /** How many more match. */
+  /** The number of matches that are not in `list`. */
   readonly leftOut: number;
 }
 
 /**
- * The rooms that somebody reads or that were published to lately. Of a hub with more than 20 000 of
- * them, each state looks for readers in another part.
+ * Rooms with readers, or to which a process has published lately. For a hub with more than 20 000
+ * rooms, each state examines another part of them.
  * @publicApi
  */
 export interface InspectedRooms {
-  /** Of several processes with long lists: at least so many. */
+  /** A lower bound if the lists of several processes are cut. */
   readonly count: number;
-  /** How many match the search. */
+  /** The number of rooms that match the search. */
   readonly found: number;
-  /** At most 200 that match, and at most 50 of each other process: the busiest first. */
+  /** At most 200 matches, and at most 50 of each other process, busiest first. */
   readonly list: readonly InspectedRoom[];
   readonly leftOut: number;
 }
@@ -66,19 +66,19 @@ export interface InspectedRooms {
  * @publicApi
  */
 export interface InspectedProcess {
-  /** Random, new at each start. */
+  /** Random; new at each start. */
   readonly id: string;
   readonly pid: number;
   readonly host: string;
   readonly open: number;
   readonly blocked: number;
   readonly bufferedBytes: number;
-  /** Events handed to sockets. */
+  /** Events written to sockets. */
   readonly deliveredPerSecond: number;
-  /** Why events do not reach it; `null`: they do. */
+  /** Why events do not reach it; `null` if they do. */
   readonly trouble: string | null;
   readonly heardAt: number;
-  /** It has left three questions unanswered. It is listed for a minute, with its last figures. */
+  /** Whether it no longer answers. It stays in the list for a minute, with its last figures. */
   readonly isGone: boolean;
 }
 
@@ -90,16 +90,16 @@ export interface InspectedConnection {
   readonly id: string;
   /** The id of its process. */
   readonly process: string;
-  /** Of the request, without its query, which may hold secrets. */
+  /** The path of the request. The query is left out, because it may hold secrets. */
   readonly path: string;
   readonly address: string;
   readonly userAgent: string;
   readonly openedAt: number;
-  /** Of its `data`, what the option `facts` shows: at most 10, long texts are cut. */
+  /** What the option `facts` shows of its `data`. */
   readonly facts: Readonly<Record<string, string | number | boolean>>;
-  /** The name of the fact to revoke it by; `null`: none of them is a text or number of its `data`. */
+  /** The fact by which the page can revoke it; `null` if its `data` has none of the facts. */
   readonly revokeBy: string | null;
-  /** At most 10. */
+  /** At most 10 rooms. */
   readonly rooms: readonly string[];
   readonly roomCount: number;
   readonly eventsPerSecond: number;
@@ -108,7 +108,7 @@ export interface InspectedConnection {
   readonly bufferedBytes: number;
   readonly droppedEvents: number;
   readonly isBlocked: boolean;
-  /** A stream of the inspector itself. */
+  /** Whether it is a stream of the inspector itself. */
   readonly isInspector: boolean;
 }
 
@@ -121,7 +121,7 @@ export interface InspectedRoom {
   readonly hub: string;
   readonly name: string;
   readonly connections: number;
-  /** Published by the processes that are shown. */
+  /** Events that the processes publish to the room. */
   readonly eventsPerSecond: number;
 }
 
@@ -132,71 +132,73 @@ export interface InspectedRoom {
 export interface InspectedHub {
   /** `''` is the default hub. */
   readonly name: string;
-  /** Why its events do not reach the process that answers; `null`: they do. */
+  /** Why its events do not reach the process that answers; `null` if they do. */
   readonly trouble: string | null;
 }
 
 /**
- * What was counted. Rates are those of the last five seconds.
+ * Counts since the page was opened. Rates are of the last five seconds.
  * @publicApi
  */
 export interface InspectedTraffic {
   readonly since: number;
   readonly total: TrafficFigures;
   readonly perSecond: TrafficFigures;
-  /** How many for each reason. */
+  /** Ended streams, by reason. */
   readonly closes: Readonly<Record<string, number>>;
+  /** Refused connections, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Reported gaps, by reason. */
   readonly gaps: Readonly<Record<string, number>>;
 }
 
 /**
- * How much, in all or per second.
+ * Counts: totals, or per second.
  * @publicApi
  */
 export interface TrafficFigures {
-  /** Events handed to sockets. */
+  /** Events written to sockets. */
   readonly delivered: number;
-  /** Bytes handed to sockets. */
+  /** Bytes written to sockets. */
   readonly bytes: number;
-  /** Events published by the processes that are shown. */
+  /** Events published by the processes. */
   readonly published: number;
   /** Streams that began. */
   readonly opened: number;
-  /** Missed events handed to clients that returned. */
+  /** Missed events replayed to returning clients. */
   readonly replayed: number;
-  /** Events left out for clients that take too little. */
+  /** Events dropped for clients that read too slowly. */
   readonly dropped: number;
 }
 
 /**
- * The notable things since the process began.
+ * Notable events since the process began.
  * @publicApi
  */
 export interface InspectedNotes {
   readonly since: number;
-  /** At most 50, the newest first. */
+  /** At most 50, newest first. */
   readonly list: readonly InspectedNote[];
 }
 
 /**
- * Something that should be seen.
+ * A notable event, such as a gap or an error.
  * @publicApi
  */
 export interface InspectedNote {
   readonly at: number;
   readonly kind: 'gap' | 'drop' | 'stall' | 'refuse' | 'error' | 'log';
   readonly text: string;
-  /** The id of the connection that it is about. */
+  /** The id of the connection, if it is about one. */
   readonly connection: string | null;
-  /** The id of the process where it happened. */
+  /** The id of the process. */
   readonly process: string;
-  /** How often; of drops, how many events. */
+  /** How often it happened; for drops, the number of events. */
   readonly times: number;
 }
 
 /**
- * The last two minutes, one figure a second, the newest last: what a page begins its plots with.
+ * The last two minutes, one figure per second, newest last. The plots of a page begin with them.
  * @publicApi
  */
 export interface InspectorSamples {
@@ -212,9 +214,9 @@ export interface InspectorSamples {
  * @publicApi
  */
 export interface InspectedRoomEvents {
-  /** `false`: the hub keeps no history, so its events cannot be shown. */
+  /** `false` if the hub keeps no history. Then there are no events to show. */
   readonly isKept: boolean;
-  /** At most 20, the oldest first. */
+  /** At most 20, oldest first. */
   readonly events: readonly InspectedEvent[];
 }
 
@@ -226,8 +228,8 @@ export interface InspectedEvent {
   readonly id: string;
   readonly type: string | null;
   readonly at: number;
-  /** Of wire text. */
+  /** The size of its wire text. */
   readonly bytes: number;
-  /** As text; beyond 2 000 characters cut. */
+  /** As text, cut after 2 000 characters. */
   readonly data: string;
 }

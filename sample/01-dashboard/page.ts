@@ -8,5 +8,5 @@ const UPLOT = dirname(createRequire(import.meta.url).resolve('uplot/dist/uPlot.i
 
 /** Serves the files in `page/`, and the plotting library from its package. */
 export function servePage(app: NestExpressApplication): void {
-  serveFolders(app, { '/': PAGE, '/uplot': UPLOT });
+  serveFolders(app, { folders: { '/': PAGE, '/uplot': UPLOT } });
 }

@@ -7,5 +7,5 @@ const PAGE = join(import.meta.dirname, 'page');
 
 /** Serves the files in `page/`, and its script with the client of the library in it. */
 export function servePage(app: NestExpressApplication): void {
-  serveFolders(app, { '/': PAGE }, { '/app.js': bundle(join(PAGE, 'app')) });
+  serveFolders(app, { folders: { '/': PAGE }, made: { '/app.js': bundle(join(PAGE, 'app')) } });
 }

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { SseModule } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
+import { inspector } from '../shared/inspector.js';
 import { ClusterService } from './cluster.service.js';
 import { KillController } from './kill.controller.js';
 import { IS_DURABLE, PREFIX, REDIS_URL } from './redis.js';
@@ -16,6 +17,7 @@ import { ShopStore } from './shop-store.js';
       // Sooner than by default, for those who watch it.
       retry: { minMs: 500, maxMs: 1_500 },
     }),
+    inspector,
   ],
   controllers: [SharedOrdersController, KillController],
   providers: [ClusterService, ShopStore, SharedOrdersService, SharedSimulatorService],

@@ -8,7 +8,7 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { ClusterService } from './cluster.service.js';
-import { FromHereGuard } from './from-here.guard.js';
+import { FromHereGuard } from '../shared/from-here.guard.js';
 
 /**
  * What the buttons of the panel ask for: SIGKILL, as when a machine is gone. Only from this

@@ -13,7 +13,11 @@ export function servePage(app: NestExpressApplication): void {
     .replace('</head>', `${readPart('head.html')}</head>`)
     .replace('<main>', `${readPart('panel.html')}<main>`);
   const script = bundle(join(PANEL, 'panel'));
-  serveFolders(app, { '/': ORDERS, '/panel': PANEL }, { '/': page, '/app.js': script });
+  serveFolders(app, {
+    sample: '03-cluster',
+    folders: { '/': ORDERS, '/panel': PANEL },
+    made: { '/': page, '/app.js': script },
+  });
 }
 
 const readPart = (name: string): string => readFileSync(join(PANEL, name), 'utf8');

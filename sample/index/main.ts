@@ -15,7 +15,7 @@ const list = await start({
 
 if (list !== undefined) {
   const samples = list.get(SamplesService);
-  await samples.start(portOf(list));
+  await samples.start(portOf(list), `${await urlOf(list)}/`);
   const dashboard = samples.find('01-dashboard');
   if (dashboard !== undefined) console.log(`  Dashboard  ${await urlOf(dashboard)}\n`);
 }

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { withLinks } from './links.js';
 
 /** What the pages of all samples look alike by. */
 const SHARED = join(import.meta.dirname, 'page');
@@ -21,25 +23,31 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/**
- * Serves the files of each folder under its prefix, and what all samples share under `/shared`; a
- * page or a script in `made`, by its path, instead of a file.
- */
-export function serveFolders(
-  app: NestExpressApplication,
-  folders: Record<string, string>,
-  made: Record<string, string> = {},
-): void {
+export interface Page {
+  /** The folder of the sample, such as `05-time`. Default: the one that `/` is in. */
+  readonly sample?: string;
+  /** Folders with files, by the prefix of their paths. `/` has the page itself. */
+  readonly folders: Record<string, string>;
+  /** A page or a script by its path, instead of a file. */
+  readonly made?: Record<string, string>;
+}
+
+/** Serves the page of a sample, its files, and what all samples share under `/shared`. */
+export function serveFolders(app: NestExpressApplication, { folders, made = {}, ...page }: Page) {
   app.disable('x-powered-by');
   app.use((_request: unknown, response: ServerResponse, next: () => void) => {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     next();
   });
-  for (const [path, text] of Object.entries(made)) {
+  const root = folders['/'] ?? '';
+  const sample = page.sample ?? basename(dirname(root));
+  const html = made['/'] ?? readFileSync(join(root, 'index.html'), 'utf8');
+  for (const [path, text] of Object.entries({ ...made, '/': html })) {
     const type = path.endsWith('.js') ? 'text/javascript' : 'text/html';
     app.use(({ url = '' }: IncomingMessage, response: ServerResponse, next: () => void) => {
       if (url.split('?')[0] !== path) return next();
-      response.setHeader('Content-Type', `${type}; charset=utf-8`).end(text);
+      response.setHeader('Content-Type', `${type}; charset=utf-8`);
+      response.end(path === '/' ? withLinks(text, sample, homeOf(app)) : text);
     });
   }
   for (const [prefix, folder] of Object.entries({ ...folders, '/shared': SHARED })) {
@@ -49,5 +57,15 @@ export function serveFolders(
 
 /** For a sample whose page is in its folder `page`, and nowhere else. */
 export function servePageOf(folder: string): (app: NestExpressApplication) => void {
-  return (app) => serveFolders(app, { '/': join(folder, 'page') });
+  return (app) => serveFolders(app, { folders: { '/': join(folder, 'page') } });
+}
+
+/** Where the list of all samples is, if it runs too. */
+export function setHome(app: NestExpressApplication, home: string): void {
+  app.setLocal('home', home);
+}
+
+function homeOf(app: NestExpressApplication): string | undefined {
+  const { locals } = app.getHttpAdapter().getInstance() as { locals: { home?: string } };
+  return locals.home;
 }

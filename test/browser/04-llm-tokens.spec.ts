@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
@@ -8,9 +9,11 @@ import type { Browser, Page } from 'playwright-core';
 import { firstValueFrom } from 'rxjs';
 import { JobsModule } from '../../sample/04-llm-tokens/jobs.module.js';
 import { Model } from '../../sample/04-llm-tokens/model.js';
-import { servePage } from '../../sample/04-llm-tokens/page.js';
+import { servePageOf } from '../../sample/shared/serve-folders.js';
 import { SteeredModel } from '../support/steered-model.js';
 import { describeChromium, launchChromium } from './chromium.js';
+
+const servePage = servePageOf(join(import.meta.dirname, '../../sample/04-llm-tokens'));
 
 /** The sample as it is, but clients come back sooner. */
 @Module({ imports: [SseModule.forRoot({ retry: 50 }), JobsModule] })

@@ -1,14 +1,23 @@
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { Controller, Module, Param, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  Controller,
+  Module,
+  Param,
+  Query,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import {
   Broadcaster,
+  Connection,
   InjectBroadcaster,
   SseConnections,
   SseModule,
   SseStream,
+  type SseConnection,
 } from 'nestjs-eventstream';
 import { SseInspectorModule } from 'nestjs-eventstream/inspector';
 import type { Browser, Page } from 'playwright-core';
@@ -25,6 +34,15 @@ class CookieGuard implements CanActivate {
   }
 }
 
+class TokenGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context
+      .switchToHttp()
+      .getRequest<{ headers: { authorization?: string } }>();
+    return headers.authorization === 'Bearer secret';
+  }
+}
+
 @Controller('streams')
 class Streams {
   constructor(
@@ -34,7 +52,12 @@ class Streams {
   @SseStream('chat/:room') chatRoom(@Param('room') room: string) {
     return this.chat.stream(room);
   }
-  @SseStream(':rooms') rooms(@Param('rooms') rooms: string) {
+  @SseStream(':rooms') rooms(
+    @Param('rooms') rooms: string,
+    @Query('user') user: string | undefined,
+    @Connection() { data }: SseConnection,
+  ) {
+    if (user !== undefined) data['user'] = user;
     return this.broadcaster.stream(rooms.split(','));
   }
 }
@@ -44,6 +67,7 @@ class Streams {
     SseModule.forRoot({ retry: 200 }),
     SseModule.forFeature([{ name: 'chat' }]),
     SseInspectorModule.forRoot({ guard: CookieGuard }),
+    SseInspectorModule.forRoot({ guard: TokenGuard, path: 'with-token', signIn: 'bearer' }),
   ],
   controllers: [Streams],
 })

@@ -52,6 +52,7 @@ const REPEATED: Record<string, string[]> = {
     `${lastOf10000} after the event`,
     `10 000 ÷ ${allBack}`,
   ],
+  'docs/guide/faq.md': [idle],
   'docs/guide/when-to-use.md': [`${one} µs`, `${twenty} µs`, idle, `p99 ${oneReader}`],
 };
 

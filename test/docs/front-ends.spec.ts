@@ -1,29 +1,61 @@
-// The recipes that the guide shows are the files that the tests run.
+// The guide shows recipes of docs/recipes as they are: those are the files that the tests run.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const docs = join(import.meta.dirname, '../../docs');
 const read = (name: string): string => readFileSync(join(docs, name), 'utf8');
-const filesIn = (folder: string, ending: string): string[] =>
+
+/** Each page with its folder, and the files that it shows. */
+const PAGES: [page: string, folder: string, shown: string[]][] = [
+  ['react.md', 'react', ['use-event-stream.ts', 'plain-effect.ts']],
+  ['vue.md', 'vue', ['use-event-stream.ts']],
+  ['angular.md', 'angular', ['event-stream.ts', 'orders.service.ts']],
+  ['tabs.md', 'tabs', ['shared-stream.ts', 'shared-stream.worker.ts']],
+  ['nextjs.md', 'next', ['app/orders.jsx', 'next.config.mjs', 'app/relay/route.js']],
+  ['bullmq.md', 'bullmq', ['imports.controller.ts', 'worker.ts']],
+  ['publishing.md', 'publishing', ['announce-offers.ts', 'publish.controller.ts']],
+];
+
+const filesIn = (folder: string): string[] =>
   readdirSync(join(docs, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith(ending))
-    .map((name) => join(folder, name));
+    .map((name) => name.replaceAll('\\', '/'))
+    .filter((name) => /\.\w+$/.test(name) && !name.includes('node_modules'));
 
-/** The page of a folder of recipes; front ends share one. */
-const PAGES: Record<string, string> = { bullmq: 'bullmq', publishing: 'publishing' };
+/** The code blocks that follow a link to a file of the folder, by its name. */
+function shownIn(page: string, folder: string): Record<string, string> {
+  const blocks = read(`guide/${page}`).matchAll(
+    /\]\(\.\.\/recipes\/(\S+?)\)\n\n```\w+\n([\s\S]*?)^```$/gm,
+  );
+  return Object.fromEntries(
+    [...blocks].map(([, name = '', code = '']) => [name.replace(`${folder}/`, ''), code]),
+  );
+}
 
-describe('the guide', () => {
-  const recipes = filesIn('recipes', '.ts').filter((name) => !name.includes('node_modules'));
-
-  it.each(recipes)('shows %s as it is, and links it', (name) => {
-    const page = PAGES[name.split('/')[1]!] ?? 'front-ends';
-    const [, shown] =
-      read(`guide/${page}.md`)
-        .split(`](../${name})`)[1]
-        ?.match(/^\n\n```[jt]s\n([\s\S]*?)^```$/m) ?? [];
-    expect(shown).toBe(read(name));
+describe.each(PAGES)('the guide, %s', (page, folder, files) => {
+  it('shows these files as they are', () => {
+    const asTheyAre = files.map((name) => [name, read(`recipes/${folder}/${name}`)]);
+    expect(shownIn(page, folder)).toEqual(Object.fromEntries(asTheyAre));
   });
+});
 
-  it('has recipes at all', () => expect(recipes.length).toBeGreaterThan(9));
+it('the guide shows each file in TypeScript', () => {
+  const shown = PAGES.flatMap(([, folder, files]) => files.map((name) => `${folder}/${name}`));
+  const inTypeScript = filesIn('recipes').filter((name) => name.endsWith('.ts'));
+  expect(inTypeScript.length).toBeGreaterThan(9);
+  expect(inTypeScript.filter((name) => !shown.includes(name))).toEqual([]);
+});
+
+const hasReadme = ([, folder]: (typeof PAGES)[number]): boolean =>
+  filesIn(`recipes/${folder}`).includes('README.md');
+
+describe.each(PAGES.filter(hasReadme))('the recipe of %s', (page, folder) => {
+  it('is linked as a folder, and its README names each file and links the page', () => {
+    expect(read(`guide/${page}`)).toContain(`](../recipes/${folder})`);
+    const readme = read(`recipes/${folder}/README.md`);
+    expect(readme).toContain(`](../../guide/${page})`);
+    const names = filesIn(`recipes/${folder}`).filter((name) => name !== 'README.md');
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+  });
 });

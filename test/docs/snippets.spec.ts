@@ -26,7 +26,7 @@ describe('the snippets of the documents', () => {
     );
     const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
     const program = ts.createProgram(
-      snippets.map(({ file }) => file),
+      [join(import.meta.dirname, 'vitest.d.ts'), ...snippets.map(({ file }) => file)],
       // Of JavaScript the syntax, as in it may stand what is not installed here.
       { ...options, noEmit: true, allowJs: true },
     );

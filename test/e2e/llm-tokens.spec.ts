@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { HistoryOptions } from 'nestjs-eventstream';
@@ -6,10 +7,12 @@ import type { JobEvents } from '../../sample/04-llm-tokens/events.js';
 import { JobsModule } from '../../sample/04-llm-tokens/jobs.module.js';
 import { JobsService } from '../../sample/04-llm-tokens/jobs.service.js';
 import { Model } from '../../sample/04-llm-tokens/model.js';
-import { servePage } from '../../sample/04-llm-tokens/page.js';
+import { servePageOf } from '../../sample/shared/serve-folders.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import { SteeredModel } from '../support/steered-model.js';
 import { until } from '../support/until.js';
+
+const servePage = servePageOf(join(import.meta.dirname, '../../sample/04-llm-tokens'));
 
 describe.each(ADAPTERS)('LLM tokens (%s)', (adapter) => {
   it('go to all who read the job, and the end closes their clients', async () => {

@@ -13,7 +13,7 @@ import { createParser } from 'eventsource-parser';
 import type { Browser } from 'playwright-core';
 import { CHROMIUM, launchChromium } from '../browser/chromium.js';
 import { findProgram, isAlive } from '../support/processes.js';
-import { startFirefox } from './firefox.js';
+import { startFirefox } from './firefox-program.js';
 import {
   CLOSED,
   eventSourceScript,
@@ -22,6 +22,9 @@ import {
   type Heard,
   type Program,
 } from './program.js';
+
+/** The clients that docs/guide/python-go-curl.md shows. */
+const RECIPES = join(import.meta.dirname, '../../docs/recipes');
 
 /** The clients of this machine; says which are missing. In CI that is a failure. */
 export async function startPrograms(): Promise<Program[]> {
@@ -156,11 +159,12 @@ async function withProgram(
 function startGo(go: string): Program {
   const folder = mkdtempSync(join(tmpdir(), 'interop-go-'));
   const file = join(folder, 'client');
-  const { status, stderr } = spawnSync(
-    go,
-    ['build', '-o', file, join(import.meta.dirname, 'client.go')],
-    { env: { ...process.env, GOCACHE: join(folder, 'cache') }, encoding: 'utf8' },
-  );
+  // Without the state of the repository, which git refuses to other users, such as root in CI.
+  const { status, stderr } = spawnSync(go, ['build', '-buildvcs=false', '-o', file, '.'], {
+    cwd: join(RECIPES, 'go'),
+    env: { ...process.env, GOCACHE: join(folder, 'cache') },
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`go build: ${stderr}`);
   return {
     name: 'Go',
@@ -170,8 +174,9 @@ function startGo(go: string): Program {
 }
 
 function startPython(python: string): Program {
-  const file = join(import.meta.dirname, 'client.py');
-  return { name: 'Python', open: (url) => openLines(python, [file, url]), close() {} };
+  const file = join(RECIPES, 'python/main.py');
+  // -B: no cache of bytecode beside the sources.
+  return { name: 'Python', open: (url) => openLines(python, ['-B', file, url]), close() {} };
 }
 
 /** A program that prints one line of JSON for each event. */
@@ -182,11 +187,9 @@ function openLines(file: string, args: string[]): Client {
   return { heard, isOver: () => !isAlive(child), close: () => stop(child) };
 }
 
-/**
- * It does not come back by itself: here as in a loop of a shell, with the last id that it has
- * printed.
- */
-function startCurl(curl: string): Program {
+/** curl does not reconnect: `again()` calls it with the last id that it printed. */
+function startCurl(): Program {
+  const file = join(RECIPES, 'curl/read.sh');
   return {
     name: 'curl',
     open(url) {
@@ -201,9 +204,7 @@ function startCurl(curl: string): Program {
             heard.push({ type, data, id });
           },
         });
-        const header = lastEventId === '' ? [] : ['-H', `Last-Event-ID: ${lastEventId}`];
-        const args = ['-sN', '--fail', '--retry', '3', ...header, url];
-        child = spawn(curl, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+        child = spawn(file, [url, lastEventId], { stdio: ['ignore', 'pipe', 'ignore'] });
         child.stdout!.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
         child.on('close', () => {
           over = true;

@@ -49,7 +49,7 @@ describe('what the inspector finds notable', () => {
       ['log', 'default hub: events arrive again', null, 1],
       ['log', 'hub chat: Redis is away', null, 1],
       ['error', 'no', null, 1],
-      ['stall', 'took nothing of 70 bytes, its socket is destroyed', 'one', 1],
+      ['stall', 'the client read none of 70 bytes, so its socket is destroyed', 'one', 1],
     ]);
     expect(new Set(notes.report().list.map(({ process }) => process))).toEqual(new Set(['p1']));
   });
@@ -65,7 +65,7 @@ describe('what the inspector finds notable', () => {
     slow.droppedEvents = 7;
     look();
     notes.look(own);
-    const text = 'events left out, the client takes too little';
+    const text = 'events were dropped, because the client reads too slowly';
     expect(lines()).toEqual([['drop', text, 'slow', 7]]);
   });
 

@@ -14,8 +14,9 @@ export interface StreamStatus {
 }
 
 /**
- * Reads a stream while the component or service lives whose constructor or field calls this.
- * `onEvent` gets each event. A new `url` goes on after the last event.
+ * Reads a stream and calls `onEvent` for each event. Closes it with the
+ * component or service that called this. A new `url` resumes after the
+ * last event.
  */
 export function eventStream<Events extends object>(
   url: () => string,
@@ -27,9 +28,12 @@ export function eventStream<Events extends object>(
 
   effect((onCleanup) => {
     const to = url();
-    const stream = untracked(() => connect<Events>(to, { ...options, lastEventId: cursor }));
+    const from = { ...options, lastEventId: cursor };
+    const stream = untracked(() => connect<Events>(to, from));
     stream.subscribe(onEvent);
-    const off = stream.onState((state, error) => status.set({ state, error }));
+    const off = stream.onState((state, error) => {
+      status.set({ state, error });
+    });
     onCleanup(() => {
       off();
       cursor = stream.lastEventId;

@@ -9,7 +9,7 @@ interface OrderEvents {
 
 @Injectable({ providedIn: 'root' })
 export class OrdersService {
-  /** Opened by the first who injects the service, closed with it. */
+  /** Opens with the first component that injects the service. */
   readonly orders = toSignal(
     from(connect<OrderEvents>('/orders')).pipe(
       filter((event) => event.type === 'created'),

@@ -13,9 +13,9 @@ export interface StreamStatus {
 }
 
 /**
- * Reads a stream while the component is on the page. `onEvent` gets each event: the `dispatch` of a
- * `useReducer`, for example. A new `url`, and a component that is shown again, go on after the last
- * event. The options are those of the render that connects.
+ * Reads a stream while the component is on the page and calls `onEvent`
+ * for each event. A new `url` resumes after the last event. Options are
+ * read when the stream connects.
  */
 export function useEventStream<Events extends object>(
   url: string,
@@ -25,7 +25,10 @@ export function useEventStream<Events extends object>(
   const [status, setStatus] = useState<StreamStatus>({ state: 'connecting' });
   const cursor = useRef(options.lastEventId);
   const give = useEffectEvent(onEvent);
-  const current = useEffectEvent(() => ({ ...options, lastEventId: cursor.current }));
+  const current = useEffectEvent(() => ({
+    ...options,
+    lastEventId: cursor.current,
+  }));
 
   useEffect(() => {
     const stream = connect<Events>(url, current());

@@ -1,5 +1,5 @@
 import { readForAll } from './shared-stream.js';
 
 await readForAll().closed;
-// It would be joined by the pages to come, and has nothing to tell them.
+// A new page would join this worker and get nothing.
 close();

@@ -14,8 +14,9 @@ export interface StreamStatus {
 }
 
 /**
- * Reads a stream while the component, or the effect scope, lives; not while a server renders.
- * `onEvent` gets each event. A new `url` goes on after the last event.
+ * Reads a stream while the component or effect scope lives, and calls
+ * `onEvent` for each event. Does nothing while a server renders. A new
+ * `url` resumes after the last event.
  */
 export function useEventStream<Events extends object>(
   url: MaybeRefOrGetter<string>,
@@ -27,7 +28,10 @@ export function useEventStream<Events extends object>(
   let cursor = options.lastEventId;
 
   watchPostEffect((onCleanup) => {
-    const stream = connect<Events>(toValue(url), { ...options, lastEventId: cursor });
+    const stream = connect<Events>(toValue(url), {
+      ...options,
+      lastEventId: cursor,
+    });
     stream.subscribe(onEvent);
     const off = stream.onState((next, reason) => {
       state.value = next;

@@ -53,7 +53,8 @@ function fillConnection(row, connection, at, process) {
       age: duration(at - connection.openedAt),
       rate: `${rate(connection.eventsPerSecond)}/s`,
       events: `${count(connection.sentEvents)} sent`,
-      waiting: connection.bufferedBytes === 0 ? '–' : bytes(connection.bufferedBytes),
+      // Of a client that reads, nothing waits for long.
+      waiting: isBlocked ? bytes(connection.bufferedBytes) : '–',
       slow: state.filter((text) => text !== '').join(' · '),
     },
     {

@@ -18,7 +18,7 @@ function begin() {
   }));
   source.addEventListener('error', () => {
     const isComingBack = opened.readyState === EventSource.CONNECTING;
-    if (isComingBack && document.body.dataset.state !== 'idle') {
+    if (isComingBack && document.body.dataset.state !== 'ended') {
       add('cut', `Interrupted; the browser asks for what follows ${last}`);
     }
   });

@@ -1,5 +1,6 @@
 // What the pages of the small samples have in common: a stream, its state, and its newest events.
 import { find, make, post } from './elements.js';
+import { showState } from './state.js';
 
 export { find, make, post };
 
@@ -7,14 +8,6 @@ const MAX_LISTED = 12;
 
 /** Of each stream of this page. */
 const states = new Map();
-
-const STATES = {
-  connecting: 'Connecting',
-  open: 'Connected',
-  reconnecting: 'Reconnecting',
-  closed: 'Refused',
-  idle: 'Finished',
-};
 
 /** Opens a stream with a listener for each type of event, shows its state, and lists what comes where the page has a list. */
 export function openStream(path, listeners) {
@@ -25,12 +18,12 @@ export function openStream(path, listeners) {
     showStates();
   };
   become('connecting');
-  source.addEventListener('open', () => become('open'));
+  source.addEventListener('open', () => become('live'));
   source.addEventListener('error', () => {
     // It comes back by itself unless the server refused, and closing it here would stop that. What has told its end
     // with `sse-end` is refused on purpose.
-    if (states.get(source) === 'idle') return;
-    become(source.readyState === EventSource.CLOSED ? 'closed' : 'reconnecting');
+    if (states.get(source) === 'ended') return;
+    become(source.readyState === EventSource.CLOSED ? 'refused' : 'reconnecting');
   });
   for (const [type, listener] of Object.entries(listeners)) {
     source.addEventListener(type, (event) => {
@@ -40,7 +33,7 @@ export function openStream(path, listeners) {
   }
   source.addEventListener('sse-end', (event) => {
     list(event);
-    become('idle');
+    become('ended');
   });
   source.addEventListener('sse-gap', list);
   return source;
@@ -49,18 +42,13 @@ export function openStream(path, listeners) {
 /** Of several streams the one that is not well; only when all have finished, that. */
 function showStates() {
   for (const [source, state] of states) {
-    const isLeft = source.readyState === EventSource.CLOSED && !['closed', 'idle'].includes(state);
+    const isLeft =
+      source.readyState === EventSource.CLOSED && !['refused', 'ended'].includes(state);
     if (isLeft) states.delete(source);
   }
   const all = new Set(states.values());
-  const shown = ['closed', 'reconnecting', 'connecting', 'open'].find((state) => all.has(state));
-  showState(shown ?? 'idle');
-}
-
-function showState(state) {
-  find('state').dataset.state = state;
-  find('state').replaceChildren(make('span', 'state-light'), STATES[state]);
-  document.body.dataset.state = state;
+  const shown = ['refused', 'reconnecting', 'connecting', 'live'].find((state) => all.has(state));
+  showState(shown ?? 'ended');
 }
 
 function list({ type, data, lastEventId }) {

@@ -1,20 +1,21 @@
-"""Reads an event stream, and goes on where it stopped: python3 client.py URL"""
+"""Reads an event stream. Reconnects, and continues after the last event."""
 
-import json
 import random
-import sys
 import time
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-# Three keep-alives of the server: who is silent for longer is gone.
+# Three keep-alive intervals of the server. After a longer silence, reconnect.
 SILENCE_S = 45
 MAX_PAUSE_S = 30
 
 
 def events(url, headers=None):
-    """The events, until the server has no more. Raises HTTPError when it refuses."""
+    """Yields (type, data, id) until the server answers 204.
+
+    Raises HTTPError for a refusal that a retry cannot fix, such as 401.
+    """
     last_event_id, retry_s, failures = "", 3.0, 0
     while True:
         request = Request(url, headers={"Accept": "text/event-stream", **(headers or {})})
@@ -39,14 +40,14 @@ def events(url, headers=None):
             retry_after = error.headers.get("Retry-After", "")
             retry_after_s = float(retry_after) if retry_after.isdigit() else 0.0
         except (OSError, HTTPException):
-            pass  # The connection failed.
+            pass  # The connection failed. Try again.
         limit_s = min(retry_s * 2 ** min(failures, 10), MAX_PAUSE_S)
         pause_s = random.uniform(0, limit_s) if failures else retry_s
         time.sleep(max(pause_s, retry_after_s))
 
 
 def blocks(lines):
-    """The fields of each block. What the end of the stream cuts off never comes out."""
+    """Yields the fields of each block. A block that is cut off is dropped."""
     fields = {}
     for line in lines:
         if not line.endswith(b"\n"):
@@ -60,8 +61,3 @@ def blocks(lines):
             fields["data"] += "\n" + value
         else:
             fields[name] = value
-
-
-if __name__ == "__main__":
-    for type, data, id in events(sys.argv[1]):
-        print(json.dumps({"type": type, "data": data, "id": id}), flush=True)

@@ -1,21 +1,19 @@
-// Reads an event stream, and goes on where it stopped: go run client.go URL
+// Reads an event stream. Reconnects, and continues after the last event.
 package main
 
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log"
 	"math/rand"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Three keep-alives of the server: who is silent for longer is gone.
+// Three keep-alive intervals of the server. After a longer silence, reconnect.
 const silence = 45 * time.Second
 const maxPause = 30 * time.Second
 
@@ -33,7 +31,8 @@ type Client struct {
 	failures    int
 }
 
-// Run calls handle for each event. It returns nil when the server has no more, and an error when it refuses.
+// Run calls handle for each event. It returns nil when the server answers 204,
+// and an error for a refusal that a retry cannot fix, such as 401.
 func (c *Client) Run(handle func(Event)) error {
 	c.retry = 3 * time.Second
 	rand.Seed(time.Now().UnixNano())
@@ -92,7 +91,7 @@ func (c *Client) read(handle func(Event)) (status int, retryAfter time.Duration)
 	var data []string
 	for lines := bufio.NewReader(response.Body); ; {
 		line, err := lines.ReadString('\n')
-		if err != nil { // What the end of the stream cuts off is no event.
+		if err != nil { // An event that is cut off is dropped.
 			return http.StatusOK, 0
 		}
 		watch.Reset(silence)
@@ -120,16 +119,5 @@ func (c *Client) read(handle func(Event)) (status int, retryAfter time.Duration)
 			event = Event{Type: "message", ID: c.LastEventID}
 			data = nil
 		}
-	}
-}
-
-func main() {
-	client := Client{URL: os.Args[1]}
-	err := client.Run(func(event Event) {
-		line, _ := json.Marshal(event)
-		fmt.Println(string(line))
-	})
-	if err != nil {
-		log.Fatal(err)
 	}
 }

@@ -1,0 +1,3 @@
+module eventstream
+
+go 1.18

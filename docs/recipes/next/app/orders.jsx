@@ -1,0 +1,34 @@
+'use client';
+
+import { useReducer } from 'react';
+import { useEventStream } from '../use-event-stream';
+
+function change(orders, { type, data }) {
+  switch (type) {
+    case 'orders':
+      return data.orders;
+    case 'created':
+      return [data, ...orders];
+    case 'changed':
+      return orders.map((order) => (order.no === data.no ? data : order));
+    default:
+      return orders;
+  }
+}
+
+export function Orders({ url }) {
+  const [orders, dispatch] = useReducer(change, []);
+  const { state } = useEventStream(url, dispatch);
+  return (
+    <>
+      <p id="state">{state}</p>
+      <ul>
+        {orders.map(({ no, item, status }) => (
+          <li key={no}>
+            {item}: {status}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
