@@ -45,10 +45,8 @@ const logger = new Logger('Sse');
 export class Hub extends Broadcaster {
   readonly delivery: Delivery;
   readonly control: ControlChannel;
-  readonly peers = new PeerChannel(async (event) => {
-    if (this.isClosed) throw new SseClosedError('the hub');
-    await this.log.append(event);
-  });
+  /** A log that is closed refuses what is sent. */
+  readonly peers = new PeerChannel((event) => this.log.append(event));
   /** What a `ClassSerializerInterceptor` of the app does to data. */
   toPlain: ((data: unknown) => unknown) | undefined;
   private isClosed = false;

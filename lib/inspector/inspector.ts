@@ -48,7 +48,7 @@ export class Inspector implements OnModuleInit, OnModuleDestroy {
     const hub = local.hubNamed('');
     // Without a log in common there is nobody to ask.
     if (hub === undefined || hub.log instanceof MemoryEventLog) return;
-    this.peers = new Peers(hub.peers, local.id, {
+    this.peers = new Peers(hub.peers, {
       report: ({ look, counts, samples }) => {
         if (counts) local.counting.renew();
         const report = local.report(look, this.listsFor(look), MAX_LISTED_OF_PEER);
@@ -72,6 +72,7 @@ export class Inspector implements OnModuleInit, OnModuleDestroy {
   }
 
   onModuleDestroy(): void {
+    this.peers?.stop();
     this.local.stop();
   }
 

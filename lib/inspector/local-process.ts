@@ -8,7 +8,7 @@ import { Counting } from './counting.js';
 import type { Facts } from './facts.js';
 import type { Look } from './look.js';
 import { NoteKeeper } from './note-keeper.js';
-import { newProcessId, type Action } from './peers.js';
+import type { Action } from './peers.js';
 import type { ProcessReport } from './process-report.js';
 import { RoomList } from './room-list.js';
 import { Sampler } from './sampler.js';
@@ -27,7 +27,7 @@ export interface Lists {
 
 /** What the inspector knows of this process, and does in it. */
 export class LocalProcess {
-  readonly id = newProcessId();
+  readonly id: string;
   private readonly own = new WeakSet<SseConnection>();
   private readonly isOwn = (connection: SseConnection): boolean => this.own.has(connection);
   readonly counting = new Counting(this.isOwn);
@@ -39,7 +39,9 @@ export class LocalProcess {
     private readonly registry: Registry,
     private readonly hubs: Hubs,
     private readonly facts: Facts,
-  ) {}
+  ) {
+    this.id = this.hubNamed('')?.peers.address ?? '';
+  }
 
   start(): void {
     const notes = (this.notes = new NoteKeeper(this.id, this.isOwn));

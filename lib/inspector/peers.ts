@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { PeerChannel } from '../hub/peer-channel.js';
 import { lookFrom, type Look } from './look.js';
 import type { PeerAnswers } from './peer-answers.js';
@@ -38,6 +37,9 @@ const CALL_TIMEOUT_MS = 2_000;
 /** However many pages are open. */
 const MAX_ANSWERS_PER_SECOND = 20;
 
+/** The number of the last view or call. An app may have two inspectors, which share an address. */
+let last = 0;
+
 /**
  * The other processes that share the log and have the inspector. A process asks all of them while a
  * page of it is open; nothing is sent otherwise.
@@ -45,21 +47,20 @@ const MAX_ANSWERS_PER_SECOND = 20;
 export class Peers {
   private readonly views = new Map<number, PeerAnswers>();
   private readonly calls = new Map<number, (done: boolean) => void>();
-  private last = 0;
   private answered = { second: 0, times: 0 };
+  readonly stop: () => void;
 
   constructor(
     private readonly channel: PeerChannel,
-    readonly id: string,
     private readonly host: Host,
   ) {
-    channel.listen(id, (text) => this.heard(text));
+    this.stop = channel.listen((text) => this.heard(text));
   }
 
   /** Answers to this view go to `answers` until it is closed. */
   open(answers: PeerAnswers): number {
-    this.views.set(++this.last, answers);
-    return this.last;
+    this.views.set(++last, answers);
+    return last;
   }
 
   close(view: number): void {
@@ -79,7 +80,7 @@ export class Peers {
 
   /** Answers whether that process had something to do; `undefined` where it does not answer. */
   async act(process: string, action: Action): Promise<boolean | undefined> {
-    const call = ++this.last;
+    const call = ++last;
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
@@ -94,12 +95,15 @@ export class Peers {
   }
 
   private send(message: Message, to?: string): Promise<void> {
-    return this.channel.send(JSON.stringify({ v: VERSION, from: this.id, ...message }), to);
+    return this.channel.send(
+      JSON.stringify({ v: VERSION, from: this.channel.address, ...message }),
+      to,
+    );
   }
 
   private heard(text: string): void {
     const message = parsed(text);
-    if (message === undefined || message.from === this.id) return;
+    if (message === undefined || message.from === this.channel.address) return;
     if ('answer' in message) this.views.get(message.view)?.heard(message.answer, Date.now());
     else if ('done' in message) this.calls.get(message.call)?.(message.done);
     else if ('act' in message) {
@@ -121,11 +125,6 @@ export class Peers {
     if (this.answered.second !== second) this.answered = { second, times: 0 };
     return ++this.answered.times <= MAX_ANSWERS_PER_SECOND;
   }
-}
-
-/** Short, as it is shown in each row. */
-export function newProcessId(): string {
-  return randomBytes(6).toString('base64url');
 }
 
 /** Another program, or another version, may have sent it. */

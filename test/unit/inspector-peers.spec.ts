@@ -227,9 +227,10 @@ describe('processes that ask each other', () => {
     const hub = await openHub();
     const before = await hub.position();
     const heard: string[] = [];
-    hub.peers.listen('me', (text) => heard.push(text));
+    hub.peers.listen((text) => heard.push(text));
+    const { address } = hub.peers;
     await hub.peers.send('to all');
-    await hub.peers.send('to me', 'me');
+    await hub.peers.send('to me', address);
     await hub.peers.send('to another', 'other');
     expect(heard).toEqual(['to all', 'to me']);
     expect(await hub.position()).toBe(before);
@@ -240,7 +241,7 @@ describe('processes that ask each other', () => {
 
   it('do not decode what is for another', async () => {
     const hub = await openHub();
-    hub.peers.listen('me', () => {});
+    hub.peers.listen(() => {});
     const message = jest.fn(() => ({ data: 'x' }));
     const rooms = ['sse:inspect', 'other'];
     const event = { epoch: 'e', position: undefined, rooms, body: '' };
@@ -252,7 +253,8 @@ describe('processes that ask each other', () => {
     const hub = await openHub();
     const report = jest.fn(() => reportOf('me'));
     const act = jest.fn(() => true);
-    const peers = new Peers(hub.peers, 'me', { report, act });
+    const peers = new Peers(hub.peers, { report, act });
+    const me = hub.peers.address;
     const look = lookFrom({});
     const ask = { look, counts: false, samples: false };
     for (const text of [
@@ -262,7 +264,7 @@ describe('processes that ask each other', () => {
       '{}',
       '{"v":1}',
       JSON.stringify({ v: 2, from: 'b', ask, view: 1 }),
-      JSON.stringify({ v: 1, from: 'me', ask, view: 1 }),
+      JSON.stringify({ v: 1, from: me, ask, view: 1 }),
     ]) {
       await hub.peers.send(text);
     }
@@ -272,9 +274,11 @@ describe('processes that ask each other', () => {
       await hub.peers.send(JSON.stringify({ v: 1, from: 'b', ask, view: 1 }));
     }
     expect(report).toHaveBeenCalledTimes(20);
-    await hub.peers.send(JSON.stringify({ v: 1, from: 'b', act: { close: 'x' }, call: 1 }), 'me');
+    await hub.peers.send(JSON.stringify({ v: 1, from: 'b', act: { close: 'x' }, call: 1 }), me);
     expect(act).toHaveBeenCalledTimes(1);
-    expect(peers.id).toBe('me');
+    peers.stop();
+    await hub.peers.send(JSON.stringify({ v: 1, from: 'b', act: { close: 'x' }, call: 1 }), me);
+    expect(act).toHaveBeenCalledTimes(1);
   });
 });
 
