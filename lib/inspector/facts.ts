@@ -34,7 +34,7 @@ export class Facts {
       );
     } catch (error) {
       if (this.failures.again() > 0) {
-        logger.warn(`\`facts\` of the inspector has failed: ${describe(error)}`);
+        logger.warn(`The option \`facts\` of the inspector has failed: ${describe(error)}`);
       }
       return {};
     }

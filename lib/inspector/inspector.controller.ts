@@ -51,7 +51,9 @@ const routesOf = ({ path = 'sse-inspector' }: SseInspectorOptions): ControllerOp
   version: VERSION_NEUTRAL,
 });
 
-/** The metadata of `@ApiExcludeController()`, because the inspector is not part of the app's API. */
+/**
+ * The metadata of `@ApiExcludeController()`, because the inspector is not part of the app's API.
+ */
 const ExcludedFromApi = () => SetMetadata('swagger/apiExcludeController', [true]);
 
 function pageController(options: SseInspectorOptions): Type {
@@ -110,7 +112,7 @@ function dataController(options: SseInspectorOptions): Type {
       @Query('after') after?: string,
     ): Promise<InspectedRoomEvents> {
       const events = await orHttpError(this.inspector.roomEvents(room, hub, after));
-      if (events === undefined) throw new NotFoundException(`There is no hub ${preview(hub)}`);
+      if (events === undefined) throw new NotFoundException(`No hub has the name ${preview(hub)}`);
       return events;
     }
 
@@ -147,7 +149,7 @@ function dataController(options: SseInspectorOptions): Type {
       const fact = fromJson(value);
       if (name === '' || (typeof fact !== 'string' && typeof fact !== 'number')) {
         throw new BadRequestException(
-          'Name the connections to revoke: ?fact=user&value="ann", with a text or a number as JSON',
+          'To revoke, send ?fact=user&value="ann": the name of a fact, and its text or number as JSON',
         );
       }
       await orHttpError(this.inspector.revoke(name, fact));
@@ -175,12 +177,12 @@ function testEventController(options: SseInspectorOptions): Type {
       const { type, data } = Object(body) as { type?: unknown; data?: unknown };
       if (data === undefined || (type !== undefined && typeof type !== 'string')) {
         throw new BadRequestException(
-          'A test event is a JSON body with `data`, and a text as `type` if it has one',
+          'A test event needs a JSON body with `data`; its `type`, if there is one, must be a text',
         );
       }
       const message = type === undefined ? { data } : { type, data };
       const id = await orHttpError(this.inspector.emit(room, hub, message));
-      if (id === undefined) throw new NotFoundException(`There is no hub ${preview(hub)}`);
+      if (id === undefined) throw new NotFoundException(`No hub has the name ${preview(hub)}`);
       return { id };
     }
   }

@@ -19,7 +19,9 @@ const MAX_WAITS = 3;
 /** The page has to be read by a person, and the state written every second. */
 const MAX_LISTED = 200;
 
-/** The state now and every second. Traffic is counted, and others are asked, while it has readers. */
+/**
+ * The state now and every second. Traffic is counted, and others are asked, while it has readers.
+ */
 export function statesOf(
   local: LocalProcess,
   peers: Peers | undefined,

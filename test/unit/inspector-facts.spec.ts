@@ -45,7 +45,9 @@ describe('whom a connection belongs to', () => {
     });
     expect([facts.of(connection({})), facts.of(connection({}))]).toEqual([{}, {}]);
     expect(warned).toHaveBeenCalledTimes(1);
-    expect(warned).toHaveBeenCalledWith('`facts` of the inspector has failed: no such property');
+    expect(warned).toHaveBeenCalledWith(
+      'The option `facts` of the inspector has failed: no such property',
+    );
   });
 });
 

@@ -235,8 +235,8 @@ describe('processes that ask each other', () => {
     expect(heard).toEqual(['to all', 'to me']);
     expect(await hub.position()).toBe(before);
     expect(hub.rooms()).toEqual([]);
-    expect(() => hub.stream('sse:inspect')).toThrow(/own/);
-    await expect(hub.publish('sse:inspect', { data: 'x' })).rejects.toThrow(/own/);
+    expect(() => hub.stream('sse:inspect')).toThrow(/reserved/);
+    await expect(hub.publish('sse:inspect', { data: 'x' })).rejects.toThrow(/reserved/);
   });
 
   it('do not decode what is for another', async () => {
