@@ -27,7 +27,7 @@ export class ConnectionList {
   /** What the last search has found, and where it stopped. */
   private found: Stream[] = [];
   private searchedUpTo = 0;
-  /** What does not change: Express works out an address anew each time. */
+  /** What does not change: Express computes the address at each call. */
   private readonly fixedTexts = new WeakMap<Stream, string>();
 
   constructor(
