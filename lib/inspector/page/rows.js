@@ -47,29 +47,35 @@ export function showRows(panel, template, items, fillRow, rankOf) {
   const ranks = new Map(items.map(([key, item]) => [key, rankOf(item)]));
   const urgent = [...ranks].filter(([, rank]) => rank >= URGENT).map(([key]) => key);
   const before = memories.get(list);
-  const isDue =
-    before === undefined ||
-    before.held ||
-    urgent.some((key) => !before.urgent.has(key)) ||
-    performance.now() - before.sortedAt > SORT_EVERY_MS;
-  const sorts = isDue && !held;
-  if (!held) place(list, rows, sorts ? ranks : undefined, before === undefined);
+  const isDue = before?.held !== false || performance.now() - before.sortedAt > SORT_EVERY_MS;
+  const hasUrgent = urgent.some((key) => !before?.urgent.has(key));
+  if (!held) {
+    const ordered = inOrder(list, rows, before === undefined);
+    if (isDue) sortBy(ordered, (key) => ranks.get(key));
+    else if (hasUrgent) sortBy(ordered, (key) => (ranks.get(key) >= URGENT ? ranks.get(key) : 0));
+    place(list, ordered);
+  }
   memories.set(list, {
-    sortedAt: sorts ? performance.now() : (before?.sortedAt ?? 0),
-    urgent: sorts ? new Set(urgent) : (before?.urgent ?? new Set()),
+    sortedAt: isDue && !held ? performance.now() : (before?.sortedAt ?? 0),
+    urgent: held ? (before?.urgent ?? new Set()) : new Set(urgent),
     held,
   });
   panel.querySelector('.empty').hidden = list.children.length > 0;
 }
 
-/** What is new comes behind the others; anew, all are in the order of the server. */
-function place(list, rows, ranks, isAnew) {
+/** What is new comes behind the others; at first, all are in the order of the server. */
+function inOrder(list, rows, isFirst) {
+  if (isFirst) return rows;
   const present = new Set(list.children);
-  const ordered = isAnew ? rows : [...present, ...rows.filter((row) => !present.has(row))];
-  if (ranks !== undefined) {
-    ordered.sort((one, other) => ranks.get(other.dataset.key) - ranks.get(one.dataset.key));
-  }
-  ordered.forEach((row, index) => {
+  return [...present, ...rows.filter((row) => !present.has(row))];
+}
+
+function sortBy(rows, rankOf) {
+  rows.sort((one, other) => rankOf(other.dataset.key) - rankOf(one.dataset.key));
+}
+
+function place(list, rows) {
+  rows.forEach((row, index) => {
     if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
   });
 }
