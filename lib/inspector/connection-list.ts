@@ -35,11 +35,7 @@ export class ConnectionList {
     private readonly known: Known,
   ) {}
 
-  list(
-    look: Look,
-    max: number,
-    rates?: ReadonlyMap<unknown, number> | undefined,
-  ): InspectedConnections {
+  list(look: Look, max: number, rates?: ReadonlyMap<unknown, number>): InspectedConnections {
     const all = this.registry.list();
     let [open, blocked, bufferedBytes] = [0, 0, 0];
     for (const connection of all) {

@@ -63,7 +63,7 @@ function isFact(entry: [string, unknown]): entry is [string, Fact] {
   return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 }
 
-function cut<Value extends Fact>(value: Value, length: number): Fact {
+function cut(value: Fact, length: number): Fact {
   if (typeof value !== 'string' || value.length <= length) return value;
   return `${value.slice(0, length - 1)}…`;
 }

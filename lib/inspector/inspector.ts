@@ -132,8 +132,10 @@ export class Inspector implements OnModuleInit, OnModuleDestroy {
       return this.local.act(action);
     }
     if (process !== ALL) return this.peers?.act(process, action);
-    const others = await askOnce(this.peers, { search: '', slow: false, process: this.local.id });
-    const acted = await Promise.all(others.reports.map(({ id }) => this.peers?.act(id, action)));
-    return [this.local.act(action), ...acted].some((done) => done === true);
+    const { local, peers } = this;
+    if (peers === undefined) return local.act(action);
+    const others = await askOnce(peers, { search: '', slow: false, process: local.id });
+    const acted = await Promise.all(others.reports.map(({ id }) => peers.act(id, action)));
+    return [local.act(action), ...acted].some((done) => done === true);
   }
 }

@@ -24,11 +24,11 @@ export async function roomEvents(
 }
 
 function inspected(event: SseEvent): InspectedEvent {
-  const { id = '', type = null, data } = event;
+  const { id = '', type, data } = event;
   const { position = 0, frame } = event as unknown as HubEvent;
   return {
     id,
-    type,
+    type: type ?? null,
     // A position is the clock of the log, in microseconds.
     at: Math.floor(position / 1_000),
     bytes: Buffer.byteLength(frame),

@@ -395,7 +395,7 @@ describeChromium('the inspector in a browser', () => {
       }).observe({ type: 'layout-shift', buffered: true });
     });
     for (const room of ['a', 'b', 'c']) await open(room);
-    const { local } = app.get(Inspector) as unknown as { local: LocalProcess };
+    const { local } = app.get<Inspector, { local: LocalProcess }>(Inspector);
     await until('there are samples', () => local.samples().open.length > 2);
     await visit();
     await page.waitForFunction(() => {

@@ -115,7 +115,7 @@ describe.each(ADAPTERS)('what an operator finds and does with the inspector on %
       expect(connections.open).toBe(4);
       expect(connections.found).toBe(connections.list.length);
       return [
-        connections.list.map(({ facts }) => facts['user'] ?? '').sort(),
+        connections.list.map(({ facts }) => String(facts['user'] ?? '')).sort(),
         rooms.list.map(({ name }) => name).sort(),
       ];
     };

@@ -68,15 +68,18 @@ function fillConnection(row, connection, at, process) {
   row.dataset.process = connection.process;
   row.toggleAttribute('data-slow', isSlow(connection));
   row.toggleAttribute('data-inspector', connection.isInspector);
-  const [revoke, close] = row.querySelectorAll('button');
-  close.hidden = connection.isInspector;
-  close.setAttribute('aria-label', `Close connection ${short}`);
+  const [revokeButton, closeButton] = row.querySelectorAll('button');
+  closeButton.hidden = connection.isInspector;
+  closeButton.setAttribute('aria-label', `Close connection ${short}`);
   const { revokeBy } = connection;
-  revoke.hidden = revokeBy === null || connection.isInspector;
+  revokeButton.hidden = revokeBy === null || connection.isInspector;
   if (revokeBy === null) return;
-  revoke.dataset.fact = revokeBy;
-  revoke.dataset.value = JSON.stringify(facts[revokeBy]);
-  revoke.setAttribute('aria-label', `Revoke ${revokeBy} ${facts[revokeBy]}, connection ${short}`);
+  revokeButton.dataset.fact = revokeBy;
+  revokeButton.dataset.value = JSON.stringify(facts[revokeBy]);
+  revokeButton.setAttribute(
+    'aria-label',
+    `Revoke ${revokeBy} ${facts[revokeBy]}, connection ${short}`,
+  );
 }
 
 panel.addEventListener('click', ({ target }) => {

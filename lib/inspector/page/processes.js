@@ -46,15 +46,10 @@ export function showProcesses({ at, process, processes, isShared }, chosen) {
   for (const item of known.values()) item.remove();
 }
 
+/** Bytes wait for those alone that are blocked. */
 const figuresOf = (open, blocked, waiting, delivered) =>
-  [
-    `${count(open)} open`,
-    blocked > 0 ? `${count(blocked)} blocked` : '',
-    waiting > 0 ? `${bytes(waiting)} waiting` : '',
-    `${rate(delivered)}/s`,
-  ]
-    .filter((text) => text !== '')
-    .join(' · ');
+  `${count(open)} open · ${rate(delivered)}/s` +
+  (blocked > 0 ? ` · ${count(blocked)} blocked, ${bytes(waiting)}` : '');
 
 function itemOf(one, at, answering) {
   const { id, host, pid, isGone, heardAt, trouble } = one;

@@ -26,7 +26,7 @@ find('room-close').addEventListener('click', () => dialog.close());
 dialog.addEventListener('close', () => (opened = undefined));
 
 async function readOn(room) {
-  while (opened === room) {
+  for (;;) {
     try {
       const { hub, room: name, after } = room;
       const query = new URLSearchParams({ hub, room: name });
@@ -41,6 +41,7 @@ async function readOn(room) {
       tell(`Not read: ${error.message}`);
     }
     await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+    if (opened !== room) return;
   }
 }
 
@@ -79,10 +80,10 @@ form.addEventListener('submit', (submitted) => {
 async function send({ hub, room, readers }) {
   const type = find('test-type').value.trim();
   const data = dataFrom(find('test-data').value);
-  const form = typeof data === 'string' ? 'text' : 'JSON';
+  const kind = typeof data === 'string' ? 'text' : 'JSON';
   const text =
     `This is a real event: every reader of the room gets it (${plural(readers, 'reader')} now), ` +
-    `in every process, and returning clients too. Its data is sent as ${form}.`;
+    `in every process, and returning clients too. Its data is sent as ${kind}.`;
   const title = `Send ${type || 'message'} to ${room}?`;
   if (!(await confirmed({ title, text, action: 'Send the event' }))) return;
   try {
