@@ -160,7 +160,7 @@ describeFirefox.each([
 
   it.each(PAGES)(
     '%s',
-    async (_title, name) => {
+    async (name) => {
       const tab = await firefox.open();
       await tab.resize(1280, HEIGHT);
       await tab.goto(urls.get(name)!);
