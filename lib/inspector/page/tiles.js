@@ -35,6 +35,7 @@ function tileOf(title, name, format, formatTotal) {
   return {
     title,
     sample: name,
+    isCounted: true,
     value: ({ traffic }) => traffic?.perSecond[name] ?? 0,
     format: (value) => `${format(value)}/s`,
     detail: ({ traffic }) =>
@@ -59,9 +60,15 @@ export function clearPlots() {
   for (const tile of TILES) tile.values = [];
 }
 
+/** The first rates of a count that has just begun are too low. */
+const SETTLED_MS = 2_500;
+
 export function showTiles(state) {
-  for (const { element, value, format, detail, values } of TILES) {
-    values.push(value(state));
+  const { at, traffic } = state;
+  const isSettled = traffic !== null && at - traffic.since > SETTLED_MS;
+  for (const { element, value, format, detail, values, isCounted = false } of TILES) {
+    const isEarly = isCounted && !isSettled && values.length > 0;
+    values.push(isEarly ? values.at(-1) : value(state));
     if (values.length > PLOT_LENGTH) values.shift();
     write(element.querySelector('.figure'), format(values.at(-1)));
     write(element.querySelector('.detail'), detail(state));
