@@ -9,7 +9,15 @@ interface Page {
 }
 
 /** In the order of the cascade. */
-const STYLES = ['base.css', 'page.css', 'lists.css', 'dialogs.css', 'room.css', 'widths.css'];
+const STYLES = [
+  'base.css',
+  'page.css',
+  'lists.css',
+  'happenings.css',
+  'dialogs.css',
+  'room.css',
+  'widths.css',
+];
 
 /** What the page has to know before its first request. */
 interface PageOptions {
