@@ -29,6 +29,8 @@ export default {
   excludePrivate: true,
   excludeProtected: true,
   excludeExternals: true,
+  // Examples are written in Markdown: one without a block of code is no code as a whole.
+  jsDocCompatibility: { exampleTag: false },
   modifierTags: [...OptionDefaults.modifierTags, '@publicApi'],
   excludeTags: ['@publicApi'],
   validation: { notDocumented: true, notExported: false, invalidLink: true },
