@@ -1,9 +1,9 @@
 // The API reference: a page for each entry point, from the doc comments in lib/.
-import { OptionDefaults } from 'typedoc';
+import { Converter, OptionDefaults } from 'typedoc';
 
 /** @type {import('typedoc').TypeDocOptions & import('typedoc-plugin-markdown').PluginOptions} */
 export default {
-  plugin: ['typedoc-plugin-markdown'],
+  plugin: ['typedoc-plugin-markdown', shortExamples],
   entryPoints: [
     '../lib/index.ts',
     '../lib/client/index.ts',
@@ -29,8 +29,6 @@ export default {
   excludePrivate: true,
   excludeProtected: true,
   excludeExternals: true,
-  // Examples are written in Markdown: one without a block of code is no code as a whole.
-  jsDocCompatibility: { exampleTag: false },
   modifierTags: [...OptionDefaults.modifierTags, '@publicApi'],
   excludeTags: ['@publicApi'],
   validation: { notDocumented: true, notExported: false, invalidLink: true },
@@ -42,3 +40,15 @@ export default {
   treatValidationWarningsAsErrors: true,
   logLevel: 'Warn',
 };
+
+/** An example of one line is written in backticks; typedoc would show them within its block. */
+function shortExamples(app) {
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+    const examples = Object.values(project.reflections)
+      .flatMap(({ comment }) => comment?.blockTags ?? [])
+      .filter(({ tag }) => tag === '@example');
+    for (const part of examples.flatMap(({ content }) => content)) {
+      part.text = part.text.replace(/^```ts\n`([^`]*)`\n```$/, '```ts\n$1\n```');
+    }
+  });
+}
