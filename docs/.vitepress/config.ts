@@ -135,8 +135,6 @@ export default defineConfig({
   base,
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   cleanUrls: true,
-  // Read on GitHub, as the samples.
-  srcExclude: ['recipes/**'],
   lastUpdated: false,
   transformPageData: ({ relativePath, frontmatter }) => {
     frontmatter['pageClass'] = LAYOUT_CLASSES.find(([pattern]) => pattern.test(relativePath))?.[1];

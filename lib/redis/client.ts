@@ -1,7 +1,7 @@
 import { describe, SseError } from '../ground/errors.js';
 import type { RedisClient, RedisEventLogOptions } from './redis.options.js';
 
-/** The part of `ioredis` that is used, the same in 5 and 6, for a server and for a Cluster. */
+/** The part of `ioredis` in use, the same in versions 5 and 6, for a server and for a Cluster. */
 export interface Connection {
   readonly status: string;
   readonly options?: { readonly keyPrefix?: string };
@@ -16,23 +16,21 @@ export interface Connection {
   ssubscribe(channel: string): Promise<unknown>;
 }
 
-/** No call of an app takes longer. */
+/** The longest that a call of an app may take. */
 export const CALL_TIMEOUT_MS = 2_000;
-/** A repair reads much at once, and nobody waits for a reply within a deadline. */
+/** The limit of a repair, which reads much at once and which no app waits for. */
 export const REPAIR_TIMEOUT_MS = 10_000;
 const MAX_RETRY_MS = 2_000;
 
-/** Another connection of our own. */
+/** Creates another connection like the app's. */
 export type CopyClient = (options?: {
-  /** In a Cluster: for sharded Pub/Sub. */
+  /** For sharded Pub/Sub in a Cluster. */
   readonly isSharded?: boolean;
-  /** How long a command may take. */
+  /** The time limit of a command. */
   readonly timeoutMs?: number;
 }) => Connection;
 
-/**
- * @throws SseError `SSE_OPTIONS` where `ioredis` is needed and not there, or does not take the URL
- */
+/** @throws SseError `SSE_OPTIONS` if `ioredis` is needed and missing, or does not accept the URL */
 export async function connectionFactory({
   client: given,
   url = '',
@@ -75,8 +73,8 @@ async function clientOf(url: string): Promise<RedisClient> {
     return new Redis(url, { lazyConnect: true });
   } catch (cause) {
     // Without the URL: it may hold a password.
-    const remedy = 'write special characters in it percent-encoded';
-    const what = `redisEventLog.url: ioredis does not take it (${describe(cause)}); ${remedy}`;
+    const remedy = 'percent-encode special characters, for example in the password';
+    const what = `redisEventLog.url: ioredis rejects it (${describe(cause)}); ${remedy}`;
     throw new SseError('SSE_OPTIONS', what, { cause });
   }
 }
@@ -91,13 +89,13 @@ async function ioredis(): Promise<IoRedis> {
   } catch (cause) {
     const isMissing = String((cause as { code?: string }).code).endsWith('MODULE_NOT_FOUND');
     const remedy = isMissing
-      ? 'redisEventLog({ url }) needs ioredis, 5 or 6: `npm install ioredis`'
+      ? 'redisEventLog({ url }) needs ioredis 5 or 6; run `npm install ioredis`'
       : `ioredis cannot be loaded (${describe(cause)}); install it again`;
     throw new SseError('SSE_OPTIONS', remedy, { cause });
   }
 }
 
-/** `duplicate()` of a Cluster replaces all options of its nodes. */
+/** `duplicate()` of a Cluster replaces all options of its nodes, including credentials. */
 function credentialsOf(client: RedisClient): object {
   return (client as { options?: { redisOptions?: object } }).options?.redisOptions ?? {};
 }

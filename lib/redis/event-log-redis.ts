@@ -23,16 +23,16 @@ import { checkRedisOptions, REDIS_DEFAULTS, type RedisEventLogOptions } from './
 import { FORMAT } from './script.js';
 import { END, HEAD, PROBE, PUBLISH } from './scripts.js';
 
-/** Each process keeps this much of the newest events, and as much of what was read behind them. */
+/** The size of the newest events that each process keeps, and again of the pages behind them. */
 const TAIL_BYTES = 16 * 1_048_576;
 
-/** What a hub says of itself to its log. */
+/** What a hub passes to its log. */
 type HubContext = Parameters<EventLogFactory>[0];
 
 /**
- * The log of hubs that several processes share, on Redis 6.2 or newer, Valkey, or a Redis Cluster.
- * @throws SseOptionsError at once for a wrong option; at start-up SseError where Redis cannot be
- * used, with the remedy
+ * Keeps the events of hubs on Redis 6.2 or newer, Valkey, or a Redis Cluster, so that several
+ * processes share them.
+ * @throws SseOptionsError for a wrong option; SseError at start-up if Redis cannot be used
  * @example `SseModule.forRoot({ log: redisEventLog({ url: 'redis://localhost:6379' }) })`
  * @publicApi
  */
@@ -149,7 +149,7 @@ export class RedisEventLog implements EventLog {
     }
   }
 
-  /** From here for a client that has not read further than this process, else from Redis. */
+  /** From this process, for a client that is not ahead of it; otherwise from Redis. */
   readsFor(after: Cursor): EventLogReads {
     const { following } = this;
     const head = following?.head;
@@ -184,7 +184,7 @@ export class RedisEventLog implements EventLog {
     }
   }
 
-  /** What makes this store one that cannot be used. */
+  /** The error for a store that this process cannot use. */
   private refusal(why: string): SseOptionsError | undefined {
     const { prefix = REDIS_DEFAULTS.prefix } = this.options;
     const format = /FORMAT (\w+)/.exec(why)?.[1];
@@ -192,16 +192,16 @@ export class RedisEventLog implements EventLog {
       const expected =
         Number(format) > Number(FORMAT)
           ? `a log of format ${FORMAT}; choose another prefix, or upgrade this process`
-          : `a log of format ${FORMAT}; choose another prefix, or stop all older processes and delete the key ${this.keys.meta}`;
+          : `a log of format ${FORMAT}; choose another prefix, or stop all processes of the older version and delete the key ${this.keys.meta}`;
       return new SseOptionsError('redisEventLog.prefix', expected, `format ${format}`);
     }
     if (why.includes('NOIDENTITY')) {
       const expected =
-        'true with a server that does not tell its `master_replid` in a script (`INFO replication`), if the store never loses what it acknowledged';
+        'true, because this server does not report `master_replid` to scripts (`INFO replication`); set it only if the store never loses acknowledged writes';
       return new SseOptionsError('redisEventLog.durable', expected, this.options.durable);
     }
     if (!/NOTOURS|WRONGTYPE/.test(why)) return undefined;
-    const expected = 'one under which no other program has keys';
+    const expected = 'a prefix that no other program uses';
     return new SseOptionsError('redisEventLog.prefix', expected, prefix);
   }
 
@@ -209,7 +209,7 @@ export class RedisEventLog implements EventLog {
     return headOf(await this.link.ask(HEAD, [this.keys.meta], [newEpoch(), this.durable]));
   }
 
-  /** Lets everybody who follows hear where the log stands. */
+  /** Publishes the log's head to all followers, this one included. */
   async probe(): Promise<void> {
     await this.link.ask(PROBE, [this.keys.meta], this.noticeArgs());
   }

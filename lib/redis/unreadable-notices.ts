@@ -2,14 +2,12 @@ import { Logger } from '@nestjs/common';
 import { RareLine } from '../ground/warnings.js';
 
 /**
- * Long enough for one readiness check to see it, and too short for a platform to replace all
+ * Long enough for one readiness check to notice it, too short for a platform to replace all
  * processes of a hub.
  */
 const TROUBLE_MS = 5_000;
 
-/**
- * Notices from another program, from another version, or damaged on their way: how they are told.
- */
+/** Reports notices that cannot be parsed: from another program or version, or damaged. */
 export class UnreadableNotices {
   private cameAt = -Infinity;
   private readonly line = new RareLine();
@@ -18,7 +16,7 @@ export class UnreadableNotices {
 
   get trouble(): string | undefined {
     if (performance.now() >= this.cameAt + TROUBLE_MS) return undefined;
-    return 'notices come that cannot be read';
+    return 'messages on the Redis channel cannot be read';
   }
 
   add(): void {
@@ -27,7 +25,7 @@ export class UnreadableNotices {
     if (times === 0) return;
     const remedy = 'find out which other program or version publishes there';
     logger.warn(
-      `Notices on the channel of hub "${this.hub}" cannot be read (${times} of them); ${remedy}`,
+      `${times} messages on the Redis channel of hub "${this.hub}" cannot be read; ${remedy}`,
     );
   }
 }

@@ -3,12 +3,12 @@ import { SseError } from '../ground/errors.js';
 export function unavailable(why = 'no connection', cause?: unknown): SseError {
   return new SseError(
     'SSE_LOG_UNAVAILABLE',
-    `Redis did not take or answer it (${why}); try again, for a publish with the same \`key\``,
+    `Redis refused the call or did not answer (${why}); try again, and repeat a publish with the same \`key\``,
     { cause },
   );
 }
 
-/** Rejects when the call takes longer; the call itself goes on. */
+/** Rejects if the call takes longer. The call itself continues. */
 export function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -17,7 +17,7 @@ export function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
   return Promise.race([call, late]).finally(() => clearTimeout(timer));
 }
 
-/** Calls `begin` with what settles the promise; what `begin` returns is called at the end. */
+/** Calls `begin` with the functions that settle the promise; it returns a clean-up. */
 export function within(
   timeoutMs: number,
   begin: (resolve: () => void, reject: (error: Error) => void) => () => void,
