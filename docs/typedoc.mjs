@@ -41,14 +41,17 @@ export default {
   logLevel: 'Warn',
 };
 
-/** An example of one line is written in backticks; typedoc would show them within its block. */
+/** As typedoc takes it: with its backticks, and with the tag below it. */
+const SHORT_EXAMPLE = /^```ts\n`([^`]*)`(?:\n@publicApi)?\n```$/;
+
+/** An example of one line is written in backticks. It is shown as code without them. */
 function shortExamples(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     const examples = Object.values(project.reflections)
       .flatMap(({ comment }) => comment?.blockTags ?? [])
       .filter(({ tag }) => tag === '@example');
     for (const part of examples.flatMap(({ content }) => content)) {
-      part.text = part.text.replace(/^```ts\n`([^`]*)`\n```$/, '```ts\n$1\n```');
+      part.text = part.text.replace(SHORT_EXAMPLE, '```ts\n$1\n```');
     }
   });
 }
