@@ -65,33 +65,45 @@ async function takeStills(name, program, afterMs) {
 async function orders() {
   const url = await start('dist/sample/02-orders/main.js');
   for (const scheme of SCHEMES) {
-    // A mark that fades is a new picture each time; with reduced motion it goes at once.
-    const look = { width: 900, height: 640, scale: 1.5, reducedMotion: 'reduce' };
-    const tab = await tabOf(scheme, look, url);
-    const isIn = (state) => tab.waitForSelector(`#state[data-state="${state}"]`);
-    await isIn('live');
-    // By now it has been live for a while.
-    await sleep(3_000);
-    let isOver = false;
-    const recording = record(tab, () => isOver);
-    await sleep(BEFORE_MS);
-    await tab.click('#offline');
-    await isIn('offline');
-    await isIn('live');
-    const back = Date.now();
-    await sleep(AFTER_MS);
-    isOver = true;
-    const frames = await recording;
-    await tab.context().close();
-
-    const still = frames.find(({ at }) => at >= back + STILL_MS) ?? frames.at(-1);
+    const { frames, still } = await recordOrders(
+      scheme,
+      { width: 720, height: 540, scale: 2 },
+      url,
+    );
     await save(`orders-${scheme}.png`, still.png);
-    const blank = await browser.newPage();
-    const moving = await animatedWebp(blank, frames, LAST_MS);
-    await blank.close();
-    if (moving.length > MOST_BYTES) throw new Error(`${moving.length} bytes are too many`);
-    await save(`orders-${scheme}.webp`, moving);
+    await save(`orders-${scheme}.webp`, await moving(frames));
+    const phone = await recordOrders(scheme, { width: 390, height: 640, scale: 1.5 }, url);
+    await save(`orders-phone-${scheme}.webp`, await moving(phone.frames));
   }
+}
+
+async function recordOrders(scheme, size, url) {
+  // A mark that fades is a new picture each time; with reduced motion it goes at once.
+  const tab = await tabOf(scheme, { ...size, reducedMotion: 'reduce' }, url);
+  const isIn = (state) => tab.waitForSelector(`#state[data-state="${state}"]`);
+  await isIn('live');
+  // By now it has been live for a while.
+  await sleep(3_000);
+  let isOver = false;
+  const recording = record(tab, () => isOver);
+  await sleep(BEFORE_MS);
+  await tab.click('#offline');
+  await isIn('offline');
+  await isIn('live');
+  const back = Date.now();
+  await sleep(AFTER_MS);
+  isOver = true;
+  const frames = await recording;
+  await tab.context().close();
+  return { frames, still: frames.find(({ at }) => at >= back + STILL_MS) ?? frames.at(-1) };
+}
+
+async function moving(frames) {
+  const tab = await browser.newPage();
+  const webp = await animatedWebp(tab, frames, LAST_MS);
+  await tab.close();
+  if (webp.length > MOST_BYTES) throw new Error(`${webp.length} bytes are too many`);
+  return webp;
 }
 
 async function record(tab, isOver) {
