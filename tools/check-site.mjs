@@ -1,12 +1,13 @@
-// After `npm run docs`: opens each page of the built site in a browser, in each of the widths below.
-// Finds code that is cut, pages that scroll sideways, pictures and links within a page that lead
-// nowhere, and errors in the console.
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+// After `npm run docs`: opens each page of the built site in a browser, in each of the widths
+// below. Finds code that is cut, pages that scroll sideways, pictures and links within a page that
+// lead nowhere, and errors in the console.
+import { once } from 'node:events';
+import { createReadStream, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join } from 'node:path';
 import { launchChromium } from './chromium.mjs';
 
 const SITE = join(import.meta.dirname, '../docs/.vitepress/dist');
-const ORIGIN = 'http://site.test';
 const base = process.env.DOCS_BASE ?? '/';
 
 /** Code has to fit from here on: with the sidebar and the outline beside it, this is the least. */
@@ -19,14 +20,19 @@ const TABS = 3;
 const files = readdirSync(SITE, { recursive: true, encoding: 'utf8' });
 const pages = files.filter((name) => name.endsWith('.html') && name !== '404.html').sort();
 
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }; // prettier-ignore
+
 const browser = await launchChromium();
-if (browser !== undefined) {
+const server = createServer(serve).listen(0, '127.0.0.1');
+await once(server, 'listening');
+const origin = `http://127.0.0.1:${server.address().port}`;
+if (browser === undefined) server.close();
+else {
   const begun = Date.now();
   const problems = [];
   const rest = [...pages];
   const work = async () => {
     const context = await browser.newContext();
-    await context.route('**', serve);
     const tab = await context.newPage();
     let opened;
     const report = (problem) => problems.push(`${opened}: ${problem}`);
@@ -42,6 +48,7 @@ if (browser !== undefined) {
     await Promise.all(Array.from({ length: TABS }, work));
   } finally {
     await browser.close();
+    server.close();
   }
   for (const problem of problems.sort()) console.log(`FAIL  ${problem}`);
   if (problems.length > 0) process.exitCode = 1;
@@ -51,20 +58,22 @@ if (browser !== undefined) {
   }
 }
 
-/** As a static host with clean URLs would. */
-async function serve(route) {
-  const { origin, pathname } = new URL(route.request().url());
-  if (origin !== ORIGIN || !pathname.startsWith(base)) return route.abort();
-  const name = decodeURIComponent(pathname.slice(base.length));
-  const file = [name, `${name}.html`, join(name, 'index.html')].find((one) => files.includes(one) && /\.\w+$/.test(one)); // prettier-ignore
-  return file === undefined
-    ? route.fulfill({ status: 404 })
-    : route.fulfill({ path: join(SITE, file) });
+/** As a static host with clean URLs would. What the pages share is loaded once. */
+function serve({ url }, response) {
+  const name = decodeURIComponent(new URL(url, origin).pathname.slice(base.length));
+  const found = [name, `${name}.html`, join(name, 'index.html')].find(
+    (one) => extname(one) !== '' && files.includes(one),
+  );
+  response.statusCode = found === undefined ? 404 : 200;
+  if (found === undefined) return response.end();
+  response.setHeader('content-type', TYPES[extname(found)] ?? 'application/octet-stream');
+  response.setHeader('cache-control', 'max-age=600');
+  return createReadStream(join(SITE, found)).pipe(response);
 }
 
 async function check(tab, name, report) {
   await tab.setViewportSize({ width: WIDTHS[0], height: 900 });
-  await tab.goto(ORIGIN + base + name.replace(/(index)?\.html$/, ''));
+  await tab.goto(origin + base + name.replace(/(index)?\.html$/, ''));
   for (const width of WIDTHS) {
     await tab.setViewportSize({ width, height: 900 });
     const { over, cut } = await tab.evaluate(measure);
