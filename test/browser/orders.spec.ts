@@ -144,7 +144,7 @@ describeChromium('the orders in a browser', () => {
     await shows({ received: 1 });
     const cursor = await page.locator('#cursor').textContent();
     const left = closed();
-    expect(await lit()).toEqual(['1', 'Live', 'Events arrive as they happen.']);
+    expect(await lit()).toEqual(['1', 'Live', 'The shop is paused.']);
     await button('Go offline for 5 s').click();
     await left;
     await state('Offline');
@@ -302,9 +302,11 @@ describeChromium('the orders in a browser', () => {
 
   it('pauses the shop for everybody', async () => {
     await visit();
+    await step('1', 'Live', 'The shop is paused.');
     const other = await browser.newPage();
     await other.goto(address());
     await button('Resume the shop').click();
+    await step('1', 'Live', 'Events arrive as they happen.');
     await other.getByRole('button', { name: 'Pause the shop' }).click();
     await button('Resume the shop').waitFor();
     expect(orders().isOpen).toBe(false);

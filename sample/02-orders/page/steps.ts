@@ -42,10 +42,7 @@ function relation(name: Step, step: Step): 'now' | 'done' | 'next' {
 
 const TEXTS: Record<Step, (step: Step) => string> = {
   live: () =>
-    sentence(
-      places.live(),
-      state.isOpen ? 'events arrive as they happen' : 'the shop is paused, nothing happens',
-    ),
+    sentence(places.live(), state.isOpen ? 'events arrive as they happen' : 'the shop is paused'),
   away: (step) => {
     if (step === 'live') return 'Events happen without you.';
     if (step === 'back') return `${happened(state.latestReturn?.replayed)} without you.`;

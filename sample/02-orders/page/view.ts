@@ -10,6 +10,9 @@ const STATUSES = { placed: 'Placed', packed: 'Packed', shipped: 'Shipped' };
 /** How long rows take to make room for a new one. */
 const MOVE_MS = 250;
 
+const isStill = matchMedia('(prefers-reduced-motion: reduce)');
+let rowHeight = 0;
+
 const LOG: Record<What, (line: Line) => [title: string, text: string]> = {
   'list loaded': ({ count = 0 }) => [
     'New here',
@@ -65,8 +68,15 @@ export function showCountdown(seconds: number): void {
 /** All of it, without a sign of what is new. */
 export function showAll(): void {
   find('orders').replaceChildren(...state.orders.map(rowOf));
+  measure();
   showRest();
 }
+
+function measure(): void {
+  rowHeight = find('orders').querySelector('tr')?.getBoundingClientRect().height ?? 0;
+}
+
+addEventListener('resize', measure);
 
 /** One order that is new or has changed; the others stay as they are. */
 export function showOrder(order: Order, wasMissed: boolean): void {
@@ -84,12 +94,13 @@ export function showOrder(order: Order, wasMissed: boolean): void {
 /** The rows below glide down: they do not jump away from under the eye. */
 function prepend(row: HTMLElement): void {
   const list = find('orders');
-  const lifted = new DOMMatrix(getComputedStyle(list).transform).m42;
   list.prepend(row);
-  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return;
-  const from = `translateY(${lifted - row.offsetHeight}px)`;
-  for (const motion of list.getAnimations()) motion.cancel();
-  list.animate({ transform: [from, 'none'] }, { duration: MOVE_MS, easing: 'ease-out' });
+  if (isStill.matches) return;
+  // Nothing is measured here: where many events arrive, each measuring would cost a layout.
+  list.animate(
+    { transform: [`translateY(-${rowHeight}px)`, 'translateY(0)'] },
+    { duration: MOVE_MS, easing: 'ease-out', composite: 'add' },
+  );
 }
 
 /** Everything but the list. */
