@@ -1,5 +1,5 @@
 /**
- * What an app imports: the module, decorators, `Broadcaster`, open streams, options and errors.
+ * The main entry point: module, decorators, `Broadcaster`, connections, options and errors.
  * @module nestjs-eventstream
  */
 
@@ -17,7 +17,7 @@ export type { RetryRange } from './options/retry.js';
 export type { SseFeature } from './hub/hub.options.js';
 export type { SseModuleOptions, SseOptionsFactory } from './nest/module.options.js';
 
-// what a controller author types
+// for controllers
 export {
   Connection,
   InjectBroadcaster,
@@ -34,7 +34,7 @@ export type { SseSource } from './nest/handler-result.js';
 export type { SseMap } from './connection/stream.options.js';
 export type { Serialize, SseMessage } from './wire/frame.js';
 
-// open streams
+// connections
 export { SseConnection } from './connection/sse-connection.js';
 export type { CloseReason } from './connection/close-reason.js';
 export type { HttpRequest } from './output/request.js';
@@ -42,25 +42,25 @@ export { SseConnections } from './connection/sse-connections.js';
 export type { ClosedConnection } from './connection/sse-connections.js';
 export type { Overflow } from './output/backlog.js';
 
-// who may read
+// authorization
 export type { Authorize, Authorized } from './connection/authorization.js';
 
-// what a service injects
+// publishing
 export { Broadcaster, getBroadcasterToken } from './hub/broadcaster.js';
 export type { Emitter, HistoryPage } from './hub/broadcaster.js';
 export type { EmitOptions, HubOptions, HubStreamOptions } from './hub/hub.options.js';
 export type { EventData, EventMap, EventType, PublishedEvent, SseEvent } from './log/event.js';
 
-// whether events arrive
+// health
 export { SseHealth } from './nest/health.js';
 export type { SseHealthResult } from './nest/health.js';
 
-// what goes on
+// diagnostics
 export { SSE_CHANNELS } from './ground/channels.js';
 export type { RefusalReason } from './connection/diagnostics.js';
 export type { SseDiagnostics } from './hub/diagnostics.js';
 
-// where events are kept
+// event logs
 export type {
   Appended,
   EventLog,
@@ -80,7 +80,7 @@ export type { HistoryOptions } from './log/history.options.js';
 export type { LoggedEvent } from './log/event.js';
 export type { Cursor } from './wire/cursor.js';
 
-// what goes wrong
+// errors
 export {
   SseClosedError,
   SseError,

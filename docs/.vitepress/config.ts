@@ -130,8 +130,6 @@ export default defineConfig({
   srcExclude: ['recipes/**'],
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   cleanUrls: true,
-  // Read on GitHub, as the samples.
-  srcExclude: ['recipes/**'],
   lastUpdated: false,
   markdown: { config: linksToFiles, theme: { light: 'github-light', dark: 'github-dark' } },
   themeConfig: {

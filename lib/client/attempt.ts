@@ -6,9 +6,9 @@ import { send, type Init } from './redirect.js';
 import { Parser, type Block } from '../wire/parser.js';
 import { HELD_BACK } from '../wire/protocol.js';
 
-/** Less is the network's own delay. */
+/** A shorter silence may be network delay. */
 const MIN_STALL_MS = 1_000;
-/** There is no stream, and there will be none. */
+/** Statuses that close the stream. */
 const NO_CONTENT = [204, 205];
 const DEFAULT_MAX_EVENT_BYTES = 8_388_608;
 
@@ -17,10 +17,10 @@ export class Attempt {
   private readonly parser: Parser;
   private readonly abortion = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  /** What is waited for. */
+  /** What the attempt waits for. */
   private stage: 'request' | 'first byte' | 'next byte' = 'request';
 
-  /** `isHeldBack`: earlier ones brought nothing, which the server should know. */
+  /** `isHeldBack`: earlier attempts received no byte, which is reported to the server. */
   constructor(
     private readonly url: string | URL,
     private readonly options: ConnectOptions,
@@ -32,7 +32,7 @@ export class Attempt {
     });
   }
 
-  /** It was given up before the first byte of a stream. */
+  /** It timed out before the first byte of the stream. */
   get wasSilent(): boolean {
     return this.stage === 'first byte' && this.abortion.signal.reason instanceof SseClientError;
   }
@@ -42,8 +42,8 @@ export class Attempt {
   }
 
   /**
-   * Sends the request. Resolves with the body of the stream; with nothing when there is none and
-   * the client should not come back.
+   * Sends the request. Resolves with the body of the stream, or `undefined` if the server has none
+   * and the client must not reconnect.
    * @throws SseClientError
    */
   async open(lastEventId: string | undefined): Promise<Parts | undefined> {
@@ -53,26 +53,23 @@ export class Attempt {
     this.watch();
     const response = await send(this.url, init, this.options);
     if (NO_CONTENT.includes(response.status)) return undefined;
-    // `EventSource` takes 200 alone. Here the method and the status are the app's, and Nest answers
-    // a POST with 201.
+    // `EventSource` accepts 200 only. Here the app chooses the method, and Nest answers a POST with
+    // 201.
     if (!response.ok) throw await statusError(response);
     const type = response.headers.get('content-type') ?? 'none';
     if (!/^text\/event-stream\s*(;|$)/i.test(type)) {
-      const message = `expected text/event-stream, got ${type}; check the URL, and what is between here and the server`;
+      const message = `expected text/event-stream, got ${type}; check the URL and the proxies`;
       throw new SseClientError('SSE_CONTENT_TYPE', message, { isFinal: true });
     }
     const parts = partsOf(response);
     if (parts === undefined) {
-      const message = `fetch() gave no body that can be read in parts; give connect() a fetch that streams, such as expo/fetch in React Native`;
+      const message = `the body from fetch() cannot be read in parts; pass a fetch that streams, such as expo/fetch in React Native`;
       throw new SseClientError('SSE_CONTENT_TYPE', message, { isFinal: true });
     }
     return parts;
   }
 
-  /**
-   * The blocks as they come. The next is only read when it is asked for; a slow reader holds back
-   * the server.
-   */
+  /** Yields blocks as they arrive. Reads on demand, so that a slow reader slows the server down. */
   async *read(parts: Parts): AsyncGenerator<Block, void, undefined> {
     const decoder = new TextDecoder();
     for (;;) {
@@ -85,9 +82,9 @@ export class Attempt {
     }
   }
 
-  /** What made it fail. */
+  /** Why the attempt failed. */
   failure(thrown: unknown): SseClientError {
-    // A refusal stays one, also when the rest of its body did not come.
+    // A refusal stays a refusal, even if its body broke off.
     if (thrown instanceof SseClientError) return thrown;
     const error: unknown = this.abortion.signal.reason ?? thrown;
     if (error instanceof SseClientError) return error;
@@ -96,17 +93,17 @@ export class Attempt {
     });
   }
 
-  /** Lets go of the connection. A second call does nothing. */
+  /** Closes the connection. A second call does nothing. */
   end(): void {
     clearTimeout(this.timer);
     this.abortion.abort();
   }
 
-  /** From now on there is so long for what is waited for. */
+  /** Restarts the timeout of the current stage. */
   private watch(): void {
     const { stallTimeoutMs = stallAfter(this.parser.keepAliveMs) } = this.options;
     clearTimeout(this.timer);
-    // Where there are no keep-alives, silence says nothing.
+    // 0: the server sends no keep-alives, so silence means nothing.
     if (!stallTimeoutMs) return;
     this.timer = setTimeout(() => this.abortion.abort(this.late(stallTimeoutMs)), stallTimeoutMs);
   }
@@ -117,12 +114,12 @@ export class Attempt {
     }
     const what =
       this.stage === 'next byte'
-        ? `nothing came for ${ms} ms, not even a keep-alive`
-        : `not one byte came within ${ms} ms: the server is busy, or a proxy holds the stream back`;
+        ? `received nothing for ${ms} ms, not even a keep-alive`
+        : `received no byte within ${ms} ms: the server is busy, or a proxy buffers the stream`;
     return new SseClientError('SSE_STALLED', what);
   }
 
-  /** The app's own functions know no signal. */
+  /** For functions of the app, which get no signal. */
   private unlessGivenUp<T>(work: Promise<T>): Promise<T> {
     const { signal } = this.abortion;
     return new Promise((resolve, reject) => {
@@ -141,7 +138,7 @@ export class Attempt {
       if (this.isHeldBack) headers.append('accept', HELD_BACK);
       if (lastEventId) headers.set('last-event-id', utf8(lastEventId));
       const init = { method, headers, credentials, cache: 'no-store' } as const;
-      // `fetch` rejects as for a network that is away; this fails only for what can never be sent.
+      // `fetch` would reject as for a network failure. This throws only for an invalid request.
       const request = new Request(this.url, { ...init, body: body === undefined ? undefined : '' });
       return { ...init, method: request.method, body, signal: this.abortion.signal };
     } catch (cause) {
@@ -152,7 +149,7 @@ export class Attempt {
   private async prepared() {
     const { headers, body } = this.options;
     try {
-      // One after the other: should both fail, no rejection is left unhandled.
+      // In sequence, so that no rejection is unhandled if both fail.
       const given = typeof headers === 'function' ? await headers() : headers;
       return [given, typeof body === 'function' ? await body() : body] as const;
     } catch (cause) {
@@ -162,13 +159,13 @@ export class Attempt {
   }
 }
 
-/** Two keep-alives may be missing. */
+/** Tolerates two missing keep-alives. */
 function stallAfter(keepAliveMs: number): number {
   return Math.min(Math.max(3 * keepAliveMs, MIN_STALL_MS), MAX_TIMER_MS);
 }
 
 const STREAM_AS_BODY =
-  'body is a stream, which can be sent only once; give a text, bytes, a Blob or FormData';
+  'body is a stream, which can be sent only once; pass a string, bytes, a Blob or FormData';
 
 function unsendable(why: string, cause?: unknown): SseClientError {
   const message = `the request cannot be sent: ${why}`;
@@ -176,12 +173,12 @@ function unsendable(why: string, cause?: unknown): SseClientError {
 }
 
 function tooLong(maxBytes: number): SseClientError {
-  const message = `a line or an event is longer than maxEventBytes of ${maxBytes}: raise it, or check what is between here and the server`;
-  // Trying again would bring the same.
+  const message = `a line or an event is longer than maxEventBytes (${maxBytes}); raise it, or check the URL and the proxies`;
+  // The next attempt would get the same.
   return new SseClientError('SSE_DATA', message, { isFinal: true });
 }
 
-/** Headers take Latin-1 only. As `EventSource` does it: the bytes of UTF-8, one character each. */
+/** Headers take Latin-1 only. As in `EventSource`, each UTF-8 byte becomes a character. */
 function utf8(text: string): string {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }

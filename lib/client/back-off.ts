@@ -1,23 +1,23 @@
-/** The longest that a timer takes. */
+/** The longest delay of a timer. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
-/** `retry: 0` does not ask for a client that never rests while the server is away. */
+/** The base of the back-off for a shorter `retry:`, so that `retry: 0` does not mean no pause. */
 export const MIN_BASE_MS = 100;
 
-/** What decides when to try again. */
+/** The inputs of `retryDelay()`. */
 interface BackOff {
-  /** What the server asked for with `retry:`. Milliseconds. */
+  /** The server's `retry:`, in milliseconds. */
   readonly retryMs: number;
-  /** How many attempts in a row brought nothing. */
+  /** The number of consecutive failed attempts. */
   readonly failures: number;
   readonly maxBackoffMs: number;
-  /** What the server asked for with `Retry-After`. Milliseconds. */
+  /** The server's `Retry-After`, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 }
 
 /**
- * Milliseconds until the next attempt. After a stream that brought something, what the server asked
- * for; after failures anything up to a limit that doubles, so that clients which failed together do
- * not come back together.
+ * Milliseconds until the next attempt: `retry:` after a stream that worked. After failures it is a
+ * random time up to a limit that doubles, so that clients that failed together do not all reconnect
+ * at once.
  */
 export function retryDelay(
   { retryMs, failures, maxBackoffMs, retryAfterMs = 0 }: BackOff,
@@ -31,7 +31,7 @@ export function retryDelay(
   return Math.min(Math.max(delay, retryAfterMs), MAX_TIMER_MS);
 }
 
-/** `Retry-After`: seconds or a date, as milliseconds from `now`. */
+/** `Retry-After`, which is seconds or a date, as milliseconds from `now`. */
 export function parseRetryAfter(header: string | null, now: number): number | undefined {
   if (header === null) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;

@@ -1,51 +1,46 @@
-/** What a refusal says is read so far and for so long: its status counts without it. */
+/** The body of a refusal is read up to these limits. The status counts without it. */
 const MAX_REFUSAL = { length: 65_536, ms: 2_000 };
 
-/** A body that is read part by part. */
+/** A body that is read in parts. */
 export interface Parts {
   read(): Promise<{ readonly done?: boolean | undefined; readonly value?: Uint8Array | undefined }>;
 }
 
-/**
- * What a body may be: a web stream, Node's stream with the `fetch` of a package, or nothing that
- * can be read in parts.
- */
+/** A web stream, a Node stream (from the `fetch` of a package), or something else. */
 type AnyBody = Partial<ReadableStream<Uint8Array> & AsyncIterable<Uint8Array>> & {
   resume?(): unknown;
 };
 
-/**
- * The parts of a body; `undefined` where `fetch` gave none, or nothing that can be read in parts.
- */
+/** The parts of a body; `undefined` if there is none or it cannot be read in parts. */
 export function partsOf({ body }: Response): Parts | undefined {
   const given = body as AnyBody | null | undefined;
-  // First: not every browser can iterate its streams.
+  // First, because not every browser can iterate web streams.
   if (given?.getReader) return given.getReader();
   const iterator = given?.[Symbol.asyncIterator]?.();
   return iterator && { read: () => iterator.next() };
 }
 
-/** Whether it can be read only once, and so sent only once. */
+/** Whether a request body is a stream, which can be sent only once. */
 export function isStream(body: unknown): boolean {
   const given = body as AnyBody | null | undefined;
   return !!(given?.getReader ?? given?.[Symbol.asyncIterator]);
 }
 
-/** A body that nobody reads would hold its socket. */
+/** Releases an unread body, which would keep its socket. */
 export async function letGo({ body }: Response): Promise<void> {
   const given = body as AnyBody | null | undefined;
-  // Node's streams let go of the socket at their end, which they reach by themselves from here.
+  // A Node stream releases the socket at its end, which it reaches once it is resumed.
   await (given?.cancel ? given.cancel() : given?.resume?.());
 }
 
-/** The beginning of what a refusal says. The socket is let go of with the attempt. */
+/** The beginning of the body of a refusal. The end of the attempt releases the socket. */
 export async function textOf(response: Response): Promise<string> {
   let text = '';
   let timer: ReturnType<typeof setTimeout> | undefined;
   const read = async (): Promise<void> => {
     const decoder = new TextDecoder();
     const parts = partsOf(response);
-    // React Native's responses have a text and no body.
+    // Responses in React Native have `text()` but no body.
     if (!parts) {
       if (response.body !== null) text = await response.text();
       return;
@@ -59,7 +54,7 @@ export async function textOf(response: Response): Promise<string> {
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, MAX_REFUSAL.ms);
   });
-  // The rest may be cut.
+  // The rest may break off.
   await Promise.race([read().catch(() => {}), late]);
   clearTimeout(timer);
   return text.slice(0, MAX_REFUSAL.length);

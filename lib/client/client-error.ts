@@ -1,5 +1,13 @@
 /**
- * What programs may switch on; the message is for people.
+ * The stable code of an `SseClientError`. Compare codes, not messages.
+ * - `SSE_OPTIONS`: an option of `connect()` is wrong.
+ * - `SSE_REQUEST`: the request cannot be built or sent.
+ * - `SSE_NETWORK`: the connection failed.
+ * - `SSE_STATUS`: the server answered with a status other than 2xx.
+ * - `SSE_REDIRECT`: the option `redirect` does not allow the redirect.
+ * - `SSE_CONTENT_TYPE`: the response is not an event stream that can be read.
+ * - `SSE_STALLED`: the server was silent for too long.
+ * - `SSE_DATA`: an event is too large or cannot be parsed.
  * @publicApi
  */
 export type SseClientErrorCode =
@@ -20,18 +28,18 @@ interface Facts extends ErrorOptions {
 }
 
 /**
- * Why an attempt to read a stream failed, or what is wrong with an option.
+ * An attempt to read a stream failed, or an option is wrong.
  * @publicApi
  */
 export class SseClientError extends Error {
   override readonly name = 'SseClientError';
-  /** Trying again will not help, so the stream is closed. */
+  /** Whether the error closes the stream, because another attempt would fail too. */
   readonly isFinal: boolean;
   /** The HTTP status, with `SSE_STATUS`. */
   readonly status: number | undefined;
-  /** What the server answered instead of a stream, with `SSE_STATUS`. */
+  /** The beginning of the response body, with `SSE_STATUS`. */
   readonly body: string | undefined;
-  /** What the server asked for with `Retry-After`. Milliseconds. */
+  /** The server's `Retry-After`, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -47,15 +55,15 @@ export class SseClientError extends Error {
   }
 }
 
-/** What somebody threw, as a text for a message. Never throws, whatever that was. */
+/** A thrown value as text for a message. Never throws. */
 export function messageOf(thrown: unknown): string {
   try {
     if (!(thrown instanceof Error)) return String(thrown);
-    // Node's fetch says only that it failed; why is in the cause.
+    // Node's fetch has the reason in `cause`.
     const { message, cause } = thrown;
     return cause instanceof Error ? `${message}: ${cause.message || cause.name}` : message;
   } catch {
-    // Such as an object without a prototype, or a getter that throws.
-    return 'something without text';
+    // For example an object without a prototype, or a getter that throws.
+    return 'a value without text';
   }
 }

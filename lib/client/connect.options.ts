@@ -1,11 +1,12 @@
 /**
- * Where the last event ID outlives the page: `localStorage`, `sessionStorage`, or two functions.
+ * Stores the last event ID for longer than the page: `localStorage`, `sessionStorage`, or an object
+ * with these two functions.
  * @publicApi
  */
 export interface CursorStorage {
-  /** The value of this key; `null`: none. */
+  /** Returns the value of the key, or `null`. */
   getItem(key: string): string | null;
-  /** Keeps the value, instead of an earlier one. */
+  /** Stores the value of the key. */
   setItem(key: string, value: string): void;
 }
 
@@ -18,9 +19,10 @@ type Headers = NonNullable<RequestInit['headers']>;
  */
 export interface ConnectOptions {
   /**
-   * Request headers, or a function that is called for each attempt, so that a token can be a new
-   * one. If it rejects, or takes longer than `stallTimeoutMs`, the attempt has failed and is made
-   * again later.
+   * Request headers, or a function that returns them for each attempt, for example with a fresh
+   * token. If it rejects or takes longer than `stallTimeoutMs`, the attempt fails and is repeated
+   * later.
+   * @default only `Accept` and `Last-Event-ID`
    */
   headers?: Headers | (() => Headers | Promise<Headers>);
   /**
@@ -29,78 +31,83 @@ export interface ConnectOptions {
    */
   method?: string;
   /**
-   * The request's body, or a function that is called for each attempt. Not a stream, which can be
-   * sent only once: it closes with `SSE_REQUEST`.
+   * The request body, or a function that returns it for each attempt. A stream is refused with
+   * `SSE_REQUEST`, because it can be sent only once.
+   * @default none
    */
   body?: Body | (() => Body | Promise<Body>);
-  /** Closes the stream when it aborts. */
+  /** Closes the stream when the signal aborts. */
   signal?: AbortSignal;
   /**
-   * Whether cookies go along, as for `fetch`.
+   * Whether cookies are sent, as for `fetch`.
    * @default 'same-origin'
    */
   credentials?: RequestInit['credentials'];
   /**
-   * Where redirects may lead. `'same-origin'`: anywhere within the origin, and a redirect to
-   * another one closes the stream with `SSE_REDIRECT`, so that no header, cookie, last event ID or
-   * body goes there. `'follow'`: wherever `fetch` goes, which leaves out `Authorization` and
-   * `Cookie` at another origin, and nothing else. `'error'`: nowhere.
+   * Which redirects are followed.
+   * - `'same-origin'`: those within the origin. One to another origin closes the stream with
+   *   `SSE_REDIRECT`, so that no header, cookie, last event ID or body is sent there.
+   * - `'follow'`: all. At another origin `fetch` omits `Authorization` and `Cookie`, but sends
+   *   other headers.
+   * - `'error'`: none.
    *
-   * Browsers do not tell where a redirect leads. There `'same-origin'` follows it if the stream is
-   * of the page's own origin, and follows none otherwise. A `fetch` of your own has to honour
-   * `redirect: 'manual'`; one that does not goes where it likes.
+   * Browsers hide where a redirect leads. There `'same-origin'` follows redirects only if the
+   * stream has the origin of the page. A `fetch` of your own must honour `redirect: 'manual'`.
    * @default 'same-origin'
    */
   redirect?: 'same-origin' | 'follow' | 'error';
   /**
-   * Used instead of the global `fetch`. It has to honour `signal` and `redirect: 'manual'`, and
-   * give a `body` that can be read in parts: a web stream, or Node's as in `node-fetch`. React
-   * Native's own gives none; `expo/fetch` does.
+   * The `fetch` to use. It must honour `signal` and `redirect: 'manual'`, and its responses need a
+   * `body` that is a web stream or, as with `node-fetch`, a Node stream. The `fetch` of React
+   * Native has none; pass `expo/fetch` there.
    * @default globalThis.fetch
    */
   fetch?: (url: string | URL, init: RequestInit) => Promise<Response>;
   /**
-   * Where to go on, for example `broadcaster.position()` of a page that the server rendered. Wins
-   * over `persist`.
+   * The cursor to resume from, for example `broadcaster.position()` in a server-rendered page.
+   * Overrides `persist`.
+   * @default the stored one, else none
    */
   lastEventId?: string | undefined;
   /**
-   * Keeps the last event ID, so that a page that is loaded again goes on where it stopped.
-   * `sessionStorage` is of one tab; tabs that share `localStorage` share the cursor, and each gets
-   * only what none of them had. It is written at most once per turn of the event loop, and when the
-   * page is hidden or the stream closed. If it throws, `console.warn` says so once, and events go
-   * on.
+   * Stores the last event ID, so that a reloaded page resumes. `sessionStorage` belongs to one tab.
+   * Tabs that share `localStorage` share the cursor, so each misses the events that another tab
+   * got.
+   *
+   * It is written at most once per turn of the event loop, and when the page is hidden or the
+   * stream closes. If it throws, the client warns once on the console and continues.
+   * @default none
    */
   persist?: CursorStorage;
   /**
-   * The key in `persist`.
+   * The key for `persist`.
    * @default 'nestjs-eventstream:' and the URL
    */
   persistKey?: string;
   /**
-   * How long the server may be silent, while it is read from, before the connection is given up and
-   * made again. Milliseconds; longer than the server's `keepAlive.intervalMs`. `false` switches it
-   * off; needed where a server of another library sends no keep-alives.
-   * @default three keep-alives, at least 1_000: `SseModule` tells their interval, and that there
-   * are none; 45_000 where it is not told
+   * How long the server may be silent, in milliseconds, before the client reconnects. Must be
+   * longer than the server's `keepAlive.intervalMs`. `false` switches it off, for a server of
+   * another library without keep-alives.
+   * @default three times the keep-alive interval that `SseModule` announces, at least 1_000; off if
+   * it announces none; 45_000 for other servers
    */
   stallTimeoutMs?: number | false;
   /**
-   * The longest pause after attempts that failed in a row. Milliseconds. A longer `retry:` or
-   * `Retry-After` of the server still counts.
+   * The longest pause after consecutive failures, in milliseconds. A longer `retry:` or
+   * `Retry-After` of the server takes precedence.
    * @default 30_000
    */
   maxBackoffMs?: number;
   /**
-   * How long a line may be, and the `data` of one event, before the stream is closed with
-   * `SSE_DATA`: it would come again with each attempt. Bytes in UTF-8; more than the server's
-   * `limits.maxEventBytes`. `false` switches it off.
+   * The maximum size of a line, and of the `data` of one event, in bytes of UTF-8. A larger one
+   * closes the stream with `SSE_DATA`. Set it above the server's `limits.maxEventBytes`. `false`
+   * switches it off.
    * @default 8_388_608
    */
   maxEventBytes?: number | false;
   /**
-   * Text into `data`. What it throws closes the stream.
-   * @default JSON where the text is JSON, else the text: of a text `42` it makes a number
+   * Turns the text of an event into its `data`. If it throws, the stream closes with `SSE_DATA`.
+   * @default parses JSON, and keeps any other text; the text `42` becomes a number
    */
   parse?: (text: string, type: string) => unknown;
 }

@@ -4,12 +4,12 @@ import type { ConnectOptions } from './connect.options.js';
 import { EventStream } from './event-stream.js';
 
 /**
- * Opens an event stream over `fetch`, in browsers and Node, and opens it again where it stopped
- * until it is closed. Events wait for the first listener, loop or subscription. `Events` names the
- * events and the types of their data, as for `Broadcaster`.
+ * Opens an event stream with `fetch`, in browsers and Node. It reconnects and resumes until it is
+ * closed. Events are buffered until the first listener, loop or subscription is added. `Events`
+ * maps event types to the types of their data, as for `Broadcaster`.
  *
- * An answer of 200 to 299 with `text/event-stream` is a stream, such as Nest's 201 to a POST. 204
- * and 205 close it for good.
+ * Any status from 200 to 299 with `text/event-stream` is a stream, for example Nest's 201 for a
+ * POST. 204 and 205 close it.
  * @example
  * ```ts
  * const stream = connect<{ price: { value: number } }>('/prices', {
@@ -17,7 +17,7 @@ import { EventStream } from './event-stream.js';
  * });
  * stream.on('price', ({ data }) => show(data.value));
  * ```
- * @throws SseClientError `SSE_OPTIONS` for an option that cannot be meant
+ * @throws SseClientError `SSE_OPTIONS` for a wrong option
  * @publicApi
  */
 export function connect<Events extends object = Record<string, unknown>>(

@@ -1,15 +1,10 @@
 import { messageOf } from './client-error.js';
 import type { CursorStorage } from './connect.options.js';
 
-/**
- * After these a page may never run a timer again. The second one reaches the window from the
- * document.
- */
+/** After these events a page may never run a timer. The second bubbles from the document. */
 const LEAVING = ['pagehide', 'visibilitychange'];
 
-/**
- * The last event ID in the app's storage. A storage that fails is told once, and stops no event.
- */
+/** Keeps the last event ID in the app's storage. A failing storage is reported once. */
 export class CursorStore {
   private pending: string | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,16 +25,16 @@ export class CursorStore {
     }
   }
 
-  /** Writes it when the turn is over: storage is slow, and events come many at a time. */
+  /** Writes it at the end of the turn, because storage is slow and events come in batches. */
   keep(id: string): void {
     this.pending = id;
     if (this.timer !== undefined) return;
     this.timer = setTimeout(this.flush);
-    // Only browsers have pages. A listener that is always there would come before those of the app.
+    // Only browsers have pages. Added on demand: a permanent listener would run before the app's.
     for (const type of LEAVING) globalThis.addEventListener?.(type, this.flush);
   }
 
-  /** Writes now what is not written yet. */
+  /** Writes a pending id now. */
   readonly flush = (): void => {
     const { pending } = this;
     if (pending === undefined) return;
@@ -52,7 +47,7 @@ export class CursorStore {
 
   private async write(id: string): Promise<void> {
     try {
-      // A storage of the app's own may answer with a promise.
+      // A custom storage may return a promise.
       await (this.storage.setItem(this.key, id) as unknown);
     } catch (error) {
       this.warn('setItem', error);
@@ -63,7 +58,7 @@ export class CursorStore {
     if (this.hasWarned) return;
     this.hasWarned = true;
     console.warn(
-      `nestjs-eventstream: persist.${call}() failed: ${messageOf(error)}. Events go on, but a reload may repeat or miss some: free some storage, or pass another.`,
+      `nestjs-eventstream: persist.${call}() failed: ${messageOf(error)}. Events continue, but a reload may repeat or miss some. Free some storage, or pass another one.`,
     );
   }
 }

@@ -3,8 +3,8 @@ import type { ConnectOptions } from './connect.options.js';
 import { jsonOrText } from '../wire/json-or-text.js';
 
 /**
- * The text of an event as `data`.
- * @throws SseClientError `SSE_DATA` for what `parse` throws
+ * Turns the text of an event into its `data`.
+ * @throws SseClientError `SSE_DATA` if `parse` throws
  */
 export function dataOf(
   text: string,

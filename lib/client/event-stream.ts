@@ -11,20 +11,20 @@ import { guard, Readers } from './readers.js';
 import type { StreamEvent, StreamEventType } from './stream-event.js';
 import type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
 
-/** As browsers have it, for a server that sends no `retry:`. */
+/** As in browsers, for a server that sends no `retry:`. */
 const DEFAULT_RETRY_MS = 3_000;
 const DEFAULT_MAX_BACKOFF_MS = 30_000;
-/** The key of RxJS, also where nothing has defined the symbol. */
+/** The key of RxJS, even if nothing has defined the symbol. */
 const observable = (Symbol as { readonly observable?: symbol }).observable ?? '@@observable';
 
 /**
- * A stream that is read, and opened again when it breaks, where it stopped. Made by `connect()`.
+ * A stream that reconnects and resumes. Created by `connect()`.
  * @publicApi
  */
 export class EventStream<Events extends object = Record<string, unknown>> implements AsyncIterable<
   StreamEvent<Events>
 > {
-  /** Resolves once, when the stream is closed for good. Never rejects. */
+  /** Resolves when the stream is closed. Never rejects. */
   readonly closed: Promise<StreamEnd>;
   private resolveClosed!: (end: StreamEnd) => void;
   private phase: StreamState = 'connecting';
@@ -32,9 +32,9 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private readonly maxBackoffMs: number;
   private retryMs: number;
   private hasDelivered = false;
-  /** When it was opened last. As `performance.now()`. */
+  /** When the current attempt was opened, as `performance.now()`. */
   private openedAt = Infinity;
-  /** How many attempts in a row were given up before the first byte. */
+  /** The number of consecutive attempts without a first byte. */
   private silentAttempts = 0;
   private attempt: Attempt | undefined;
   private ended: StreamEnd | undefined;
@@ -67,15 +67,11 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     return this.phase;
   }
 
-  /**
-   * Where the stream stands: the id of the last event that was handed over, or a later one that
-   * came without an event.
-   */
+  /** The last event ID, from which the next attempt resumes. You can set it. */
   get lastEventId(): string | undefined {
     return this.cursor;
   }
 
-  /** Where the next attempt goes on. */
   set lastEventId(id: string | undefined) {
     this.cursor = id;
     this.store?.keep(id ?? '');
@@ -83,9 +79,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   }
 
   /**
-   * Calls the listener for each event of this type, `message` for those without one. What it throws
-   * is reported as uncaught and stops nothing. Returns a function that ends it; the stream stays
-   * open.
+   * Calls the listener for each event of this type; an event without a type is a `message`. Errors
+   * in the listener are reported as uncaught. Returns a function that removes the listener.
    */
   on<Type extends StreamEventType<Events>>(
     type: Type,
@@ -103,8 +98,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   }
 
   /**
-   * Calls the listener for each change of `state`; with `waiting` and `closed`, also with the error
-   * if there is one.
+   * Calls the listener for each change of `state`, with the error that caused `waiting` or `closed`
+   * if there is one. Returns a function that removes it.
    */
   onState(listener: (state: StreamState, error?: SseClientError) => void): () => void {
     this.stateListeners.add(listener);
@@ -112,9 +107,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   }
 
   /**
-   * Calls the observer for each event, and once for the end: `error` where the stream failed for
-   * good, else `complete`. With this, and `Symbol.observable`, RxJS' `from()` takes the stream. The
-   * last to leave closes it.
+   * Calls the observer for each event, and finally `error` if the stream failed, else `complete`.
+   * RxJS' `from(stream)` uses it. When the last subscription or loop ends, the stream closes.
    */
   subscribe(
     observer: StreamObserver<StreamEvent<Events>> | ((event: StreamEvent<Events>) => void),
@@ -130,8 +124,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   }
 
   /**
-   * Events one by one: the next is read when the loop asks for it, so a slow loop holds back the
-   * server and not memory. Throws where the stream failed for good. The last to leave closes it.
+   * Iterates over events. They are read on demand, so a slow loop slows the server down. Throws if
+   * the stream failed. When the last subscription or loop ends, the stream closes.
    */
   [Symbol.asyncIterator](): AsyncIterator<StreamEvent<Events>, undefined> {
     const loop: Loop<StreamEvent<Events>> = new Loop(
@@ -142,7 +136,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     return loop;
   }
 
-  /** Ends the stream for good. A second call does nothing. */
+  /** Closes the stream. A second call does nothing. */
   readonly close = (): void => this.end({ reason: 'client' });
 
   private get isClosed(): boolean {
@@ -159,7 +153,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   }
 
   private async run(): Promise<void> {
-    // What the caller does with the stream in this turn comes first.
+    // Let the caller add listeners first.
     await Promise.resolve();
     let failures = 0;
     while (!this.isClosed) {
@@ -177,7 +171,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     }
   }
 
-  /** One attempt, to its end. Resolves with what it failed of. */
+  /** Runs one attempt to its end. Resolves with its error, if any. */
   private async tryOnce(): Promise<SseClientError | undefined> {
     this.enter('connecting');
     // A listener may have closed it.
@@ -210,35 +204,33 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     let event: StreamEvent<Events> | undefined;
     if (text !== undefined) {
       event = { type, data: dataOf(text, type, this.options), id } as StreamEvent<Events>;
-      // The cursor moves later, so that an event which nobody has taken comes again.
+      // The cursor moves later, so that an event that nobody has taken is sent again.
       while (!this.readers.areWaiting && !this.isClosed) await this.readers.change();
     }
     if (this.isClosed) return;
     this.hasDelivered = true;
-    // The id of the end is no place to go on from, should the app connect again.
+    // The id of the end is not a cursor to resume from, if the app connects again.
     if (id !== undefined && id !== END_ID) {
       this.cursor = id;
       this.store?.keep(id);
     }
     if (event === undefined) return;
     this.readers.give(event);
-    // Without that id the credential is over and not the stream: the next attempt may have a new
-    // one.
+    // Without that id only the credential has expired, and the next attempt may have a new one.
     if (type === 'sse-end' && id === END_ID) this.end({ reason: 'server' });
   }
 
-  /** A quiet stream that was open for longer than a refusal is. */
+  /** A quiet stream that was open for longer than a refusal does not count as a failure. */
   private get hasLasted(): boolean {
     return performance.now() - this.openedAt > Math.max(this.retryMs, MIN_BASE_MS);
   }
 
-  /** Until the time is over, or `wake()`. */
+  /** Waits for this time, or until `wake()`. */
   private async pause(ms: number, endsOnline: boolean): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       this.wake = () => resolve();
       timer = setTimeout(this.wake, ms);
-      // Only browsers tell.
       if (endsOnline) globalThis.addEventListener?.('online', this.wake);
     });
     clearTimeout(timer);
@@ -248,12 +240,11 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private enter(state: StreamState, error?: SseClientError): void {
     this.phase = state;
     for (const listener of this.stateListeners) {
-      // Unless one of them has closed it: that was told already.
+      // Unless a listener has closed it.
       if (this.phase === state) guard(() => listener(state, error));
     }
   }
 
-  /** Every end is here. A second one does nothing. */
   private end(end: StreamEnd): void {
     if (this.ended !== undefined) return;
     this.ended = end;

@@ -1,14 +1,14 @@
 /**
- * A client for browsers and Node, over `fetch`.
+ * A client for browsers and Node, based on `fetch`.
  * @module nestjs-eventstream/client
  */
 
 export { connect } from './connect.js';
 export type { ConnectOptions, CursorStorage } from './connect.options.js';
-// what comes back
+// the stream and its events
 export type { EventStream } from './event-stream.js';
 export type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
 export type { ControlEvents, StreamEvent, StreamEventType } from './stream-event.js';
-// what goes wrong
+// errors
 export { SseClientError } from './client-error.js';
 export type { SseClientErrorCode } from './client-error.js';

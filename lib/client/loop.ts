@@ -1,9 +1,9 @@
-/** Who reads a stream. */
+/** A reader of a stream: a listener, a subscription or a loop. */
 export interface EventReader<Event> {
-  /** Takes the next event now. */
+  /** Whether it can take the next event now. */
   readonly isReady: boolean;
   give(event: Event): void;
-  /** There is no more; with an error, because of it. */
+  /** The stream has ended, with the error if it failed. */
   end(error: Error | undefined): void;
 }
 
@@ -13,8 +13,8 @@ interface Asking<Event> {
 }
 
 /**
- * One `for await`: it takes an event when it asks for one. Not a generator, whose `return()` would
- * wait for a pending `next()`: who leaves a quiet stream leaves now.
+ * One `for await` loop, which takes an event when it asks for one. Not a generator, whose
+ * `return()` waits for a pending `next()`: leaving the loop must work on a quiet stream too.
  */
 export class Loop<Event> implements AsyncIterator<Event, undefined>, EventReader<Event> {
   private readonly asking: Asking<Event>[] = [];
@@ -54,7 +54,7 @@ export class Loop<Event> implements AsyncIterator<Event, undefined>, EventReader
     this.settle();
   }
 
-  /** The error comes once, as out of a generator. */
+  /** The error is thrown once, as by a generator. */
   private settle(): void {
     for (const { resolve, reject } of this.asking.splice(0)) {
       const { error } = this;

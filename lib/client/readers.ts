@@ -1,17 +1,14 @@
 import type { EventReader } from './loop.js';
 
-/** All who read one stream: listeners, subscriptions and loops. */
+/** The readers of one stream: listeners, subscriptions and loops. */
 export class Readers<Event> {
-  /**
-   * Replaced and never changed, so that who comes or goes while an event is given does not matter
-   * to the others.
-   */
+  /** Replaced and never changed, so that readers can come and go while an event is delivered. */
   private all: readonly EventReader<Event>[] = [];
-  /** Those that hold the stream: loops and subscriptions. */
+  /** Loops and subscriptions. The stream closes when the last of them ends. */
   private readonly holders = new Set<EventReader<Event>>();
   private look = (): void => {};
 
-  /** There is somebody, and each loop has asked for the next event. */
+  /** Whether there are readers, and all loops have asked for the next event. */
   get areWaiting(): boolean {
     return this.all.length > 0 && this.all.every(({ isReady }) => isReady);
   }
@@ -22,7 +19,7 @@ export class Readers<Event> {
     this.changed();
   }
 
-  /** Answers whether that was the last one that held the stream. */
+  /** Returns whether that was the last holder. */
   remove(reader: EventReader<Event>): boolean {
     this.all = this.all.filter((other) => other !== reader);
     this.changed();
@@ -47,13 +44,13 @@ export class Readers<Event> {
     });
   }
 
-  /** Somebody came, asked or left, or the stream has ended. */
+  /** A reader came, asked or left, or the stream has ended. */
   changed(): void {
     this.look();
   }
 }
 
-/** An error in the app's code is the app's: it is reported as uncaught, and the stream goes on. */
+/** Reports an error in the app's code as uncaught. The stream continues. */
 export function guard(call: () => void): void {
   try {
     call();

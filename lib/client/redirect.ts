@@ -2,12 +2,12 @@ import { letGo } from './body.js';
 import { SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 
-/** As many as `fetch` follows. */
+/** The limit of `fetch`. */
 const MAX_REDIRECTS = 20;
 const REDIRECTS = [301, 302, 303, 307, 308];
-const REMEDY = `connect to the URL there, or set redirect: 'follow', which sends it all headers`;
+const REMEDY = `connect to that URL, or set redirect: 'follow' if it may get your headers`;
 
-/** What an attempt sends. */
+/** The request of an attempt. */
 export interface Init extends RequestInit {
   readonly method: string;
   readonly headers: Headers;
@@ -36,21 +36,20 @@ export async function send(
       url = within(url, location);
       if (becomesGet(init.method, status)) init = asGet(init);
     } else {
-      if (count > 0) throw refused(` out of the page's origin, browsers hide where: ${REMEDY}`);
+      if (count > 0) throw refused(` to another origin, which browsers hide: ${REMEDY}`);
       try {
-        // Browsers follow a redirect in this mode only as long as it is within the origin of the
-        // page.
+        // In this mode browsers follow a redirect only within the origin of the page.
         return await fetch(url, { ...init, mode: 'same-origin' });
       } catch {
-        // It leads elsewhere, or the network is away: then the next request fails too.
+        // It leads elsewhere, or the network failed, and then the next request fails too.
       }
     }
   }
 }
 
-/** Where this location is, if it is in the origin of the URL. */
+/** Resolves a location, and refuses another origin. */
 function within(url: string | URL, location: string): URL {
-  // Browsers take relative URLs, which only a request resolves.
+  // A URL may be relative in browsers. `Request` resolves it.
   const from = new URL(new Request(url).url);
   let origin = location;
   try {
@@ -58,7 +57,7 @@ function within(url: string | URL, location: string): URL {
     origin = to.origin;
     if (origin === from.origin) return to;
   } catch {
-    // It is no URL, and so nowhere in this origin.
+    // It is not a URL, so it is not in this origin.
   }
   throw refused(` to another origin, ${origin}: ${REMEDY}`);
 }
@@ -68,7 +67,7 @@ function becomesGet(method: string, status: number): boolean {
 }
 
 function asGet({ headers, ...init }: Init): Init {
-  // What describes a body goes with it.
+  // Drop the headers that describe the body.
   const kept = [...headers].filter(([name]) => !name.startsWith('content-'));
   return { ...init, method: 'GET', headers: new Headers(kept), body: null };
 }

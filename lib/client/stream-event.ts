@@ -1,21 +1,24 @@
 /**
- * What the library itself tells a client.
+ * The events that the library itself sends.
  * @publicApi
  */
 export interface ControlEvents {
-  /** Events of these rooms are lost to this client; it should load what they changed. */
+  /**
+   * This client has lost events of these rooms, and should reload the state that they changed.
+   * `reason` as for `GapReason` of the server.
+   */
   'sse-gap': { rooms: string[]; reason: 'trimmed' | 'epoch' | 'unknown' | 'overflow' };
-  /** The stream is complete; the client closes and does not come back. */
+  /** The stream has ended. If it is complete, the client does not reconnect. */
   'sse-end': { reason: string };
   /**
-   * The handler failed after the stream began; the client comes back. An `onError` of the server
+   * The handler failed after the stream began. The client reconnects. An `onError` of the server
    * may send other data.
    */
   'sse-error': { statusCode: number; message: string | string[] };
 }
 
 /**
- * The names of the events that a stream may bring.
+ * The types of the events that a stream may send.
  * @publicApi
  */
 export type StreamEventType<Events extends object> = (keyof Events & string) | keyof ControlEvents;
@@ -27,8 +30,8 @@ type DataOf<Events extends object, Type> = Type extends keyof ControlEvents
     : never;
 
 /**
- * An event as it came; its `type` tells the type of its `data`. Nothing checks at run time that the
- * server keeps to `Events`.
+ * An event. Its `type` determines the type of its `data`. Nothing checks at run time that the
+ * server sends what `Events` declares.
  * @publicApi
  */
 export type StreamEvent<
@@ -36,10 +39,10 @@ export type StreamEvent<
   Type extends string = StreamEventType<Events>,
 > = Type extends string
   ? {
-      /** `message` where the server named none. */
+      /** `message` if the server sent no type. */
       readonly type: Type;
       readonly data: DataOf<Events, Type>;
-      /** Absent where it came without one, such as an ephemeral event. */
+      /** `undefined` for an event without an id, such as an ephemeral one. */
       readonly id: string | undefined;
     }
   : never;

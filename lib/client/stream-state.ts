@@ -1,16 +1,20 @@
 import type { SseClientError } from './client-error.js';
 
 /**
- * `connecting`: a request is on its way. `open`: events come. `waiting`: until the next attempt.
- * `closed`: for good.
+ * What a stream does.
+ * - `connecting`: a request was sent.
+ * - `open`: the response has begun.
+ * - `waiting`: pausing until the next attempt.
+ * - `closed`: ended; it does not reconnect.
  * @publicApi
  */
 export type StreamState = 'connecting' | 'open' | 'waiting' | 'closed';
 
 /**
- * Why a stream is closed: `client`, by `close()`, the signal, or because the last loop was left;
- * `server`, by the `sse-end` of a stream that is complete, or 204; or an error that trying again
- * does not mend.
+ * Why a stream is closed.
+ * - `client`: `close()`, the signal, or the end of the last loop or subscription.
+ * - `server`: the `sse-end` of a complete stream, or status 204 or 205.
+ * - `error`: an error that another attempt would not fix.
  * @publicApi
  */
 export type StreamEnd =
@@ -18,14 +22,14 @@ export type StreamEnd =
   | { readonly reason: 'error'; readonly error: SseClientError };
 
 /**
- * What `subscribe()` calls, as an observer of RxJS.
+ * The callbacks for `subscribe()`, as in RxJS.
  * @publicApi
  */
 export interface StreamObserver<Event> {
-  /** For each event. */
+  /** Called for each event. */
   next?(event: Event): void;
-  /** Once, when the stream is given up. Nothing follows. */
+  /** Called once if the stream failed. No call follows. */
   error?(error: unknown): void;
-  /** Once, when the stream was closed by the client or the server. Nothing follows. */
+  /** Called once when the client or the server has closed the stream. No call follows. */
   complete?(): void;
 }

@@ -43,7 +43,7 @@ export class Admission {
       const key = this.limits.key?.(request) ?? addressOf(request);
       // As a promise is: each would be a key of its own, and the limit none.
       if (typeof key === 'object')
-        throw new SseOptionsError('limits.key()', 'a text, at once', key);
+        throw new SseOptionsError('limits.key()', 'a string, not a promise of one', key);
       const ofKey = this.byKey.get(key) ?? 0;
       if (ofKey >= maxPerKey) return { reason: 'key', waitMs: 0 };
       const waitMs = this.takeToken(key, now);

@@ -5,12 +5,16 @@ import { logError } from './connection-logger.js';
 import { MAX_TIMER_MS } from '../ground/timers.js';
 
 /**
- * Who may read which rooms of a hub. Called when a stream joins them, before anything is replayed,
- * and again at each keep-alive interval for as long as the stream is open; `connection.data` and
- * `connection.request` tell who it is. No: 403, or the end of the stream after `event: sse-end`
- * with `{"reason":"auth"}`; so is what it throws, with its own status where the stream has not
- * begun. `until`: yes, but the stream ends by then, a little earlier, so that not all end together;
- * a date, or milliseconds since the Unix epoch.
+ * Decides whether a connection may read rooms of a hub. Called when a stream joins the rooms,
+ * before anything is replayed, and again at each keep-alive interval while the stream is open.
+ * Identify the client by `connection.data` and `connection.request`.
+ * - It returns true: the connection may read the rooms.
+ * - It returns `{ until }`: allowed until this time.
+ * - It returns false before the stream begins: the client gets 403.
+ * - It throws before the stream begins: the client gets the status of the error.
+ * - It returns false or throws later: the client gets `event: sse-end` with `{"reason":"auth"}`,
+ *   and the stream ends.
+ * @example `authorize: ({ data }, rooms) => rooms.every((room) => room === data['room'])`
  * @publicApi
  */
 export type Authorize = (
@@ -19,12 +23,14 @@ export type Authorize = (
 ) => Authorized | Promise<Authorized>;
 
 /**
- * Whether a connection may read the rooms, and until when.
+ * Whether a connection may read the rooms. `until` is a date or milliseconds since the Unix epoch;
+ * the stream ends up to 10 % of the remaining time earlier (at most 5 s), at random, so that
+ * clients do not all reconnect at once.
  * @publicApi
  */
 export type Authorized = boolean | { readonly until?: Date | number };
 
-/** What is asked about: a stream that may be held or ended. */
+/** The part of a stream that an authorization can hold or end. */
 export interface AuthorizedStream extends SseConnection {
   readonly opening: { hold(until: Promise<unknown>): void } | undefined;
   revoke(): void;
@@ -40,22 +46,19 @@ interface Grant {
  */
 const JITTER = { share: 0.1, maxMs: 5_000 };
 
-/**
- * What one connection was allowed to read, and until when. Only connections that are asked about
- * have one.
- */
+/** The grants of one connection. Only connections with an `authorize` have one. */
 export class Authorization {
   private readonly grants = new Set<Grant>();
   private readonly timers = new Map<Grant, NodeJS.Timeout>();
   isAsking = false;
-  /** When it was asked last, as `performance.now()`. */
+  /** When `authorize` was last called, as `performance.now()`. */
   askedAt = 0;
 
   constructor(private readonly connection: AuthorizedStream) {}
 
   /**
-   * Calls `granted`, at once where the answer is there at once, or `refused` with what says no, for
-   * which an open stream ends. Answers what takes the grant back.
+   * Calls `granted`, synchronously if `authorize` is synchronous, or `refused` with the error. An
+   * open stream is ended instead. Returns a function that gives the grant back.
    */
   ask(
     authorize: Authorize,
@@ -63,12 +66,12 @@ export class Authorization {
     granted: () => void,
     refused: (error: unknown) => void,
   ): () => void {
-    // A timer asks again, still with the app's stores.
+    // Bound, because a timer calls it again, with the app's async context.
     const grant = { authorize: AsyncLocalStorage.bind(authorize), rooms };
     const forget = (): void => this.forget(grant);
     const take = (authorized: Authorized): void => {
       this.apply(grant, authorized);
-      // It may have been taken back meanwhile.
+      // The grant may have been given back while `authorize` ran.
       if (this.grants.has(grant)) granted();
     };
     const fail = (error: unknown): void => {
@@ -77,7 +80,7 @@ export class Authorization {
       this.logTrouble(error);
       this.connection.revoke();
     };
-    // What joins later does not put off the others.
+    // A later grant must not postpone the check of earlier ones.
     if (this.grants.size === 0) this.askedAt = performance.now();
     this.grants.add(grant);
     try {
@@ -92,7 +95,7 @@ export class Authorization {
     return forget;
   }
 
-  /** Asks again for all rooms; answers whether all are still allowed. */
+  /** Calls `authorize` again for all rooms. Resolves with whether all are still allowed. */
   async askAgain(): Promise<boolean> {
     this.isAsking = true;
     this.askedAt = performance.now();
@@ -100,7 +103,7 @@ export class Authorization {
       await Promise.all(
         [...this.grants].map(async (grant) => {
           const authorized = await grant.authorize(this.connection, grant.rooms);
-          // It may have been left meanwhile.
+          // The rooms may have been left while `authorize` ran.
           if (this.grants.has(grant)) this.apply(grant, authorized);
         }),
       );
@@ -113,14 +116,14 @@ export class Authorization {
     }
   }
 
-  /** With the connection. */
+  /** Called when the connection ends. */
   end(): void {
     for (const grant of this.grants) this.forget(grant);
   }
 
   /** @throws ForbiddenException */
   private apply(grant: Grant, authorized: Authorized): void {
-    // From code without types anything may come: all of that is no.
+    // Untyped code may return anything. Everything but true and an object means no.
     const isYes = authorized === true || (typeof authorized === 'object' && authorized !== null);
     if (!isYes) throw new ForbiddenException();
     clearTimeout(this.timers.get(grant));
@@ -133,7 +136,7 @@ export class Authorization {
     this.timers.set(grant, timer.unref());
   }
 
-  /** An `HttpException` is a no; anything else keeps whoever was asked from answering. */
+  /** An `HttpException` is a refusal. Anything else is a failure of `authorize`, and is logged. */
   private logTrouble(error: unknown): void {
     if (!(error instanceof HttpException)) logError(error, this.connection);
   }

@@ -90,7 +90,7 @@ export class ClientCursor {
   track(source: CursorSource): void {
     if (source.position !== undefined && this.positions.length === MAX_CURSOR_SOURCES) {
       const remedy =
-        'a connection reads no more hub streams; give one stream several rooms instead';
+        'a connection cannot read more hub streams; open one stream with several rooms instead';
       throw new SseLimitError('maxHubStreams', MAX_CURSOR_SOURCES, remedy, { isOption: false });
     }
     this.sources = [...this.sources, source];

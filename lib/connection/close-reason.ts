@@ -1,4 +1,4 @@
-/** The reasons that the library itself gives. */
+/** The reasons that the library sets. */
 export const CLOSE_REASONS = [
   'client',
   'complete',
@@ -13,16 +13,17 @@ export const CLOSE_REASONS = [
 
 /**
  * Why a connection ended.
- * - `client`: the client left.
- * - `complete`, `error`: the source completed or failed.
- * - `server`: `close()` was called without a reason, or something else in this process cut the
- *   connection.
- * - `stall`: the client took nothing for too long.
- * - `overflow`: the client took too little.
+ * - `client`: the client disconnected.
+ * - `complete`: the source completed.
+ * - `error`: the source failed.
+ * - `server`: `close()` was called without a reason, or other code in this process closed the
+ *   socket.
+ * - `stall`: the client read nothing for `backpressure.stallTimeoutMs`.
+ * - `overflow`: the client read too slowly, and its backlog exceeded `maxBufferedBytes`.
  * - `shutdown`: the app shut down.
  * - `duration`: the stream was open for `maxDurationMs`.
- * - `auth`: the client may not read it any more.
- * - Any other text was given to `close()`.
+ * - `auth`: the client lost the permission to read it.
+ * - Any other text was passed to `close()`.
  * @publicApi
  */
 export type CloseReason = (typeof CLOSE_REASONS)[number] | (string & {});

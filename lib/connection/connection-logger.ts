@@ -56,7 +56,7 @@ export function logError(error: unknown, connection: SseConnection): void {
   try {
     logger.error(error, { event: 'error', ...contextOf(connection) });
   } catch (loggerError) {
-    process.emitWarning(`the logger has thrown: ${describe(loggerError)}`, { type: 'Sse' });
+    process.emitWarning(`the logger of the app threw: ${describe(loggerError)}`, { type: 'Sse' });
   }
 }
 

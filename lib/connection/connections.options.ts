@@ -2,67 +2,82 @@ import * as rules from '../options/rules.js';
 import type { HttpRequest } from '../output/request.js';
 
 /**
- * How much one process takes on. Newcomers are refused; open streams stay. Each limit counts for
- * this process alone, and none is set by default but those of one event.
+ * Limits of one process. New connections above a limit are refused; open streams stay. By default
+ * only the limits of one event are set.
  * @publicApi
  */
 export interface LimitsOptions {
-  /** Connections of this process. */
+  /**
+   * The maximum number of connections of this process.
+   * @default no limit
+   */
   maxConnections?: number;
-  /** Connections with the same `key`. */
+  /**
+   * The maximum number of connections with the same `key`.
+   * @default no limit
+   */
   maxPerKey?: number;
   /**
-   * Who a request is from, for `maxPerKey` and `connectRate`; called after the guards.
-   * @default the client's address: behind a proxy, tell the platform to trust it
+   * Identifies the client of a request, for `maxPerKey` and `connectRate`. Called after guards.
+   * @default the client's address; behind a proxy, set `trust proxy` of the platform
    */
   key?(request: HttpRequest): string;
-  /** Streams that read the same room. */
+  /**
+   * The maximum number of streams that read the same room.
+   * @default no limit
+   */
   maxPerRoom?: number;
   /**
-   * New connections with the same `key`: so many per second on average, and at most `burst` at
-   * once. `burst` is `perSecond` by default, and at least 1.
+   * New connections with the same `key`: `perSecond` on average, and at most `burst` at once. By
+   * default `burst` equals `perSecond`, and is at least 1.
+   * @default no limit
    */
   connectRate?: { perSecond: number; burst?: number };
-  /** Rooms that one connection reads in all its hub streams. More are the client's error: 400. */
+  /**
+   * The maximum number of rooms that one connection reads in all its hub streams. More are answered
+   * 400.
+   * @default no limit
+   */
   maxRoomsPerConnection?: number;
   /**
-   * Wire text of one event of a hub. A larger one is not published: `emit()` rejects with
-   * `SSE_LIMIT`. Bytes. `false`: no limit.
+   * The maximum size of one hub event on the wire, in bytes. `emit()` rejects a larger one with
+   * `SSE_LIMIT`. `false`: no limit.
    * @default 1_048_576
    */
   maxEventBytes?: number | false;
   /**
-   * Rooms of one event. An event for more is not published: `emit()` rejects with `SSE_LIMIT`. On
-   * Redis one script writes to all of them, in about half a second for the default. `false`: no
-   * limit.
+   * The maximum number of rooms of one event. `emit()` rejects more with `SSE_LIMIT`. On Redis one
+   * script writes to all rooms, which takes about half a second for the default. `false`: no limit.
    * @default 20_000
    */
   maxRoomsPerEvent?: number | false;
 }
 
 /**
- * How streams end when the app does.
+ * How streams end when the app shuts down.
  * @publicApi
  */
 export interface ShutdownOptions {
   /**
-   * How long `app.close()` takes to end all streams: in random order, each with a reconnection time
-   * of its own, over four fifths of it, but not slower than one each 10 ms. At its end, sockets of
-   * clients that have not taken the end of their stream are destroyed. Milliseconds. `0`: at once.
+   * How long `app.close()` may take to end all streams, in milliseconds. `0` ends them at once.
+   *
+   * Streams end one by one in random order over the first four fifths of this time, or faster if
+   * they are few (one per 10 ms). Each client gets its own reconnection time. Finally the sockets
+   * of clients that have not read the end of their stream are destroyed.
    * @default 5_000
    */
   timeoutMs?: number;
 }
 
-/** What `SseConnections` takes of the module's options. */
+/** The module options for connections. */
 export interface ConnectionsOptions {
-  /** How streams end when the app does. */
+  /** How streams end when the app shuts down. */
   shutdown?: ShutdownOptions;
-  /** How much this process takes on. */
+  /** Limits of this process. */
   limits?: LimitsOptions;
 }
 
-/** What applies where nothing is set. */
+/** The defaults of these options. */
 export const CONNECTIONS_DEFAULTS = Object.freeze({
   shutdown: Object.freeze({ timeoutMs: 5_000 }),
   limits: Object.freeze({ maxEventBytes: 1_048_576, maxRoomsPerEvent: 20_000 }),

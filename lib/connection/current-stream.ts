@@ -12,6 +12,6 @@ export const currentStream = new AsyncLocalStorage<Stream>();
  */
 export function streamOf(connection: SseConnection): Stream {
   if (connection instanceof Stream) return connection;
-  const expected = 'what a handler gets by @Connection(), or what fakeConnection() makes in tests';
+  const expected = 'the SseConnection from @Connection(), or from fakeConnection() in tests';
   throw new SseOptionsError('connection', expected, connection);
 }

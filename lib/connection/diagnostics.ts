@@ -5,43 +5,48 @@ import type { SseConnection } from './sse-connection.js';
 import type { SseConnections } from './sse-connections.js';
 
 /**
- * Why a connection was not opened: the limit that it met, `shutdown` while the app ends its
- * streams, `log` while the log that its stream needs is away.
+ * Why a connection was refused.
+ * - `process`: `limits.maxConnections`.
+ * - `key`: `limits.maxPerKey`.
+ * - `rate`: `limits.connectRate`.
+ * - `room`: `limits.maxPerRoom`.
+ * - `shutdown`: the app is shutting down.
+ * - `log`: the log of the stream is unavailable.
  * @publicApi
  */
 export type RefusalReason = 'process' | 'key' | 'rate' | 'room' | 'shutdown' | 'log';
 
 /**
- * What the diagnostics channels say of connections.
+ * The messages of the diagnostics channels about connections.
  * @publicApi
  */
 export interface ConnectionDiagnostics {
-  /** A stream has begun; `openingMs` after its request came to the handler, guards not included. */
+  /** A stream has begun, `openingMs` after its guards have passed. */
   open: { readonly connection: SseConnection; readonly openingMs: number };
-  /** A stream has ended, after so long. */
+  /** A stream has ended, after `durationMs`. */
   close: {
     readonly connection: SseConnection;
     readonly reason: CloseReason;
     readonly durationMs: number;
   };
-  /** A connection was not opened; `connections` are those that it would have joined. */
+  /** A connection was refused. `connections` are those of its app. */
   refuse: {
     readonly reason: RefusalReason;
     readonly request: HttpRequest;
     readonly connections: SseConnections;
   };
   /**
-   * Something was handed to the socket of one connection; keep-alives and the opening are bytes and
-   * no events.
+   * Data was written to the socket of a connection. Keep-alives and the beginning of a stream count
+   * as bytes, not as events.
    */
   deliver: { readonly connection: SseConnection; readonly events: number; readonly bytes: number };
-  /** Events were left out for a client that takes too little. */
+  /** Events were dropped for a client that reads too slowly. */
   drop: { readonly connection: SseConnection; readonly events: number };
-  /** A client took nothing for too long: its socket is destroyed. */
+  /** A client read nothing for too long, so its socket is destroyed. */
   stall: { readonly connection: SseConnection; readonly bufferedBytes: number };
   /**
-   * A stream has failed after its first byte (`connection`), or an event was not published
-   * (`broadcaster`).
+   * A stream failed after its first byte (`connection` is set), or an event was not published
+   * (`broadcaster` is set).
    */
   error: {
     readonly error: unknown;

@@ -119,7 +119,7 @@ export class Opening {
   private requireBegun(): void {
     if (this.state !== 'waiting') return;
     throw new SseNotStreamableError(
-      'an interceptor answered instead of the handler; throw there, or let it call the handler',
+      'an interceptor returned without calling the handler; throw an HttpException there, or call next.handle()',
     );
   }
 }

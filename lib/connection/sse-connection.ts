@@ -3,64 +3,67 @@ import type { SseMessage } from '../wire/frame.js';
 import type { CloseReason } from './close-reason.js';
 
 /**
- * One open stream: one HTTP response. Handlers get theirs by `@Connection()`; tests make one with
+ * One event stream to one client. Handlers get theirs with `@Connection()`; tests create one with
  * `fakeConnection()`.
  * @example `time(@Connection() connection: SseConnection) { return this.clock.until(connection.signal); }`
  * @publicApi
  */
 export abstract class SseConnection {
-  /** An object with the same members is no connection: the library has to have made it. */
+  /** Makes objects with the same members not assignable: only the library creates connections. */
   declare private readonly isOurs: true;
 
-  /** Unique among all processes. */
+  /** The id of the connection, unique across all processes. */
   abstract readonly id: string;
 
-  /** The request as the platform hands it to handlers. */
+  /** The request as handlers get it from Express or Fastify. */
   abstract readonly request: HttpRequest;
 
-  /** The last event ID that the client returned with: the header, then `?lastEventId=`. */
+  /** The last event ID of a returning client: the header, else `?lastEventId=`. */
   abstract readonly lastEventId: string | undefined;
 
-  /** Holds the app's own facts, such as the user. */
+  /** Data of your app, such as the user. */
   abstract readonly data: Record<string, unknown>;
 
-  /** `opening` until the stream begins, then `open`, then `closed` for good. */
+  /** `opening` until the stream begins, then `open`, finally `closed`. */
   abstract readonly state: 'opening' | 'open' | 'closed';
 
-  /** When the stream began, in milliseconds since the Unix epoch; `undefined` before. */
+  /** When the stream began, in milliseconds since the Unix epoch; `undefined` until then. */
   abstract readonly openedAt: number | undefined;
 
   /**
-   * Sends a message to this client alone, in order with everything else. Begins the stream if
-   * nothing has yet. Resolves when the message is written and there is room for more. A rejection
-   * that nobody awaits is not reported.
-   * @throws SseInvalidFieldError, SseSerializeError; SseClosedError when the connection has ended
+   * Sends a message to this client only, after everything sent before. Begins the stream if it has
+   * not begun. Resolves when the message is written and the client can take more. An unawaited
+   * rejection is not reported.
+   * @throws SseInvalidFieldError, SseSerializeError; SseClosedError if the connection has ended
    */
   abstract send(message: SseMessage): Promise<void>;
 
-  /** Sends a comment, which clients ignore; as `send()`. */
+  /** Sends a comment, which clients ignore. Otherwise as `send()`. */
   abstract comment(text: string): Promise<void>;
 
-  /** Ends the stream after what was sent so far. A second call does nothing. */
+  /**
+   * Ends the stream after everything sent before. A second call does nothing.
+   * @param reason 'server' by default
+   */
   abstract close(reason?: CloseReason): void;
 
-  /** Aborts when the connection ends, for `fetch` and timers. Its `reason` is the `CloseReason`. */
+  /** Aborts when the connection ends. Its `reason` is the `CloseReason`. For `fetch` and timers. */
   abstract readonly signal: AbortSignal;
 
-  /** Resolves once, with the reason, when the connection ends. Never rejects. */
+  /** Resolves with the reason when the connection ends. Never rejects. */
   abstract readonly closed: Promise<CloseReason>;
 
-  /** How many events were handed to the socket so far. */
+  /** The number of events written to the socket so far. */
   abstract readonly sentEvents: number;
 
-  /** How many bytes of the stream were handed to the socket so far, without HTTP's framing. */
+  /** The number of bytes written to the socket so far, without HTTP framing. */
   abstract readonly sentBytes: number;
 
-  /** How many bytes wait for this client. Several clients may wait for the same, shared bytes. */
+  /** The size of the backlog in bytes. Clients can share bytes, which count for each of them. */
   abstract readonly bufferedBytes: number;
 
   /**
-   * How many events were left out because the client took too little; each is told by an `sse-gap`.
+   * The number of events dropped because the client read too slowly. It gets `sse-gap` for them.
    */
   abstract readonly droppedEvents: number;
 }

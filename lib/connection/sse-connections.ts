@@ -12,7 +12,7 @@ export interface ClosedConnection {
 }
 
 /**
- * All connections of this process. Services inject it.
+ * All connections of this process. Inject it into services.
  * @example
  * ```ts
  * constructor(private readonly connections: SseConnections) {}
@@ -24,41 +24,44 @@ export interface ClosedConnection {
  * @publicApi
  */
 export abstract class SseConnections {
-  /** An object with the same members is not assignable: only the library makes one. */
+  /** Makes objects with the same members not assignable: only the library creates it. */
   declare private readonly isOurs: true;
 
   /** Emits each connection when its stream begins. */
   abstract readonly opened$: Observable<SseConnection>;
 
-  /** Emits each connection whose stream had begun, once, when it ends. */
+  /** Emits each connection once when it ends, if its stream had begun. */
   abstract readonly closed$: Observable<ClosedConnection>;
 
-  /** How many streams are open. */
+  /** The number of open streams. */
   abstract readonly count: number;
 
   /** The open streams, oldest first. */
   abstract list(): SseConnection[];
 
-  /** The oldest open stream for which `predicate` answers true. */
+  /** The oldest open stream for which `predicate` returns true. */
   abstract find(predicate: (connection: SseConnection) => boolean): SseConnection | undefined;
 
-  /** Ends all open streams; new ones may follow. */
+  /**
+   * Ends all open streams of this process. New ones can still be opened.
+   * @param reason 'server' by default
+   */
   abstract closeAll(reason?: CloseReason): void;
 
   /**
-   * Ends the connections of this process for which `predicate` answers true, with the reason
-   * `auth`, after `event: sse-end` with `{"reason":"auth"}`. Guards decide whether a client may
-   * come back.
-   * @returns how many connections that were
+   * Ends the connections of this process for which `predicate` returns true, with the reason
+   * `auth`. Their clients get `event: sse-end` with `{"reason":"auth"}`, and may reconnect if your
+   * guards admit them.
+   * @returns the number of ended connections
    */
   abstract revoke(predicate: (connection: SseConnection) => boolean): number;
 
   /**
-   * As `revoke()`, on all processes that share the log of the default hub, for every connection
-   * whose `data` has all these facts. Resolves when the log has accepted it. A process that is cut
-   * off hears of it when it is back. A rejection that nobody awaits does not end the process; it is
-   * logged, at most once per 10 s.
-   * @throws SseError `SSE_OPTIONS` for no facts at all, which would be everybody; what the log
+   * As `revoke()`, but in all processes that share the log of the default hub, and for every
+   * connection whose `data` has all these facts. Resolves when the log has accepted it. A process
+   * without a connection to the log gets it after reconnecting. An unawaited rejection does not end
+   * the process; it is logged at most once per 10 s.
+   * @throws SseOptionsError without any fact, because that would match everybody; what the log
    * rejects with
    * @example `await this.connections.revokeEverywhere({ user: user.id })`
    */

@@ -15,47 +15,49 @@ import type { SseConnection } from './sse-connection.js';
  */
 export interface KeepAliveOptions {
   /**
-   * How long a connection may be idle before it gets a comment, so that proxies leave it open.
-   * Milliseconds. `keepAlive: false` switches it off.
+   * How long a connection may be idle before it gets a comment, in milliseconds, so that proxies
+   * keep it open. `keepAlive: false` switches comments off.
    * @default 15_000
    */
   intervalMs?: number;
 }
 
 /**
- * How much may wait for a client that reads too slowly, and what happens then.
+ * What happens to a client that reads too slowly.
  * @publicApi
  */
 export interface BackpressureOptions {
   /**
-   * How much may wait for a client that reads too slowly. Bytes.
+   * The maximum backlog of a client, in bytes.
    * @default 1_048_576
    */
   maxBufferedBytes?: number;
   /**
-   * What happens beyond that. `disconnect` ends the connection, with the reason `overflow`; the
-   * client comes back and gets what it missed. `drop-oldest` and `drop-newest` leave events out.
-   * `conflate` keeps only the latest event of each `key` as soon as events wait, and beyond the
-   * limit leaves out the oldest. What is left out is told by `sse-gap`.
+   * What happens to a larger backlog. The client gets `sse-gap` for dropped events.
+   * - `disconnect`: the connection ends with the reason `overflow`. The client reconnects and gets
+   *   the missed events.
+   * - `drop-oldest`, `drop-newest`: events are dropped.
+   * - `conflate`: the backlog, of any size, keeps only the latest event per `key`. If it is still
+   *   too large, the oldest events are dropped.
    * @default 'disconnect'
    */
   overflow?: Overflow;
   /**
-   * Which events stand for each other, for `overflow: 'conflate'`.
+   * For `overflow: 'conflate'`: a later event replaces an earlier one with the same key.
    * @default the type of the event
    */
   key?: (message: SseMessage) => string;
   /**
-   * How long a client may take nothing of the backlog for it before its socket is destroyed, with
-   * the reason `stall`. Milliseconds. `false` switches it off.
+   * How long a client with a backlog may read nothing, in milliseconds. Then its socket is
+   * destroyed with the reason `stall`. `false` switches it off.
    * @default 15_000
    */
   stallTimeoutMs?: number | false;
 }
 
 /**
- * Which properties of an emitted object are which fields. Without `data` the whole object is the
- * data.
+ * The properties of an emitted object that become the fields of a message. Without `data` the whole
+ * object becomes the data.
  * @example `map: { data: 'message', type: 'kind', id: 'id', retry: 'retryMs' }`
  * @publicApi
  */
@@ -67,73 +69,79 @@ export interface SseMap {
 }
 
 /**
- * What a stream does; set for all streams in `SseModule.forRoot()` or for one in `@SseStream()`,
- * which wins.
+ * Options of streams: for all streams in `SseModule.forRoot()`, or for one in `@SseStream()`, which
+ * takes precedence.
  * @publicApi
  */
 export interface StreamOptions {
-  /** Comments on an idle connection. `false` switches them off. */
+  /** Keep-alive comments on idle connections. `false` switches them off. */
   keepAlive?: KeepAliveOptions | false;
   /**
-   * When browsers come back after the stream has ended: milliseconds, or a range from which each
-   * connection draws its own, so that they do not all return at once. `false` leaves it to the
-   * browser.
+   * The reconnection time of clients (`retry:`): milliseconds, or a range from which each
+   * connection draws a random value, so that clients do not all reconnect at once. `false` leaves
+   * it to the browser.
    * @default { minMs: 2_000, maxMs: 5_000 }
    */
   retry?: number | RetryRange | false;
   /**
-   * Further response headers. They win over the library's own and the app's. `Content-Type` may add
-   * a `charset` to `text/event-stream`. Another type, and headers that frame the body
-   * (`Content-Length`, `Transfer-Encoding`), are refused at start-up.
+   * Further response headers. They override those of the library and of the app. `Content-Type` may
+   * add a `charset` to `text/event-stream`. Another type, `Content-Length` and `Transfer-Encoding`
+   * are refused at start-up.
+   * @default none
    */
   headers?: Record<string, string>;
   /**
-   * Text for data that is neither text nor bytes, instead of JSON. A hub's events keep the hub's
-   * own.
+   * Turns data that is neither text nor bytes into text. Events of a hub use the `serialize` of the
+   * hub instead.
+   * @default JSON
    */
   serialize?: Serialize;
   /**
-   * Called once for an error after the first byte. What it returns is the last message; nothing:
-   * none. Without it the error is logged and the client gets `event: sse-error`, with the message
-   * of an `HttpException` or a neutral one.
+   * Called for an error after the stream has begun. The message that it returns, if any, is sent
+   * before the stream ends.
+   * @default logs the error and sends `event: sse-error`, with the message of an `HttpException` or
+   * a neutral one
    */
   onError?: (error: unknown, connection: SseConnection) => SseMessage | undefined | void;
   /**
-   * What follows the completion of the source. Browsers re-open a stream that has ended; with
-   * `close` they are told by `event: sse-end`, and the reconnect that brings its id is answered
-   * 204, which stops an `EventSource`.
+   * What happens when the source completes.
+   * - `end`: the response ends. Browsers reconnect.
+   * - `close`: the client gets `event: sse-end` first. An `EventSource` reconnects once more with
+   *   the id of that event, and the 204 that it gets stops it.
    * @default 'end'
    */
   onComplete?: 'end' | 'close';
   /**
-   * How long the head of a stream may wait for the source's first value or error, so that a refusal
-   * that is found late still has its own status. Counts from the handler's return. Where it is not
-   * set, the first value of an AsyncIterable and a `snapshot` are waited for; where it is, every
-   * source is. Milliseconds. `false`: the stream opens at once.
+   * How long the response head waits for the first value or error of the source, in milliseconds
+   * after the handler has returned. An error within this time still gets its own status. By default
+   * only AsyncIterables and a `snapshot` are waited for; if you set it, every source is. `false`
+   * opens the stream at once.
    * @default 50
    */
   openWithinMs?: number | false;
   /** What happens to a client that reads too slowly. */
   backpressure?: BackpressureOptions;
   /**
-   * After how long a stream is ended, with the reason `duration`, so that its client comes back,
-   * past guards and perhaps to another process. Each stream draws its own from 80 to 100 % of it.
-   * Milliseconds. `false`: never.
+   * Ends a stream after this time, with the reason `duration`, in milliseconds. The client
+   * reconnects, passes the guards again, and may reach another process. Each stream ends at a
+   * random 80 to 100 % of it. `false`: never.
    * @default false
    */
   maxDurationMs?: number | false;
   /**
-   * How a newcomer is refused, for want of a place or while the app ends. `retry`: 200, a
-   * reconnection time, and the end; an `EventSource` comes back, which any other status would keep
-   * it from for good. `status`: 503 (process, room, shutdown, log) or 429 (key, rate) with
-   * `Retry-After`, for clients that use `fetch`.
+   * How a connection is refused when a limit is reached, the log is unavailable or the app is
+   * shutting down.
+   * - `retry`: status 200 with a reconnection time and no event, because an `EventSource` never
+   *   reconnects after another status.
+   * - `status`: 503, or 429 for `maxPerKey` and `connectRate`, with `Retry-After`. For clients that
+   *   use `fetch`.
    * @default 'retry'
    */
   rejectWith?: 'retry' | 'status';
 }
 
 /**
- * The options of one stream.
+ * The options of `@SseStream()`.
  * @publicApi
  */
 export interface SseStreamOptions extends StreamOptions {
@@ -142,20 +150,19 @@ export interface SseStreamOptions extends StreamOptions {
    * @default RequestMethod.GET
    */
   method?: RequestMethod;
-  /** Which properties of an emitted object are which fields. */
+  /** The properties of an emitted object that become the fields of a message. */
   map?: SseMap;
   /**
-   * Whether the handler may also answer without a stream: what it returns that is no Observable and
-   * no AsyncIterable is sent as Nest sends it, as JSON, with the status that the handler has set.
-   * Interceptors do not see it. A stream is still only for clients that accept one: the others get
-   * 406. `acceptsEventStream()` tells a handler which of the two a client takes.
-   * @default false: the handler only streams, and is not called for a client whose `Accept` header
-   * leaves out `text/event-stream`: 406
+   * Whether the handler may also return a plain value, which is sent as JSON with the status that
+   * the handler has set. Interceptors do not see that value. The handler can call
+   * `acceptsEventStream()` to decide. A client that does not accept streams gets 406 for a stream.
+   * @default false: the handler always streams. It is not called for a client whose `Accept` header
+   * excludes `text/event-stream`, which gets 406
    */
   negotiate?: boolean;
 }
 
-/** What applies where nothing is set. */
+/** The defaults of these options. */
 export const STREAM_DEFAULTS = Object.freeze({
   keepAlive: Object.freeze({ intervalMs: KEEP_ALIVE_MS }),
   retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
@@ -170,7 +177,7 @@ export const STREAM_DEFAULTS = Object.freeze({
   rejectWith: 'retry',
 });
 
-/** Headers that say how the body is sent, which is not the app's to choose. */
+/** Headers that frame the body. The server sets them. */
 const FRAMING = ['content-length', 'transfer-encoding'];
 
 function streamHeaders(path: string, headers: unknown): void {
@@ -179,25 +186,29 @@ function streamHeaders(path: string, headers: unknown): void {
     const option = `${path}.${name}`;
     checkText(option, name, value);
     if (FRAMING.includes(name.toLowerCase())) {
-      throw new SseOptionsError(option, 'no such header: a stream ends when it ends', value);
+      throw new SseOptionsError(
+        option,
+        'this header to be left out, because the server frames the body',
+        value,
+      );
     }
     if (name.toLowerCase() === 'content-type' && !isEventStreamType(value)) {
-      throw new SseOptionsError(option, 'text/event-stream, with a charset or without', value);
+      throw new SseOptionsError(option, 'text/event-stream, with or without a charset', value);
     }
   }
 }
 
-/** Node would refuse it with each request. */
+/** Checked at start-up, because Node would throw for each request. */
 function checkText(option: string, name: string, value: string): void {
   try {
     validateHeaderName(name);
     validateHeaderValue(name, value);
   } catch {
-    throw new SseOptionsError(option, 'a name and a value that HTTP allows in a header', value);
+    throw new SseOptionsError(option, 'a valid name and value of an HTTP header', value);
   }
 }
 
-/** Those that a module sets for all streams, too. */
+/** The rules of the options that a module can set for all streams. */
 export const STREAM_RULES = {
   keepAlive: rules.orFalse(rules.object({ intervalMs: rules.durationMs })),
   retry: rules.orFalse(rules.durationMsOrRange),

@@ -1,10 +1,10 @@
 import { channel } from 'node:diagnostics_channel';
 
 /**
- * The names of the channels of `node:diagnostics_channel`, on which tools see what goes on.
- * Subscribers are called at once, must be quick and must change nothing. What a subscriber throws,
- * Node turns into an uncaught exception, which ends the process. A channel that nobody subscribes
- * to costs nothing.
+ * The names of this library's channels of `node:diagnostics_channel`, for metrics and tracing.
+ * Subscribers are called synchronously, so they must be fast and must change nothing. If one
+ * throws, Node raises an uncaught exception, which ends the process. A channel without subscribers
+ * costs nothing.
  * @example
  * ```ts
  * import { subscribe } from 'node:diagnostics_channel';
@@ -29,16 +29,13 @@ export const SSE_CHANNELS = {
   error: 'nestjs-eventstream:error',
 } as const;
 
-/**
- * A channel of which the compiler knows the messages. Where a message costs something to make, ask
- * `hasSubscribers` first.
- */
+/** A channel with typed messages. Check `hasSubscribers` before building a costly message. */
 export interface Channel<Message> {
   readonly hasSubscribers: boolean;
   publish(message: Message): void;
 }
 
-/** The channel of a name. */
+/** The channel with this name. */
 export function channelOf<Message>(name: keyof typeof SSE_CHANNELS): Channel<Message> {
   return channel(SSE_CHANNELS[name]);
 }

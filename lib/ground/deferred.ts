@@ -1,5 +1,6 @@
 /**
- * A promise that is settled from outside. Nobody has to await it: that a client leaves is no error.
+ * A promise that is settled from outside. A rejection that nobody awaits is not reported, because a
+ * client that leaves is not an error.
  */
 export class Deferred<T> {
   resolve!: (value: T) => void;

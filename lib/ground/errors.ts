@@ -1,5 +1,13 @@
 /**
- * What programs may switch on; the message is for people.
+ * The stable code of an `SseError`. Compare codes, not messages.
+ * - `SSE_INVALID_FIELD`: the event stream cannot carry a value.
+ * - `SSE_SERIALIZE`: data has no text form.
+ * - `SSE_CLOSED`: the connection or the hub has ended.
+ * - `SSE_LIMIT`: a limit is exceeded.
+ * - `SSE_OVERFLOW`: a subscription without a connection fell too far behind.
+ * - `SSE_LOG_UNAVAILABLE`: the event log, such as Redis, cannot be reached.
+ * - `SSE_NOT_STREAMABLE`: the handler, or something around it, does not allow a stream.
+ * - `SSE_OPTIONS`: an option is wrong.
  * @publicApi
  */
 export type SseErrorCode =
@@ -13,8 +21,8 @@ export type SseErrorCode =
   | 'SSE_OPTIONS';
 
 /**
- * Every error of this library: a stable `code`, the facts as properties of the subclass, the remedy
- * in the message.
+ * The base class of all errors of this library. The `code` is stable, subclasses have the facts as
+ * properties, and the message says what to do.
  * @publicApi
  */
 export class SseError extends Error {
@@ -30,23 +38,23 @@ export class SseError extends Error {
 }
 
 /**
- * A value that the event stream cannot carry; nothing of it was written.
+ * The event stream cannot carry a value. Nothing of the message was sent.
  * @publicApi
  */
 export class SseInvalidFieldError extends SseError {
   constructor(
-    /** The field of the message, or `room`, or `lastEventId`. */
+    /** The field of the message, or `message`, `room` or `key`. */
     readonly field: string,
     readonly value: unknown,
     remedy: string,
   ) {
-    super('SSE_INVALID_FIELD', `${field}: ${remedy}, got ${preview(value)}`);
+    super('SSE_INVALID_FIELD', `${field}: ${remedy} (got ${preview(value)})`);
   }
 }
 
 /**
- * Data without a text form: a cycle, a BigInt, a function, or a `serialize` that threw (see
- * `cause`).
+ * Data has no text form: it holds a cycle, a BigInt or a function, or `serialize` threw. `cause` is
+ * the original error, if there is one.
  * @publicApi
  */
 export class SseSerializeError extends SseError {
@@ -65,24 +73,22 @@ export class SseSerializeError extends SseError {
 }
 
 /**
- * The connection or the hub has ended; what was asked of it did not happen.
+ * The connection or the hub has ended, so the call had no effect.
  * @publicApi
  */
 export class SseClosedError extends SseError {
   constructor(what: string) {
-    super('SSE_CLOSED', `${what} is closed; stop sending to it`);
+    super('SSE_CLOSED', `${what} is closed; stop using it`);
   }
 }
 
 /**
- * More than one of the `limits` allows.
+ * A limit is exceeded.
  * @publicApi
  */
 export class SseLimitError extends SseError {
   constructor(
-    /**
-     * The name of the option, for example `maxPerRoom`; or `maxHubStreams`, which cannot be set.
-     */
+    /** The option in `limits`, for example `maxPerRoom`; or `maxHubStreams`, which is fixed. */
     readonly limit: string,
     readonly max: number,
     remedy: string,
@@ -93,7 +99,7 @@ export class SseLimitError extends SseError {
 }
 
 /**
- * The result or the place of a handler does not allow an event stream.
+ * The handler, or something around it, does not allow an event stream.
  * @publicApi
  */
 export class SseNotStreamableError extends SseError {
@@ -103,16 +109,16 @@ export class SseNotStreamableError extends SseError {
 }
 
 /**
- * A wrong option: its path, what was expected and what came.
+ * An option has a wrong value.
  * @publicApi
  */
 export class SseOptionsError extends SseError {
   constructor(
-    /** For example `keepAlive.intervalMs`. */
+    /** The path of the option, for example `keepAlive.intervalMs`. */
     readonly path: string,
     readonly expected: string,
     readonly value: unknown,
-    /** What to say instead of the value. */
+    /** Replaces the sentence about the expected and the actual value. */
     problem = `expected ${expected}, got ${preview(value)}`,
   ) {
     super('SSE_OPTIONS', `${path}: ${problem}`);
@@ -120,10 +126,10 @@ export class SseOptionsError extends SseError {
 }
 
 const MAX_PREVIEW_LENGTH = 80;
-/** Of an error's message, which ends with the remedy. */
+/** The limit for the message of a foreign error. */
 const MAX_MESSAGE_LENGTH = 300;
 
-/** A value for a message: short, on one line, never throws. */
+/** A value as text for a message: short and on one line. Never throws. */
 export function preview(value: unknown): string {
   try {
     return shorten(nameOf(value));
@@ -145,7 +151,7 @@ function nameOf(value: unknown): string {
   return `an object with ${Object.keys(value).join(', ') || 'no keys'}`;
 }
 
-/** What somebody threw, as a text for a message: short, on one line, never throws. */
+/** A thrown value as text for a message: short and on one line. Never throws. */
 export function describe(thrown: unknown): string {
   try {
     return messageOf(thrown, MAX_NESTED_ERRORS) ?? preview(thrown);
@@ -155,20 +161,17 @@ export function describe(thrown: unknown): string {
   }
 }
 
-/**
- * What was thrown, unless it is a value that throws when somebody looks at it, such as a revoked
- * proxy.
- */
+/** The thrown value, or an `Error` if inspecting it throws, as for a revoked proxy. */
 export function readable(thrown: unknown): unknown {
   try {
     void (thrown instanceof Error);
     return thrown;
   } catch {
-    return new Error('a value was thrown that cannot be read');
+    return new Error('the thrown value cannot be read');
   }
 }
 
-/** An `AggregateError` has no text of its own, and may hold another one, or itself. */
+/** An `AggregateError` has no message, and may contain another one, or itself. */
 const MAX_NESTED_ERRORS = 5;
 
 function messageOf(thrown: unknown, depth: number): string | undefined {

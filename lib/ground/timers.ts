@@ -1,2 +1,2 @@
-/** The longest delay of a timer, 24 days. Node turns a longer one into 1 ms. */
+/** The longest delay of a timer (24 days). Node turns a longer one into 1 ms. */
 export const MAX_TIMER_MS = 2_147_483_647;

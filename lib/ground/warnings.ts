@@ -2,12 +2,12 @@ import { Logger } from '@nestjs/common';
 import { describe, preview } from './errors.js';
 
 const logger = new Logger('Sse');
-/** By kind, so that many of one kind keep no other from the log. */
+/** The texts that were logged, by kind, so that one kind cannot use up the limit of another. */
 const warned = new Map<string, Set<string>>();
-/** Event types may be a client's. */
+/** Event types may come from clients, so the number is bounded. */
 const MAX_OF_A_KIND = 100;
 
-/** What goes wrong later, or elsewhere, is logged when it can be seen: each thing once. */
+/** Logs a problem once per kind and subject. */
 function warnOnce(kind: string, text: string, which = ''): void {
   const known = warned.get(kind) ?? new Set();
   warned.set(kind, known);
@@ -16,16 +16,17 @@ function warnOnce(kind: string, text: string, which = ''): void {
   logger.warn(text);
 }
 
-/** What happens again and again is one line of the log in so long. */
+/** Repeated problems are logged at most once per `EVERY_MS`. */
 const EVERY_MS = 10_000;
 
-/** For a line that would flood the log. */
+/** Limits how often a line is logged. */
 export class RareLine {
   private times = 0;
   private toldAt = -Infinity;
 
   /**
-   * It has happened again: how often since the last line, or 0 where it is too early for another.
+   * Counts one more occurrence. Returns how many there were since the last line, or 0 if it is too
+   * early for another line.
    */
   again(): number {
     this.times++;
@@ -38,56 +39,53 @@ export class RareLine {
   }
 }
 
-/** Types that mean something else at the client already: they are still sent. */
+/** Warns of event types that have another meaning at the client. They are still sent. */
 export function warnOfReservedType(type: string | undefined): void {
-  // A type that is no text is told as an error, where it is checked.
+  // Other values are refused where the message is checked.
   if (typeof type !== 'string') return;
   if (type !== 'error' && type !== 'open' && !type.startsWith('sse-')) return;
   warnOnce(
     'type',
     type.startsWith('sse-')
-      ? `The event type ${preview(type)} is kept for this library's own events; choose a name without "sse-"`
-      : `The event type "${type}" also runs on${type} of an EventSource; choose another name`,
+      ? `The event type ${preview(type)} is reserved for this library; choose a name that does not begin with "sse-"`
+      : `The event type "${type}" also calls on${type} of an EventSource; choose another name`,
     type,
   );
 }
 
-/** A process that was started as one of several, and whose hubs know nothing of the others. */
+/** Warns if this process is one of several and its events stay in its own memory. */
 export function warnOfSeveralProcesses(env: NodeJS.ProcessEnv, isWorker: boolean): void {
   const isManaged = env['NODE_APP_INSTANCE'] !== undefined || env['pm_id'] !== undefined;
   if (!isWorker && (!isManaged || env['instances'] === '1')) return;
   const who = isWorker ? 'a worker of node:cluster' : 'run by PM2';
-  const effect = 'an event reaches only the clients of the process that emits it';
-  const remedy = 'set `log: redisEventLog({ url })` in SseModule.forRoot()';
+  const effect = 'an event reaches only clients of the process that publishes it';
+  const remedy = 'Set `log: redisEventLog({ url })` in SseModule.forRoot().';
   warnOnce(
     'several processes',
-    `This process is ${who}, and its events are kept in its own memory: with several processes ${effect}; ${remedy}`,
+    `This process is ${who} and keeps events in its own memory, so ${effect}. ${remedy}`,
   );
 }
 
-/** What does nothing to events that a hub has encoded for all their readers. */
+/** Settings that have no effect on hub events, which are encoded once for all readers. */
 export type OptionForOwnValues = 'map' | 'serialize' | '@SerializeOptions()';
 
 const REMEDIES: Record<OptionForOwnValues, string> = {
-  map: 'map them with operators behind stream(): `map((event) => ({ ...event, data: … }))`',
+  map: 'map them after stream(): `map((event) => ({ ...event, data: … }))`',
   serialize: 'set `serialize` for the hub, in SseModule.forRoot() or forFeature()',
-  '@SerializeOptions()': 'a global ClassSerializerInterceptor has options for them',
+  '@SerializeOptions()': 'pass the options to a global ClassSerializerInterceptor',
 };
 
-/**
- * Options of `@SseStream()` that its handler's hub events do not heed: told when it opens a hub's
- * stream.
- */
+/** Warns of a setting without effect when a handler opens a stream of a hub. */
 export function warnOfUnusedOption(option: OptionForOwnValues, route: string): void {
   const remedy = REMEDIES[option];
   warnOnce(
     'unused option',
-    `\`${option}\` of the stream ${route} does nothing to the events of a hub, which are encoded once for all their readers; ${remedy}`,
+    `\`${option}\` of the stream ${route} has no effect on hub events, which are encoded once for all readers; ${remedy}`,
     `${option} ${route}`,
   );
 }
 
-/** The idle timeout that most proxies and load balancers have. */
+/** The idle timeout of most proxies and load balancers. */
 const USUAL_IDLE_TIMEOUT_MS = 60_000;
 
 export function warnOfLongKeepAlive(intervalMs: number | undefined): void {
@@ -95,45 +93,40 @@ export function warnOfLongKeepAlive(intervalMs: number | undefined): void {
   const limit = `${USUAL_IDLE_TIMEOUT_MS / 1_000} s`;
   warnOnce(
     'keep-alive',
-    `keepAlive.intervalMs is ${intervalMs}: proxies cut connections that are idle for ${limit}; stay well below that`,
+    `keepAlive.intervalMs is ${intervalMs}, but proxies close connections that are idle for ${limit}; choose a much shorter interval`,
   );
 }
 
 export function warnOfCompression(): void {
-  const remedy = 'leave event streams out of it, or keep `no-transform` in Cache-Control';
-  warnOnce('compression', `Something compresses event streams and may hold events back; ${remedy}`);
+  const remedy = 'exclude event streams from it, or keep `no-transform` in Cache-Control';
+  warnOnce('compression', `Something compresses event streams, which can delay events; ${remedy}`);
 }
 
-/** Nothing at this end shows it; a client of this library says so. */
+/** Only the client can notice this: the client of this library reports it. */
 export function warnOfHeldBackStreams(): void {
-  const what = 'A client has waited twice for a stream and got not one byte';
-  const cause = 'a proxy between it and this process seems to hold responses back';
-  const remedy = 'switch its buffering off for event streams';
-  const unless = 'unless it is a browser that has its six connections of HTTP/1.1 in use';
-  warnOnce('held back', `${what}: ${cause}; ${remedy}, ${unless}`);
+  const what = 'A client waited twice for a stream and received no byte';
+  const cause = 'A proxy may buffer the responses (switch that off for event streams)';
+  const other = 'the browser may have all six HTTP/1.1 connections in use';
+  warnOnce('held back', `${what}. ${cause}, or ${other}.`);
 }
 
-/**
- * An event of a hub goes to a client for which no stream of a hub was opened, so nothing knows what
- * it has missed.
- */
+/** Warns if a connection without a hub stream gets a hub event: nothing tracks its position. */
 export function warnOfSharedStream(): void {
-  const what = 'An event of a hub went to a connection that reads no hub';
-  const cause = 'what its client misses is neither replayed nor told as a gap';
-  const remedy =
-    'call stream() for each connection rather than share() one among them, or leave out the `id`';
-  warnOnce('shared stream', `${what}: ${cause}; ${remedy}`);
+  const what = 'A hub event was sent on a connection that has no stream of a hub';
+  const cause = 'its client gets no missed events and no sse-gap';
+  const remedy = 'Call stream() once per connection instead of share(), or leave out the `id`.';
+  warnOnce('shared stream', `${what}, so ${cause}. ${remedy}`);
 }
 
 export function warnOfManyStreams(count: number): void {
-  const cause = `A browser has ${count} streams open on HTTP/1.1, which is all it may have to one origin`;
-  const remedy = 'use one stream for several rooms, share it among tabs, or serve HTTP/2';
-  warnOnce('six streams', `${cause}: its next request waits; ${remedy}`);
+  const cause = `A browser has ${count} streams open over HTTP/1.1, the most it allows per origin`;
+  const remedy = 'Use one stream for several rooms, share it between tabs, or serve HTTP/2.';
+  warnOnce('six streams', `${cause}, so its next request waits. ${remedy}`);
 }
 
 /**
- * What would have ended a stream that had begun, or set a header on it. `caught`: the error that a
- * filter was to answer.
+ * Warns of a call that would have ended an open stream or set a header on it. `caught` is the error
+ * that an exception filter was about to answer.
  */
 export function warnOfLateAnswer(
   route: string,
@@ -147,11 +140,11 @@ export function warnOfLateAnswer(
   const frame = frameOfApp(thrown?.stack) ?? frameOfApp(stack);
   const where = frame === undefined ? '' : ` (${frame})`;
   const remedy =
-    'an interceptor may set headers or refuse until one turn after the handler has returned';
-  // A filter that answers with JSON sets three headers and ends the response, all from one place.
+    'An interceptor can set headers or throw until one turn of the event loop after the handler returns.';
+  // A filter that answers with JSON makes four calls from one place: three headers and the end.
   warnOnce(
     'late',
-    `The stream ${route} had begun, so this came too late and is ignored: ${who}${where}; ${remedy}`,
+    `The stream ${route} has already begun, so this is ignored: ${who}${where}. ${remedy}`,
     `${route} ${frame ?? who}`,
   );
 }
@@ -159,29 +152,26 @@ export function warnOfLateAnswer(
 const CHANGES_FROZEN =
   /^Cannot (delete property|add property|assign to read only property|redefine property|set property)/;
 
-/**
- * An operator that changes an event of a hub in place fails with an error of the language, which
- * names no remedy.
- */
+/** Adds a remedy to the `TypeError` of an operator that changes a hub event in place. */
 export function warnOfFrozenEvent(error: unknown, route: string): void {
   if (!(error instanceof TypeError) || !CHANGES_FROZEN.test(error.message)) return;
-  const what = 'an event of a hub is shared by all its readers, so nobody can change it';
+  const what = 'A hub event is frozen, because all readers share it';
   const remedy = 'send a copy: `map((event) => ({ ...event, data: changed(event.data) }))`';
-  const text = `The stream ${route} failed: ${error.message}; ${what}; ${remedy}`;
+  const text = `The stream ${route} failed: ${error.message}. ${what}; ${remedy}`;
   warnOnce('frozen', text, route);
 }
 
-/** The first line of a stack that is neither Node's nor a package's. */
+/** The first line of a stack that belongs to neither Node nor a package. */
 function frameOfApp(stack = ''): string | undefined {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
   const isForeign = /node_modules|node:|<anonymous>/;
   return frames.find((line) => !isForeign.test(line))?.trim();
 }
 
-/** At start-up: with `@Sse()` these see each event, here the set-up alone. */
+/** Logged at start-up, because with `@Sse()` interceptors do see each event. */
 export function warnOfInterceptors(names: readonly string[]): void {
   if (names.length === 0) return;
-  const what = 'Interceptors see the set-up of a stream, and none of its events';
-  const remedy = 'what they do to values belongs into a pipe() in the handler';
-  logger.log(`${what}: ${names.join(', ')}; ${remedy}`);
+  const what = 'These interceptors run once per stream and do not see its events';
+  const remedy = 'To map or log events, use pipe() in the handler.';
+  logger.log(`${what}: ${names.join(', ')}. ${remedy}`);
 }

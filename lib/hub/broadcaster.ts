@@ -6,13 +6,13 @@ import type { SseMessage } from '../wire/frame.js';
 import type { EmitOptions, HubStreamOptions } from './hub.options.js';
 
 /**
- * Some rooms of a hub, ready to be sent to.
+ * Publishes to the rooms that were passed to `Broadcaster.to()`.
  * @publicApi
  */
 export interface Emitter<Events extends object> {
   /**
-   * As `Broadcaster.publish()`, checked against the event map. Never throws at once, and need not
-   * be awaited.
+   * Publishes an event. As `Broadcaster.publish()`, but checked against the event map. Failures
+   * reject, and it never throws synchronously. You need not await it.
    */
   emit<Type extends EventType<Events>>(
     type: Type,
@@ -26,17 +26,17 @@ export interface Emitter<Events extends object> {
  * @publicApi
  */
 export interface HistoryPage<Events extends object> {
-  /** In the order in which they were published. */
+  /** Oldest first. */
   readonly events: SseEvent<Events>[];
-  /** Whether nothing is missing between `after` and the first of them. */
+  /** Whether no event is missing between `after` and the first event of the page. */
   readonly covered: boolean;
-  /** Whether more events are kept than fit: newer ones with `after`, older ones without. */
+  /** Whether more events are kept than the page has: newer ones with `after`, else older ones. */
   readonly hasMore: boolean;
 }
 
 /**
- * A hub. Events are published to rooms. Every connection in one of the rooms gets them, once and in
- * one order. Services inject it; `SseModule` makes it.
+ * A hub: publishes events to rooms. Every stream that reads one of the rooms gets the event once,
+ * and all streams get events in the same order. `SseModule` provides it; inject it into services.
  * @example
  * ```ts
  * interface Prices { price: { symbol: string; value: number } }
@@ -49,23 +49,25 @@ export interface HistoryPage<Events extends object> {
  * @publicApi
  */
 export abstract class Broadcaster<Events extends object = EventMap> {
-  /** An object with the same members is not assignable: only the library makes one. */
+  /** Makes objects with the same members not assignable: only the library creates hubs. */
   declare private readonly isOurs: true;
 
   /**
-   * Names the rooms of the next event. Several rooms: one event, which a connection in two of them
-   * gets once.
+   * Names the rooms to publish to. With several rooms, `emit()` publishes one event, and a stream
+   * that reads two of them gets it once.
    */
   abstract to(...rooms: string[]): Emitter<Events>;
 
   /**
    * Publishes a message to the rooms. Resolves with the event's cursor (`''` for an ephemeral
-   * event) once the log has accepted it; never waits for a reader. The message is copied at this
-   * moment: changing its objects afterwards changes nothing. A rejection that nobody awaits does
-   * not end the process. Every failure is published on the `error` channel of `SSE_CHANNELS`, and
-   * logged at most once per 10 s.
-   * @throws SseInvalidFieldError, SseSerializeError, SseClosedError; SseLimitError for more than
-   * `limits.maxEventBytes` or `limits.maxRoomsPerEvent`; or the log's own rejection
+   * event) when the log has accepted it, without waiting for readers. The message is copied
+   * synchronously, so later changes to its objects have no effect.
+   *
+   * An unawaited rejection does not end the process. Every failure is published on the `error`
+   * channel of `SSE_CHANNELS`, and logged at most once per 10 s.
+   * @throws SseInvalidFieldError, SseSerializeError, SseClosedError; SseLimitError above
+   * `limits.maxEventBytes` or `limits.maxRoomsPerEvent`; what the log rejects with, such as
+   * SseError `SSE_LOG_UNAVAILABLE`
    */
   abstract publish(
     rooms: string | readonly string[],
@@ -74,14 +76,15 @@ export abstract class Broadcaster<Events extends object = EventMap> {
   ): Promise<string>;
 
   /**
-   * The events of the rooms: those that the client has missed since its last event ID, then what is
-   * published, without a gap or a double between them. Events that cannot be replayed are reported
-   * first, by an event `sse-gap` with `{ rooms, reason }`. Ends with the connection whose handler
-   * returned it, and when the app shuts down. One that is subscribed to by hand ends with the
-   * `connection` that it names, or when it is unsubscribed.
-   * @throws SseInvalidFieldError for a room without a name or with more than 256 characters; the
-   * stream fails with SseLimitError for `limits.maxPerRoom` (which refuses a connection that has
-   * not begun) or `limits.maxRoomsPerConnection` (400)
+   * Streams the events of the rooms: first the events that the client has missed since its last
+   * event ID, then live events, with none lost or duplicated in between. If missed events cannot be
+   * replayed, the client first gets an event `sse-gap` with `{ rooms, reason }`.
+   *
+   * The stream ends with the connection whose handler returned it, and when the app shuts down. If
+   * you subscribe to it yourself, it ends with the option `connection`, or when you unsubscribe.
+   * @throws SseInvalidFieldError for an invalid room name, such as one of more than 256 characters.
+   * The stream fails with SseLimitError at `limits.maxPerRoom` (a new connection is refused) and
+   * `limits.maxRoomsPerConnection` (400)
    */
   abstract stream(
     rooms: string | readonly string[],
@@ -89,37 +92,39 @@ export abstract class Broadcaster<Events extends object = EventMap> {
   ): Observable<SseEvent<Events>>;
 
   /**
-   * The cursor of now: for a page that is rendered before it connects with `?lastEventId=`, so that
-   * it misses nothing in between.
+   * Resolves with the current cursor. Put it into a server-rendered page, which then connects with
+   * `?lastEventId=` and misses no event in between.
    * @throws SseClosedError; SseError `SSE_LOG_UNAVAILABLE`; SseError `SSE_OPTIONS` for a hub with
    * `history: false`
    */
   abstract position(): Promise<string>;
 
   /**
-   * The kept events of a room after a cursor, oldest first. Without a cursor, or with one that says
-   * nothing to this hub: the newest. For long polling, pages and tools. A page has at most `limit`
-   * events (1 000 by default) and about 8 MiB.
-   * @throws as `position()`
+   * Resolves with kept events of a room, oldest first: those after the cursor `after`, or the
+   * newest ones if there is no cursor or this hub does not know it. For long polling, pages and
+   * tools. A page has at most `limit` events (default: 1 000) and about 8 MiB.
+   * @throws as `position()`; SseInvalidFieldError for an invalid room name; SseOptionsError for a
+   * `limit` that is not a positive integer
    */
   abstract history(
     room: string,
     range?: { after?: string; limit?: number },
   ): Promise<HistoryPage<Events>>;
 
-  /** The rooms that somebody on this instance reads. */
+  /** The rooms that at least one stream in this process reads. */
   abstract rooms(): string[];
 
-  /** How many streams on this instance read this room, or any. */
+  /** How many streams in this process read the room, or any room if none is given. */
   abstract size(room?: string): number;
 
-  /** Ends every connection of this instance that reads the room. */
+  /** Ends every connection in this process that reads the room. */
   abstract closeRoom(room: string, reason?: CloseReason): void;
 }
 
 /**
- * The token of the hub of this name, for `useFactory` and for tests; without a name that of the
- * default hub.
+ * The injection token of a hub, for `inject` of a factory and for `app.get()` in tests. Without a
+ * name: the token of the default hub.
+ * @example `app.get(getBroadcasterToken('orders'))`
  * @publicApi
  */
 export function getBroadcasterToken(name?: string): InjectionToken<Broadcaster> {

@@ -131,7 +131,7 @@ async function giveSnapshot(
   stream.limitHold();
   const messages: unknown = await stream.outlet.runInAsyncScope(() => snapshot(reason, [...rooms]));
   if (!isList(messages)) {
-    throw new SseOptionsError('stream().snapshot', 'a promise of a list of messages', messages);
+    throw new SseOptionsError('stream().snapshot', 'a promise of an array of messages', messages);
   }
   await inSlices(stream, messages, (message) => {
     stream.outlet.send(message);

@@ -37,7 +37,7 @@ export class ControlChannel implements RevocationChannel {
     const sent = this.send(facts);
     sent.catch((error: unknown) => {
       if (this.failures.again() === 0) return;
-      logger.warn(`A revocation has failed: ${describe(error)}`);
+      logger.warn(`revokeEverywhere() failed, and streams may stay open: ${describe(error)}`);
     });
     return sent;
   }
@@ -59,7 +59,7 @@ export class ControlChannel implements RevocationChannel {
 
   /** Messages did not reach this process, and will not. */
   lost(): void {
-    logger.warn('What other processes said to all, such as a revocation, may have been lost');
+    logger.warn('Revocations may not have reached this process; revoke again what matters');
   }
 }
 
@@ -69,14 +69,14 @@ export function encodeRevocation(facts: Facts): string {
   if (typeof facts !== 'object' || Object.keys(facts).length === 0) {
     throw new SseOptionsError(
       what,
-      'at least one fact, such as { user: 7 }; for all, closeAll()',
+      'at least one fact, such as { user: 7 }; to close all streams, call closeAll()',
       facts,
     );
   }
   for (const [name, fact] of Object.entries(facts)) {
     // JSON would leave anything else out, and then it would be everybody, or write `null`.
     if (['string', 'boolean'].includes(typeof fact) || Number.isFinite(fact)) continue;
-    throw new SseOptionsError(`${what}.${name}`, 'a text, a number or a boolean', fact);
+    throw new SseOptionsError(`${what}.${name}`, 'a string, a number or a boolean', fact);
   }
   const revocation: Revocation = { revoke: facts };
   return JSON.stringify(revocation);

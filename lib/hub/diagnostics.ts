@@ -6,13 +6,13 @@ import type { GapReason } from '../log/event-log.js';
 import type { Broadcaster } from './broadcaster.js';
 
 /**
- * What is published on the diagnostics channel of each name; see `SSE_CHANNELS`.
+ * The message of each channel in `SSE_CHANNELS`, by name.
  * @publicApi
  */
 export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
   /**
-   * The log has accepted an event; `bytes` of wire text without its id. `hub` is `''` for the
-   * default hub.
+   * The log has accepted an event. `hub` is the name of the hub, `''` for the default hub. `bytes`
+   * is the size of the wire text without the id.
    */
   publish: {
     readonly hub: string;
@@ -21,20 +21,17 @@ export interface SseDiagnostics extends ConnectionDiagnostics, LogDiagnostics {
     readonly type: string | undefined;
     readonly bytes: number;
   };
-  /**
-   * Missed events are handed to a client that has returned. They are counted by `deliver` too, when
-   * they are written.
-   */
+  /** Missed events are replayed to a client. `deliver` counts them too, when they are written. */
   replay: { readonly connection: SseConnection | undefined; readonly events: number };
-  /** A client is told that events cannot be replayed. */
+  /** A client gets `sse-gap`, because missed events of these rooms cannot be replayed. */
   gap: {
     readonly connection: SseConnection | undefined;
     readonly rooms: readonly string[];
     readonly reason: GapReason;
   };
   /**
-   * A stream has failed after its first byte (`connection`), or an event was not published
-   * (`broadcaster`).
+   * A stream failed after its first byte (`connection` is set), or an event was not published
+   * (`broadcaster` is set).
    */
   error: {
     readonly error: unknown;

@@ -9,126 +9,144 @@ import type { Serialize, SseMessage } from '../wire/frame.js';
 import * as rules from '../options/rules.js';
 
 /**
- * What makes one hub differ from another.
+ * The options that each hub can set for itself.
  * @publicApi
  */
 export interface HubOptions {
   /**
-   * Text for the data of this hub's events, instead of JSON. Readers in the app still get what JSON
-   * makes of the data. Without it: what the module says.
+   * Turns the data of this hub's events into text, instead of JSON. Code in the app that reads the
+   * hub still gets the data as JSON makes it.
+   * @default the module's setting
    */
   serialize?: Serialize;
   /**
-   * What is kept for clients that return. `false`: nothing; events have no ids, and clients only
-   * get what comes. Without it: what the module says.
+   * What the hub keeps for returning clients. `false` keeps nothing: events have no ids, and
+   * clients get live events only.
+   * @default the module's setting
    */
   history?: HistoryOptions | false;
   /**
-   * Who may read which rooms, asked for each connection. Without it: whoever the handler opens a
-   * stream for.
+   * Decides which connections may read which rooms.
+   * @default every connection for which a handler opens a stream
    */
   authorize?: Authorize;
 }
 
 /**
- * A further hub.
+ * A further hub, for `SseModule.forFeature()`.
  * @publicApi
  */
 export interface SseFeature extends HubOptions {
-  /** What `@InjectBroadcaster(name)` asks for. */
+  /** The name to pass to `@InjectBroadcaster(name)`. */
   name: string;
 }
 
-/** What hubs take of the module's options. */
+/** The module options for hubs. */
 export interface HubsOptions
   extends Pick<StreamOptions, 'serialize'>, Pick<ConnectionsOptions, 'limits'> {
-  /** What hubs keep for clients that return. `false`: nothing; a named hub may have its own. */
+  /** What hubs keep for returning clients. `false`: nothing. A named hub can set its own. */
   history?: HistoryOptions | false;
-  /** Who may read which rooms of the default hub; a named hub has its own. */
+  /** Decides who may read which rooms of the default hub. A named hub sets its own. */
   authorize?: Authorize;
   /**
-   * Makes the log of each hub.
+   * Creates the log of each hub, for example `redisEventLog({ url })` for several processes.
    * @default a log in the memory of this process
    */
   log?: EventLogFactory;
 }
 
 /**
- * How one event is published.
+ * Options for publishing one event.
  * @publicApi
  */
 export interface EmitOptions {
   /**
-   * Names this event: a second publish with the same key within 300 s sends nothing and resolves
-   * with the cursor of the first. Makes it safe to try again. Any text that is not empty and has no
-   * lone surrogate. The log in memory forgets the oldest keys where they fill half of
-   * `history.maxBytes`.
+   * The idempotency key, which makes it safe to publish again after an error. A second publish with
+   * the same key within 300 s sends nothing and resolves with the cursor of the first. Any
+   * non-empty string without lone surrogates. The log in memory forgets the oldest keys early if
+   * keys fill half of `history.maxBytes`.
+   * @default none: every publish is a new event
    */
   key?: string;
-  /** The reconnection time that clients take over with this event, in milliseconds. */
+  /** The reconnection time that clients use from this event on, in milliseconds. */
   retry?: number;
   /**
-   * For those who are there now: no id, not kept, never missed. For typing indicators or mouse
-   * positions.
+   * Sends the event to open streams only. It has no id, is not kept, and is never replayed or
+   * reported as a gap. For typing indicators or mouse positions.
    * @default false
    */
   ephemeral?: boolean;
 }
 
 /**
- * Which events of the rooms a stream has, and where it begins.
+ * Options of one `Broadcaster.stream()`: which events it has, and where it begins.
  * @publicApi
  */
 export interface HubStreamOptions<Events extends object> {
-  /** Only events for which it answers true. What it throws ends this stream only. */
+  /**
+   * Keeps only events for which it returns true. If it throws, this stream ends.
+   * @default all events
+   */
   filter?: (event: SseEvent<Events>) => boolean;
-  /** Only events of these types. */
+  /**
+   * Keeps only events of these types.
+   * @default all types
+   */
   types?: readonly EventType<Events>[];
   /**
-   * Events of these types are the last of their room, for a job that has an end. The stream
-   * completes after one, be it live, replayed or a message of `snapshot`; a client that has read it
-   * before is at the end at once, as long as it is the newest that is kept. Of several rooms, the
-   * first that ends is the end of the stream. With `onComplete: 'close'` clients do not come back.
-   * `types` need not name them; an event that `filter` leaves out ends nothing.
-   * @default none: the stream goes on until somebody ends it
+   * Event types that end a room, such as the last event of a job. The stream completes after the
+   * first such event: live, replayed, or in a `snapshot`. A client that has already received it
+   * gets the end at once, as long as it is the newest kept event of the room. A stream of several
+   * rooms ends with the first room that ends.
+   *
+   * Set `onComplete: 'close'` so that clients do not reconnect. You need not list these types in
+   * `types`. An event that `filter` drops does not end the stream.
+   * @default none: the stream stays open
    */
   until?: readonly EventType<Events>[];
   /**
-   * The cursor after which the stream goes on. `false`: the stream has ids of its own; it begins
-   * with what is published from now on, and no cursor of the hub is written beside its events.
+   * The cursor after which the stream resumes. `false`: the stream begins with live events, which
+   * have no ids, so that your handler can set its own.
    * @default the last event ID of the connection that subscribes
    */
   lastEventId?: string | false;
   /**
-   * For a client without a cursor: so many of the last events, or those of the last milliseconds.
-   * Without it none.
+   * Sends a client without a cursor the newest kept events: this many, or those of the last `ms`
+   * milliseconds.
+   * @default none
    */
   rewind?: number | { ms: number };
   /**
-   * The state that the events change: called for a client without a cursor (`fresh`) and for one
-   * that has missed events of `rooms` which cannot be replayed (`gap`). Its messages go to the
-   * client as they are, and everything that was published after it was called follows them. What it
-   * throws ends the stream.
+   * Loads the state that the events change. Called for a client without a cursor (`fresh`), and for
+   * one whose missed events in `rooms` cannot be replayed (`gap`). The client gets these messages
+   * as they are, and then every event that was published after the call. If it throws, the stream
+   * fails.
+   * @default none: such a client begins with live events
    */
   snapshot?: (reason: 'fresh' | 'gap', rooms: string[]) => Promise<readonly SseMessage[]>;
-  /** Instead of the hub's own. */
+  /**
+   * Decides who may read the rooms of this stream.
+   * @default the hub's `authorize`
+   */
   authorize?: Authorize;
   /**
-   * For whom the stream is: who is asked about by `authorize`, whose last event ID counts, and with
-   * whom it ends. To be given where a stream is opened outside the handler's call, such as in a
-   * `switchMap` that another source sets off. `false`: for something else than a connection, such
-   * as a WebSocket gateway; nobody is asked.
+   * The connection that the stream belongs to: it is passed to `authorize`, its last event ID
+   * counts, and the stream ends with it. Set it if you open a stream outside the handler's call,
+   * for example in a `switchMap` that another source triggers. `false`: the stream belongs to no
+   * connection, for example in a WebSocket gateway, and `authorize` is not called.
    * @default the connection whose handler runs, or whose stream is subscribed
    */
   connection?: SseConnection | false;
   /**
-   * After a client was told of a gap: `tail` replays what it missed in the other rooms and goes
-   * live, `rest` also replays what is still kept of the rooms with the gap, `skip` goes live, `end`
-   * completes the stream.
+   * What happens after a client got an `sse-gap`.
+   * - `tail`: missed events of the other rooms are replayed, then live events follow.
+   * - `rest`: as `tail`, and events that are still kept in the rooms with the gap are replayed too.
+   * - `skip`: live events follow at once.
+   * - `end`: the stream completes.
    *
-   * `rest` is for lists of what happened, such as a feed or a chat. It needs to know where the
-   * client stood, so it replays nothing of a gap whose reason is `unknown`. It replays the newest
-   * events that fit one resume, behind the messages of a `snapshot`.
+   * `rest` is for feeds and chats. It replays the newest events that fit one resume, after the
+   * messages of a `snapshot`. For a gap with the reason `unknown` it replays nothing, because the
+   * client's position is not known.
    * @default 'tail'
    */
   onGap?: 'tail' | 'rest' | 'skip' | 'end';
@@ -147,7 +165,7 @@ export const checkHubStreamOptions = rules.object({
   onGap: rules.oneOf('tail', 'rest', 'skip', 'end'),
 });
 
-/** The rules of what a module sets for its hubs. */
+/** The rules of the module options for hubs. */
 export const HUBS_RULES = {
   history: checkHistory,
   log: rules.aFunction,

@@ -120,7 +120,9 @@ export class Hub extends Broadcaster {
     const failed = this.failures.again();
     if (failed === 0) return;
     const what =
-      failed === 1 ? 'An event was not published' : `${failed} events were not published, the last`;
+      failed === 1
+        ? 'An event was not published'
+        : `${failed} events were not published, the last error`;
     logger.warn(`${what}: ${describe(error)}`);
   }
 
@@ -145,12 +147,8 @@ export class Hub extends Broadcaster {
       const { authorize = this.options.authorize } = options;
       if (authorize === undefined) return this.join(list, options, subscriber, connection);
       if (connection === undefined) {
-        const remedy =
-          'give stream() the `connection`, or `connection: false` where nobody is to be asked';
-        throw new SseError(
-          'SSE_OPTIONS',
-          `authorize is set, and there is no connection here: ${remedy}`,
-        );
+        const remedy = 'pass `connection` to stream(), or `connection: false` to skip the check';
+        throw new SseError('SSE_OPTIONS', `\`authorize\` has no connection to check: ${remedy}`);
       }
       const fail = (error: unknown): void => subscriber.error(error);
       const granted = (): void => {
@@ -187,12 +185,16 @@ export class Hub extends Broadcaster {
     const { maxPerRoom = Infinity, maxRoomsPerConnection = Infinity } = this.limits;
     const count = (connection?.cursor.roomCount ?? 0) + rooms.length;
     if (count > maxRoomsPerConnection) {
-      const remedy = `a connection cannot read ${count} rooms; ask for fewer`;
+      const remedy = `the connection would read ${count} rooms; request fewer`;
       throw new SseLimitError('maxRoomsPerConnection', maxRoomsPerConnection, remedy);
     }
     for (const room of maxPerRoom === Infinity ? [] : rooms) {
       if (this.size(room) < maxPerRoom) continue;
-      throw new SseLimitError('maxPerRoom', maxPerRoom, `room ${preview(room)} is full; try again`);
+      throw new SseLimitError(
+        'maxPerRoom',
+        maxPerRoom,
+        `room ${preview(room)} is full; try again later`,
+      );
     }
   }
 
@@ -217,7 +219,7 @@ export class Hub extends Broadcaster {
     if (!this.delivery.keepsHistory) {
       throw new SseError(
         'SSE_OPTIONS',
-        `${call} needs history; leave out \`history: false\` for this hub`,
+        `${call} needs history; remove \`history: false\` from this hub`,
       );
     }
   }
@@ -241,7 +243,7 @@ export class Hub extends Broadcaster {
  */
 export function hubOf<Events extends object>(broadcaster: Broadcaster<Events>): Hub {
   if (broadcaster instanceof Hub) return broadcaster;
-  const expected = 'the one that SseModule provides, or that of SseModule.forFeature()';
+  const expected = 'the Broadcaster of SseModule.forRoot() or forFeature()';
   throw new SseOptionsError('broadcaster', expected, broadcaster);
 }
 

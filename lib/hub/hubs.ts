@@ -43,7 +43,7 @@ export class Hubs {
       entry = { options, hub: this.run(started(name, options, this.module)) };
       this.byName.set(name, entry);
     } else if (!isDeepStrictEqual(entry.options, options)) {
-      const expected = 'the same options in each forFeature() of this name';
+      const expected = 'the same options in every forFeature() with this name';
       throw new SseOptionsError(`forFeature "${name}"`, expected, options);
     }
     return entry.hub;
@@ -67,7 +67,7 @@ export class Hubs {
     for (const hub of this.running) hub.toPlain = toPlain;
     if (toPlain === undefined || this.early === undefined) return;
     const expected =
-      'events with data of a class only from onModuleInit() on, when ClassSerializerInterceptor is known; publish later, or publish plain objects';
+      'no class instance before onModuleInit(), because ClassSerializerInterceptor is not known yet; publish later, or publish plain objects';
     throw new SseOptionsError('emit()', expected, this.early);
   }
 

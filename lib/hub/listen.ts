@@ -24,7 +24,7 @@ export function listen(who: string, listeners: DiagnosticsListeners): () => void
       try {
         (listener as (message: unknown) => void)(message);
       } catch (error) {
-        if (failures.again() > 0) logger.warn(`${who} has failed on "${name}": ${describe(error)}`);
+        if (failures.again() > 0) logger.warn(`${who} failed on "${name}": ${describe(error)}`);
       }
     };
     return [SSE_CHANNELS[name as keyof SseDiagnostics], guarded] as const;

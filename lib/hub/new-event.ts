@@ -30,7 +30,7 @@ export function newEvent(
   { serialize, keepsHistory, maxBytes, maxRooms, toPlain }: HubFacts,
 ): NewEvent {
   if (message.id !== undefined) {
-    const remedy = 'the hub gives its events their ids; put an id of your own into `data`';
+    const remedy = 'expected no id, because the hub assigns ids; put your own id into `data`';
     throw new SseInvalidFieldError('id', message.id, remedy);
   }
   const complete: SseMessage = { ...message };
@@ -43,7 +43,7 @@ export function newEvent(
   warnOfReservedType(message.type);
   const list = roomList(rooms);
   if (maxRooms !== false && list.length > maxRooms) {
-    const remedy = `an event for ${list.length} rooms is not published; publish it in parts, or give its readers a room in common`;
+    const remedy = `an event for ${list.length} rooms was not published; publish it in parts, or to one room that all its readers join`;
     throw new SseLimitError('maxRoomsPerEvent', maxRooms, remedy);
   }
   return {
@@ -58,12 +58,13 @@ export function newEvent(
 function checkedKey(key: unknown): string | undefined {
   if (key === undefined) return key;
   if (typeof key !== 'string' || key === '') {
-    throw new SseInvalidFieldError('key', key, 'expected a text that is not empty');
+    throw new SseInvalidFieldError('key', key, 'expected a non-empty string');
   }
   // As UTF-8, which Redis has for its keys, all of these would be one: the second event would be
   // taken for the first.
   if (!isWellFormed(key)) {
-    const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
+    const remedy =
+      'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
     throw new SseInvalidFieldError('key', key, remedy);
   }
   return key;
@@ -74,6 +75,6 @@ function checkSize(body: string, max: number): void {
   if (body.length * 3 <= max) return;
   const bytes = Buffer.byteLength(body);
   if (bytes <= max) return;
-  const remedy = `an event of ${bytes} bytes is not published; send where the data can be fetched`;
+  const remedy = `an event of ${bytes} bytes was not published; send a link to the data instead`;
   throw new SseLimitError('maxEventBytes', max, remedy);
 }

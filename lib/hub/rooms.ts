@@ -22,14 +22,15 @@ export function roomList(rooms: string | readonly string[]): string[] {
     }
     // As UTF-8, which Redis has for its keys, all of these names would be one room.
     if (!isWellFormed(room)) {
-      const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
+      const remedy =
+        'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
       throw new SseInvalidFieldError('room', room, remedy);
     }
     if (room === CONTROL_ROOM) {
       throw new SseInvalidFieldError(
         'room',
         room,
-        'this one is the library’s own; name it otherwise',
+        'this name is reserved for the library; choose another',
       );
     }
   }

@@ -4,12 +4,12 @@ import type { HttpRequest } from '../output/request.js';
 import { hostOf, isAllowed } from './hosts.js';
 
 /**
- * Lets through what names a known host. A guard that decides by address cannot tell a page whose
- * name was bent to this process (DNS rebinding): the browser takes it for the inspector's own, and
- * sends the name that it believes in.
+ * Admits requests for a known host. This stops DNS rebinding, where a page of another site points
+ * its own name at this process: the browser treats the page as the inspector's, so a guard that
+ * decides by address admits it, but `Host` still has the other name.
  */
 export class AllowedHostsGuard implements CanActivate {
-  /** @param hosts `undefined`: any */
+  /** @param hosts `undefined`: any host */
   constructor(private readonly hosts: readonly string[] | undefined) {}
 
   canActivate(context: ExecutionContext): boolean {
@@ -17,7 +17,7 @@ export class AllowedHostsGuard implements CanActivate {
     const host = hostOf(headers);
     if (this.hosts === undefined || isAllowed(host, this.hosts)) return true;
     throw new ForbiddenException(
-      `The inspector does not answer to the host ${preview(host)}; name it in \`allowedHosts\``,
+      `The inspector does not answer requests for the host ${preview(host)}; add it to \`allowedHosts\``,
     );
   }
 }

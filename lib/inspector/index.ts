@@ -7,7 +7,7 @@
 export { SseInspectorModule } from './inspector.module.js';
 export type { SseInspectorOptions } from './inspector.options.js';
 
-// what `GET …/state` answers
+// the response of `GET …/state`
 export type {
   InspectedConnection,
   InspectedHub,

@@ -24,13 +24,13 @@ import type { SseInspectorOptions } from './inspector.options.js';
 import { readPage } from './page.js';
 import type { InspectorState } from './state.js';
 
-/** What Express and Fastify have in common. */
+/** The common part of the responses of Express and Fastify. */
 interface PageResponse {
   header(name: string, value: string): unknown;
   send(body: string): unknown;
 }
 
-/** Made for each app: where it is and who guards it are known only then. */
+/** Creates the controller of an app, because its path and guard depend on the options. */
 export function inspectorController({
   guard,
   path = 'sse-inspector',
@@ -39,14 +39,14 @@ export function inspectorController({
   const { html, headers } = readPage();
   const fromPage = new SameOriginGuard(allowedHosts);
 
-  // The key of `@ApiExcludeController()`: the inspector is no part of the app's API.
+  // The metadata of `@ApiExcludeController()`, because the inspector is not part of the app's API.
   @SetMetadata('swagger/apiExcludeController', [true])
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(new AllowedHostsGuard(allowedHosts), guard)
   class InspectorController {
     constructor(private readonly inspector: Inspector) {}
 
-    /** With the response itself, so that no interceptor of the app wraps the page into JSON. */
+    /** Uses the response directly, so that no interceptor of the app wraps the page into JSON. */
     @Get()
     page(@Res() response: PageResponse): void {
       for (const [name, value] of Object.entries(headers)) response.header(name, value);
@@ -60,8 +60,8 @@ export function inspectorController({
     }
 
     /**
-     * As text, which the app's `serialize` leaves alone. To a page that reads slowly only the
-     * latest state matters.
+     * Sends text, which the app's `serialize` does not touch. A slow page only needs the latest
+     * state.
      */
     @SetMetadata(SSE_UNCOUNTED, true)
     @SseStream('events', { backpressure: { overflow: 'conflate' } })
@@ -76,7 +76,7 @@ export function inspectorController({
     @UseGuards(fromPage)
     closeConnection(@Param('id') id: string): void {
       if (this.inspector.closeConnection(id)) return;
-      throw new NotFoundException(`There is no open connection ${id} in this process`);
+      throw new NotFoundException(`No open connection in this process has the id ${id}`);
     }
 
     @Post('rooms/close')
@@ -84,7 +84,7 @@ export function inspectorController({
     @UseGuards(fromPage)
     closeRoom(@Query('room') room = '', @Query('hub') hub?: string): void {
       if (this.inspector.closeRoom(room, hub)) return;
-      throw new NotFoundException(`Nobody reads a room "${room}" in this process`);
+      throw new NotFoundException(`No stream in this process reads the room "${room}"`);
     }
   }
   return InspectorController;

@@ -4,14 +4,14 @@ import { checkInspectorOptions, type SseInspectorOptions } from './inspector.opt
 import { Inspector } from './inspector.js';
 
 /**
- * A page that shows the streams of this process live, and closes connections and rooms. It is there
- * where it is imported, beside `SseModule.forRoot()`, and only for those whom its guard lets in.
+ * Serves a page that shows the streams of this process live, and can close connections and rooms.
+ * Import it next to `SseModule.forRoot()`. Its guard decides who may use it.
  * @example `@Module({ imports: [SseModule.forRoot(), SseInspectorModule.forRoot({ guard: AdminGuard })] })`
  * @publicApi
  */
 @Module({})
 export class SseInspectorModule {
-  /** @throws SseOptionsError without a guard, or for a wrong option, at once */
+  /** @throws SseOptionsError if `guard` is missing or an option is wrong */
   static forRoot(options: SseInspectorOptions): DynamicModule {
     checkInspectorOptions('SseInspectorModule.forRoot()', options);
     return {

@@ -19,18 +19,18 @@ import {
 import { Traffic } from './traffic.js';
 
 const INTERVAL_MS = 1_000;
-/** The page has to be read by a person, and the state written every second. */
+/** A person reads the page, and the state is sent every second, so both lists are short. */
 const MAX_LISTED = 200;
 const MAX_ROOMS_OF_CONNECTION = 10;
 /**
- * Of a hub, each second: how many read a room takes 0.3 µs to find, and the app has other things to
- * do.
+ * The rooms of a hub that are examined per second. Counting the readers of a room takes 0.3 µs,
+ * and must not delay the app.
  */
 const MAX_LOOKED_AT = 20_000;
-/** What the app sees as the reason of what is closed here, and `closes` shows. */
+/** The close reason that the app and `closes` see. */
 const CLOSE_REASON = 'inspector';
 
-/** What the page shows, and what it can do. */
+/** The data and the actions of the page. */
 @Injectable()
 export class Inspector {
   private readonly own = new WeakSet<SseConnection>();
@@ -43,7 +43,7 @@ export class Inspector {
     private readonly hubs: Hubs,
   ) {}
 
-  /** The state now and every second. Only while somebody subscribes is anything counted. */
+  /** Emits the state at once and every second. Counts only while there are subscribers. */
   private readonly states = defer(() => {
     const traffic = (this.traffic = new Traffic((connection) => this.own.has(connection)));
     return poll(INTERVAL_MS, () => {
@@ -57,7 +57,7 @@ export class Inspector {
     );
   }).pipe(shareReplay({ bufferSize: 1, refCount: true }));
 
-  /** For a connection of the inspector itself, which is marked as such. */
+  /** Streams the state to a connection, which is marked as one of the inspector. */
   watch(connection: SseConnection): Observable<InspectorState> {
     this.own.add(connection);
     return this.states;
@@ -75,14 +75,14 @@ export class Inspector {
     };
   }
 
-  /** Answers whether there was one. */
+  /** Returns whether there was such a connection. */
   closeConnection(id: string): boolean {
     const connection = this.connections.find((one) => one.id === id);
     connection?.close(CLOSE_REASON);
     return connection !== undefined;
   }
 
-  /** Of one hub, or of each that has a room of this name. Answers whether somebody was in it. */
+  /** Closes the room in one hub, or in all. Returns whether it had readers. */
   closeRoom(room: string, hub?: string): boolean {
     const hubs = [...this.hubsByName()].filter(
       ([name, opened]) => opened.size(room) > 0 && (hub === undefined || hub === name),
@@ -167,8 +167,7 @@ export class Inspector {
   }
 
   /**
-   * Of very many rooms those that were among the first before, and each time another part of the
-   * rest.
+   * If there are very many rooms: those that were listed last time, and the next part of the rest.
    */
   private toLookAt(hub: string, names: readonly string[]): Iterable<string> {
     if (names.length <= MAX_LOOKED_AT) return names;

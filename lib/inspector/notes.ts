@@ -3,12 +3,9 @@ import type { InspectedNote } from './state.js';
 const MAX_NOTES = 50;
 const MAX_TEXT_LENGTH = 200;
 
-/**
- * The last notable things. What happens again moves to the front and is counted, so that it pushes
- * nothing else out.
- */
+/** The last notes. A repeated one is counted and moved to the end, so that it evicts no other. */
 export class Notes {
-  /** The oldest first. */
+  /** Oldest first. */
   private readonly notes = new Map<string, InspectedNote>();
 
   add(
@@ -34,7 +31,7 @@ export class Notes {
   }
 }
 
-/** What comes from outside may be of any length. */
+/** Text from outside can have any length. */
 export function shortened(text: string): string {
   return text.length <= MAX_TEXT_LENGTH ? text : `${text.slice(0, MAX_TEXT_LENGTH - 1)}…`;
 }

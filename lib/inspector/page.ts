@@ -9,9 +9,8 @@ interface Page {
 }
 
 /**
- * The page with its style and its script in it: it needs no other file, so it does not matter
- * behind which prefix, proxy or slash it is found. The policy lets run what is in it and nothing
- * else.
+ * The page with inline style and script. It needs no other file, so it works behind any prefix,
+ * proxy or trailing slash. The policy allows only this style and script.
  */
 export function readPage(): Page {
   const [style, script] = [read('style.css'), read('app.js')];
@@ -30,7 +29,7 @@ export function readPage(): Page {
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
-    // Text never becomes HTML.
+    // No text becomes HTML.
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ];
@@ -48,7 +47,7 @@ function read(name: string): string {
   return readFileSync(join(ownFolder(), 'page', name), 'utf8');
 }
 
-/** Not `import.meta`, which does not compile where a test runner makes CommonJS of this file. */
+/** Not `import.meta`, which does not compile if a test runner turns this file into CommonJS. */
 function ownFolder(): string {
   const usual = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace') ?? { value: undefined };
   Error.prepareStackTrace = (_error, [site]) => site?.getFileName();

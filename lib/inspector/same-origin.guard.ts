@@ -4,14 +4,14 @@ import type { HttpRequest } from '../output/request.js';
 import { hostOf, isOriginOf, isOriginOneOf } from './hosts.js';
 
 /**
- * Lets through what the inspector's own page sends. Otherwise a page of another site that is open
- * in the same browser could send a POST with the cookies of somebody whom the app's guard lets in.
- * A form cannot send a header of its own, and a script that does has to ask the app's CORS first.
- * Where that allows every origin, the browser tells: to HTTPS and to localhost by `Sec-Fetch-Site`,
- * elsewhere by `Origin`. No script can set either.
+ * Admits requests of the inspector's own page. This stops cross-site request forgery, where a page
+ * of another site sends a POST with the cookies of somebody whom the app's guard admits. A form
+ * cannot send a custom header, and a script that sends one needs the permission of the app's CORS.
+ * If CORS allows every origin, two headers that no script can set identify the page:
+ * `Sec-Fetch-Site` (HTTPS and localhost), else `Origin`.
  */
 export class SameOriginGuard implements CanActivate {
-  /** @param hosts from which the page is loaded where a proxy puts another `Host` into requests */
+  /** @param hosts the page's hosts, if a proxy replaces `Host` */
   constructor(private readonly hosts: readonly string[] = []) {}
 
   canActivate(context: ExecutionContext): boolean {
@@ -20,14 +20,14 @@ export class SameOriginGuard implements CanActivate {
     const site = headers['sec-fetch-site'] ?? 'same-origin';
     if (site !== 'same-origin' || headers['x-sse-inspector'] === undefined) {
       throw new ForbiddenException(
-        'Only the page of the inspector may do this; a program sends the header X-Sse-Inspector: 1',
+        'Only the inspector page may send this request; a program must send the header X-Sse-Inspector: 1',
       );
     }
     if (headers['sec-fetch-site'] !== undefined || origin === undefined) return true;
     if (isOriginOf(origin, hostOf(headers)) || isOriginOneOf(origin, this.hosts)) return true;
     throw new ForbiddenException(
-      `A page of ${preview(origin)} is not the inspector's; if a proxy changes the header Host, ` +
-        'let it pass the browser’s own, or name the page’s host in `allowedHosts`',
+      `A page of ${preview(origin)} is not the inspector; if a proxy replaces the header Host, ` +
+        'let it pass the one of the browser, or add the host of the page to `allowedHosts`',
     );
   }
 }

@@ -1,37 +1,36 @@
 /**
- * What the inspector knows of one process at one moment. Times are milliseconds since the Unix
- * epoch.
+ * The state of one process at one moment. Times are milliseconds since the Unix epoch.
  * @publicApi
  */
 export interface InspectorState {
   readonly at: number;
   readonly process: { readonly pid: number; readonly host: string };
-  /** All figures but `list` and `inspectors` are without the streams of the inspector itself. */
+  /** Only `list` and `inspectors` include the streams of the inspector itself. */
   readonly connections: {
     readonly open: number;
-    /** Those that take nothing of their backlog. */
+    /** The number of clients that read nothing of their backlog. */
     readonly blocked: number;
-    /** The backlogs of all of them. */
+    /** The size of all backlogs. */
     readonly bufferedBytes: number;
-    /** Streams of the inspector. */
+    /** The number of streams of the inspector. */
     readonly inspectors: number;
-    /** At most 200: those that take nothing, then the busiest. */
+    /** At most 200: blocked connections first, then the busiest. */
     readonly list: readonly InspectedConnection[];
-    /** How many more there are. */
+    /** The number of connections that are not in `list`. */
     readonly leftOut: number;
   };
   /**
-   * Those that somebody in this process reads or this process published to lately. Of a hub with
-   * more than 20 000 of them each state looks for readers in another part.
+   * Rooms with readers in this process, or to which this process has published lately. For a hub
+   * with more than 20 000 rooms, each state examines another part of them.
    */
   readonly rooms: {
     readonly count: number;
-    /** At most 200, the busiest first. */
+    /** At most 200, busiest first. */
     readonly list: readonly InspectedRoom[];
     readonly leftOut: number;
   };
   readonly hubs: readonly InspectedHub[];
-  /** What was counted since somebody looks; `null` while nobody does. */
+  /** Counted since the page was opened; `null` while it is not open. */
   readonly traffic: InspectedTraffic | null;
 }
 
@@ -41,12 +40,12 @@ export interface InspectorState {
  */
 export interface InspectedConnection {
   readonly id: string;
-  /** Of the request, without its query, which may hold secrets. */
+  /** The path of the request. The query is left out, because it may hold secrets. */
   readonly path: string;
   readonly address: string;
   readonly userAgent: string;
   readonly openedAt: number;
-  /** At most 10. */
+  /** At most 10 rooms. */
   readonly rooms: readonly string[];
   readonly roomCount: number;
   readonly eventsPerSecond: number;
@@ -55,7 +54,7 @@ export interface InspectedConnection {
   readonly bufferedBytes: number;
   readonly droppedEvents: number;
   readonly isBlocked: boolean;
-  /** A stream of the inspector itself. */
+  /** Whether it is a stream of the inspector itself. */
   readonly isInspector: boolean;
 }
 
@@ -68,7 +67,7 @@ export interface InspectedRoom {
   readonly hub: string;
   readonly name: string;
   readonly connections: number;
-  /** Published by this process. */
+  /** Events that this process publishes to the room. */
   readonly eventsPerSecond: number;
 }
 
@@ -79,67 +78,69 @@ export interface InspectedRoom {
 export interface InspectedHub {
   /** `''` is the default hub. */
   readonly name: string;
-  /** Why its events do not reach this process; `null`: they do. */
+  /** Why its events do not reach this process; `null` if they do. */
   readonly trouble: string | null;
 }
 
 /**
- * What was counted. Rates are those of the last five seconds.
+ * Counts since the page was opened. Rates are of the last five seconds.
  * @publicApi
  */
 export interface InspectedTraffic {
   readonly since: number;
   readonly total: TrafficFigures;
   readonly perSecond: TrafficFigures;
-  /** How many for each reason. */
+  /** Ended streams, by reason. */
   readonly closes: Readonly<Record<string, number>>;
+  /** Refused connections, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Reported gaps, by reason. */
   readonly gaps: Readonly<Record<string, number>>;
-  /** At most 50, the newest first. */
+  /** At most 50, newest first. */
   readonly notes: readonly InspectedNote[];
 }
 
 /**
- * How much, in all or per second.
+ * Counts: totals, or per second.
  * @publicApi
  */
 export interface TrafficFigures {
-  /** Events handed to sockets. */
+  /** Events written to sockets. */
   readonly delivered: number;
-  /** Bytes handed to sockets. */
+  /** Bytes written to sockets. */
   readonly bytes: number;
   /** Events published by this process. */
   readonly published: number;
   /** Streams that began. */
   readonly opened: number;
-  /** Missed events handed to clients that returned. */
+  /** Missed events replayed to returning clients. */
   readonly replayed: number;
-  /** Events left out for clients that take too little. */
+  /** Events dropped for clients that read too slowly. */
   readonly dropped: number;
 }
 
 /**
- * Something that should be seen.
+ * A notable event, such as a gap or an error.
  * @publicApi
  */
 export interface InspectedNote {
   readonly at: number;
   readonly kind: 'gap' | 'drop' | 'stall' | 'refuse' | 'error' | 'log';
   readonly text: string;
-  /** The id of the connection that it is about. */
+  /** The id of the connection, if it is about one. */
   readonly connection: string | null;
-  /** How often; of drops, how many events. */
+  /** How often it happened; for drops, the number of events. */
   readonly times: number;
 }
 
-/** The first `count` items in the order of `compare`; most of many items cost one comparison. */
+/** The first `count` items in the order of `compare`. Most items cost only one comparison. */
 export function firstOf<T>(
   items: Iterable<T>,
   count: number,
   compare: (one: T, other: T) => number,
 ): T[] {
   const first: T[] = [];
-  /** Nothing that comes after it is among the first. */
+  /** No item that sorts after this one is among the first. */
   let last: T | undefined;
   for (const item of items) {
     if (last !== undefined && compare(item, last) >= 0) continue;

@@ -5,21 +5,21 @@ import { addressOf } from '../output/request.js';
 import { Notes, shortened } from './notes.js';
 import type { InspectedTraffic, TrafficFigures } from './state.js';
 
-/** Rates are those of so many intervals. */
+/** Rates are averages over this many intervals. */
 const WINDOW = 5;
-/** Apps close with reasons of their own, and may publish to rooms without end. */
+/** Bounds, because apps choose close reasons and room names. */
 const MAX_REASONS = 50;
 const MAX_ROOMS = 10_000;
 
 interface Interval {
   readonly from: number;
-  /** What had been counted when it began. */
+  /** The totals when the interval began. */
   readonly before: TrafficFigures;
   readonly byConnection: Map<SseConnection, number>;
   readonly byHub: Map<string, Map<string, number>>;
 }
 
-/** Counts what the diagnostics channels tell, from its making until `stop()`. */
+/** Counts what the diagnostics channels report, until `stop()`. */
 export class Traffic {
   private readonly since = Date.now();
   private readonly total = {
@@ -38,7 +38,7 @@ export class Traffic {
   private intervals = [this.now];
   readonly stop: () => void;
 
-  /** @param isOwn whether a connection is the inspector's: it would count itself */
+  /** @param isOwn whether a connection is the inspector's, which is not counted */
   constructor(isOwn: (connection: SseConnection) => boolean) {
     const ofOthers = Object.entries(this.listeners).map(([name, listener]) => [
       name,
@@ -51,18 +51,18 @@ export class Traffic {
     this.stop = listen('The inspector', Object.fromEntries(ofOthers) as DiagnosticsListeners);
   }
 
-  /** Called at even intervals. */
+  /** Begins the next interval. Called at regular times. */
   nextInterval(): void {
     this.now = this.newInterval();
     this.intervals = [...this.intervals, this.now].slice(-WINDOW);
   }
 
-  /** Events per second to each connection that got some. */
+  /** Events per second, of each connection that got events. */
   perConnection(): Map<SseConnection, number> {
     return this.ratesOf(this.intervals.map(({ byConnection }) => byConnection));
   }
 
-  /** Events per second to each room of the hub that got some. */
+  /** Events per second, of each room of the hub that got events. */
   perRoom(hub: string): Map<string, number> {
     return this.ratesOf(this.intervals.flatMap(({ byHub }) => byHub.get(hub) ?? []));
   }
@@ -113,7 +113,12 @@ export class Traffic {
     },
     drop: ({ connection, events }) => {
       this.total.dropped += events;
-      this.notes.add('drop', 'events left out, the client takes too little', connection.id, events);
+      this.notes.add(
+        'drop',
+        'events were dropped, because the client reads too slowly',
+        connection.id,
+        events,
+      );
     },
     gap: ({ connection, rooms, reason }) => {
       count(this.gaps, reason, 1, MAX_REASONS);
@@ -121,7 +126,7 @@ export class Traffic {
       this.notes.add('gap', `${reason}: ${rooms.slice(0, 5).join(', ')}${more}`, connection?.id);
     },
     stall: ({ connection, bufferedBytes }) => {
-      const text = `took nothing of ${bufferedBytes} bytes, its socket is destroyed`;
+      const text = `the client read none of ${bufferedBytes} bytes, so its socket is destroyed`;
       this.notes.add('stall', text, connection.id);
     },
     log: ({ hub, trouble }) => {
@@ -145,7 +150,7 @@ export class Traffic {
     return sums;
   }
 
-  /** In the first second as if it were over: a rate of a moment says nothing. */
+  /** The first second counts as a whole one, because a rate over a moment means nothing. */
   private rateOf(counted: number): number {
     const ms = performance.now() - (this.intervals[0]?.from ?? 0);
     return Math.round((counted / Math.max(1_000, ms)) * 10_000) / 10;

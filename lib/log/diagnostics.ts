@@ -1,11 +1,11 @@
 import { channelOf } from '../ground/channels.js';
 
 /**
- * What the diagnostics channels say of logs.
+ * The messages of the diagnostics channels about logs.
  * @publicApi
  */
 export interface LogDiagnostics {
-  /** Events of a hub do not reach this process, and why; `undefined`: they do again. */
+  /** Events of a hub do not reach this process, for this reason. `undefined`: they do again. */
   log: { readonly hub: string; readonly trouble: string | undefined };
 }
 

@@ -4,24 +4,25 @@ import type { HistoryOptions } from './history.options.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
 
 /**
- * An event on its way into a log: checked and encoded, without a position.
+ * An event to append: checked and encoded, but without a position yet.
  * @publicApi
  */
 export interface NewEvent {
   readonly rooms: readonly string[];
   readonly message: SseMessage;
-  /** The wire text without its id and the blank line at its end. */
+  /** The wire text without the id and the final blank line. */
   readonly body: string;
-  /** For those who are there now: it gets no position and is not kept. */
+  /** Deliver it to followers only: it gets no position and is not kept. */
   readonly ephemeral?: boolean;
   /**
-   * A second event with the same key within 300 s is not appended; the first one is answered again.
+   * The idempotency key. A second event with the same key within 300 s is not appended; `append()`
+   * resolves with the position of the first.
    */
   readonly key?: string;
 }
 
 /**
- * The place of an event in a log.
+ * The position that a log gave to an event.
  * @publicApi
  */
 export interface Appended {
@@ -31,40 +32,39 @@ export interface Appended {
 }
 
 /**
- * Where a log stands.
+ * The newest position of a log.
  * @publicApi
  */
 export interface Head {
   /**
-   * Names the lifetime of the log: random, new when what it held is gone. At most 11 of
-   * `[A-Za-z0-9_-]`.
+   * A random name for one lifetime of the log's store. A log that has lost events gets a new one.
+   * At most 11 characters of `[A-Za-z0-9_-]`.
    */
   readonly epoch: string;
-  /** The highest position given so far; of an empty log, one that no event will get. */
+  /** The highest position so far. For an empty log: a position that no event will ever have. */
   readonly position: Position;
   /**
-   * Where the epoch began: its `position` before its first event. A last event ID with a lower
-   * position was never given out, so it is `unknown`. A log that leaves it out tells a client with
-   * such an ID that events are `trimmed`.
+   * The `position` of the epoch before its first event. A last event ID with a lower position was
+   * never issued, so its gap has the reason `unknown`. If a log omits it, the reason is `trimmed`.
    */
   readonly begin?: Position | undefined;
 }
 
 /**
- * An event as one of its rooms keeps it.
+ * An event in one of its rooms.
  * @publicApi
  */
 export interface RoomEntry {
   readonly event: LoggedEvent & { readonly position: Position };
   /**
-   * The position of the event before it in this room, kept or not; for the first of a room its
-   * `last` before.
+   * The position of the previous event in this room, even if that event is no longer kept. For the
+   * first event of a room: the room's `last` before it.
    */
   readonly previous: Position;
 }
 
 /**
- * What to read of some rooms. Both limits are shared by all rooms; an event of several rooms counts
+ * The range to read in some rooms. All rooms share both limits. An event of several rooms counts
  * once.
  * @publicApi
  */
@@ -73,55 +73,57 @@ export interface RoomsRange {
   readonly after: Position;
   /** At most this many events. */
   readonly maxEvents: number;
-  /** At most this many characters of wire text; a single event may be larger. */
+  /** At most this many characters of wire text. A single event may be larger. */
   readonly maxBytes: number;
   /**
-   * `true`: the newest events of each room. The limits are then shared evenly, and what a quiet
-   * room leaves goes to the others. `false`: the oldest events, and the rooms with the fewest come
-   * first.
+   * `true`: read the newest events of each room. Rooms share the limits evenly, and busy rooms get
+   * what quiet rooms leave. `false`: read the oldest events, and serve the rooms with the fewest
+   * events first.
    * @default false
    */
   readonly newest?: boolean;
 }
 
 /**
- * One room as it was read.
+ * The result of reading one room.
  * @publicApi
  */
 export interface RoomState {
   /**
-   * The position of the newest event of the room, also when that event is not kept any more; 0 if
-   * there never was one. A log that has forgotten a room answers the highest position that the
-   * room's last event may have had.
+   * The position of the newest event of the room, even if that event is no longer kept; 0 if there
+   * never was one. A log that has forgotten a room returns the highest position that the room's
+   * last event can have had.
    */
   readonly last: Position;
-  /** In the order of positions. */
+  /** By ascending position. */
   readonly entries: readonly RoomEntry[];
-  /** Whether `entries` are all kept events of the range. */
+  /** Whether `entries` has all kept events of the range. */
   readonly isWhole: boolean;
 }
 
 /**
- * Some rooms as they were at one moment.
+ * The result of reading some rooms at one moment.
  * @publicApi
  */
 export interface RoomsRead {
-  /** The log that was read: another one than that of the head if the log has changed in between. */
+  /** The epoch that was read. It differs from the head's if the log has changed in between. */
   readonly epoch: string;
-  /** In the order in which the rooms were asked for. */
+  /** In the order of the requested rooms. */
   readonly rooms: readonly RoomState[];
 }
 
 /**
- * Why events of a room cannot be replayed. `trimmed`: the log has let go of them. `epoch`: the log
- * is a new one, or its store may have lost some. `unknown`: the client's last event ID says nothing
- * to the log, or an event cannot be read. `overflow`: they are too many at once.
+ * Why missed events of a room cannot be replayed.
+ * - `trimmed`: the log has deleted some of them.
+ * - `epoch`: the log was replaced, or its store may have lost some.
+ * - `unknown`: the log does not know the client's last event ID, or cannot read an event.
+ * - `overflow`: they are too many for one resume or for the client's backlog.
  * @publicApi
  */
 export type GapReason = 'trimmed' | 'epoch' | 'unknown' | 'overflow';
 
 /**
- * Rooms with a gap, and why.
+ * Rooms with a gap, and its reason.
  * @publicApi
  */
 export interface Gap {
@@ -130,102 +132,98 @@ export interface Gap {
 }
 
 /**
- * Reading for a client at `after` goes: `head()`, then `read(rooms, …)`, in this order; events may
- * be appended and trimmed between the calls.
+ * Reads for one client: the caller calls `head()` first, and then `read(rooms, …)`. Events may be
+ * appended and deleted between the calls.
  * @publicApi
  */
 export interface EventLogReads {
-  /** The head: every event that was appended before the call has a position up to it. */
+  /** Resolves with the head. Every event appended before the call has a position up to it. */
   head(): Promise<Head>;
 
   /**
-   * Reads all rooms at one moment. Costs no more than the limits of the range allow, however much
-   * the rooms keep.
+   * Reads all rooms at one moment. The cost is bounded by the limits of the range, however much the
+   * rooms keep.
    */
   read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead>;
 }
 
 /**
- * What a log hands to the hub that follows it. A log that is in this process calls `event` alone.
+ * The callbacks by which a hub follows a log. A log in the same process only calls `event`.
  * @publicApi
  */
 export interface LogFollower {
   /**
-   * Every event of the hub, whoever appended it: once each and in the order of positions, ephemeral
-   * ones in between.
+   * Called for every event of the hub, from any process: once each, by ascending position, with
+   * ephemeral events in between.
    */
   event(event: LoggedEvent): void;
 
-  /**
-   * The rooms that are read here: those that a log which missed notifications has to look through.
-   */
+  /** The rooms that this process reads. A log that missed notifications must re-read these. */
   rooms(): readonly string[];
 
-  /**
-   * Events of these rooms cannot be handed on any more; called before anything that came after
-   * them.
-   */
+  /** Events of these rooms are lost. Called before any later event. */
   lost(gap: Gap): void;
 
   /**
-   * Everything up to here was handed on or told as lost. With another epoch than before: all that
-   * was is lost.
+   * Everything up to this head was delivered, or reported as lost. A new epoch means that
+   * everything before is lost.
    */
   caughtUp(head: Head): void;
 }
 
 /**
- * Where the events of one hub get their position and are kept. Whoever implements it needs nothing
- * but this page, and can show it with the contract suite in `nestjs-eventstream/testing`.
+ * The log of one hub: gives events their positions and keeps them for returning clients. To
+ * implement your own, follow this page, and test it with `eventLogContract()` of
+ * `nestjs-eventstream/testing`.
  *
- * Every call may be slow; each rejects with `SSE_LOG_UNAVAILABLE` within 2 s rather than leaving
- * its promise pending, and with `SSE_CLOSED` after `close()`.
+ * Calls may be slow, but must reject with `SSE_LOG_UNAVAILABLE` within 2 s instead of staying
+ * pending. After `close()` they reject with `SSE_CLOSED`.
  * @publicApi
  */
 export interface EventLog extends EventLogReads {
   /**
-   * Appends one event to all its rooms at once, and resolves with its place when it is kept.
-   * - Positions strictly increase over all rooms and are never used again, not even after a lost
-   *   write: `max(last + 1, the clock in microseconds)`.
-   * - In every room the event remembers the position of the one before it.
-   * - When it rejects with `SSE_LOG_UNAVAILABLE`, the event may still have been kept; a `key` makes
-   *   a second try safe.
+   * Appends one event to all its rooms atomically, and resolves with its position when it is kept.
+   * - Positions strictly increase over all rooms and are never reused, not even after a lost write:
+   *   `max(last + 1, the clock in microseconds)`.
+   * - In every room the event stores the position of the previous event.
+   * - If it rejects with `SSE_LOG_UNAVAILABLE`, the event may still have been kept. A `key` makes a
+   *   second try safe.
    */
   append(event: NewEvent): Promise<Appended>;
 
   /**
-   * Starts handing events to `follower`. Resolves with a head: the follower gets exactly what comes
-   * after it. Called once.
+   * Starts delivering events to `follower`. Resolves with a head: the follower gets exactly the
+   * events after it. Called once.
    */
   follow(follower: LogFollower): Promise<Head>;
 
   /**
-   * For a client at this cursor that also gets what the follower gets from now on. These reads need
-   * not know more than the follower does, so a log elsewhere can answer them from here. The epoch
-   * of the cursor is the one that the follower knows; its position comes from the client, and may
-   * be one that the log never gave.
-   * @default the log's own
+   * The reads for a client at this cursor that will also get what the follower gets. They need not
+   * know more than the follower does, so a remote log can answer them from local memory. The epoch
+   * of the cursor is the one that the follower knows. Its position comes from the client, and may
+   * be one that the log never issued.
+   * @default the log itself
    */
   readsFor?(after: Cursor): EventLogReads;
 
-  /** Why events do not reach this process now; `undefined` while they do. */
+  /** Why events currently do not reach this process; `undefined` if they do. */
   readonly trouble?: string | undefined;
 
   /**
-   * Frees what this process holds; the follower is not called afterwards. A second call does
-   * nothing.
+   * Releases the resources of this process. The follower is not called afterwards. A second call
+   * does nothing.
    */
   close(): Promise<void>;
 }
 
 /**
- * Makes the log of a hub.
+ * Creates the log of a hub, for the option `log`.
  * @publicApi
  */
 export type EventLogFactory = (hub: {
-  /** `''` is the default hub. */
+  /** The name of the hub; `''` for the default hub. */
   readonly name: string;
   readonly history: Required<HistoryOptions>;
-  /** How the hub's data becomes text instead of JSON. */
+  /** Turns the hub's data into text instead of JSON. */
   readonly serialize?: Serialize | undefined;
 }) => EventLog;

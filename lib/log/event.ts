@@ -3,31 +3,31 @@ import { frameOf, type SseMessage } from '../wire/frame.js';
 import { JsonText } from './published-message.js';
 
 /**
- * The events of a hub: a type name each, with the type of its data.
+ * The events of a hub: event types, and the types of their data.
  * @example `interface OrderEvents { created: Order; shipped: { no: number } }`
  * @publicApi
  */
 export type EventMap = Record<string, unknown>;
 
 /**
- * An event as a log keeps it and hands it on.
+ * An event as a log keeps it and delivers it to hubs.
  * @publicApi
  */
 export interface LoggedEvent {
   readonly epoch: string;
-  /** `undefined`: ephemeral, for those who are there, without a place in the log. */
+  /** `undefined` for an ephemeral event, which the log does not keep. */
   readonly position: Position | undefined;
   readonly rooms: readonly string[];
   readonly message: SseMessage;
-  /** The wire text without its id and the blank line at its end. */
+  /** The wire text without the id and the final blank line. */
   readonly body: string;
 }
 
 /**
- * A published event, as it was when it was published: all readers share it, so it is frozen, and so
- * is its `data`, which is what JSON makes of what was published, or a `Buffer` for bytes. Its own
- * properties are the fields of its message, so it can be copied by spread: `{ ...event, data:
- * f(event.data) }` is a new message with the same id.
+ * A published event, as readers in the app get it. All readers share it, so the event and its
+ * `data` are frozen. `data` is what JSON makes of the published value, or a `Buffer` for bytes.
+ *
+ * To change an event, copy it: `{ ...event, data: f(event.data) }` is a message with the same id.
  * @publicApi
  */
 export interface PublishedEvent<
@@ -36,20 +36,20 @@ export interface PublishedEvent<
 > {
   readonly data: Data;
   readonly type: Type;
-  /** The cursor: its position in the hub, as text. Absent on an ephemeral event. */
+  /** The cursor of the event. Absent on an ephemeral event. */
   readonly id?: string;
   readonly retry?: number;
   readonly comment?: string | readonly string[];
-  /** The rooms it was published to; not copied by spread. */
+  /** The rooms it was published to. A copy by spread does not have them. */
   readonly rooms: readonly string[];
 }
 
-/** What `console.log()` asks for: the fields of an event, as `data` would be shown as a getter. */
+/** Used by `console.log()`, which would show `data` as a getter. */
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
 /**
- * A published event on its way to the readers. All of them get this one object: it carries the wire
- * text, which is made once, and nobody can change what the others see.
+ * A published event on its way to the readers, who all get this one object. It holds the wire text,
+ * which is encoded once, and is frozen, so that no reader can change what the others see.
  */
 export class HubEvent implements PublishedEvent {
   declare readonly data: unknown;
@@ -58,7 +58,7 @@ export class HubEvent implements PublishedEvent {
   declare readonly retry?: number;
   declare readonly comment?: string | readonly string[];
   readonly #logged: LoggedEvent;
-  /** Where the data was decoded first. */
+  /** The event that holds the decoded data, if this is a copy without id. */
   readonly #original: HubEvent | undefined;
   #frame: string | undefined;
   #withoutId: HubEvent | undefined;
@@ -77,17 +77,12 @@ export class HubEvent implements PublishedEvent {
     Object.freeze(this);
   }
 
-  /**
-   * @internal Not for a copy that has the prototype of one: its own properties are what is sent.
-   */
+  /** @internal False for an object that only has the prototype: its own properties are sent. */
   static is(value: unknown): value is HubEvent {
     return typeof value === 'object' && value !== null && #logged in value;
   }
 
-  /**
-   * @internal Decoded and frozen for the first who looks. Bytes cannot be frozen: whoever looks
-   * gets a copy.
-   */
+  /** @internal Decoded and frozen on first use. Bytes cannot be frozen, so each use gets a copy. */
   static dataOf(event: HubEvent): unknown {
     if (event.#original !== undefined) return event.#original.data;
     event.#data ??= frozen(event.#logged.message.data);
@@ -108,10 +103,7 @@ export class HubEvent implements PublishedEvent {
     return (this.#frame ??= this.frameWith(this.id));
   }
 
-  /**
-   * For a stream whose ids are not the hub's: the same event without its place. Made once, as the
-   * frame.
-   */
+  /** The same event without id and position, for a stream with its own ids. Created once. */
   get withoutId(): HubEvent {
     const { epoch, rooms, message, body } = this.#logged;
     this.#withoutId ??= new HubEvent({ epoch, position: undefined, rooms, message, body }, this);
@@ -122,15 +114,13 @@ export class HubEvent implements PublishedEvent {
     return Object.assign({}, this, { rooms: this.rooms });
   }
 
-  /**
-   * For a client that reads several hubs, whose last event ID says where it stands in all of them.
-   */
+  /** The frame with another id, for a client that reads several hubs: the id has all cursors. */
   frameWith(id: string | number | undefined): string {
     return frameOf(this.#logged.body, id);
   }
 }
 
-/** A property of each event itself, or a copy by spread would be without it. */
+/** An own property of each event, so that a copy by spread has it. */
 const DATA: PropertyDescriptor & ThisType<HubEvent> = {
   get() {
     return HubEvent.dataOf(this);
@@ -138,7 +128,7 @@ const DATA: PropertyDescriptor & ThisType<HubEvent> = {
   enumerable: true,
 };
 
-/** All of a value that is JSON; in steps, as it may be nested deeply. */
+/** Deep-freezes a JSON value, without recursion, because it may be nested deeply. */
 function frozen(data: unknown): unknown {
   const todo = [data];
   while (todo.length > 0) {
@@ -152,7 +142,7 @@ function frozen(data: unknown): unknown {
 }
 
 /**
- * An event of a hub with the events `Events`; its `type` tells the type of its `data`.
+ * An event of a hub with the event map `Events`. Its `type` determines the type of its `data`.
  * @publicApi
  */
 export type SseEvent<Events extends object = EventMap> = [keyof Events] extends [never]
@@ -162,7 +152,7 @@ export type SseEvent<Events extends object = EventMap> = [keyof Events] extends 
     }[EventType<Events>];
 
 /**
- * The types of the events in a map; of the empty one, which stands for an unknown one, any.
+ * The event types of a map. Any string for an empty map, which means that the events are unknown.
  * @publicApi
  */
 export type EventType<Events extends object> = [keyof Events] extends [never]
@@ -170,7 +160,7 @@ export type EventType<Events extends object> = [keyof Events] extends [never]
   : keyof Events & string;
 
 /**
- * The data of the events of one type.
+ * The type of the data of an event type.
  * @publicApi
  */
 export type EventData<Events extends object, Type extends string> = Type extends keyof Events

@@ -1,29 +1,29 @@
 import * as rules from '../options/rules.js';
 
 /**
- * How long and how much a log keeps for clients that return.
+ * What a log keeps for returning clients. The oldest events beyond a limit are deleted.
  * @publicApi
  */
 export interface HistoryOptions {
   /**
-   * Per room.
+   * The maximum number of events per room.
    * @default 1_000
    */
   maxEvents?: number;
   /**
-   * Milliseconds.
+   * The maximum age of events, in milliseconds.
    * @default 300_000
    */
   maxAgeMs?: number;
   /**
-   * Bytes, per hub; beyond it the oldest events go. The log in memory counts what it takes there.
-   * The log on Redis counts wire text; Redis needs about 4.6 kB more for each room.
+   * The maximum size of all events of a hub, in bytes. The log in memory counts the memory that it
+   * uses. The log on Redis counts wire text; Redis needs about 4.6 kB more per room.
    * @default 67_108_864
    */
   maxBytes?: number;
 }
 
-/** What applies where nothing is set. */
+/** The defaults of these options. */
 export const HISTORY_DEFAULTS = Object.freeze({
   maxEvents: 1_000,
   maxAgeMs: 300_000,

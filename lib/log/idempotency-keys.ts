@@ -81,11 +81,11 @@ export class IdempotencyKeys {
   private warnOfDropped(ageMs: number): void {
     const times = this.droppedEarly.again();
     if (times === 0) return;
-    const what = `Keys of published events take more than half of history.maxBytes (${this.maxBytes})`;
-    const kept = `${Math.floor(ageMs / 1_000)} s instead of ${KEY_LIFETIME_MS / 1_000}`;
-    const effect = `a second event with a key that had to go is published again; keys stay for ${kept}`;
-    const remedy = 'raise history.maxBytes, or give keys to fewer events';
-    logger.warn(`${what}: ${effect}, ${times} went early; ${remedy}`);
+    const what = `Idempotency keys fill half of history.maxBytes (${this.maxBytes})`;
+    const kept = `${Math.floor(ageMs / 1_000)} s instead of ${KEY_LIFETIME_MS / 1_000} s`;
+    const effect = `${times} were forgotten after ${kept}, and a repeated publish is sent again`;
+    const remedy = 'Raise history.maxBytes, or give keys to fewer events.';
+    logger.warn(`${what}: ${effect}. ${remedy}`);
   }
 }
 

@@ -3,18 +3,18 @@ import type { Stream } from '../connection/stream.js';
 import { preview, SseNotStreamableError } from '../ground/errors.js';
 
 /**
- * What a handler of `@SseStream()` may return, or a Promise of it.
+ * What a handler of `@SseStream()` may return, directly or as a Promise.
  * @publicApi
  */
 export type SseSource = Observable<unknown> | AsyncIterable<unknown>;
 
 /**
- * A source that never waits is left alone after this much, so that what it made is written and
- * others have their turn.
+ * After this much, pulling from a source that never waits is paused, so that its output is written
+ * and other work gets a turn.
  */
 const PULL_SLICE = { ms: 2, bytes: 16_384 };
 
-/** Also an Observable of another copy of rxjs, which `instanceof` would not know. */
+/** `isObservable()` also knows Observables of another copy of rxjs, unlike `instanceof`. */
 export function isSource(value: unknown): value is SseSource {
   return isObservable(value) || isAsyncIterable(value);
 }
@@ -36,14 +36,14 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   );
 }
 
-/** Asks for the next value only while the connection has room for it. */
+/** Pulls the next value only while the connection can take it. */
 function pulled(iterable: AsyncIterable<unknown>, connection: Stream): Observable<unknown> {
   return new Observable((subscriber) => {
     const iterator = iterable[Symbol.asyncIterator]();
     const pull = async (): Promise<void> => {
       let until = performance.now() + PULL_SLICE.ms;
       let asked: Promise<IteratorResult<unknown>> | undefined = Promise.resolve(iterator.next());
-      // A handler that looks something up before its first value may find that it has to refuse.
+      // Hold the head: a handler may find out before its first value that it must refuse.
       const first = asked.catch(() => {});
       const { opening } = connection;
       opening?.hold(Promise.race([first, opening.patience()]));
@@ -62,7 +62,7 @@ function pulled(iterable: AsyncIterable<unknown>, connection: Stream): Observabl
       (error: unknown) => subscriber.error(error),
     );
     return () => {
-      // An iterator that waits cannot be interrupted; what it does afterwards concerns nobody.
+      // A pending iterator cannot be interrupted, and its later errors do not matter.
       void Promise.resolve(iterator.return?.()).catch(() => {});
     };
   });

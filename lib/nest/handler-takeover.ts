@@ -2,31 +2,28 @@ import 'reflect-metadata';
 import { Res } from '@nestjs/common';
 import { RESPONSE_PASSTHROUGH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 
-/**
- * Runs a handler's method, given what `@Connection()` stands for, and resolves when its stream has
- * begun.
- */
+/** Runs a handler's method with its connection. Resolves when its stream has begun. */
 export type HandlerRunner = (call: (connection?: unknown) => unknown) => Promise<void>;
 
 const runners = new WeakMap<object, HandlerRunner>();
 
-/** The handler that is called next with `response` is run by `runner`. */
+/** Lets `runner` run the next handler that is called with `response`. */
 export function runHandlerWith(response: object, runner: HandlerRunner): void {
   runners.set(response, runner);
 }
 
-/** Whether the handler that is called next with `response` is run for a stream. */
+/** Whether the next handler that is called with `response` is run for a stream. */
 export function isTakenOver(response: object): boolean {
   return runners.has(response);
 }
 
-/** Where `@Connection()` leaves the indexes of its parameters. */
+/** The metadata key for the indexes of `@Connection()` parameters. */
 const CONNECTION_PARAMETERS = 'nestjs-eventstream:connection-parameters';
 
 /**
- * The parameter gets the connection past Nest's pipes. A global pipe would make a new one of its
- * class, as `ValidationPipe` does with `validateCustomDecorators`, or walk through it to its
- * socket.
+ * Marks a parameter that gets the connection without passing Nest's pipes. A global pipe could make
+ * a new instance of its class, as `ValidationPipe` does with `validateCustomDecorators`, or walk
+ * through the connection to its socket.
  */
 export function markConnectionParameter(target: object, key: string | symbol, index: number): void {
   const known = connectionParameters(target, key);
@@ -44,9 +41,9 @@ function connectionParameters(target: object, key: string | symbol): number[] {
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /**
- * Lets the interceptor take over a method. The public `Res()` decorator on a parameter that the
- * method does not have makes Nest leave the response alone, and leads from the call to the
- * interceptor. A call from elsewhere, such as a unit test, gets what the method returns.
+ * Wraps a method so that the interceptor can take over its call. `Res()` is applied to an extra
+ * parameter: it makes Nest leave the response alone, and the response leads to the runner of the
+ * interceptor. Any other call, for example in a unit test, gets what the method returns.
  */
 export function wrapHandler(
   target: object,
@@ -63,8 +60,7 @@ export function wrapHandler(
   );
   const index = Math.max(method.length, Array.isArray(types) ? types.length : 0, ...indexes);
   Res()(target, key, index);
-  // An own `Res({ passthrough: true })` of the method asks Nest to answer with what the handler
-  // returns.
+  // `Res({ passthrough: true })` on the method would make Nest send what the handler returns.
   Reflect.defineMetadata(RESPONSE_PASSTHROUGH_METADATA, false, target.constructor, key);
   const parameters = connectionParameters(target, key);
   const wrapper: Method = function (...args) {

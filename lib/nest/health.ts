@@ -3,7 +3,8 @@ import { Registry } from '../connection/registry.js';
 import { Hubs } from '../hub/hubs.js';
 
 /**
- * What `SseHealth.check()` answers: a health indicator's result, as `@nestjs/terminus` 11 takes it.
+ * The result of `SseHealth.check()`, in the format of a `@nestjs/terminus` 11 health indicator.
+ * `trouble` is the reason for `down`.
  * @publicApi
  */
 export type SseHealthResult<Key extends string = 'sse'> = Record<
@@ -12,8 +13,8 @@ export type SseHealthResult<Key extends string = 'sse'> = Record<
 >;
 
 /**
- * Whether events reach this process: not that a connection to their log is open, but that what is
- * published comes back. A log in memory is always up.
+ * Reports whether events reach this process. It is `up` if published events come back from the
+ * log; an open connection to Redis alone is not enough. A log in memory is always `up`.
  * @example
  * ```ts
  * @Get('ready') @HealthCheck()
@@ -31,8 +32,9 @@ export class SseHealth {
   ) {}
 
   /**
-   * `down` with what is wrong, for the first hub that has trouble, or while the app ends its
-   * streams. Never rejects.
+   * Resolves with `down` and the reason for the first hub that gets no events, and while the app
+   * shuts down. Never rejects.
+   * @param key the name in the result; 'sse' by default
    */
   async check<Key extends string = 'sse'>(key = 'sse' as Key): Promise<SseHealthResult<Key>> {
     const trouble = this.connections.isDraining

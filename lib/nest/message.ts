@@ -3,12 +3,12 @@ import { SseInvalidFieldError } from '../ground/errors.js';
 import type { SseMap } from '../connection/stream.options.js';
 import { isBytes, type SseMessage } from '../wire/frame.js';
 
-/** Where the property decorators leave the map of a class. */
+/** The metadata key for the map of a class that the property decorators write. */
 export const SSE_MAP = 'nestjs-eventstream:map';
 
 /**
- * What a handler emitted, as a message: with a map its properties become fields, a plain value
- * becomes `data`, and every other object has to be a message already.
+ * Turns what a handler emitted into a message. With a map, properties become fields. A plain value
+ * becomes `data`. Any other object must already be a message.
  */
 export function toMessage(value: unknown, map?: SseMap): SseMessage {
   if (typeof value !== 'object' || value === null || isBytes(value) || value instanceof Blob) {
@@ -18,7 +18,11 @@ export function toMessage(value: unknown, map?: SseMap): SseMessage {
   const mapping = map ?? mapOfClass(value);
   if (mapping !== undefined) return mapped(value as Record<string, unknown>, mapping);
   if (Array.isArray(value)) {
-    throw new SseInvalidFieldError('message', value, 'put a list into `data`');
+    throw new SseInvalidFieldError(
+      'message',
+      value,
+      'expected an object; put an array into `data`',
+    );
   }
   return value;
 }
@@ -36,7 +40,7 @@ function mapped(value: Record<string, unknown>, map: SseMap): SseMessage {
   message['data'] = map.data === undefined ? value : value[map.data];
   for (const field of ['type', 'id', 'retry'] as const) {
     const property = map[field];
-    // A column that holds nothing means "no such field", not the text "null".
+    // A `null` from a database column means "no such field", not the text "null".
     if (property !== undefined && value[property] != null) message[field] = value[property];
   }
   return message;

@@ -16,16 +16,16 @@ import * as rules from '../options/rules.js';
 export interface SseModuleOptions extends StreamOptions, ConnectionsOptions, HubsOptions {}
 
 /**
- * For `SseModule.forRootAsync({ useClass })` and `useExisting`.
+ * The class for `useClass` or `useExisting` of `SseModule.forRootAsync()`.
  * @publicApi
  */
 export interface SseOptionsFactory {
-  /** Called once, at start-up. */
+  /** Returns the options. Called once, at start-up. */
   createSseOptions(): SseModuleOptions | Promise<SseModuleOptions>;
 }
 
 /**
- * What applies where nothing is set.
+ * The defaults of all options that have one.
  * @publicApi
  */
 export const SSE_DEFAULTS = Object.freeze({
@@ -40,8 +40,11 @@ export const checkModuleOptions = rules.required(
     ...STREAM_RULES,
     ...HUBS_RULES,
     ...CONNECTIONS_RULES,
-    // Nest takes it away before. It is known here for those who misspell it.
-    isGlobal: rules.rule('it beside useFactory, not in what that returns', () => false),
+    // Nest removes it before this check. The rule is for options that misspell or misplace it.
+    isGlobal: rules.rule(
+      'it next to useFactory, not in the options that useFactory returns',
+      () => false,
+    ),
   }),
 );
 

@@ -9,10 +9,10 @@ import { SseError, SseInvalidFieldError, SseLimitError } from '../ground/errors.
 import type { HttpRequest } from '../output/request.js';
 import { acceptsEventStream } from '../wire/negotiation.js';
 
-/** How much of a header is shown. */
+/** How many characters of a header go into a message. */
 const MAX_SHOWN = 200;
 
-/** @throws NotAcceptableException for a client that takes no event streams */
+/** @throws NotAcceptableException if the client does not accept event streams */
 export function requireAccepted(request: HttpRequest): void {
   const error = notAcceptable(request);
   if (error !== undefined) throw error;
@@ -23,20 +23,20 @@ export function notAcceptable({
 }: HttpRequest): NotAcceptableException | undefined {
   if (acceptsEventStream(accept)) return undefined;
   return new NotAcceptableException(
-    `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" does not allow`,
+    `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" excludes`,
   );
 }
 
 const WHY_NOT: Record<RefusalReason, string> = {
-  process: 'All places for streams are taken',
+  process: 'The server has too many open streams',
   key: 'You have too many open streams',
   rate: 'You open streams too often',
-  room: 'All places in this room are taken',
-  shutdown: 'The server is about to end',
-  log: 'Events cannot be read at the moment',
+  room: 'This room is full',
+  shutdown: 'The server is shutting down',
+  log: 'Events are temporarily unavailable',
 };
 
-/** What a client that uses `fetch` gets for a stream that is refused. */
+/** The error for a client that uses `fetch` and is refused. */
 export function refusalOf(reason: RefusalReason, seconds: number): HttpException {
   const isClients = reason === 'key' || reason === 'rate';
   const statusCode = isClients ? HttpStatus.TOO_MANY_REQUESTS : HttpStatus.SERVICE_UNAVAILABLE;
@@ -45,14 +45,15 @@ export function refusalOf(reason: RefusalReason, seconds: number): HttpException
 }
 
 /**
- * Why a stream that failed at its beginning is refused instead of failed; `undefined`: it is not.
+ * The reason to refuse a stream that failed before it began. `undefined`: this error is a failure,
+ * not a refusal.
  */
 export function reasonOf(error: unknown): RefusalReason | undefined {
   if (error instanceof SseLimitError && error.limit === 'maxPerRoom') return 'room';
   return error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE' ? 'log' : undefined;
 }
 
-/** Room names often come from the URL, so a wrong one, or too many, are the client's error. */
+/** Room names often come from the URL, so a wrong name, or too many, is the client's error. */
 export function toHttpError(error: unknown): unknown {
   const isTooManyRooms = error instanceof SseLimitError && error.limit === 'maxRoomsPerConnection';
   if (isTooManyRooms || (error instanceof SseInvalidFieldError && error.field === 'room')) {

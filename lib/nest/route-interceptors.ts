@@ -13,10 +13,10 @@ import { Subject } from 'rxjs';
 import { isBytes } from '../wire/frame.js';
 import { streamRoutes } from './stream-routes.js';
 
-/** Where `@SerializeOptions()` leaves its options. */
+/** Nest's metadata key for the options of `@SerializeOptions()`. */
 const SERIALIZE_OPTIONS = 'class_serializer:options';
 
-/** What `ClassSerializerInterceptor` makes of a response, for one value. */
+/** Applies `ClassSerializerInterceptor` to one value. */
 export type ToPlain = (data: unknown) => unknown;
 
 interface Bound {
@@ -24,7 +24,7 @@ interface Bound {
   readonly instance?: NestInterceptor;
 }
 
-/** What the app has put around the routes of streams. */
+/** Finds the interceptors that the app has bound around stream routes. */
 @Injectable()
 export class RouteInterceptors {
   constructor(
@@ -33,16 +33,16 @@ export class RouteInterceptors {
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** How what a route sends is made plain; `undefined` where nothing does it. */
+  /** Serializes what a route sends; `undefined` if no serializer is bound. */
   toPlain(context: ExecutionContext): Promise<ToPlain> | undefined {
     const bound = this.around(context.getClass(), context.getHandler()).filter(isSerializer);
     return bound.length === 0 ? undefined : this.composed(bound, context);
   }
 
   /**
-   * As `toPlain()`, for the events of hubs: they are made plain when they are published, where
-   * their classes are still known. The global interceptor decides, or one without options where
-   * only streams have one.
+   * As `toPlain()`, for hub events. They are serialized when they are published, because their
+   * classes are known only then. Uses the global interceptor, or one without options if only
+   * streams have one.
    */
   hubToPlain(): Promise<ToPlain> | undefined {
     const global = this.global().filter(isSerializer);
@@ -65,7 +65,7 @@ export class RouteInterceptors {
     );
   }
 
-  /** The names of those that the app may expect to see events, as those of `@Sse()` do. */
+  /** Names the interceptors that would see each event with `@Sse()`. */
   namesAroundStreams(except: Type<NestInterceptor>): string[] {
     const others = this.aroundStreams().filter(
       (bound) => !isSerializer(bound) && bound.type !== except,
@@ -95,7 +95,7 @@ export class RouteInterceptors {
     ];
   }
 
-  /** The innermost sees a response first. */
+  /** The innermost interceptor sees a response first. */
   private async composed(bound: readonly Bound[], context: ExecutionContext): Promise<ToPlain> {
     const steps = await Promise.all(
       [...bound].reverse().map((one) => asFunction(this.instanceOf(one), context)),
@@ -109,13 +109,13 @@ export class RouteInterceptors {
     try {
       return this.moduleRef.get<NestInterceptor>(type, { strict: false });
     } catch {
-      // One for each request, which differ in nothing that is known of them.
+      // Request-scoped, so there is no instance to look up.
       return new (type as new (reflector: Reflector) => NestInterceptor)(new Reflector());
     }
   }
 }
 
-/** Through its public method alone, so that a class of the app that extends it works as well. */
+/** Uses only the public method, so that a subclass in the app works too. */
 async function asFunction(interceptor: NestInterceptor, context: ExecutionContext) {
   const values = new Subject<unknown>();
   const results = await interceptor.intercept(context, { handle: () => values });

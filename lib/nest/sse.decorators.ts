@@ -25,16 +25,16 @@ import { SSE_STREAM } from './stream-routes.js';
 import { SseInterceptor } from './sse.interceptor.js';
 import { checkStreamOptions, type SseStreamOptions } from '../connection/stream.options.js';
 
-/** What a handler may return: with `negotiate` anything. */
+/** A handler. With `negotiate` it may return anything. */
 type SseHandler<Negotiates extends boolean> = (
   ...args: never[]
 ) => Negotiates extends true ? unknown : SseSource | Promise<SseSource>;
 
 /**
- * A route whose result is written as an event stream: an Observable or AsyncIterable of messages or
- * plain values, or a Promise of one. Before the first byte it is an ordinary Nest handler; the
- * stream begins when it has returned.
- * @throws SseOptionsError where it is applied, for a wrong option
+ * Declares a route that sends an event stream. The handler returns an Observable or AsyncIterable
+ * of messages or plain values, or a Promise of one. Guards, pipes and exception filters work as on
+ * any route; the stream begins after the handler has returned.
+ * @throws SseOptionsError for a wrong option, when the decorator is applied
  * @example `@SseStream('prices') prices() { return this.broadcaster.stream('prices'); }`
  * @publicApi
  */
@@ -54,7 +54,7 @@ export function SseStream<Negotiates extends boolean = false>(
     SetMetadata(SSE_STREAM, options)(target, key, descriptor);
     UseInterceptors(SseInterceptor)(target, key, descriptor);
     UseFilters(LateErrors)(target, key, descriptor);
-    // Nest answers a POST with 201 otherwise, which an EventSource refuses.
+    // By default Nest answers a POST with 201, which an EventSource refuses.
     if (!Reflect.hasMetadata(HTTP_CODE_METADATA, value as object))
       HttpCode(200)(target, key, descriptor);
   };
@@ -67,8 +67,8 @@ const LastEventIdParameter = createParamDecorator((_data: undefined, context: Ex
 );
 
 /**
- * The last event ID that the client returned with: the header `Last-Event-ID`, then
- * `?lastEventId=`; else `undefined`.
+ * Injects the last event ID of a returning client: the header `Last-Event-ID`, else the query
+ * parameter `lastEventId`, else `undefined`.
  * @example `@SseStream() messages(@LastEventId() after?: string) { return this.messages.after(after); }`
  * @publicApi
  */
@@ -76,17 +76,17 @@ export function LastEventId(...pipes: ParameterPipe[]): ParameterDecorator {
   return LastEventIdParameter(undefined, ...pipes);
 }
 
-/** Only checks that there is a connection: the handler gets it past the pipes. */
+/** Only checks that there is a connection. The handler gets it without passing pipes. */
 const ConnectionParameter = createParamDecorator((_data: undefined, context: ExecutionContext) => {
   if (isTakenOver(context.switchToHttp().getResponse<object>())) return;
   throw new SseNotStreamableError(
-    'there is no connection here; use @Connection() only in a handler of @SseStream()',
+    'there is no connection on this route; use @Connection() only in a handler of @SseStream()',
   );
 });
 
 /**
- * The `SseConnection` of a handler of `@SseStream()`.
- * @throws SseNotStreamableError on any other handler
+ * Injects the `SseConnection` into a handler of `@SseStream()`.
+ * @throws SseNotStreamableError in any other handler
  * @example `@SseStream() time(@Connection() connection: SseConnection) { ... }`
  * @publicApi
  */
@@ -98,8 +98,8 @@ export function Connection(): ParameterDecorator {
 }
 
 /**
- * Injects the hub of this name; without one the default hub, for which the type `Broadcaster`
- * suffices.
+ * Injects the hub of this name. Without a name it injects the default hub, which the parameter type
+ * `Broadcaster` alone does too.
  * @example `constructor(@InjectBroadcaster('orders') private readonly orders: Broadcaster<OrderEvents>) {}`
  * @publicApi
  */
@@ -107,22 +107,23 @@ export const InjectBroadcaster = (name?: string): ReturnType<typeof Inject> =>
   Inject(getBroadcasterToken(name));
 
 /**
- * This property is the data of the event.
+ * Marks the property that becomes the data of the event. Without it the whole object is the data.
+ * @example `class Price { @SseId() no: number; @SseData() value: number; }`
  * @publicApi
  */
 export const SseData = (): PropertyDecorator => mapTo('data');
 /**
- * This property is the type of the event.
+ * Marks the property that becomes the type of the event.
  * @publicApi
  */
 export const SseType = (): PropertyDecorator => mapTo('type');
 /**
- * This property is the id of the event.
+ * Marks the property that becomes the id of the event.
  * @publicApi
  */
 export const SseId = (): PropertyDecorator => mapTo('id');
 /**
- * This property is the reconnection time, in milliseconds.
+ * Marks the property that becomes the client's reconnection time, in milliseconds.
  * @publicApi
  */
 export const SseRetry = (): PropertyDecorator => mapTo('retry');

@@ -33,18 +33,18 @@ import { streamSettings, type StreamSettings } from '../connection/stream-settin
 import { warnOfLongKeepAlive } from '../ground/warnings.js';
 
 /**
- * Marks a handler whose streams take no slot. An operator diagnosing an overload must get in even
- * when every slot is taken.
+ * Marks a handler whose streams take no slot: an operator who diagnoses an overload must get in
+ * even when every slot is taken.
  */
 export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
 
-/** From the handler's result to a connection. */
+/** Turns the result of a handler into a stream. */
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
   private readonly settings = new WeakMap<object, StreamSettings>();
-  /** Of handlers whose values a `ClassSerializerInterceptor` makes plain: when it can. */
+  /** Resolves when the `ClassSerializerInterceptor` of these settings is ready. */
   private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
-  /** What `ClassSerializerInterceptor` does to an answer that is no stream. */
+  /** Serializes an answer that is not a stream. */
   private readonly plain = new WeakMap<StreamSettings, ToPlain>();
 
   private readonly connections: Registry;
@@ -52,8 +52,8 @@ export class SseInterceptor implements NestInterceptor {
   private readonly routes: RouteInterceptors;
 
   /**
-   * Nest makes it when the app starts. Its own message for what is missing does not name the module
-   * to import.
+   * The dependencies are optional, because Nest's own error for a missing one does not name the
+   * module to import.
    */
   constructor(
     private readonly adapterHost: HttpAdapterHost,
@@ -64,8 +64,8 @@ export class SseInterceptor implements NestInterceptor {
     if (connections === undefined || options === undefined || routes === undefined) {
       throw new SseError(
         'SSE_OPTIONS',
-        'SseModule is missing where @SseStream() is used; add SseModule.forRoot() to the imports of the root module, ' +
-          'or where it is isGlobal: false, to those of the module that has the controller',
+        'SseModule is missing where @SseStream() is used; import SseModule.forRoot() in the root module, ' +
+          'or with isGlobal: false in the module of the controller',
       );
     }
     this.connections = connections;
@@ -76,7 +76,7 @@ export class SseInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') {
       throw new SseNotStreamableError(
-        `an event stream needs an HTTP response, and this is a context of type "${context.getType()}"`,
+        `@SseStream() needs an HTTP route, got a context of type "${context.getType()}"`,
       );
     }
     const http = context.switchToHttp();
@@ -141,7 +141,7 @@ export class SseInterceptor implements NestInterceptor {
     return all;
   }
 
-  /** Within the stream's context, so that what the handler calls and subscribes to can find it. */
+  /** Runs the handler in the stream's async context, where `Broadcaster.stream()` finds it. */
   private run(
     call: (connection: Stream) => unknown,
     stream: Stream,
@@ -154,10 +154,10 @@ export class SseInterceptor implements NestInterceptor {
         await this.ready.get(settings);
         if (settings.negotiate && stream.opening) stream.opening.forbidden = notAcceptable(request);
         const result = await call(stream);
-        // It may have entered a store of its own.
+        // The handler may have entered an AsyncLocalStorage.
         stream.keepContext();
         if (stream.state === 'closed') return;
-        // A stream that has begun can be no other answer.
+        // A stream that has begun cannot become another answer.
         const mayAnswer = stream.openedAt === undefined;
         if (mayAnswer && this.answersInstead(result, request, response, settings))
           return stream.opening?.abandon();
@@ -166,7 +166,7 @@ export class SseInterceptor implements NestInterceptor {
         else await writeStream(source, stream);
       } catch (thrown) {
         const error = readable(thrown);
-        // The handler has sent something itself, and then failed.
+        // The handler has already sent something.
         if (stream.openedAt !== undefined) return failLate(toHttpError(error), stream);
         const reason = reasonOf(error);
         if (reason === undefined) throw toHttpError(error);
@@ -177,10 +177,7 @@ export class SseInterceptor implements NestInterceptor {
     });
   }
 
-  /**
-   * Nest takes the response of a handler of ours for answered, so an answer that is no stream is
-   * sent here.
-   */
+  /** Sends an answer that is not a stream, because Nest leaves the response to this handler. */
   private answersInstead(
     result: unknown,
     request: HttpRequest,
@@ -207,8 +204,8 @@ export class SseInterceptor implements NestInterceptor {
   }
 
   /**
-   * Not now. Any other status than 200 stops a browser for good; a client that uses `fetch` may ask
-   * for one.
+   * Refuses a connection for now. Any status but 200 stops an EventSource permanently, so a status
+   * is sent only if `rejectWith` is 'status' or the client does not accept event streams.
    */
   private refuse(
     reason: RefusalReason,

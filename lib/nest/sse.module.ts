@@ -30,18 +30,19 @@ import { SSE_OPTIONS } from '../options/token.js';
 import { checkStreamRoutes, streamRoutes } from './stream-routes.js';
 import { warnOfInterceptors } from '../ground/warnings.js';
 
-/** The name of the default hub; no `forFeature()` can ask for it. */
+/** The name of the default hub. `forFeature()` refuses it. */
 const DEFAULT_HUB = '';
 
-/** What stands for the options of `imports: [SseModule]`. Those of `forRoot()` replace it. */
+/** The options of a plain `imports: [SseModule]`. `forRoot()` replaces them. */
 const NONE = Symbol('no options');
 
-/** A further hub in a module that asks for it. */
+/** Provides the hubs of one `forFeature()`. */
 @Module({})
 class SseFeatureModule {}
 
 /**
- * Server-Sent Events: what `@SseStream()` and `Broadcaster` need. Global, unless `isGlobal: false`.
+ * Provides what `@SseStream()` and `Broadcaster` need. The module is global unless you set
+ * `isGlobal: false`.
  * @throws SseOptionsError at start-up, for a wrong option
  * @example `@Module({ imports: [SseModule.forRoot()] }) export class AppModule {}`
  * @publicApi
@@ -97,15 +98,16 @@ export class SseModule
     super();
   }
 
-  /** The options hold for the default hub and for all streams; each has a default. */
+  /** Import it once. The options apply to the default hub and to all streams. */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return super.forRoot(options);
   }
 
   /**
-   * Further hubs, each with its own rooms and order, for `@InjectBroadcaster(name)`. A name is one
-   * hub in all modules.
-   * @throws SseOptionsError for a wrong option, at once
+   * Registers further hubs for `@InjectBroadcaster(name)`, each with its own rooms and order. The
+   * same name is the same hub in all modules.
+   * @throws SseOptionsError for a wrong option; at start-up, if two modules give a hub different
+   * options
    * @example `SseModule.forFeature([{ name: 'orders' }])`
    */
   static forFeature(features: readonly SseFeature[]): DynamicModule {
@@ -117,7 +119,7 @@ export class SseModule
         if (hubs !== undefined) return hubs.open(name, own);
         throw new SseOptionsError(
           `forFeature "${name}"`,
-          'SseModule.forRoot() without isGlobal: false',
+          'SseModule.forRoot() in the root module, without isGlobal: false',
           'none',
         );
       },
@@ -126,7 +128,7 @@ export class SseModule
     return { module: SseFeatureModule, providers, exports };
   }
 
-  /** The app has bound its global interceptors by now. */
+  /** By now the app has bound its global interceptors. */
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
     checkStreamRoutes(streamRoutes(this.modules));
@@ -134,17 +136,16 @@ export class SseModule
     this.hubs.makePlain(await this.routes.hubToPlain());
   }
 
-  /** Two `forRoot()` are two modules to Nest, and an event sent to one is not seen by the other. */
+  /** Nest treats two `forRoot()` as two modules, and an event of one does not reach the other. */
   private warnOfSecondModule(): void {
     const all = [...this.modules.values()].filter(({ metatype }) => metatype === SseModule);
     if (all.length === 1 || (all[0]?.instance as unknown) !== this) return;
-    const effect =
-      'each has hubs, connections and limits of its own, which know nothing of each other';
-    const remedy = 'import it once, in the root module';
-    logger.warn(`SseModule.forRoot() is imported ${all.length} times: ${effect}; ${remedy}`);
+    const effect = 'an event that is sent to one does not reach the streams of the other';
+    const remedy = 'Import it once, in the root module.';
+    logger.warn(`SseModule.forRoot() is imported ${all.length} times, and ${effect}. ${remedy}`);
   }
 
-  /** Here and not earlier: when the app's own `onModuleDestroy()` runs, it may still send. */
+  /** Not earlier, because the app may still publish in its own `onModuleDestroy()`. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.connections.drain(
       this.options.shutdown?.timeoutMs ?? CONNECTIONS_DEFAULTS.shutdown.timeoutMs,

@@ -5,7 +5,7 @@ import type { ModulesContainer } from '@nestjs/core';
 import { SseOptionsError } from '../ground/errors.js';
 import { hasBody } from '../wire/negotiation.js';
 
-/** Where `@SseStream()` leaves its options. */
+/** The metadata key for the options of `@SseStream()`. */
 export const SSE_STREAM = 'nestjs-eventstream:stream';
 
 /** A method with `@SseStream()`. */
@@ -15,14 +15,14 @@ export interface StreamRoute {
   readonly name: string;
 }
 
-/** All routes of streams in the app. */
+/** All stream routes of the app. */
 export function streamRoutes(modules: ModulesContainer): StreamRoute[] {
   const controllers = [...modules.values()].flatMap((module) => [...module.controllers.values()]);
   return controllers.flatMap(({ metatype }) => routesOf(metatype as Type | null));
 }
 
 /**
- * Refuses decorators with which no request could ever get a stream.
+ * Refuses decorators that make a stream impossible.
  * @throws SseOptionsError
  */
 export function checkStreamRoutes(routes: readonly StreamRoute[]): void {

@@ -12,8 +12,8 @@ import { routeOf } from '../output/request.js';
 import { warnOfFrozenEvent, warnOfReservedType } from '../ground/warnings.js';
 
 /**
- * Writes what a source emits to a stream. Resolves when the stream has begun or ended. An error
- * before that rejects, so that an exception filter answers. A later one is sent in the stream and
+ * Writes what a source emits to a stream. Resolves when the stream has begun or ended. An earlier
+ * error rejects, so that an exception filter answers it. A later error is sent in the stream and
  * ends it.
  */
 export function writeStream(source: Observable<unknown>, stream: Stream): Promise<void> {
@@ -27,9 +27,8 @@ export function writeStream(source: Observable<unknown>, stream: Stream): Promis
 }
 
 /**
- * Stays for as long as the stream is open, so it holds no more than it needs. A source takes what
- * is a subscription and an observer as it is; RxJS would put three objects around an observer
- * alone.
+ * Lives as long as the stream, so it is kept small: RxJS uses an object that is both a subscription
+ * and an observer as it is, but wraps a plain observer in three objects.
  */
 class StreamWriter extends Subscription implements Observer<unknown> {
   private isStopped = false;
@@ -85,12 +84,12 @@ function complete(connection: Stream): void {
   connection.close('complete');
 }
 
-/** Statuses after which a client has nothing to come back for. */
+/** Statuses after which reconnecting is useless. */
 const FINAL = new Set([400, 401, 403, 404, 410]);
 
 /**
- * Sends an error in the stream, and ends it. After a final status browsers stay away, as they would
- * from the status itself.
+ * Sends an error in the stream and ends it. After a final status the client does not reconnect, as
+ * if the response had this status.
  */
 export function failLate(error: unknown, connection: Stream): void {
   if (connection.state === 'closed') return;
@@ -122,10 +121,7 @@ function sendError(error: unknown, connection: Stream): void {
   if (message) connection.writeLast(message);
 }
 
-/**
- * What the client would have got as a response; for anything but an `HttpException`, nothing that
- * could be a secret.
- */
+/** The body that the client would get as a response. Other errors may hold secrets. */
 function errorBody(error: unknown): object {
   if (!(error instanceof HttpException)) {
     return { statusCode: 500, message: 'Internal server error' };

@@ -1,17 +1,17 @@
 /**
- * From where each connection draws its reconnection time.
+ * The range from which each connection draws a random reconnection time.
  * @publicApi
  */
 export interface RetryRange {
-  /** Milliseconds. */
+  /** The shortest time, in milliseconds. */
   minMs: number;
-  /** Milliseconds. */
+  /** The longest time, in milliseconds. */
   maxMs: number;
 }
 
 /**
- * Each connection draws its own, so that clients that were cut together do not return together.
- * Milliseconds.
+ * A random reconnection time in milliseconds, so that clients that were disconnected together do
+ * not reconnect together.
  */
 export function drawRetry({ minMs, maxMs }: RetryRange): number {
   return minMs + Math.floor(Math.random() * (maxMs - minMs + 1));

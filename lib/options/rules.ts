@@ -5,8 +5,8 @@ import { MAX_TIMER_MS } from '../ground/timers.js';
 export type Rule = (path: string, value: unknown) => void;
 
 /**
- * A rule from a test and the words for what it expects. `undefined` means "the default" and always
- * passes.
+ * Makes a rule from a test and a phrase for what is expected. `undefined` selects the default, so
+ * it always passes.
  */
 export function rule(expected: string, passes: (value: unknown) => boolean): Rule {
   return (path, value) => {
@@ -31,11 +31,11 @@ export const durationMs: Rule = (path, value) => {
   positiveInteger(path, value);
   inTimerRange(path, value);
 };
-export const durationMsOrZero = rule('an integer from 0', (value) =>
+export const durationMsOrZero = rule('an integer of at least 0', (value) =>
   isWhole(value, 0, MAX_TIMER_MS),
 );
 export const durationMsOrRange = rule(
-  'an integer from 0, or { minMs, maxMs } in this order',
+  'an integer of at least 0, or { minMs, maxMs } with minMs <= maxMs',
   (value) => {
     if (typeof value !== 'object' || value === null) return isWhole(value, 0, MAX_TIMER_MS);
     const { minMs, maxMs } = value as { minMs?: unknown; maxMs?: unknown };
@@ -44,16 +44,18 @@ export const durationMsOrRange = rule(
 );
 export const aFunction = rule('a function', (value) => typeof value === 'function');
 export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
-export const aList = rule('a list', Array.isArray);
-export const anyText = rule('a text', (value) => typeof value === 'string');
+export const aList = rule('an array', Array.isArray);
+export const anyText = rule('a string', (value) => typeof value === 'string');
 export const aText = rule(
-  'a text that is not empty',
+  'a non-empty string',
   (value) => typeof value === 'string' && value !== '',
 );
-export const positiveIntegerOrMs = rule('a positive integer, or { ms } with one', (value) =>
-  typeof value === 'object' && value !== null && 'ms' in value
-    ? isWhole(value.ms, 1, MAX_TIMER_MS)
-    : isWhole(value, 1, Number.MAX_SAFE_INTEGER),
+export const positiveIntegerOrMs = rule(
+  'a positive integer, or { ms } with a positive integer',
+  (value) =>
+    typeof value === 'object' && value !== null && 'ms' in value
+      ? isWhole(value.ms, 1, MAX_TIMER_MS)
+      : isWhole(value, 1, Number.MAX_SAFE_INTEGER),
 );
 export const anyValue: Rule = () => {};
 
@@ -62,7 +64,7 @@ export const oneOf = (...values: readonly string[]): Rule =>
     values.includes(value as string),
   );
 
-/** Without it `undefined` passes. */
+/** Refuses `undefined` too. */
 export const required =
   (inner: Rule): Rule =>
   (path, value) => {
@@ -82,7 +84,7 @@ export const orFalse =
     if (value !== false) inner(path, value);
   };
 
-/** An object with these options and no others, so that a misspelt one is told and not ignored. */
+/** An object with no other options than these, so that a misspelled one is refused. */
 export const object =
   (rules: Readonly<Record<string, Rule>>): Rule =>
   (path, value) => {
@@ -110,16 +112,14 @@ function noSuchOption(path: string, name: string, known: readonly string[]): Sse
   return new SseOptionsError(path, expected, name, `no such option; ${hint}`);
 }
 
-/** One holds the other, as `interval` and `intervalMs`, or they differ in a few letters. */
+/** One contains the other, as `interval` and `intervalMs`, or a few letters differ. */
 function isAlike(one: string, other: string): boolean {
   const [short, long] = one.length < other.length ? [one, other] : [other, one];
   if (short.length > 2 && long.includes(short)) return true;
   return distance(one, other) <= Math.max(1, Math.floor(short.length / 3));
 }
 
-/**
- * How many letters to insert, delete or change: https://en.wikipedia.org/wiki/Levenshtein_distance
- */
+/** The Levenshtein distance: https://en.wikipedia.org/wiki/Levenshtein_distance */
 function distance(one: string, other: string): number {
   let above = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let row = 0; row < one.length; row++) {

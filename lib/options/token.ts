@@ -1,2 +1,2 @@
-/** The module's options, checked. */
+/** The injection token of the module's checked options. */
 export const SSE_OPTIONS = Symbol('nestjs-eventstream:options');

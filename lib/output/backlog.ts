@@ -3,9 +3,7 @@ import { encodeFrame } from '../wire/frame.js';
 import { Batch } from './batch.js';
 
 /**
- * What happens to events for a client that takes too little: it is disconnected and comes back; the
- * oldest or the newest that wait are left out; or, as soon as events wait, only the latest of each
- * key does.
+ * What happens if the backlog of a client is too large. See `BackpressureOptions.overflow`.
  * @publicApi
  */
 export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';

@@ -13,8 +13,10 @@ export function watchClosing(transport: Socket | ServerHttp2Stream): void {
     transport.close = close;
     return;
   }
-  // A kept-alive socket has carried other streams before.
-  if (transport.listeners('end').includes(onClientEnd)) return;
+  // Serverless adapters bring sockets that are less than Node's. A kept-alive socket has carried
+  // other streams before.
+  const { listeners } = transport as Partial<Socket>;
+  if (listeners === undefined || transport.listeners('end').includes(onClientEnd)) return;
   // Before Node's own listener, which ends the socket in answer to the client.
   transport.prependListener('end', onClientEnd);
 }

@@ -3,14 +3,14 @@ import type { Http2ServerRequest } from 'node:http2';
 import { parseLastEventId, type ReturningClient } from '../wire/last-event-id.js';
 
 /**
- * The request as Express or Fastify hand it to a handler.
+ * The request as handlers get it from Express or Fastify.
  * @publicApi
  */
 export interface HttpRequest {
   readonly raw?: IncomingMessage | Http2ServerRequest;
   readonly headers: IncomingMessage['headers'];
   readonly query?: unknown;
-  /** The client's address, also behind a proxy that the platform was told to trust. */
+  /** The client's address. Behind a proxy, set `trust proxy` of the platform. */
   readonly ip?: string;
 }
 

@@ -50,7 +50,7 @@ export class StreamResponse implements ResponseOwner {
     this.request = (platformRequest.raw ?? platformRequest) as IncomingMessage;
     if (this.isAnswered) {
       throw new SseNotStreamableError(
-        'the response has already begun; let the handler of `@SseStream()` be the only one that answers',
+        'the response has already begun; only the handler of @SseStream() may answer the request',
       );
     }
   }

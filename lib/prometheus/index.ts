@@ -1,5 +1,5 @@
 /**
- * Metrics. Needs `prom-client`.
+ * Metrics for Prometheus. Needs `prom-client`.
  * @module nestjs-eventstream/prometheus
  */
 

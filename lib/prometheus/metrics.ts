@@ -17,8 +17,8 @@ const HOUR = 60 * MINUTE;
 /** Seconds. */
 const DURATION_BUCKETS = [1, 10, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 24 * HOUR];
 
-// What a label may say; anything else is `other`, or a text given to `close()` would be a series of
-// its own.
+// The values of labels. Anything else becomes `other`, so that a text passed to `close()` does not
+// create a new series.
 const DROP_REASONS: readonly Overflow[] = ['drop-oldest', 'drop-newest', 'conflate'];
 const GAP_REASONS: readonly GapReason[] = ['trimmed', 'epoch', 'unknown', 'overflow'];
 const LIMITS: readonly RefusalReason[] = ['process', 'key', 'rate', 'room', 'shutdown', 'log'];
@@ -33,19 +33,19 @@ const ERROR_CODES: readonly SseErrorCode[] = [
   'SSE_OPTIONS',
 ];
 
-/** What all metrics have. */
+/** Creates the options that all metrics share. */
 type Describe = (
   name: string,
   help: string,
 ) => { name: string; help: string; registers: [NonNullable<SsePrometheusOptions['registry']>] };
 
-/** What was handed to the sockets of connections that have ended. */
+/** What was written to the sockets of ended connections. */
 interface Written {
   events: number;
   bytes: number;
 }
 
-/** Registers the metrics of one app, and counts until the function that it answers is called. */
+/** Registers the metrics of one app, and counts until the returned function is called. */
 export function collectMetrics(
   connections: Registry,
   hubs: Hubs,
@@ -67,8 +67,8 @@ export function collectMetrics(
 }
 
 /**
- * What is known anyway. Writes are by far the most frequent thing here: each connection counts its
- * own already, so they cost nothing more.
+ * Registers metrics that are computed at each scrape. Each connection already counts its writes,
+ * the most frequent operation, so these metrics cost nothing in between.
  */
 function askWhenScraped(
   describe: Describe,
@@ -96,17 +96,19 @@ function askWhenScraped(
     });
 
   gauge('sse_connections_active', 'Open streams', () => connections.count);
-  gauge('sse_buffered_bytes', 'Bytes that wait for clients; shared bytes count for each', () =>
-    sumOf(({ bufferedBytes }) => bufferedBytes),
+  gauge(
+    'sse_buffered_bytes',
+    'Bytes in the backlogs of clients; shared bytes count for each client',
+    () => sumOf(({ bufferedBytes }) => bufferedBytes),
   );
   counter(
     'sse_events_sent_total',
-    'Events handed to sockets, once per reader',
+    'Events written to sockets, once per reader',
     () => written.events + sumOf(({ sentEvents }) => sentEvents),
   );
   counter(
     'sse_bytes_sent_total',
-    'Bytes of streams handed to sockets',
+    'Bytes of streams written to sockets',
     () => written.bytes + sumOf(({ sentBytes }) => sentBytes),
   );
   const logs = new Gauge({
@@ -122,8 +124,8 @@ function askWhenScraped(
 }
 
 /**
- * What has to be counted when it happens. The channels are those of the process, in which there may
- * be other apps.
+ * Counts what can only be counted when it happens. The channels belong to the process, which may
+ * run other apps too.
  */
 function counters(
   describe: Describe,
@@ -136,23 +138,26 @@ function counters(
     connection instanceof Stream && connection.host === connections;
   const running: ReadonlySet<Broadcaster> = hubs.running;
 
-  const opened = new Counter(describe('sse_connections_total', 'Streams that have begun'));
+  const opened = new Counter(describe('sse_connections_total', 'Streams that began'));
   const firstByte = new Histogram(
-    describe('sse_time_to_first_byte_seconds', 'From the handler to the first byte of its stream'),
+    describe(
+      'sse_time_to_first_byte_seconds',
+      'Time from the call of the handler to the first byte of its stream',
+    ),
   );
   const closed = counterBy(
     'reason',
     CLOSE_REASONS,
-    describe('sse_connections_closed_total', 'Streams that have ended'),
+    describe('sse_connections_closed_total', 'Streams that ended'),
   );
   const duration = new Histogram({
-    ...describe('sse_connection_duration_seconds', 'How long streams that have ended were open'),
+    ...describe('sse_connection_duration_seconds', 'How long ended streams were open'),
     buckets: DURATION_BUCKETS,
   });
   const refused = counterBy(
     'limit',
     LIMITS,
-    describe('sse_refused_total', 'Connections that were not opened'),
+    describe('sse_refused_total', 'Connections that were refused'),
   );
   const published = new Counter({
     ...describe('sse_events_published_total', 'Events from this process that a log has accepted'),
@@ -162,25 +167,25 @@ function counters(
     },
   });
   const replayed = new Counter(
-    describe('sse_events_replayed_total', 'Missed events handed to clients that have returned'),
+    describe('sse_events_replayed_total', 'Missed events replayed to returning clients'),
   );
   const dropped = counterBy(
     'reason',
     DROP_REASONS,
-    describe('sse_events_dropped_total', 'Events left out for clients that take too little'),
+    describe('sse_events_dropped_total', 'Events dropped for clients that read too slowly'),
   );
   const gaps = counterBy(
     'reason',
     GAP_REASONS,
-    describe('sse_gaps_total', 'Gaps told to clients: events that cannot be replayed'),
+    describe('sse_gaps_total', 'Gaps reported to clients: missed events that cannot be replayed'),
   );
   const stalls = new Counter(
-    describe('sse_stalls_total', 'Clients that were cut because they took nothing'),
+    describe('sse_stalls_total', 'Clients disconnected because they read nothing'),
   );
   const errors = counterBy(
     'code',
     ERROR_CODES,
-    describe('sse_errors_total', 'Streams that have failed, and events that were not published'),
+    describe('sse_errors_total', 'Streams that failed, and events that were not published'),
   );
 
   return {
@@ -221,7 +226,7 @@ function counters(
   };
 }
 
-/** Of whatever was thrown: an error whose code cannot be read is an error too. */
+/** The code of a thrown value, which may have none, or throw when it is read. */
 function codeOf(error: unknown): string {
   try {
     return String((Object(error) as { code?: unknown }).code);
@@ -231,8 +236,8 @@ function codeOf(error: unknown): string {
 }
 
 /**
- * Counts by a label of few values. Each is there from the beginning, so that the first time it
- * happens shows as an increase.
+ * Counts by a label with few values. Each value exists from the beginning, so that its first
+ * occurrence shows as an increase.
  */
 function counterBy(
   label: string,

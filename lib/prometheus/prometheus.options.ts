@@ -7,12 +7,12 @@ import type { OpenMetricsContentType, Registry } from 'prom-client';
  */
 export interface SsePrometheusOptions {
   /**
-   * Where the metrics are registered.
-   * @default prom-client's own, `register`
+   * The registry for the metrics.
+   * @default `register`, the global one of prom-client
    */
   registry?: Registry | Registry<OpenMetricsContentType>;
   /**
-   * What the names of all metrics begin with, before `sse_`: for several apps with one registry.
+   * A prefix of all metric names, before `sse_`. For several apps with one registry.
    * @default ''
    */
   prefix?: string;

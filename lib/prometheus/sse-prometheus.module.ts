@@ -17,10 +17,10 @@ import {
 } from './prometheus.options.js';
 
 /**
- * Metrics of the streams and hubs of this app for Prometheus, in a registry of `prom-client`;
- * serving them is up to the app. They are there from the start of the app until it has shut down.
- * @throws Error at start-up, of prom-client: a metric of the same name is in the registry, or
- * `prefix` makes no valid name
+ * Registers metrics of this app's streams and hubs in a registry of `prom-client`, from the start
+ * of the app until it has shut down. The app serves them itself.
+ * @throws Error of prom-client at start-up, if the registry already has a metric of the same name,
+ * or `prefix` is not valid in a name
  * @example `@Module({ imports: [SseModule.forRoot(), SsePrometheusModule.forRoot()] }) export class AppModule {}`
  * @publicApi
  */
@@ -39,17 +39,17 @@ export class SsePrometheusModule
     super();
   }
 
-  /** All options have defaults. */
+  /** Import it next to `SseModule.forRoot()`. All options have defaults. */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return super.forRoot(options);
   }
 
-  /** Begins to count. */
+  /** Starts counting. */
   onModuleInit(): void {
     this.stop = collectMetrics(this.connections, this.hubs, this.options);
   }
 
-  /** Here and not earlier: streams that the shutdown ends are counted too. */
+  /** Not earlier, so that streams that the shutdown ends are counted too. */
   onApplicationShutdown(): void {
     this.stop?.();
   }

@@ -89,7 +89,7 @@ export class Asking {
     const wait = async (): Promise<void> => {
       if (replicas === 0) return;
       const have = Number(await connection.call('WAIT', String(replicas), String(WAIT_TIMEOUT_MS)));
-      if (have < replicas) throw new Error(`it reached ${have} of ${replicas} replicas`);
+      if (have < replicas) throw new Error(`the event reached ${have} of ${replicas} replicas`);
     };
     const send = (): Promise<[unknown, void]> =>
       Promise.all([connection.evalsha(script.sha, keys.length, ...params), wait()]);

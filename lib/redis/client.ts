@@ -75,8 +75,8 @@ async function clientOf(url: string): Promise<RedisClient> {
     return new Redis(url, { lazyConnect: true });
   } catch (cause) {
     // Without the URL: it may hold a password.
-    const remedy = 'write special characters in it percent-encoded';
-    const what = `redisEventLog.url: ioredis does not take it (${describe(cause)}); ${remedy}`;
+    const remedy = 'percent-encode special characters, for example in the password';
+    const what = `redisEventLog.url: ioredis rejects it (${describe(cause)}); ${remedy}`;
     throw new SseError('SSE_OPTIONS', what, { cause });
   }
 }
@@ -91,7 +91,7 @@ async function ioredis(): Promise<IoRedis> {
   } catch (cause) {
     const isMissing = String((cause as { code?: string }).code).endsWith('MODULE_NOT_FOUND');
     const remedy = isMissing
-      ? 'redisEventLog({ url }) needs ioredis, 5 or 6: `npm install ioredis`'
+      ? 'redisEventLog({ url }) needs ioredis 5 or 6; run `npm install ioredis`'
       : `ioredis cannot be loaded (${describe(cause)}); install it again`;
     throw new SseError('SSE_OPTIONS', remedy, { cause });
   }

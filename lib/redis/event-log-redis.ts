@@ -30,9 +30,9 @@ const TAIL_BYTES = 16 * 1_048_576;
 type HubContext = Parameters<EventLogFactory>[0];
 
 /**
- * The log of hubs that several processes share, on Redis 6.2 or newer, Valkey, or a Redis Cluster.
- * @throws SseOptionsError at once for a wrong option; at start-up SseError where Redis cannot be
- * used, with the remedy
+ * Keeps the events of hubs on Redis 6.2 or newer, Valkey, or a Redis Cluster, so that several
+ * processes share them.
+ * @throws SseOptionsError for a wrong option; SseError at start-up if Redis cannot be used
  * @example `SseModule.forRoot({ log: redisEventLog({ url: 'redis://localhost:6379' }) })`
  * @publicApi
  */
@@ -192,16 +192,16 @@ export class RedisEventLog implements EventLog {
       const expected =
         Number(format) > Number(FORMAT)
           ? `a log of format ${FORMAT}; choose another prefix, or upgrade this process`
-          : `a log of format ${FORMAT}; choose another prefix, or stop all older processes and delete the key ${this.keys.meta}`;
+          : `a log of format ${FORMAT}; choose another prefix, or stop all processes of the older version and delete the key ${this.keys.meta}`;
       return new SseOptionsError('redisEventLog.prefix', expected, `format ${format}`);
     }
     if (why.includes('NOIDENTITY')) {
       const expected =
-        'true with a server that does not tell its `master_replid` in a script (`INFO replication`), if the store never loses what it acknowledged';
+        'true, because this server does not report `master_replid` to scripts (`INFO replication`); set it only if the store never loses acknowledged writes';
       return new SseOptionsError('redisEventLog.durable', expected, this.options.durable);
     }
     if (!/NOTOURS|WRONGTYPE/.test(why)) return undefined;
-    const expected = 'one under which no other program has keys';
+    const expected = 'a prefix that no other program uses';
     return new SseOptionsError('redisEventLog.prefix', expected, prefix);
   }
 

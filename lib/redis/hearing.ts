@@ -63,7 +63,9 @@ export class Hearing {
     this.isSubscribed = false;
     if (this.isClosed) return;
     if (this.awayBecause === undefined) {
-      logger.warn(`Events do not arrive: ${why}. Streams stay open and get them later`);
+      logger.warn(
+        `Events from Redis do not arrive: ${why}. Streams stay open and get the missed events later.`,
+      );
       diagnostics.log.publish({ hub: this.options.hub, trouble: why });
     }
     this.awayBecause = why;
@@ -73,7 +75,8 @@ export class Hearing {
   behind(why: string): void {
     this.behindBecause = `missed events cannot be read: ${why}`;
     if (this.awayBecause === undefined && this.behindLine.again() > 0) {
-      logger.warn(`Hub "${this.options.hub}": ${this.behindBecause}`);
+      const { hub } = this.options;
+      logger.warn(`Missed events of hub "${hub}" cannot be read, and are tried again: ${why}`);
     }
   }
 
@@ -82,7 +85,7 @@ export class Hearing {
     this.behindBecause = undefined;
     if (!this.isSubscribed || this.isClosed || this.awayBecause === undefined) return;
     this.awayBecause = undefined;
-    logger.log('Events arrive again');
+    logger.log('Events from Redis arrive again');
     diagnostics.log.publish({ hub: this.options.hub, trouble: undefined });
   }
 
@@ -98,7 +101,7 @@ export class Hearing {
     if (this.isProbing && ++this.misses >= MAX_MISSES) {
       this.isProbing = false;
       this.misses = 0;
-      this.away('what is published does not come back');
+      this.away('published events do not come back');
       this.source.resubscribe();
       return;
     }

@@ -1,5 +1,5 @@
 /**
- * A log that many processes share. Needs `ioredis`.
+ * A log on Redis, shared by many processes. Needs `ioredis`.
  * @module nestjs-eventstream/redis
  */
 

@@ -1,60 +1,60 @@
 import * as rules from '../options/rules.js';
 
 /**
- * An `ioredis` client, 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied, with
- * `duplicate()`: each log makes three connections of its own and closes them.
+ * A client of `ioredis` 5 or 6: `new Redis(…)` or `new Cluster(…)`. It is only copied with
+ * `duplicate()`. Each log creates three connections, and closes them itself.
  * @publicApi
  */
 export interface RedisClient {
   readonly isCluster?: boolean;
-  /** A further connection with the same options. */
+  /** Creates a connection with the same options. */
   duplicate(...options: never[]): unknown;
 }
 
 /**
- * What `redisEventLog()` takes.
+ * The options of `redisEventLog()`. Either `client` or `url` is required.
  * @publicApi
  */
 export interface RedisEventLogOptions {
-  /** How to connect; for TLS, a Cluster or Sentinels. Either this or `url`. */
+  /** A client to copy, for TLS options, a Cluster or Sentinels. */
   client?: RedisClient;
-  /** `redis://…` or `rediss://…`; needs `ioredis` to be installed. Either this or `client`. */
+  /** The URL of the server: `redis://…` or `rediss://…`. */
   url?: string;
   /**
-   * What the names of all keys and channels begin with; one per app that shares the Redis.
+   * The prefix of all keys and channels. Each app that shares the Redis needs its own.
    * @default 'sse'
    */
   prefix?: string;
   /**
-   * A publish resolves only when so many replicas have the event (`WAIT`), so that a fail-over to
-   * one of them does not lose it. Not with a Cluster, where the server's `min-replicas-to-write`
-   * does it.
+   * The number of replicas that must have an event (`WAIT`) before its publish resolves, so that a
+   * fail-over to one of them does not lose it. Not for a Cluster; set `min-replicas-to-write` on
+   * its servers.
    * @default 0
    */
   minReplicas?: number;
   /**
-   * `true`: the store never loses what it acknowledged, so its history stays valid when a server
-   * restarts or a replica takes over. That needs `appendfsync always`, or `minReplicas` with a
-   * fail-over that never promotes a replica that lags. `false`: each restart and each fail-over
-   * ends the history, and clients are told of a gap with the reason `epoch`. All processes of a hub
-   * need the same value.
+   * Whether the store never loses acknowledged writes. All processes of a hub need the same value.
+   *
+   * With `true` the history stays valid after a restart or a fail-over. This needs `appendfsync
+   * always`, or `minReplicas` and a fail-over that never promotes a lagging replica. With `false`
+   * every restart and fail-over ends the history, and clients get `sse-gap` with the reason
+   * `epoch`.
    * @default false
    */
   durable?: boolean;
   /**
-   * How often it is checked that events arrive, in milliseconds. When nothing has come for twice as
-   * long, a probe goes through the publish path; after two that do not arrive the subscription is
-   * made again.
+   * How often to check that events arrive, in milliseconds. After twice this time without an event
+   * a probe is published. If two probes do not arrive, the log subscribes again.
    * @default 4_000
    */
   probeIntervalMs?: number;
 }
 
-/** What applies where nothing is set. */
+/** The defaults of these options. */
 export const REDIS_DEFAULTS = Object.freeze({ prefix: 'sse', probeIntervalMs: 4_000 });
 
 const client = rules.rule(
-  'a client of ioredis: `new Redis(…)` or `new Cluster(…)`',
+  'an ioredis client: `new Redis(…)` or `new Cluster(…)`',
   (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function',
 );
 const url = rules.rule(

@@ -101,7 +101,8 @@ export class Repair {
       this.failed(chunk);
       throw error;
     }
-    if (reply.epoch !== this.upTo.epoch) throw new Error('the log became another one');
+    if (reply.epoch !== this.upTo.epoch)
+      throw new Error('the history was replaced while it was read');
     this.queue.shift();
     const left = chunk.asks.flatMap((ask, n) => this.take(ask, reply.rooms[n]) ?? []);
     if (left.length > 0) this.queue.unshift({ ...chunk, asks: left, failures: 0 });
@@ -194,7 +195,7 @@ export async function hasHad(
 ): Promise<boolean> {
   const ask = { room, after: position - 1 };
   const reply = await read([ask], { maxEvents: 1, maxBytes: 1 });
-  if (reply.epoch !== epoch) throw new Error('the log became another one');
+  if (reply.epoch !== epoch) throw new Error('the history was replaced while it was read');
   const { last, entries } = reply.rooms[0] ?? { last: 0, entries: [] };
   const [first] = entries;
   if (first === undefined) return last >= position;

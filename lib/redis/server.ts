@@ -28,18 +28,18 @@ export function checkServer(
   if (isCluster && !isClusterClient) {
     throw new SseOptionsError(
       'redisEventLog.client',
-      '`new Cluster([…])` of ioredis for a Redis Cluster',
+      '`new Cluster([…])` of ioredis, because this server is part of a Redis Cluster',
       'a client of one node',
     );
   }
   if (isClusterClient && minReplicas > 0) {
-    const expected = "0 with a Cluster; set the servers' `min-replicas-to-write`";
+    const expected = '0 with a Cluster; set `min-replicas-to-write` on the servers instead';
     throw new SseOptionsError('redisEventLog.minReplicas', expected, minReplicas);
   }
   const policy = field('maxmemory_policy');
   if (field('maxmemory') !== '0' && !['', 'noeviction'].includes(policy)) {
     logger.warn(
-      `Redis may evict history (maxmemory-policy ${policy}): clients are told of gaps then; noeviction keeps it`,
+      `Redis may evict the history, because its maxmemory-policy is ${policy}; clients then get sse-gap. Set it to noeviction.`,
     );
   }
   return isCluster && major >= 7;
@@ -48,15 +48,15 @@ export function checkServer(
 /** Why a start failed, with the remedy. */
 export function startError(why = 'no answer'): SseError {
   const remedy = /NOPERM/.test(why)
-    ? 'allow the user `INFO`, scripts (`EVALSHA`, `EVAL` and what they call) and `SUBSCRIBE` on keys and channels of the prefix'
+    ? 'allow the user `INFO`, `EVALSHA`, `EVAL` and the commands in the scripts, and `SUBSCRIBE`, on the keys and channels of the prefix'
     : /WRONGPASS|NOAUTH|AUTH|password/i.test(why)
-      ? 'correct the user name and password'
+      ? 'check the user name and password'
       : /cluster support disabled/i.test(why)
         ? 'pass `new Redis(…)` instead of `new Cluster([…])`'
-        : 'start Redis, or correct the host and port';
+        : 'start Redis, or check the host and port';
   return new SseError(
     'SSE_LOG_UNAVAILABLE',
-    `redisEventLog: no connection to Redis (${why}); ${remedy}`,
+    `redisEventLog: cannot connect to Redis (${why}); ${remedy}`,
   );
 }
 

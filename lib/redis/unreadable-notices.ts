@@ -18,7 +18,7 @@ export class UnreadableNotices {
 
   get trouble(): string | undefined {
     if (performance.now() >= this.cameAt + TROUBLE_MS) return undefined;
-    return 'notices come that cannot be read';
+    return 'messages on the Redis channel cannot be read';
   }
 
   add(): void {
@@ -27,7 +27,7 @@ export class UnreadableNotices {
     if (times === 0) return;
     const remedy = 'find out which other program or version publishes there';
     logger.warn(
-      `Notices on the channel of hub "${this.hub}" cannot be read (${times} of them); ${remedy}`,
+      `${times} messages on the Redis channel of hub "${this.hub}" cannot be read; ${remedy}`,
     );
   }
 }

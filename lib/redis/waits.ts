@@ -3,7 +3,7 @@ import { SseError } from '../ground/errors.js';
 export function unavailable(why = 'no connection', cause?: unknown): SseError {
   return new SseError(
     'SSE_LOG_UNAVAILABLE',
-    `Redis did not take or answer it (${why}); try again, for a publish with the same \`key\``,
+    `Redis refused the call or did not answer (${why}); try again, and repeat a publish with the same \`key\``,
     { cause },
   );
 }

@@ -8,32 +8,34 @@ import { defined } from '../options/defined.js';
 import { eventSchema, modelsOf, type SsePayload } from './frame-schema.js';
 
 /**
- * What a document says of a stream.
+ * The options of `@ApiSseStream()`.
  * @publicApi
  */
 export interface ApiSseStreamOptions {
   /**
-   * What the stream is about.
+   * The description of the response.
    * @default 'A stream of server-sent events.'
    */
   description?: string;
-  /** The data of events without a type, which are `message` to an `EventSource`. */
+  /** The data of events without a type, which an `EventSource` fires as `message`. */
   type?: SsePayload;
-  /** The data of events by their type. */
+  /** The data of events, by event type. */
   events?: Readonly<Record<string, SsePayload>>;
   /**
-   * Whether the query parameter `lastEventId` is documented beside the header.
+   * Whether to document the query parameter `lastEventId` too.
    * @default false
    */
   lastEventIdQuery?: boolean;
   /**
-   * With `close` 204 is documented. Only where `SseModule` sets it.
-   * @default that of `@SseStream()`, then 'end'
+   * Set it as in `SseModule.forRoot()`, which this decorator cannot read. With `close`, status 204
+   * is documented.
+   * @default the option of `@SseStream()`, else 'end'
    */
   onComplete?: SseStreamOptions['onComplete'];
   /**
-   * With `status` 429 and 503 are documented. Only where `SseModule` sets it.
-   * @default that of `@SseStream()`, then 'retry'
+   * Set it as in `SseModule.forRoot()`, which this decorator cannot read. With `status`, the
+   * statuses 429 and 503 are documented.
+   * @default the option of `@SseStream()`, else 'retry'
    */
   rejectWith?: SseStreamOptions['rejectWith'];
 }
@@ -42,27 +44,30 @@ const EXAMPLE = '1.Kx3vQ9aZ.hevbmk8e80';
 const HEADER = {
   name: 'Last-Event-ID',
   required: false,
-  description: 'Where the stream goes on: the id of the last event that the client got.',
+  description: 'The id of the last event that the client received. The stream resumes after it.',
   example: EXAMPLE,
 };
 const QUERY = {
   name: 'lastEventId',
   required: false,
-  description: 'Instead of the header `Last-Event-ID`, for clients that cannot set it.',
+  description: 'The same as the header `Last-Event-ID`, for clients that cannot set headers.',
   type: String,
   example: EXAMPLE,
 };
 
 const RETRY_AFTER = {
-  'Retry-After': { description: 'Seconds.', schema: { type: 'integer', minimum: 0 } },
+  'Retry-After': {
+    description: 'Seconds until the client may try again.',
+    schema: { type: 'integer', minimum: 0 },
+  },
 };
 
 /**
- * Documents a stream for `@nestjs/swagger`: `text/event-stream` with a schema of its events,
- * `Last-Event-ID`, and what else may be answered. It reads the options of `@SseStream()`, and is
- * written above it. For OpenAPI 3.1 and 3.2 see `withSseStreams()`.
- * @throws SseError `SSE_OPTIONS` where it is not above `@SseStream()`; SseOptionsError for a
- * payload that is no class, and for two of events without a type
+ * Documents a stream for `@nestjs/swagger`: `text/event-stream` with a schema of its events, the
+ * header `Last-Event-ID`, and other statuses. Write it above `@SseStream()`, whose options it
+ * reads. For OpenAPI 3.1 and 3.2 use `withSseStreams()` too.
+ * @throws SseError `SSE_OPTIONS` if it is not above `@SseStream()`; SseOptionsError if a payload is
+ * not a class, or if both `type` and `events.message` are set
  * @example `@ApiSseStream({ events: { price: PriceDto } }) @SseStream('prices') prices() { ... }`
  * @publicApi
  */
@@ -93,7 +98,11 @@ function decoratorsFor(
   status: number,
 ): MethodDecorator[] {
   if (type !== undefined && 'message' in events) {
-    throw new SseOptionsError('type', 'nothing, beside `events.message`, which is the same', type);
+    throw new SseOptionsError(
+      'type',
+      'undefined, because `events.message` is set and means the same',
+      type,
+    );
   }
   const payloads = type === undefined ? events : { message: type, ...events };
   const content = { 'text/event-stream': { schema: eventSchema(payloads) } };
@@ -104,16 +113,22 @@ function decoratorsFor(
   ];
   if (lastEventIdQuery) decorators.push(ApiQuery(QUERY));
   if (onComplete === 'close') {
-    decorators.push(ApiResponse({ status: 204, description: 'The stream is over: stay away.' }));
+    decorators.push(
+      ApiResponse({ status: 204, description: 'The stream has ended; do not reconnect.' }),
+    );
   }
   if (rejectWith === 'status') {
     decorators.push(
       ApiResponse({
         status: 429,
-        description: 'Too many streams of this client.',
+        description: 'This client has too many open streams, or opens them too often.',
         headers: RETRY_AFTER,
       }),
-      ApiResponse({ status: 503, description: 'No place at the moment.', headers: RETRY_AFTER }),
+      ApiResponse({
+        status: 503,
+        description: 'The stream is temporarily unavailable.',
+        headers: RETRY_AFTER,
+      }),
     );
   }
   return decorators;

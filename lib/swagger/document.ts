@@ -1,7 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { Schema } from './frame-schema.js';
 
-/** One event: an object that has `data`. */
+/** The schema of one event: an object with `data`. */
 type Frame = Schema & { properties: { data: Schema } };
 
 /** `itemSchema` is unknown to the types of `@nestjs/swagger`. */
@@ -11,9 +11,11 @@ interface MediaType {
 }
 
 /**
- * The document with its event streams as its version of OpenAPI can say it. 3.0: unchanged; `data`
- * is what its text means. 3.1: `data` is text, with `contentMediaType` and `contentSchema`. 3.2:
- * the same, as the `itemSchema` of a sequence. What it is given stays as it was.
+ * Adapts the event streams of a document to its OpenAPI version. Returns a new document and does
+ * not change the given one.
+ * - 3.0: unchanged; `data` has the schema of the parsed JSON.
+ * - 3.1: `data` is a string with `contentMediaType` and `contentSchema`.
+ * - 3.2: as 3.1, and the schema of one event is the `itemSchema` of the sequence.
  * @example `SwaggerModule.setup('docs', app, () => withSseStreams(SwaggerModule.createDocument(app, config)));`
  * @publicApi
  */
@@ -23,8 +25,8 @@ export function withSseStreams(document: OpenAPIObject): OpenAPIObject {
 }
 
 /**
- * Streams are in paths, webhooks, callbacks and components: all of them are found by their media
- * type, and none in a list.
+ * Finds streams by their media type, because they can be in paths, webhooks, callbacks and
+ * components. None of them is in an array.
  */
 function convert(node: unknown, hasItemSchema: boolean): unknown {
   if (!isPlain(node)) return node;

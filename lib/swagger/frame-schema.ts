@@ -3,8 +3,8 @@ import { getSchemaPath, type OpenAPIObject } from '@nestjs/swagger';
 import { SseOptionsError } from '../ground/errors.js';
 
 /**
- * What an event carries: a class whose properties are known to `@nestjs/swagger`, or `String`,
- * `Number` or `Boolean`; or an array of one, as `[OrderDto]`.
+ * The data of an event: a class that `@nestjs/swagger` can describe, `String`, `Number` or
+ * `Boolean`; or an array of one of them, such as `[OrderDto]`.
  * @publicApi
  */
 export type SsePayload = Type<unknown> | readonly [Type<unknown>];
@@ -22,20 +22,19 @@ const PRIMITIVES = new Map<unknown, Schema>([
   [Boolean, { type: 'boolean' }],
 ]);
 
-/** JSON makes something else of them, or nothing is known of what they have. */
+/** JSON changes instances of these classes, or their properties are unknown. */
 const NO_MODELS = new Set<unknown>([Date, Object, Array, Map, Set, Promise, Buffer]);
 
-/** What the library itself tells on a stream. */
+/** The control events of the library. */
 const OWN_FRAME = frameSchema(
   { type: 'string', enum: ['sse-gap', 'sse-error', 'sse-end'] },
   { type: 'object', additionalProperties: true },
-  'Of the stream itself: missed events that cannot be replayed, an error, the end.',
+  'Control events of the stream: `sse-gap` (missed events that cannot be replayed), `sse-error` and `sse-end`.',
 );
 
 /**
- * One event of a stream, whose type decides what it carries. Like every document that
- * `@nestjs/swagger` makes it is in the dialect of OpenAPI 3.0, which has no word for text that
- * holds JSON: `data` is what it means.
+ * The schema of one event: its type decides its data. `@nestjs/swagger` writes OpenAPI 3.0, which
+ * cannot describe JSON inside a string, so `data` has the schema of the parsed JSON.
  */
 export function eventSchema(events: Readonly<Record<string, SsePayload>>): Schema {
   const frames = Object.entries(events).map(([type, payload]) =>
@@ -45,14 +44,14 @@ export function eventSchema(events: Readonly<Record<string, SsePayload>>): Schem
   return { oneOf: [...frames, OWN_FRAME] };
 }
 
-/** The classes that the document has to describe. */
+/** The classes that the document must describe. */
 export function modelsOf(events: Readonly<Record<string, SsePayload>>): Type<unknown>[] {
   return Object.values(events)
     .map(itemOf)
     .filter((model) => !PRIMITIVES.has(model));
 }
 
-/** `message` is the type of an event that names none. */
+/** An event without a type is a `message`, so `event` is not required for it. */
 function frameSchema(event: Schema, data: Schema | Reference, description?: string): Schema {
   const isNamed = event.enum !== undefined && !event.enum.includes('message');
   return {
@@ -61,8 +60,8 @@ function frameSchema(event: Schema, data: Schema | Reference, description?: stri
     required: isNamed ? ['event', 'data'] : ['data'],
     properties: {
       event,
-      id: { type: 'string' },
-      retry: { type: 'integer', minimum: 0, description: 'Milliseconds.' },
+      id: { type: 'string', description: 'Send the last id as `Last-Event-ID` to resume.' },
+      retry: { type: 'integer', minimum: 0, description: 'The reconnection time in milliseconds.' },
       data,
     },
   };
@@ -75,7 +74,7 @@ function dataSchema(type: string, payload: SsePayload): Schema | Reference {
     throw new SseOptionsError(`events.${type}`, 'a class, or an array of one', payload);
   }
   if (NO_MODELS.has(item)) {
-    const expected = 'a class of the app, String, Number or Boolean, as JSON has it';
+    const expected = 'a class of your app, String, Number or Boolean';
     throw new SseOptionsError(`events.${type}`, expected, item.name);
   }
   const schema = PRIMITIVES.get(item) ?? { $ref: getSchemaPath(item) };

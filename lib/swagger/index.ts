@@ -1,5 +1,5 @@
 /**
- * Streams in an OpenAPI document. Needs `@nestjs/swagger`.
+ * Describes streams in an OpenAPI document. Needs `@nestjs/swagger`.
  * @module nestjs-eventstream/swagger
  */
 

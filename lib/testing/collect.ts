@@ -6,16 +6,17 @@ import { inspectValue } from './inspect-value.js';
 import { DEFAULT_TIMEOUT_MS } from './watch.js';
 
 /**
- * What a handler of `@SseStream()` returns.
+ * The return value of a handler of `@SseStream()`.
  * @publicApi
  */
 export type StreamResult<T> =
   Observable<T> | AsyncIterable<T> | Promise<Observable<T> | AsyncIterable<T>>;
 
 /**
- * The first `count` values of what a handler returned. Subscribes at once, and unsubscribes when it
- * has them. Rejects with the error of the source, or with one that says what came, when the source
- * completes before or `timeoutMs` (default 2 000; `Infinity` waits on) are over.
+ * Resolves with the first `count` values of a handler's result. Subscribes synchronously, and
+ * unsubscribes when it has them. Rejects with the error of the source, or with one that says how
+ * many values there were, if the source completes or `timeoutMs` passes first (default: 2 000;
+ * `Infinity`: no timeout).
  * @example
  * ```ts
  * const prices = collect(controller.prices(), 2);
@@ -42,8 +43,7 @@ export function collect<T>(
       .subscribe({
         next: (value) => values.push(value),
         error: reject,
-        complete: () =>
-          values.length === count ? resolve(values) : fail('the source has completed'),
+        complete: () => (values.length === count ? resolve(values) : fail('the source completed')),
       });
     if (timeoutMs !== Infinity && !subscription.closed) {
       timer = setTimeout(() => {
@@ -55,7 +55,7 @@ export function collect<T>(
   });
 }
 
-/** Without a detour where it can be: virtual time does not wait for promises. */
+/** Avoids promises if possible, because virtual time does not wait for them. */
 function observe<T>(result: StreamResult<T>): Observable<T> {
   const open = (source: unknown): Observable<T> =>
     toObservable(source, streamOf(fakeConnection())) as Observable<T>;

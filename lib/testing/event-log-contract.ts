@@ -14,13 +14,13 @@ import { encodeBody } from '../wire/frame.js';
 import { Deferred } from '../ground/deferred.js';
 
 /**
- * Makes an empty log that keeps what it is told. The suite closes it.
+ * Creates an empty log with this history. The suite closes it.
  * @publicApi
  */
 export type OpenLog = (history: Required<HistoryOptions>) => Promise<EventLog> | EventLog;
 
 /**
- * A title and a function that rejects where the log breaks the contract.
+ * A title, and a function that rejects if the log breaks the contract.
  * @publicApi
  */
 export type ContractCase = readonly [title: string, run: () => Promise<void>];
@@ -28,7 +28,7 @@ export type ContractCase = readonly [title: string, run: () => Promise<void>];
 const ROOMY = { maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 };
 
 /**
- * What every `EventLog` has to do, as cases for any test runner.
+ * Test cases for any test runner, which check that a log fulfils the contract of `EventLog`.
  * @example
  * ```ts
  * it.each(eventLogContract((history) => new MyLog(history)))('%s', (_title, run) => run());
@@ -212,7 +212,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
           assert.equal(entries.length, 4);
           const [first] = entries;
           assert.ok((first?.previous ?? 0) > (busy[9]?.position ?? 0), 'previous is a lost event');
-          // A busy room takes nothing from a quiet one.
+          // A busy room does not evict events of a quiet one.
           const kept = await entriesOf(log, 'quiet');
           assert.deepEqual(positionsOf(kept), [quiet?.position]);
         },
@@ -225,7 +225,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
         async (log) => {
           const before = await log.head();
           const [only] = await appendAll(log, 1, () => ['a']);
-          // Larger than all that is kept together: everything older goes.
+          // More than `maxBytes`, so everything older is evicted.
           await appendAll(log, 8, () => ['b']);
           const { entries, last } = await stateOf(log, 'a');
           assert.deepEqual(entries, []);
@@ -336,7 +336,7 @@ export function eventLogContract(open: OpenLog): ContractCase[] {
   ];
 }
 
-/** Takes events only; what else a log may say has no place in these cases. */
+/** Takes events only. Lost events fail the case. */
 function listening(listener: (logged: LoggedEvent) => void): LogFollower {
   return {
     event: listener,

@@ -2,31 +2,31 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 
-/** A request on a socket of its own; no certificate is checked. */
+/** A request on its own socket. Certificates are not checked. */
 export interface StreamRequest {
   readonly url: string;
   readonly method?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: string | undefined;
-  /** Over HTTP/2, known beforehand. */
+  /** Uses HTTP/2 with prior knowledge. */
   readonly http2?: boolean | undefined;
 }
 
-/** Hears how it goes. `onClose` comes once or twice, and always last. */
+/** The callbacks of an exchange. `onClose` is called once or twice, always last. */
 interface ExchangeListener {
   onResponse(status: number, headers: http.IncomingHttpHeaders): void;
   onData(chunk: Buffer): void;
-  /** The response has ended in full. */
+  /** The response is complete. */
   onEnd(): void;
-  /** It is over, in whatever way. */
+  /** The exchange has ended, for whatever reason. */
   onClose(error?: Error): void;
 }
 
 /** One request and its response. */
 export interface Exchange {
-  /** Leaves, as a browser does that closes the page. */
+  /** Disconnects, as a browser that closes the page. */
   abort(): void;
-  /** @throws Error before there is a response */
+  /** @throws Error if there is no response yet */
   readonly body: NodeJS.ReadableStream;
 }
 

@@ -11,19 +11,19 @@ import { streamSettings } from '../connection/stream-settings.js';
 import { lastEventIdHeader } from './last-event-id.js';
 
 /**
- * What `fakeConnection()` takes.
+ * The options of `fakeConnection()`.
  * @publicApi
  */
 export interface FakeConnectionOptions {
-  /** The client returns with this one. */
+  /** The last event ID of a returning client. */
   lastEventId?: string;
-  /** Of the request; their names in lower case. */
+  /** The headers of the request, with names in lower case. */
   headers?: IncomingHttpHeaders;
-  /** What a guard or middleware would have left on the request, such as `{ user }`. */
+  /** Properties that a guard or middleware would have set on the request, such as `{ user }`. */
   request?: object;
 }
 
-/** What a connection uses of a response: keeps the text, and closes. */
+/** The part of a response that a connection uses. It records the text. */
 class Recorder extends EventEmitter {
   readonly headersSent = false;
   readonly writableEnded = false;
@@ -33,7 +33,7 @@ class Recorder extends EventEmitter {
   destroyed = false;
   text = '';
 
-  /** As Node's own class, of which this is the part that the library uses. */
+  /** Typed as Node's class, of which this is the part that the library uses. */
   get asResponse(): ServerResponse {
     return this as unknown as ServerResponse;
   }
@@ -60,24 +60,24 @@ class Recorder extends EventEmitter {
 }
 
 /**
- * A connection without a socket, made by `fakeConnection()`. All else is real: it checks and
+ * A connection without a socket, created by `fakeConnection()`. Otherwise it is real: it checks and
  * encodes messages, writes once per turn of the event loop, and ends.
  * @publicApi
  */
 export interface FakeConnection extends SseConnection {
   /**
-   * The messages so far, in order: those of `send()`, and the snapshots and gaps of a stream that
-   * it reads.
+   * The messages so far, in order: those of `send()`, and the snapshots and gaps of a hub stream
+   * that it reads.
    */
   readonly messages: SseMessage[];
   /**
-   * The bytes so far, as text. Those of this turn of the event loop are not there yet; `send()`
-   * resolves when they are.
+   * The wire text so far. The text of the current turn of the event loop is still missing; `send()`
+   * resolves when it is there.
    */
   readonly text: string;
   /**
-   * The client leaves: `signal` aborts and `closed` resolves, with the reason `client`. A second
-   * call does nothing.
+   * Disconnects the client: `signal` aborts and `closed` resolves, with the reason `client`. A
+   * second call does nothing.
    */
   disconnect(): void;
 }
@@ -119,7 +119,7 @@ class FakeStream extends Stream implements FakeConnection {
 }
 
 /**
- * A connection for a handler that takes `@Connection()`, to call without HTTP.
+ * Creates a connection, to call a handler that takes `@Connection()` without HTTP.
  * @example
  * ```ts
  * const connection = fakeConnection({ request: { user: 'ann' } });
@@ -146,7 +146,7 @@ export function fakeConnection({
   return new FakeStream(fake, new Recorder());
 }
 
-/** Nobody looks after it: no keep-alive, no stall check. */
+/** A host without keep-alives and stall checks. */
 function noHost(): StreamHost {
   return {
     turn: new Turn(),

@@ -1,5 +1,5 @@
 /**
- * Real streams, virtual time and the contract of a log, for the tests of an app.
+ * Test kit: real streams, handlers without HTTP, a mock server, and the contract of a log.
  * @module nestjs-eventstream/testing
  */
 

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** A value for a message: on one line, and not all of a large one. */
+/** A value as text for a message: on one line, and shortened. */
 export function inspectValue(value: unknown): string {
   return inspect(value, {
     compact: true,

@@ -1,4 +1,4 @@
-/** Browsers send its UTF-8 bytes, and none for an empty one. */
+/** Encodes the header as browsers do: as UTF-8 bytes, and no header for an empty id. */
 export function lastEventIdHeader(id = ''): Record<string, string> {
   return id === '' ? {} : { 'last-event-id': Buffer.from(id).toString('latin1') };
 }

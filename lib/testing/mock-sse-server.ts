@@ -6,31 +6,31 @@ import { encodeFrame, type SseMessage } from '../wire/frame.js';
 import { lastEventIdOf } from '../output/request.js';
 
 /**
- * A message of `mockSseServer()`.
+ * A message in the script of `mockSseServer()`.
  * @publicApi
  */
 export interface ScriptedMessage extends SseMessage {
   /**
-   * How long to wait before it. Milliseconds.
+   * The pause before this message, in milliseconds.
    * @default 0
    */
   delayMs?: number;
 }
 
 /**
- * A request that a `MockSseServer` has got.
+ * A request that a `MockSseServer` has received.
  * @publicApi
  */
 export interface ReceivedRequest {
   readonly method: string;
   /** The path and the query. */
   readonly url: string;
-  /** Their names are in lower case. */
+  /** The headers, with names in lower case. */
   readonly headers: IncomingHttpHeaders;
 }
 
 /**
- * A server of one scripted stream, made by `mockSseServer()`.
+ * A server with one scripted stream, created by `mockSseServer()`.
  * @publicApi
  */
 export class MockSseServer {
@@ -40,7 +40,7 @@ export class MockSseServer {
   private readonly server = http.createServer((request, response) => {
     const { method = 'GET', url = '/', headers } = request;
     response.setHeaders(new Headers(corsHeaders(headers)));
-    // A browser asks whether it may come back with `Last-Event-ID`.
+    // A browser's preflight for `Last-Event-ID`.
     if (method === 'OPTIONS') {
       response.writeHead(204).end();
       return;
@@ -64,14 +64,14 @@ export class MockSseServer {
     });
     response.flushHeaders();
     const seen = this.script.findIndex(({ id }) => String(id) === lastEventIdOf(request));
-    // It rejects when the client leaves in the middle.
+    // It rejects if the client disconnects in the middle.
     play(response, this.script.slice(seen + 1), left.signal).catch(() => {});
   });
 
   /** @internal */
   constructor(private readonly script: readonly ScriptedMessage[]) {}
 
-  /** All requests so far, without those of browsers that only ask what they may. */
+  /** All requests so far, except preflights of browsers. */
   get requests(): readonly ReceivedRequest[] {
     return this.received;
   }
@@ -82,13 +82,13 @@ export class MockSseServer {
     return this;
   }
 
-  /** Where it answers, under any path. */
+  /** The URL of the server. Every path has the stream. */
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
   /**
-   * Sends a message to all clients that are there, whatever is left of their script.
+   * Sends a message to all connected clients now, whatever is left of the script.
    * @throws SseInvalidFieldError, SseSerializeError
    */
   send(message: SseMessage): void {
@@ -97,9 +97,9 @@ export class MockSseServer {
   }
 
   /**
-   * Answers the next request with this status and these headers instead of the stream; called
-   * again, also the one after it. Streams that are open stay.
-   * @throws SseOptionsError for what is no status; TypeError for a header that cannot be sent
+   * Answers the next request with this status and these headers instead of the stream. Each further
+   * call refuses one more request. Open streams stay open.
+   * @throws SseOptionsError for an invalid status; TypeError for an invalid header
    * @example `server.refuse(503, { 'Retry-After': '1' }); server.refuse(401);`
    */
   refuse(status: number, headers: Readonly<Record<string, string>> = {}): void {
@@ -109,21 +109,17 @@ export class MockSseServer {
     this.refusals.push({ status, headers: new Headers(headers) });
   }
 
-  /**
-   * Ends all open streams, as a server does that has nothing more to say. Clients may come back.
-   */
+  /** Ends all open streams, as a server that is done. Clients may reconnect. */
   end(): void {
     for (const response of this.open) response.end();
   }
 
-  /**
-   * Destroys the sockets of all open streams, as a network does that fails. Clients may come back.
-   */
+  /** Destroys the sockets of all open streams, as a failing network. Clients may reconnect. */
   cut(): void {
     for (const response of this.open) response.destroy();
   }
 
-  /** Cuts all, and listens no more. */
+  /** Destroys all streams and stops the server. */
   async close(): Promise<void> {
     await new Promise((resolve) => {
       this.server.close(resolve);
@@ -133,9 +129,9 @@ export class MockSseServer {
 }
 
 /**
- * A real server for tests of clients, on a free port. Each client gets the script from its
- * beginning, or, if it comes back with the id of a message, what follows that one; then its stream
- * stays open.
+ * Starts a real server on a free port, for tests of clients. Each client gets the script from its
+ * beginning or, if its last event ID is the id of a message, from the next message on. Then its
+ * stream stays open.
  * @throws SseInvalidFieldError, SseSerializeError for a message that cannot be sent
  * @example
  * ```ts
@@ -157,9 +153,7 @@ export async function mockSseServer(script: readonly ScriptedMessage[]): Promise
   return new MockSseServer(script).listen();
 }
 
-/**
- * A page of any origin may send what it asks for, with or without cookies, and read `Retry-After`.
- */
+/** Allows pages of any origin all requests, with cookies too, and to read `Retry-After`. */
 function corsHeaders(asked: IncomingHttpHeaders): Record<string, string> {
   return {
     'Access-Control-Allow-Origin': asked.origin ?? '*',

@@ -4,32 +4,38 @@ import { TestStream } from './test-stream.js';
 import { DEFAULT_TIMEOUT_MS } from './watch.js';
 
 /**
- * What `openStream()` sends, and how long it waits.
+ * The options of `openStream()`.
  * @publicApi
  */
 export interface OpenStreamOptions {
-  /** @default 'GET' */
+  /**
+   * The HTTP method.
+   * @default 'GET'
+   */
   method?: string;
+  /** The request headers. */
   headers?: Record<string, string>;
-  /** As it is; set its `content-type` in `headers`. */
+  /** The request body. Set its `content-type` in `headers`. */
   body?: string;
-  /** Comes back with this `Last-Event-ID`. */
+  /** The `Last-Event-ID` of a returning client. */
   lastEventId?: string;
-  /** Over HTTP/2, for an app that speaks only that. */
+  /**
+   * Uses HTTP/2, for an app that speaks only that.
+   * @default false
+   */
   http2?: boolean;
   /**
-   * How long each wait may take: for the response, and for an event. Milliseconds; `Infinity` waits
-   * on.
+   * How long to wait for the response, and for each event, in milliseconds. `Infinity`: no timeout.
    * @default 2_000
    */
   timeoutMs?: number;
 }
 
 /**
- * Opens a stream of the app on a real socket. An app that does not listen yet is made to, on a free
- * port of this machine. Resolves when there is a response, whatever its status. The stream ends
- * with the app; a paused one holds up `app.close()`.
- * @throws Error when there is no response in time
+ * Opens a stream of the app over a real socket. If the app is not listening, it is started on a
+ * free local port. Resolves when there is a response, whatever its status. The stream ends with the
+ * app; a paused stream delays `app.close()`.
+ * @throws Error if there is no response in time
  * @example
  * ```ts
  * const stream = await openStream(app, '/orders');
@@ -50,7 +56,7 @@ export async function openStream(
   return TestStream.open({ request: { ...request, url }, lastEventId, timeoutMs });
 }
 
-/** Apps that were asked to listen: two streams that open at once ask one time. */
+/** Apps that are being started, so that two concurrent calls start an app once. */
 const listening = new WeakMap<INestApplication, Promise<unknown>>();
 
 async function listen(app: INestApplication): Promise<void> {

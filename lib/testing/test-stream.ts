@@ -9,15 +9,15 @@ import { Watch } from './watch.js';
 import { jsonOrText } from '../wire/json-or-text.js';
 
 /**
- * An event as it came.
+ * A received event.
  * @publicApi
  */
 export interface TestEvent {
-  /** `message` where the server named none. */
+  /** `message` if the server sent no type. */
   readonly type: string;
-  /** JSON, parsed; or the text where it is none. */
+  /** The parsed JSON, or the text if it is not JSON. */
   readonly data: unknown;
-  /** `undefined` where it came without one. */
+  /** `undefined` for an event without an id. */
   readonly id: string | undefined;
 }
 
@@ -27,24 +27,24 @@ interface TestStreamSettings {
   readonly timeoutMs: number;
 }
 
-/** How much of an answer that is no stream is shown. */
+/** How many characters of a body go into a message. */
 const SHOWN_LENGTH = 400;
 
 /**
- * A client on a socket of its own, made by `openStream()`: it keeps every byte, and parses them as
- * browsers do. A call that waits rejects after `timeoutMs`, or when nothing more will come, and
- * says what came instead. It never comes back by itself.
+ * A client with its own socket, created by `openStream()`. It records every byte, and parses events
+ * as browsers do. A call that waits rejects after `timeoutMs`, or when the stream ends, with a
+ * message that says what was received instead. It does not reconnect by itself.
  * @publicApi
  */
 export class TestStream {
-  /** How long each wait may take from now on. Milliseconds; `Infinity` waits on. */
+  /** How long each wait may take from now on, in milliseconds. `Infinity`: no timeout. */
   timeoutMs: number;
   /**
-   * Resolves with the whole text when the server has ended the stream; rejects when it was cut, or
-   * left by `close()`.
+   * Resolves with the whole text when the server has ended the stream. Rejects if the connection
+   * breaks off or `close()` is called.
    */
   readonly ended: Promise<string>;
-  /** Resolves when the connection is over, in whatever way. Never rejects. */
+  /** Resolves when the connection has ended, for whatever reason. Never rejects. */
   readonly closed: Promise<void>;
   private readonly end = new Deferred<string>();
   private readonly over = new Deferred<void>();
@@ -75,7 +75,7 @@ export class TestStream {
         onData: (chunk) => this.feed(chunk),
         onEnd: () => {
           this.end.resolve(this.body);
-          this.watch.end('the server has ended the stream');
+          this.watch.end('the server ended the stream');
         },
         onClose: (error = new Error('the connection was cut')) => {
           this.end.reject(error);
@@ -103,33 +103,34 @@ export class TestStream {
     return this.response?.status ?? 0;
   }
 
-  /** The headers of the response; their names are in lower case. */
+  /** The headers of the response, with names in lower case. */
   get headers(): IncomingHttpHeaders {
     return this.response?.headers ?? {};
   }
 
-  /** All of the body so far. */
+  /** The whole body so far. */
   get text(): string {
     return this.body;
   }
 
-  /** All events so far, also those that were handed out. */
+  /** All events so far, including those that `next()` and `take()` have returned. */
   get events(): readonly TestEvent[] {
     return this.received;
   }
 
-  /** The last event ID, also of a block without an event: what the client comes back with. */
+  /** The last event ID, also of a block without an event. `reconnect()` sends it. */
   get cursor(): string | undefined {
     return this.lastId;
   }
 
-  /** The reconnection time that the server set last. Milliseconds. */
+  /** The last reconnection time (`retry:`) from the server, in milliseconds. */
   get retryMs(): number | undefined {
     return this.parser.retryMs;
   }
 
   /**
-   * The next event that was not handed out yet; of this type, which passes over those before it.
+   * Resolves with the next event that was not returned yet. With a type, it skips events of other
+   * types.
    */
   next(type?: string): Promise<TestEvent> {
     return this.find(type === undefined ? 'an event' : `an event "${type}"`, () => {
@@ -142,7 +143,7 @@ export class TestStream {
     });
   }
 
-  /** The next `count` events that were not handed out yet. */
+  /** Resolves with the next `count` events that were not returned yet. */
   take(count: number): Promise<TestEvent[]> {
     return this.find(`${count} events`, () => {
       if (this.received.length < this.taken + count) return undefined;
@@ -152,41 +153,41 @@ export class TestStream {
   }
 
   /**
-   * Resolves when `look` answers true; it is asked now and whenever something came. Hands out no
-   * event.
+   * Resolves when `look` returns true. It is called now and whenever data arrives. Takes no event.
    * @example `await stream.until(({ text }) => text.includes(': keep-alive'));`
    */
   async until(look: (stream: this) => boolean): Promise<void> {
-    await this.find('what until() looks for', () => look(this) || undefined);
+    await this.find('the condition of until()', () => look(this) || undefined);
   }
 
-  /** The rooms and the reason of the next `sse-gap`, which passes over the events before it. */
+  /** Resolves with the rooms and the reason of the next `sse-gap`. Skips events before it. */
   async gap(): Promise<Gap> {
     const { data } = await this.next('sse-gap');
     return data as Gap;
   }
 
-  /** Reads nothing more from the socket, as a client that hangs. */
+  /** Stops reading from the socket, as a client that hangs. */
   pause(): void {
     this.exchange.body.pause();
   }
 
-  /** Reads on. */
+  /** Continues reading. */
   resume(): void {
     this.exchange.body.resume();
   }
 
   /**
-   * After `pause()`: takes so many bytes, as a client that is slow. Answers whether as many had
-   * arrived; else it takes none.
+   * After `pause()`: reads this many bytes, as a slow client. Returns false, and reads none, if
+   * fewer have arrived.
    */
   read(bytes: number): boolean {
     return this.exchange.body.read(bytes) !== null;
   }
 
   /**
-   * Leaves if it has not yet, and comes back with the same request and the cursor, or another one.
-   * @throws Error when there is no response in time
+   * Disconnects if necessary, and repeats the request with the cursor, or with another
+   * `lastEventId`. Resolves with the new stream.
+   * @throws Error if there is no response in time
    */
   async reconnect({
     lastEventId = this.lastId,
@@ -196,7 +197,7 @@ export class TestStream {
     return TestStream.open({ ...this.settings, lastEventId, timeoutMs: this.timeoutMs });
   }
 
-  /** Leaves, as a browser does that closes the page. A second call does nothing. */
+  /** Disconnects, as a browser that closes the page. A second call does nothing. */
   close(): void {
     this.watch.end('close() was called');
     this.exchange.abort();
@@ -228,7 +229,7 @@ export class TestStream {
     }
     const last = received.at(-1);
     return last === undefined
-      ? `no event came, and this text: ${JSON.stringify(this.body.slice(0, SHOWN_LENGTH))}`
-      : `${received.length} came, ${this.taken} of them handed out; the last: ${last.type} ${inspectValue(last.data)}`;
+      ? `no event arrived; the text so far: ${JSON.stringify(this.body.slice(0, SHOWN_LENGTH))}`
+      : `events: ${received.length} received, ${this.taken} returned; the last: ${last.type} ${inspectValue(last.data)}`;
   }
 }

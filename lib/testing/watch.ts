@@ -1,26 +1,25 @@
-/** Below what test runners allow a test, so that the message comes from here. */
+/** Less than the timeout of test runners, so that the error comes from here. */
 export const DEFAULT_TIMEOUT_MS = 2_000;
 
-/** Those who wait for something that can be seen; who came first looks first. */
+/** Calls that wait for a condition. The first to wait is checked first. */
 export class Watch {
   private readonly looks = new Set<() => void>();
   private over: string | undefined;
 
-  /** There may be something to see. */
+  /** Checks all conditions. */
   changed(): void {
     for (const look of this.looks) look();
   }
 
-  /** Nothing more will come, for this reason. A second one does not count. */
+  /** Nothing more will happen, for this reason. Later calls do nothing. */
   end(why: string): void {
     this.over ??= why;
     this.changed();
   }
 
   /**
-   * Resolves with the first thing that `look` finds, which has to be other than `undefined`.
-   * Rejects with the error of `explain`, which is told why nothing was found, or with what `look`
-   * throws.
+   * Resolves with the first value other than `undefined` that `look` returns. Rejects with the
+   * error from `explain(why)`, or with what `look` throws.
    */
   until<T>(
     look: () => T | undefined,

@@ -1,15 +1,16 @@
 /**
- * A hub's sequence number: strictly increasing, never used again. Microseconds of the log's clock,
- * so that a log which lost writes does not give a number twice.
+ * The sequence number of an event in a hub: strictly increasing, never reused. It is based on the
+ * log's clock in microseconds, so that a log that lost writes does not issue a number twice.
  */
 export type Position = number;
 
 /**
- * Where a client stands in one hub. Its text is what the client brings back as `Last-Event-ID`.
+ * The position of a client in one hub. Its text is the id of an event, which a returning client
+ * sends as `Last-Event-ID`.
  * @publicApi
  */
 export interface Cursor {
-  /** Names the lifetime of a log. A cursor of another epoch says nothing about this log. */
+  /** The lifetime of the log's store. Positions of different epochs cannot be compared. */
   readonly epoch: string;
   readonly position: Position;
 }

@@ -2,30 +2,31 @@ import { describe, SseInvalidFieldError, SseSerializeError } from '../ground/err
 import { isWellFormed, toWellFormed } from '../ground/well-formed.js';
 
 /**
- * What a handler emits: one block of the event stream. A message with `data` fires an event at the
- * client; one without sets the last event ID or the reconnection time, or is a comment.
+ * A message to a client: one block of the event stream. The client fires an event if the message
+ * has `data` or a `type`. Otherwise it only sets the last event ID or the reconnection time, or is
+ * a comment.
  * @publicApi
  */
 export interface SseMessage<Data = unknown> {
   /**
-   * Text as it is, bytes of any kind as base64, everything else as JSON. Line breaks are kept; a
-   * lone surrogate becomes U+FFFD, as UTF-8 has none. `undefined`: empty where there is a type,
-   * else no data field.
+   * The data: a string is sent as it is, bytes as base64, everything else as JSON. Line breaks are
+   * kept. A lone surrogate becomes U+FFFD. `undefined`: empty data if there is a type, else no
+   * data.
    */
   data?: Data;
-  /** The event type, `event` on the wire; without one the client fires `message`. */
+  /** The event type (`event` on the wire). Without one the client fires `message`. */
   type?: string;
-  /** The last event ID that the client comes back with. */
+  /** The event ID, which a returning client sends as its last event ID. */
   id?: string | number;
-  /** The reconnection time of the client, in whole milliseconds from 0. */
+  /** The reconnection time of the client: milliseconds, an integer of at least 0. */
   retry?: number;
-  /** Ignored by clients; one line each. */
+  /** A comment, or one comment per element. Clients ignore it. */
   comment?: string | readonly string[];
 }
 
 /**
- * Turns data that is neither text nor bytes into text, instead of JSON; synchronous.
- * What it throws becomes `SSE_SERIALIZE`.
+ * Turns data that is neither text nor bytes into text, instead of JSON. Must be synchronous. If it
+ * throws, the message fails with `SSE_SERIALIZE`.
  * @example `serialize: (data) => JSON.stringify(instanceToPlain(data))`
  * @publicApi
  */
@@ -71,12 +72,12 @@ function idField(id: string | number): string {
 export function commentLines(comment: string | readonly string[]): string {
   const lines: unknown = typeof comment === 'string' ? [comment] : comment;
   if (!Array.isArray(lines)) {
-    throw new SseInvalidFieldError('comment', comment, 'expected a text or a list of texts');
+    throw new SseInvalidFieldError('comment', comment, 'expected a string or an array of strings');
   }
   let text = '';
   for (const line of lines as unknown[]) {
     if (typeof line !== 'string') {
-      throw new SseInvalidFieldError('comment', line, 'expected a text or a list of texts');
+      throw new SseInvalidFieldError('comment', line, 'expected a string or an array of strings');
     }
     text += prefixLines(': ', toWellFormed(line));
   }
@@ -84,10 +85,10 @@ export function commentLines(comment: string | readonly string[]): string {
 }
 
 const FIELDS = new Set(['data', 'type', 'id', 'retry', 'comment']);
-const NO_FIELD = 'not a field of a message; put the object into `data`, or map it with `map`';
+const NO_FIELD = 'not a field of a message; put the object into `data`, or set the option `map`';
 /** The wire calls it `event`, so this is the most common mistake. */
 const NAME_IS_TYPE =
-  'not a field of a message; the name of an event is `type`, and an object of your own goes into `data`';
+  'not a field of a message; name the event in `type`, and put your own object into `data`';
 
 function refuseUnknownFields(message: SseMessage): void {
   let known = false;
@@ -110,16 +111,17 @@ function refuseUnknownFields(message: SseMessage): void {
  */
 function singleLine(field: 'id' | 'type', value: unknown): string {
   if (typeof value !== 'string') {
-    throw new SseInvalidFieldError(field, value, 'expected a text; convert it with String()');
+    throw new SseInvalidFieldError(field, value, 'expected a string; convert it with String()');
   }
   if (/[\r\n\0]/.test(value)) {
-    const remedy = 'must not hold CR, LF or NUL; encode it, e.g. as base64url';
+    const remedy = 'must not contain CR, LF or NUL; encode it, for example as base64url';
     throw new SseInvalidFieldError(field, value, remedy);
   }
   // On the wire it would become U+FFFD: the client would get another type, or come back with
   // another id.
   if (!isWellFormed(value)) {
-    const remedy = 'must not hold a lone surrogate; encode it, e.g. as base64url';
+    const remedy =
+      'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
     throw new SseInvalidFieldError(field, value, remedy);
   }
   return value;
@@ -127,7 +129,11 @@ function singleLine(field: 'id' | 'type', value: unknown): string {
 
 function milliseconds(retry: unknown): number {
   if (!Number.isSafeInteger(retry) || (retry as number) < 0) {
-    throw new SseInvalidFieldError('retry', retry, 'expected whole milliseconds from 0');
+    throw new SseInvalidFieldError(
+      'retry',
+      retry,
+      'expected milliseconds, an integer of at least 0',
+    );
   }
   return retry as number;
 }
@@ -136,7 +142,7 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
   if (typeof data === 'string') return toWellFormed(data);
   if (isBytes(data)) return toBase64(data);
   if (data instanceof Blob) {
-    const remedy = 'a Blob can only be read asynchronously: send `await blob.arrayBuffer()`';
+    const remedy = 'a Blob cannot be read synchronously, so send `await blob.arrayBuffer()`';
     throw new SseSerializeError(type, remedy);
   }
   let text: unknown;
@@ -146,7 +152,7 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
     throw new SseSerializeError(type, describe(cause), { cause });
   }
   if (typeof text !== 'string') {
-    throw new SseSerializeError(type, `${typeof data} has no text form`);
+    throw new SseSerializeError(type, `a value of type ${typeof data} has no text form`);
   }
   return serialize === toJson ? text : toWellFormed(text);
 }

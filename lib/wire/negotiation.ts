@@ -9,9 +9,9 @@ export function hasBody(status: number): boolean {
 const RANGES = ['*/*', 'text/*', 'text/event-stream'];
 
 /**
- * Whether an `Accept` header allows `text/event-stream`. Without one, and where it says nothing
- * that can be understood, it does.
+ * Whether an `Accept` header allows `text/event-stream`. A missing or unreadable header allows it.
  * https://www.rfc-editor.org/rfc/rfc9110#name-accept
+ * @example `if (!acceptsEventStream(request.headers.accept)) return this.orders.list();`
  * @publicApi
  */
 export function acceptsEventStream(accept: string | undefined): boolean {

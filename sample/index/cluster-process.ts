@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { freePort } from '../shared/port.js';
 import { hasProgram } from '../shared/find-program.js';
 
@@ -15,7 +15,7 @@ export class ClusterProcess {
   async start(port: number, home: string): Promise<void> {
     const host = process.env['HOST'] ?? 'localhost';
     const free = await freePort(port, host).catch(() => freePort(0, host));
-    const main = join(import.meta.dirname, '../03-cluster/main.js');
+    const main = join(import.meta.dirname, `../03-cluster/main${extname(import.meta.filename)}`);
     // Forked: when this process ends in any way, the channel closes, and the cluster ends too.
     const child = fork(main, {
       env: { ...process.env, PORT: String(free), SAMPLES: home },

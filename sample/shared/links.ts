@@ -17,7 +17,9 @@ export function withLinks(html: string, sample: string, home: string | undefined
     const relation = rel === '' ? '' : ` rel="${rel}"`;
     return `<a href="${href}"${relation}>${text}</a>`;
   });
-  return html.replace('<!-- links -->', items.join('\n'));
+  return html
+    .replace('<!-- links -->', items.join('\n'))
+    .replaceAll('<link rel="help" href="', `<link rel="help" href="${files}`);
 }
 
 /** `<link rel="help" href="docs/guide/rooms.md" title="Rooms" />`. */

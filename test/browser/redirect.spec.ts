@@ -119,7 +119,7 @@ describeChromium('a redirect in Chromium', () => {
   };
   const REFUSED = [
     'SSE_REDIRECT',
-    `the server redirects out of the page's origin, browsers hide where: connect to the URL there, or set redirect: 'follow', which sends it all headers`,
+    `the server redirects to another origin, which browsers hide: connect to that URL, or set redirect: 'follow' if it may get your headers`,
   ];
 
   it('within the origin of the page is followed', async () => {

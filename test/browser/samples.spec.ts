@@ -23,7 +23,7 @@ const PAGES: Record<string, (page: Page) => Promise<void>> = {
   '05-time': (page) => text(page, '#time', /\d\d:\d\d:\d\d/),
   '06-counter': async (page) => {
     await text(page, '#count', /10/);
-    await state(page, 'Finished');
+    await state(page, 'Ended');
     // The answer to the browser's return.
     await text(page, '#story', /told: no more/);
   },
@@ -51,7 +51,7 @@ const PAGES: Record<string, (page: Page) => Promise<void>> = {
   },
   '10-progress': async (page) => {
     await text(page, '#jobs', /Done.*100 %/);
-    await state(page, 'Finished');
+    await state(page, 'Ended');
   },
   '11-chat': async (page) => {
     await page.getByLabel('Text').fill(MARKUP);
@@ -74,7 +74,7 @@ const PAGES: Record<string, (page: Page) => Promise<void>> = {
     await page.getByRole('button', { name: 'Break' }).click();
     await text(page, '#last-word', /It said: The sensor does not answer/);
     await state(page, 'Reconnecting');
-    await state(page, 'Connected');
+    await state(page, 'Live');
   },
   '14-xml': (page) => text(page, '#towns', /Hay & Wye/),
   '15-binary': async (page) => {
@@ -147,15 +147,22 @@ describeChromium('the samples in a browser', () => {
 
     it('the list links to each, and counts who watches', async () => {
       await page.goto(samples.url);
-      await state(page, 'Connected');
-      const list = page.locator('#samples li');
-      await list.nth(ports.size - 1).waitFor();
-      expect(await list.count()).toBe(ports.size);
+      await state(page, 'Live');
+      const opened = page.locator('a.open[href]');
+      const urls = async () =>
+        new Set(
+          await opened.evaluateAll((links) => links.map((link) => link.getAttribute('href'))),
+        );
+      await page.locator('#small li').last().waitFor();
+      for (const port of ports.values()) {
+        expect([...(await urls())]).toContain(`http://localhost:${port}/`);
+      }
       const watching = await browser.newPage();
-      await page.locator('[id="05-time"]').getByText('0 streams').waitFor();
-      const link = page.getByRole('link', { name: 'Time' });
-      await watching.goto((await link.getAttribute('href')) ?? '');
-      await page.locator('[id="05-time"]').getByText('1 stream', { exact: true }).waitFor();
+      const row = page.locator('[id="05-time"]');
+      expect(await row.locator('.streams').textContent()).toBe('');
+      await watching.goto((await row.locator('.open').getAttribute('href')) ?? '');
+      await row.getByText('1 open', { exact: true }).waitFor();
+      await watching.getByRole('link', { name: 'All samples' }).waitFor();
       await watching.close();
       expect(complaints).toEqual([]);
       await fits(page);
@@ -178,7 +185,7 @@ describeChromium('the samples in a browser', () => {
     it('follows the server when it stops and when it is back', async () => {
       const url = await serve();
       await page.goto(url);
-      await state(page, 'Connected');
+      await state(page, 'Live');
       const color = () => page.locator('#state').evaluate((one) => getComputedStyle(one).color);
       const connected = await color();
       await text(page, '#list', /All is well/);
@@ -188,7 +195,7 @@ describeChromium('the samples in a browser', () => {
       expect(await color()).not.toBe(connected);
       const before = await page.locator('#list li').count();
       await serve(Number(new URL(url).port));
-      await state(page, 'Connected');
+      await state(page, 'Live');
       expect(await color()).toBe(connected);
       await page.locator('#list li').nth(before).waitFor();
       // Chromium reports each attempt that met no server.

@@ -35,7 +35,7 @@ describe('a stream', () => {
     const { error } = await stream.closed;
     expect(error).toMatchObject({ code: 'SSE_DATA', isFinal: true });
     expect(error?.message).toBe(
-      'a line or an event is longer than maxEventBytes of 8388608: raise it, or check what is between here and the server',
+      'a line or an event is longer than maxEventBytes (8388608); raise it, or check the URL and the proxies',
     );
     // What came before it counts.
     expect(got).toEqual([{ type: 'message', data: 1, id: '7' }]);

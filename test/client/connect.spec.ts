@@ -141,7 +141,7 @@ describe('a fetch of the app', () => {
       error: {
         isFinal: true,
         message:
-          'fetch() gave no body that can be read in parts; give connect() a fetch that streams, such as expo/fetch in React Native',
+          'the body from fetch() cannot be read in parts; pass a fetch that streams, such as expo/fetch in React Native',
       },
     });
   });
@@ -320,7 +320,7 @@ describe('an answer', () => {
       plain,
     ]);
     expect(errors[0]).toMatchObject({
-      message: expect.stringContaining('not one byte came within 30 ms'),
+      message: expect.stringContaining('received no byte within 30 ms'),
     });
   });
 });
@@ -395,7 +395,7 @@ describe('a stream', () => {
     const got = collect(stream);
     await until('two events', () => got.length >= 2);
     expect(requests[1]?.headers['last-event-id']).toBe('7');
-    expect(errors[0]).toBe('nothing came for 1200 ms, not even a keep-alive');
+    expect(errors[0]).toBe('received nothing for 1200 ms, not even a keep-alive');
   });
 
   it.each([

@@ -98,7 +98,7 @@ it('a fetch without bodies is refused for good, with the remedy', async () => {
   const { error } = await open(url, { fetch: withoutBody }).closed;
   expect(error).toMatchObject({ code: 'SSE_CONTENT_TYPE', isFinal: true });
   expect(error?.message).toBe(
-    'fetch() gave no body that can be read in parts; give connect() a fetch that streams, such as expo/fetch in React Native',
+    'the body from fetch() cannot be read in parts; pass a fetch that streams, such as expo/fetch in React Native',
   );
   expect(requests.length).toBe(1);
 });
@@ -122,7 +122,7 @@ describe('a stream as body', () => {
     const { error } = await open(url, { body: body() as string }).closed;
     expect(error).toMatchObject({ code: 'SSE_REQUEST', isFinal: true });
     expect(error?.message).toBe(
-      'the request cannot be sent: body is a stream, which can be sent only once; give a text, bytes, a Blob or FormData',
+      'the request cannot be sent: body is a stream, which can be sent only once; pass a string, bytes, a Blob or FormData',
     );
     expect(requests.length).toBe(0);
   });

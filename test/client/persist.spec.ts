@@ -112,7 +112,7 @@ describe('a storage that fails', () => {
   });
   afterEach(() => void jest.restoreAllMocks());
   const told = (call: string): string[] => [
-    `nestjs-eventstream: persist.${call}() failed: the quota is used up. Events go on, but a reload may repeat or miss some: free some storage, or pass another.`,
+    `nestjs-eventstream: persist.${call}() failed: the quota is used up. Events continue, but a reload may repeat or miss some. Free some storage, or pass another one.`,
   ];
 
   // feature: 93

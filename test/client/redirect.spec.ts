@@ -114,7 +114,7 @@ describe('a redirect to another origin', () => {
     expect(end).toMatchObject({ error: { code: 'SSE_REDIRECT', isFinal: true } });
     const { origin } = new URL(other.url);
     expect(end.error?.message).toBe(
-      `the server redirects to another origin, ${origin}: connect to the URL there, or set redirect: 'follow', which sends it all headers`,
+      `the server redirects to another origin, ${origin}: connect to that URL, or set redirect: 'follow' if it may get your headers`,
     );
     expect(asked.length).toBe(1);
     expect(other.requests).toEqual([]);

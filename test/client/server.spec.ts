@@ -249,7 +249,7 @@ it('a connection that nobody ends is given up after three keep-alives of its ser
   await emit(2);
   await until('the event that was in the black hole', () => got.length === 2);
   expect(numbers(got)).toEqual([1, 2]);
-  expect(errors).toEqual(['nothing came for 1200 ms, not even a keep-alive']);
+  expect(errors).toEqual(['received nothing for 1200 ms, not even a keep-alive']);
   stream.close();
   await proxy.close();
 });

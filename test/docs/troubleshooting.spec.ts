@@ -54,6 +54,6 @@ describe('the page of messages', () => {
     const { text, complaint } = await update();
     expect(textOf(page)).toContain(was);
     expect(text).not.toContain(was);
-    expect(complaint).toContain('`room: expected a room or two, got …`');
+    expect(complaint).toContain('`room: expected a room or two (got …)`');
   });
 });

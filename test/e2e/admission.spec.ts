@@ -227,7 +227,8 @@ describe('a limit', () => {
     const { status, text } = await ask(app, '/rooms?rooms=a,b,c');
     expect(status).toBe(400);
     expect(JSON.parse(text)).toMatchObject({
-      message: 'limits.maxRoomsPerConnection is 2: a connection cannot read 3 rooms; ask for fewer',
+      message:
+        'limits.maxRoomsPerConnection is 2: the connection would read 3 rooms; request fewer',
     });
   });
 
@@ -239,7 +240,7 @@ describe('a limit', () => {
       code: 'SSE_LIMIT',
       limit: 'maxEventBytes',
       max: 100,
-      message: expect.stringContaining('an event of 138 bytes is not published'),
+      message: expect.stringContaining('an event of 138 bytes was not published'),
     });
     await room.emit('small', 'ok');
     expect((await stream!.next()).data).toBe('ok');
@@ -253,7 +254,7 @@ describe('a limit', () => {
       code: 'SSE_LIMIT',
       limit: 'maxRoomsPerEvent',
       max: 2,
-      message: expect.stringContaining('an event for 3 rooms is not published'),
+      message: expect.stringContaining('an event for 3 rooms was not published'),
     });
     // The same room twice is one room.
     await hub.to('a', 'b', 'a').emit('two', 'ok');

@@ -263,7 +263,7 @@ describe('a stream that is opened outside the call of its handler', () => {
     const own = connections.find(({ request }) => (request as { url?: string }).url === '/named');
     rooms.next('open');
     expect(await unnamed.ended).toMatch(/event: sse-error\n/);
-    expect(app.logged.at(-1)).toMatch(/authorize is set, and there is no connection here/);
+    expect(app.logged.at(-1)).toMatch(/`authorize` has no connection to check/);
     expect(asked).toEqual([own]);
     await app.nest.get(Broadcaster).to('open').emit('x', 1);
     expect((await named.next()).data).toBe(1);

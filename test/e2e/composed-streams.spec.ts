@@ -237,7 +237,7 @@ describe.each(ADAPTERS)('what cannot be streamed is told, not left open (%s)', (
 
   // feature: 33
   it.each([
-    ['/cached-above', 'an interceptor answered instead of the handler'],
+    ['/cached-above', 'an interceptor returned without calling the handler'],
     ['/no-body', 'a response with status 102 has no body to stream; set another status'],
   ])('%s is a 500 with the reason in the log', async (path, reason) => {
     const app = await serve(Odd, { adapter });

@@ -75,7 +75,7 @@ describe('a warning', () => {
     const stream = app.open('/room');
     await stream.until(({ text }) => text !== '');
     expect(app.logged).toEqual([
-      'Something compresses event streams and may hold events back; leave event streams out of it, or keep `no-transform` in Cache-Control',
+      'Something compresses event streams, which can delay events; exclude event streams from it, or keep `no-transform` in Cache-Control',
     ]);
   });
 
@@ -99,8 +99,8 @@ describe('a warning', () => {
     await open();
     await open();
     expect(app.logged).toEqual([
-      'A browser has 6 streams open on HTTP/1.1, which is all it may have to one origin: its next request waits; ' +
-        'use one stream for several rooms, share it among tabs, or serve HTTP/2',
+      'A browser has 6 streams open over HTTP/1.1, the most it allows per origin, so its next request waits. ' +
+        'Use one stream for several rooms, share it between tabs, or serve HTTP/2.',
     ]);
   });
 
@@ -108,7 +108,7 @@ describe('a warning', () => {
     const app = await serve(Streams, { sse: { keepAlive: { intervalMs: 60_000 } } });
     await app.open('/room').until(({ text }) => text !== '');
     expect(app.logged).toEqual([
-      'keepAlive.intervalMs is 60000: proxies cut connections that are idle for 60 s; stay well below that',
+      'keepAlive.intervalMs is 60000, but proxies close connections that are idle for 60 s; choose a much shorter interval',
     ]);
   });
 });

@@ -225,7 +225,7 @@ it.each([
 ])(
   'a line break in %s of the option `headers` is refused when the app starts',
   (_title, headers) => {
-    expect(() => SseStream('x', { headers })).toThrow(/a name and a value that HTTP allows/);
+    expect(() => SseStream('x', { headers })).toThrow(/a valid name and value of an HTTP header/);
   },
 );
 

@@ -107,8 +107,8 @@ describe('the inspector', () => {
   it('does not start without a guard, and says what it needs', () => {
     const noGuard = {} as SseInspectorOptions;
     expect(() => SseInspectorModule.forRoot(noGuard)).toThrow(
-      'SseInspectorModule.forRoot().guard: expected a guard, such as `guard: AdminGuard`: ' +
-        'whom it lets in sees and may close every connection, got undefined',
+      'SseInspectorModule.forRoot().guard: expected a guard, such as `guard: AdminGuard`, ' +
+        'because whoever it admits can see and close every connection, got undefined',
     );
     for (const guard of [false, null, Keys, {}, 'AdminGuard'] as unknown[]) {
       expect(() => SseInspectorModule.forRoot({ guard } as SseInspectorOptions)).toThrow(
@@ -119,7 +119,7 @@ describe('the inspector', () => {
     expect(() => SseInspectorModule.forRoot(misspelt)).toThrow('guard, path, imports');
     for (const allowedHosts of ['a', ['http://a'], ['a:3000'], [''], [7]] as string[][]) {
       expect(() => SseInspectorModule.forRoot({ guard: AdminGuard, allowedHosts })).toThrow(
-        'allowedHosts: expected a list of host names without a port',
+        'allowedHosts: expected an array of host names without a port',
       );
     }
   });

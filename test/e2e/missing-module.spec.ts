@@ -29,7 +29,7 @@ it.each([
   const starting = NestFactory.create(AppModule, { logger: false, abortOnError: false });
   await expect(starting).rejects.toMatchObject({
     code: 'SSE_OPTIONS',
-    message: expect.stringContaining('add SseModule.forRoot() to the imports of the root module'),
+    message: expect.stringContaining('import SseModule.forRoot() in the root module'),
   });
 });
 

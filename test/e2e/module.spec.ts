@@ -97,7 +97,7 @@ describe('registration', () => {
     expect(warn.mock.calls).toEqual([
       [
         expect.stringMatching(
-          /^SseModule\.forRoot\(\) is imported 2 times: .* in the root module$/,
+          /^SseModule\.forRoot\(\) is imported 2 times, .* in the root module\.$/,
         ),
       ],
     ]);
@@ -143,10 +143,13 @@ describe('a wrong option', () => {
       'keepAlive.interval: no such option; did you mean intervalMs?',
     ],
     [{ isglobal: true }, 'isglobal: no such option; did you mean isGlobal?'],
-    [{ shutdown: { timeoutMs: '5s' } }, 'shutdown.timeoutMs: expected an integer from 0, got "5s"'],
+    [
+      { shutdown: { timeoutMs: '5s' } },
+      'shutdown.timeoutMs: expected an integer of at least 0, got "5s"',
+    ],
     [
       { retry: { minMs: 5, maxMs: 4 } },
-      'retry: expected an integer from 0, or { minMs, maxMs } in this order, got an object with minMs, maxMs',
+      'retry: expected an integer of at least 0, or { minMs, maxMs } with minMs <= maxMs, got an object with minMs, maxMs',
     ],
   ])('fails at start-up: %j', async (options, message) => {
     const error = { code: 'SSE_OPTIONS', message };
@@ -160,7 +163,8 @@ describe('a wrong option', () => {
   it('fails at start-up when the factory of the options returns isGlobal', async () => {
     const useFactory = () => ({ isGlobal: false }) as SseModuleOptions;
     await expect(start(SseModule.forRootAsync({ useFactory }))).rejects.toMatchObject({
-      message: 'isGlobal: expected it beside useFactory, not in what that returns, got false',
+      message:
+        'isGlobal: expected it next to useFactory, not in the options that useFactory returns, got false',
     });
   });
 
@@ -176,7 +180,7 @@ describe('a wrong option', () => {
     const decorate = () => SseStream('x', { keepAlive: { intervalMs: 1.5 } });
     expect(decorate).toThrow('keepAlive.intervalMs: expected a positive integer, got 1.5');
     expect(() => SseModule.forFeature([{ name: '' }])).toThrow(
-      'forFeature[0].name: expected a text',
+      'forFeature[0].name: expected a non-empty string',
     );
   });
 

@@ -93,7 +93,7 @@ describe.each(ADAPTERS)('a client that connects for the first time (%s)', (adapt
     [
       'is no list',
       () => Promise.resolve(7 as never),
-      'stream().snapshot: expected a promise of a list of messages, got 7',
+      'stream().snapshot: expected a promise of an array of messages, got 7',
     ],
   ])('a snapshot that %s after the stream has begun is a late error', async (_title, end, told) => {
     const gate = new Deferred<void>();

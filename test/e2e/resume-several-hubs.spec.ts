@@ -64,7 +64,7 @@ describe.each(ADAPTERS)('several hubs in one stream (%s)', (adapter) => {
     const { app } = await start();
     expect((await responded(app.open('/six'))).status).toBe(500);
     expect(app.logged).toEqual([
-      'maxHubStreams is 5: a connection reads no more hub streams; give one stream several rooms instead',
+      'maxHubStreams is 5: a connection cannot read more hub streams; open one stream with several rooms instead',
     ]);
   });
 });

@@ -62,7 +62,7 @@ describe('beside streams', () => {
     expect(await stream.next()).toMatchObject({ type: 'n', id: undefined, data: 2 });
     expect(stream.text).not.toContain('id:');
     await expect(hub.position()).rejects.toThrow(
-      'position() needs history; leave out `history: false`',
+      'position() needs history; remove `history: false`',
     );
     await expect(hub.history('main')).rejects.toMatchObject({ code: 'SSE_OPTIONS' });
   });
@@ -82,7 +82,10 @@ describe('beside streams', () => {
   });
 
   it.each([
-    [{ rewind: 0 }, 'stream().rewind: expected a positive integer, or { ms } with one, got 0'],
+    [
+      { rewind: 0 },
+      'stream().rewind: expected a positive integer, or { ms } with a positive integer, got 0',
+    ],
     [
       { onGap: 'never' },
       "stream().onGap: expected 'tail' or 'rest' or 'skip' or 'end', got \"never\"",
@@ -90,7 +93,7 @@ describe('beside streams', () => {
     [{ type: 'x' }, 'stream().type: no such option; did you mean types?'],
     [
       { connection: { id: 'x' } },
-      'connection: expected what a handler gets by @Connection(), or what fakeConnection() makes in tests, got an object with id',
+      'connection: expected the SseConnection from @Connection(), or from fakeConnection() in tests, got an object with id',
     ],
   ])('a wrong option of stream() is refused at once: %j', async (wrong, message) => {
     const { hub } = await start('express');

@@ -32,7 +32,7 @@ const open = async (paths: string[]) => {
   await until('all are open', () => connections.count === paths.length);
   const { hub } = app.nest.get(Streams);
   for (let n = 1; n <= 3; n++) await hub.to('a').emit('price', n);
-  const about = () => app.logged.filter((line) => line.includes('reads no hub'));
+  const about = () => app.logged.filter((line) => line.includes('no stream of a hub'));
   return { app, streams, about };
 };
 
@@ -46,5 +46,5 @@ it('a stream of its own for each connection is nothing to warn of', async () => 
 it('a stream that connections share is warned of once, with what to do', async () => {
   const { streams, about } = await open(['/shared', '/shared', '/shared']);
   await Promise.all(streams.map((stream) => stream.next()));
-  expect(about()).toEqual([expect.stringContaining('call stream() for each connection')]);
+  expect(about()).toEqual([expect.stringContaining('Call stream() once per connection')]);
 });

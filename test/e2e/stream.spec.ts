@@ -418,7 +418,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
     it.each([
       [
         'first-message',
-        'id: must not hold CR, LF or NUL; encode it, e.g. as base64url, got "a\\nb"',
+        'id: must not contain CR, LF or NUL; encode it, for example as base64url (got "a\\nb")',
       ],
       ['number', 'a handler of @SseStream() must return an Observable or an AsyncIterable, got 7'],
       ['header', 'Invalid character in header content ["'],
@@ -518,7 +518,7 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       ['/bigint', 'data: Do not know how to serialize a BigInt'],
       [
         '/fields',
-        'temperature: not a field of a message; put the object into `data`, or map it with `map`',
+        'temperature: not a field of a message; put the object into `data`, or set the option `map`',
       ],
     ])('leaves nothing of a message that cannot be sent on the wire (%s)', async (path, reason) => {
       const { text, logged } = await read(path);
@@ -569,7 +569,7 @@ it('sends types that collide with the client’s own unchanged, with one warning
     'event: error\ndata: x\n\nevent: error\ndata: y\n\nevent: open\ndata: z\n\n',
   );
   expect(app.logged).toEqual([
-    expect.stringContaining('"error" also runs onerror'),
-    expect.stringContaining('"open" also runs onopen'),
+    expect.stringContaining('"error" also calls onerror'),
+    expect.stringContaining('"open" also calls onopen'),
   ]);
 });

@@ -81,8 +81,12 @@ function contentOf(version: string, path: string, method: 'get' | 'post' = 'get'
 }
 
 const price = { $ref: '#/components/schemas/PriceDto' };
-const id = { type: 'string' };
-const retry = { type: 'integer', minimum: 0, description: 'Milliseconds.' };
+const id = { type: 'string', description: 'Send the last id as `Last-Event-ID` to resume.' };
+const retry = {
+  type: 'integer',
+  minimum: 0,
+  description: 'The reconnection time in milliseconds.',
+};
 const frame = (type: string, data: object) => ({
   type: 'object',
   required: ['event', 'data'],
@@ -90,7 +94,8 @@ const frame = (type: string, data: object) => ({
 });
 const ownFrame = (data: object) => ({
   type: 'object',
-  description: 'Of the stream itself: missed events that cannot be replayed, an error, the end.',
+  description:
+    'Control events of the stream: `sse-gap` (missed events that cannot be replayed), `sse-error` and `sse-end`.',
   required: ['event', 'data'],
   properties: {
     event: { type: 'string', enum: ['sse-gap', 'sse-error', 'sse-end'] },
@@ -117,7 +122,7 @@ const lastEventId = {
   name: 'Last-Event-ID',
   in: 'header',
   required: false,
-  description: 'Where the stream goes on: the id of the last event that the client got.',
+  description: 'The id of the last event that the client received. The stream resumes after it.',
   schema: { type: 'string', example: '1.Kx3vQ9aZ.hevbmk8e80' },
 };
 
@@ -172,7 +177,10 @@ describe('a documented stream', () => {
 
   it('has what the options of `@SseStream()` lead to', () => {
     const headers = {
-      'Retry-After': { description: 'Seconds.', schema: { type: 'integer', minimum: 0 } },
+      'Retry-After': {
+        description: 'Seconds until the client may try again.',
+        schema: { type: 'integer', minimum: 0 },
+      },
     };
     const data = { type: 'number' };
     const message = {
@@ -188,7 +196,7 @@ describe('a documented stream', () => {
         name: 'lastEventId',
         in: 'query',
         required: false,
-        description: 'Instead of the header `Last-Event-ID`, for clients that cannot set it.',
+        description: 'The same as the header `Last-Event-ID`, for clients that cannot set headers.',
         schema: { type: 'string', example: '1.Kx3vQ9aZ.hevbmk8e80' },
       },
     ]);
@@ -197,9 +205,12 @@ describe('a documented stream', () => {
         description: 'A stream of server-sent events.',
         content: { 'text/event-stream': { schema: { oneOf: [message, own] } } },
       },
-      '204': { description: 'The stream is over: stay away.' },
-      '429': { description: 'Too many streams of this client.', headers },
-      '503': { description: 'No place at the moment.', headers },
+      '204': { description: 'The stream has ended; do not reconnect.' },
+      '429': {
+        description: 'This client has too many open streams, or opens them too often.',
+        headers,
+      },
+      '503': { description: 'The stream is temporarily unavailable.', headers },
     });
   });
 
@@ -314,7 +325,9 @@ describe('`@ApiSseStream()`', () => {
         }
       }
       return Twice;
-    }).toThrow('type: expected nothing, beside `events.message`, which is the same, got ');
+    }).toThrow(
+      'type: expected undefined, because `events.message` is set and means the same, got ',
+    );
   });
 
   it.each([Date, Object, [Date]])('refuses %p, which JSON has otherwise', (payload) => {
@@ -327,7 +340,7 @@ describe('`@ApiSseStream()`', () => {
         }
       }
       return Wrong;
-    }).toThrow('events.at: expected a class of the app, String, Number or Boolean');
+    }).toThrow('events.at: expected a class of your app, String, Number or Boolean');
   });
 
   it.each([undefined, [undefined], { type: 'object' }])('refuses %j for a payload', (payload) => {

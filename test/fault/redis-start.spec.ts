@@ -118,17 +118,17 @@ const CASES: [string, () => RedisEventLogOptions, RegExp][] = [
   [
     'a wrong password',
     () => ({ url: local(at.secret.port, ':wrong@') }),
-    /^SSE_LOG_UNAVAILABLE: .*WRONGPASS.*correct the user name and password$/,
+    /^SSE_LOG_UNAVAILABLE: .*WRONGPASS.*check the user name and password$/,
   ],
   [
     'a password that is missing',
     () => ({ url: local(at.secret.port) }),
-    /^SSE_LOG_UNAVAILABLE: .*NOAUTH.*correct the user name and password$/,
+    /^SSE_LOG_UNAVAILABLE: .*NOAUTH.*check the user name and password$/,
   ],
   [
     'a host without a name',
     () => ({ url: 'redis://no-such-host.invalid:6379' }),
-    /^SSE_LOG_UNAVAILABLE: .*no-such-host\.invalid.*correct the host and port$/,
+    /^SSE_LOG_UNAVAILABLE: .*no-such-host\.invalid.*check the host and port$/,
   ],
   [
     'a Cluster client of a single server',
@@ -182,12 +182,12 @@ const CASES: [string, () => RedisEventLogOptions, RegExp][] = [
   [
     'an empty prefix',
     () => ({ url: at.plain.url, prefix: '' }),
-    /^SSE_OPTIONS: redisEventLog\.prefix: expected a text that is not empty/,
+    /^SSE_OPTIONS: redisEventLog\.prefix: expected a non-empty string/,
   ],
   [
     'a url that ioredis does not take',
     () => ({ url: `redis://:%E0%A4%A@127.0.0.1:${at.plain.port}` }),
-    /^SSE_OPTIONS: redisEventLog\.url: ioredis does not take it \(URI malformed\); .*percent-encoded$/,
+    /^SSE_OPTIONS: redisEventLog\.url: ioredis rejects it \(URI malformed\); .*percent-encode .*$/,
   ],
   [
     'a durable that is no yes or no',
@@ -211,7 +211,7 @@ describeRedis('a start on Redis with', () => {
       [at.free, at.mute, at.web].map((port) => said({ url: local(port) })),
     );
     for (const message of messages) {
-      expect(message).toMatch(/^SSE_LOG_UNAVAILABLE: .*start Redis, or correct the host and port$/);
+      expect(message).toMatch(/^SSE_LOG_UNAVAILABLE: .*start Redis, or check the host and port$/);
     }
     expect(messages[0]).toContain('ECONNREFUSED');
   });
@@ -257,7 +257,9 @@ describeRedis('a start on Redis with', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
     const redis = await startRedis({ args });
     expect(await said({ url: redis.url })).toBe('it started');
-    const warned = warn.mock.calls.filter(([text]) => String(text).includes('may evict history'));
+    const warned = warn.mock.calls.filter(([text]) =>
+      String(text).includes('may evict the history'),
+    );
     warn.mockRestore();
     expect(warned.length).toBe(warnings);
   });

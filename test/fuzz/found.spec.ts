@@ -65,7 +65,7 @@ describe.each(ADAPTERS)('found (%s)', (adapter) => {
   it('a number as type is an SSE_INVALID_FIELD', async () => {
     const app = await serve(Streams, { adapter });
     await app.open('/number').ended;
-    expect(app.logged).toEqual([expect.stringContaining('type: expected a text')]);
+    expect(app.logged).toEqual([expect.stringContaining('type: expected a string')]);
   });
 
   // https://www.rfc-editor.org/rfc/rfc9112#section-9.6

@@ -13,7 +13,7 @@ import { createParser } from 'eventsource-parser';
 import type { Browser } from 'playwright-core';
 import { CHROMIUM, launchChromium } from '../browser/chromium.js';
 import { findProgram, isAlive } from '../support/processes.js';
-import { startFirefox } from './firefox.js';
+import { startFirefox } from './firefox-program.js';
 import {
   CLOSED,
   eventSourceScript,

@@ -315,8 +315,8 @@ describe.each(
     await stream.take(5);
     await again.take(5);
     expect(app.nest.get(SseConnections).count).toBe(2);
-    const told = app.logged.filter((line) => line.includes('came too late'));
-    const what = `GET ${route} had begun, so this came too late and is ignored: NotFoundException: the audit failed`;
+    const told = app.logged.filter((line) => line.includes('has already begun'));
+    const what = `GET ${route} has already begun, so this is ignored: NotFoundException: the audit failed`;
     expect(told).toEqual([expect.stringContaining(what)]);
   });
 

@@ -183,7 +183,7 @@ it('names the interceptors at start-up that see no events', async () => {
     nest.useGlobalInterceptors(new Envelope(), new ClassSerializerInterceptor(nest.get(Reflector)));
   };
   await serve(Users, { setup });
-  expect(lines.filter((line) => line.includes('none of its events'))).toEqual([
-    'Interceptors see the set-up of a stream, and none of its events: Envelope; what they do to values belongs into a pipe() in the handler',
+  expect(lines.filter((line) => line.includes('do not see its events'))).toEqual([
+    'These interceptors run once per stream and do not see its events: Envelope. To map or log events, use pipe() in the handler.',
   ]);
 });

@@ -108,8 +108,8 @@ it('a route has one line, whatever its parameters are, and keeps no other from t
   for (let id = 0; id < 110; id++) await open(`/jobs/${id}`);
   later.next();
   await open('/mapped/1');
-  expect(linesWith(app, 'came too late')).toEqual([
-    expect.stringContaining('GET /jobs/:id had begun'),
+  expect(linesWith(app, 'has already begun')).toEqual([
+    expect.stringContaining('GET /jobs/:id has already begun'),
   ]);
   expect(linesWith(app, '`map` of the stream /mapped/:id')).toHaveLength(1);
 }, 30_000);
@@ -118,8 +118,8 @@ it('an exception filter that answers too late has one line', async () => {
   const { app, later, open } = await start();
   await open('/filtered');
   later.next();
-  await until('a line', () => linesWith(app, 'came too late').length > 0);
-  expect(linesWith(app, 'came too late')).toEqual([expect.stringContaining('AnswersAll')]);
+  await until('a line', () => linesWith(app, 'has already begun').length > 0);
+  expect(linesWith(app, 'has already begun')).toEqual([expect.stringContaining('AnswersAll')]);
 });
 
 it('an event that is assigned to names the remedy, live and before the stream begins', async () => {

@@ -20,7 +20,7 @@ if (!hasCurl) process.stdout.write('The lines with curl are skipped: there is no
 
 describe('the README of the samples', () => {
   let samples: SamplesProcess;
-  let listed: ListedSample[];
+  let listed: readonly ListedSample[];
 
   beforeAll(async () => {
     samples = await startSamples();

@@ -41,19 +41,38 @@ export interface ListedSample {
   readonly about: string;
   readonly port: number;
   readonly streams: number;
+  readonly figure?: string;
 }
 
-/** The list as it is now: the first event of its stream. */
-export async function listSamples(url: string): Promise<ListedSample[]> {
+/** What the page of the list gets. */
+export interface List {
+  readonly samples: readonly ListedSample[];
+  readonly cluster: { readonly canRun: boolean; readonly port?: number };
+}
+
+/** The samples as they are now: the first event of the list's stream. */
+export async function listSamples(url: string): Promise<readonly ListedSample[]> {
+  const { samples } = await listWhen(url, () => true);
+  return samples;
+}
+
+/** The first list that is as `isRight` says. */
+export async function listWhen(url: string, isRight: (list: List) => boolean): Promise<List> {
   const abort = new AbortController();
   const response = await fetch(`${url}/samples`, { signal: abort.signal });
   let text = '';
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     text += chunk;
-    const data = /^data: (.*)$/m.exec(text)?.[1];
-    if (data === undefined || !text.includes(`${data}\n\n`)) continue;
-    abort.abort();
-    return JSON.parse(data) as ListedSample[];
+    const blocks = text.split('\n\n');
+    text = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const data = /^data: (.*)$/m.exec(block)?.[1];
+      if (data === undefined) continue;
+      const list = JSON.parse(data) as List;
+      if (!isRight(list)) continue;
+      abort.abort();
+      return list;
+    }
   }
   throw new Error(`no list came: ${text}`);
 }

@@ -61,13 +61,13 @@ describe('collect()', () => {
   it('says on one line what came, and not all of a large one', async () => {
     const large = { list: Array.from({ length: 100 }, (_, n) => n), text: 'x'.repeat(1_000) };
     await expect(collect(of(large), 2)).rejects.toThrow(
-      /^the source has completed: .*\[ 0, 1, .*90 more items.*'x{200}'\.\.\. 800 more characters }$/,
+      /^the source completed: .*\[ 0, 1, .*90 more items.*'x{200}'\.\.\. 800 more characters }$/,
     );
   });
 
   it('says what came when the source is complete before', async () => {
     await expect(collect(of('a'), 2)).rejects.toThrow(
-      "the source has completed: got 1 of 2 values; the last: 'a'",
+      "the source completed: got 1 of 2 values; the last: 'a'",
     );
   });
 

@@ -121,7 +121,7 @@ describe.each(ADAPTERS)('openStream() on %s', (adapter) => {
     const { stream, emit } = await opened('/orders');
     stream.timeoutMs = 20;
     await expect(stream.next()).rejects.toThrow(
-      /^waited for an event: not within 20 ms; no event came, and this text: "/,
+      /^waited for an event: not within 20 ms; no event arrived; the text so far: "/,
     );
     stream.timeoutMs = 2_000;
     await emit(1, 3);
@@ -129,7 +129,7 @@ describe.each(ADAPTERS)('openStream() on %s', (adapter) => {
     stream.timeoutMs = 20;
     await stream.next();
     await expect(stream.next('even')).rejects.toThrow(
-      'waited for an event "even": not within 20 ms; 2 came, 1 of them handed out; the last: odd { no: 3 }',
+      'waited for an event "even": not within 20 ms; events: 2 received, 1 returned; the last: odd { no: 3 }',
     );
     await expect(stream.take(2)).rejects.toThrow('waited for 2 events: not within 20 ms');
     expect(await stream.take(1)).toHaveLength(1);
@@ -137,10 +137,10 @@ describe.each(ADAPTERS)('openStream() on %s', (adapter) => {
 
   it('says at once that nothing more comes, and how it ended', async () => {
     const { app, stream } = await opened('/three', { timeoutMs: Infinity });
-    await expect(stream.take(4)).rejects.toThrow('the server has ended the stream; 3 came');
+    await expect(stream.take(4)).rejects.toThrow('the server ended the stream; events: 3 received');
     const cut = await openStream(app, '/cut', { timeoutMs: Infinity });
     await cut.next();
-    await expect(cut.next()).rejects.toThrow('the connection was cut; 1 came');
+    await expect(cut.next()).rejects.toThrow('the connection was cut; events: 1 received');
     await expect(cut.ended).rejects.toThrow('the connection was cut');
     await cut.closed;
     const left = await openStream(app, '/orders', { timeoutMs: Infinity });

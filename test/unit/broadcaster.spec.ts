@@ -22,10 +22,10 @@ describe('events that are not published', () => {
         await expect(hub.to('a').emit('n', second)).rejects.toThrow('closed');
         jest.advanceTimersByTime(1_000);
       }
-      const why = 'the hub is closed; stop sending to it';
+      const why = 'the hub is closed; stop using it';
       expect(warn.mock.calls).toEqual([
         [`An event was not published: ${why}`],
-        [`10 events were not published, the last: ${why}`],
+        [`10 events were not published, the last error: ${why}`],
       ]);
     } finally {
       jest.useRealTimers();

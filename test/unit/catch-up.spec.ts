@@ -85,7 +85,7 @@ describe('a client that subscribes', () => {
       'to a state that is no list gets the error',
       'none',
       { snapshot: () => Promise.resolve('all' as never) },
-      ['stream().snapshot: expected a promise of a list of messages, got "all"'],
+      ['stream().snapshot: expected a promise of an array of messages, got "all"'],
     ],
     ['to a finished job is at the end', 'none', { until: ['n'], rewind: 1 }, [5, 'the end']],
     [

@@ -141,7 +141,7 @@ describe('the rooms of a client', () => {
   it('are of five streams with a position at most, and of any number without', () => {
     const cursor = cursorOf(...readers('a', 'b', 'c', 'd', 'e'), unplaced, unplaced);
     expect(() => cursor.track(new Reader(['more'], 'f'))).toThrow(
-      'maxHubStreams is 5: a connection reads no more hub streams; give one stream several rooms instead',
+      'maxHubStreams is 5: a connection cannot read more hub streams; open one stream with several rooms instead',
     );
     expect(cursor.roomsReadOf(['more'])).toEqual([]);
     cursor.track(unplaced);

@@ -24,27 +24,27 @@ describe('a revocation', () => {
     [
       'no facts',
       {},
-      'revokeEverywhere(): expected at least one fact, such as { user: 7 }; for all, closeAll(), got an object with no keys',
+      'revokeEverywhere(): expected at least one fact, such as { user: 7 }; to close all streams, call closeAll(), got an object with no keys',
     ],
     [
       'a text',
       'ann',
-      'revokeEverywhere(): expected at least one fact, such as { user: 7 }; for all, closeAll(), got "ann"',
+      'revokeEverywhere(): expected at least one fact, such as { user: 7 }; to close all streams, call closeAll(), got "ann"',
     ],
     [
       'a fact that JSON leaves out',
       { user: undefined },
-      'revokeEverywhere().user: expected a text, a number or a boolean, got undefined',
+      'revokeEverywhere().user: expected a string, a number or a boolean, got undefined',
     ],
     [
       'a fact that JSON makes null of',
       { user: NaN },
-      'revokeEverywhere().user: expected a text, a number or a boolean, got NaN',
+      'revokeEverywhere().user: expected a string, a number or a boolean, got NaN',
     ],
     [
       'a fact that is no plain value',
       { user: {} },
-      'revokeEverywhere().user: expected a text, a number or a boolean, got an object with no keys',
+      'revokeEverywhere().user: expected a string, a number or a boolean, got an object with no keys',
     ],
   ])('of %s is refused', (_what, facts, message) => {
     expect(() => encodeRevocation(facts as never)).toThrow(message);
@@ -79,6 +79,6 @@ describe('a control channel', () => {
     const hub = new Hub(new MemoryEventLog(SSE_DEFAULTS.history));
     await hub.start();
     expect([hub.rooms(), hub.size(), hub.size('sse:control')]).toEqual([[], 0, 0]);
-    expect(() => hub.stream('sse:control')).toThrow(/own/);
+    expect(() => hub.stream('sse:control')).toThrow(/reserved/);
   });
 });

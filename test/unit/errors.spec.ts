@@ -21,7 +21,7 @@ describe('an error', () => {
       'a wrong field',
       new SseInvalidFieldError('id', 'a\nb', 'must be one line'),
       { code: 'SSE_INVALID_FIELD', field: 'id', value: 'a\nb' },
-      'id: must be one line, got "a\\nb"',
+      'id: must be one line (got "a\\nb")',
     ],
     [
       'data of a type without a text form',
@@ -39,7 +39,7 @@ describe('an error', () => {
       'a closed hub',
       new SseClosedError('the hub'),
       { code: 'SSE_CLOSED' },
-      'the hub is closed; stop sending to it',
+      'the hub is closed; stop using it',
     ],
     [
       'an event that is too large',
@@ -118,7 +118,8 @@ describe('what was thrown', () => {
   });
 
   it('is told with its remedy, which is at the end', () => {
-    const remedy = 'must not hold a lone surrogate; encode it, e.g. with encodeURIComponent()';
+    const remedy =
+      'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
     const error = new SseInvalidFieldError('room', 'x'.repeat(500), remedy);
     expect(describeThrown(error)).toBe(error.message);
   });

@@ -307,11 +307,7 @@ describe('keys of events', () => {
     }
     expect(log.bytes).toBeLessThanOrEqual(100_000);
     expect(warn.mock.calls).toEqual([
-      [
-        expect.stringMatching(
-          /half of history\.maxBytes \(100000\).*published again.*raise history/,
-        ),
-      ],
+      [expect.stringMatching(/half of history\.maxBytes \(100000\).*sent again.*Raise history/)],
     ]);
     warn.mockRestore();
     expect((await log.append(keyed('key 0'))).position).toBeGreaterThan(first.position ?? 0);

@@ -158,10 +158,10 @@ describe('a message that cannot be carried', () => {
 
   it('names the field, the remedy and the value', () => {
     expect(() => encodeFrame({ id: 'a\nb' })).toThrow(
-      'id: must not hold CR, LF or NUL; encode it, e.g. as base64url, got "a\\nb"',
+      'id: must not contain CR, LF or NUL; encode it, for example as base64url (got "a\\nb")',
     );
     expect(() => encodeFrame({ retry: -1 })).toThrow(
-      'retry: expected whole milliseconds from 0, got -1',
+      'retry: expected milliseconds, an integer of at least 0 (got -1)',
     );
   });
 

@@ -95,7 +95,7 @@ describe('the engine of a broadcaster', () => {
     ['an object with no more than the prototype', Object.create(Broadcaster.prototype)],
   ])('is not to be had from %s', (_title, value) => {
     const take = (): unknown => hubOf(value as Broadcaster);
-    expect(take).toThrow(/^broadcaster: expected the one that SseModule provides/);
+    expect(take).toThrow(/^broadcaster: expected the Broadcaster of SseModule/);
     expect(take).toThrow(expect.objectContaining({ code: 'SSE_OPTIONS' }));
   });
 });

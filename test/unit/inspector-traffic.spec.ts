@@ -93,13 +93,13 @@ describe('the traffic that the inspector counts', () => {
       .report()
       .notes.map(({ kind, text, connection: id, times }) => [kind, text, id, times]);
     expect(lines).toEqual([
-      ['drop', 'events left out, the client takes too little', 'one', 7],
+      ['drop', 'events were dropped, because the client reads too slowly', 'one', 7],
       ['refuse', 'rate: unknown address', null, 1],
       ['gap', 'epoch: a, b, c, d, e and 2 more', 'one', 1],
       ['log', 'default hub: events arrive again', null, 1],
       ['log', 'hub chat: Redis is away', null, 1],
       ['error', 'no', null, 1],
-      ['stall', 'took nothing of 70 bytes, its socket is destroyed', 'one', 1],
+      ['stall', 'the client read none of 70 bytes, so its socket is destroyed', 'one', 1],
     ]);
   });
 

@@ -24,7 +24,7 @@ describe('what the library listens to', () => {
     for (let n = 0; n < 100; n++) diagnostics.open.publish({ connection, openingMs: 1 });
     stop();
     diagnostics.open.publish({ connection, openingMs: 1 });
-    expect(warn.mock.calls).toEqual([['The test has failed on "open": a trap']]);
+    expect(warn.mock.calls).toEqual([['The test failed on "open": a trap']]);
     warn.mockRestore();
   });
 

@@ -48,18 +48,20 @@ describe('what a handler emits', () => {
   });
 
   it('is refused where it is a list, with the remedy', () => {
-    expect(() => toMessage([1, 2])).toThrow('message: put a list into `data`, got an array');
+    expect(() => toMessage([1, 2])).toThrow(
+      'message: expected an object; put an array into `data` (got an array)',
+    );
   });
 
   it('is refused by the encoder where it is some object', () => {
     expect(() => encodeFrame(toMessage({ name: 'x' }))).toThrow(
-      'name: not a field of a message; put the object into `data`, or map it with `map`',
+      'name: not a field of a message; put the object into `data`, or set the option `map`',
     );
   });
 
   it('is told that the name of an event is `type`, where it has `event`', () => {
     expect(() => encodeFrame(toMessage({ event: 'x', data: 1 }))).toThrow(
-      'event: not a field of a message; the name of an event is `type`',
+      'event: not a field of a message; name the event in `type`',
     );
   });
 });

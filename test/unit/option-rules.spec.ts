@@ -13,9 +13,14 @@ describe.each<[string, rules.Rule, unknown[], unknown[]]>([
   ],
   ['a positive integer', rules.durationMs, [1, MAX_DELAY_MS], [0, -1, 0.5, '1']],
   ['at most 2147483647 (24 days)', rules.durationMs, [1], [MAX_DELAY_MS + 1]],
-  ['an integer from 0', rules.durationMsOrZero, [0, MAX_DELAY_MS], [-1, 0.5, MAX_DELAY_MS + 1]],
   [
-    'an integer from 0, or { minMs, maxMs } in this order',
+    'an integer of at least 0',
+    rules.durationMsOrZero,
+    [0, MAX_DELAY_MS],
+    [-1, 0.5, MAX_DELAY_MS + 1],
+  ],
+  [
+    'an integer of at least 0, or { minMs, maxMs } with minMs <= maxMs',
     rules.durationMsOrRange,
     [0, 3000, { minMs: 0, maxMs: 0 }, { minMs: 1, maxMs: 2 }],
     [
@@ -30,8 +35,8 @@ describe.each<[string, rules.Rule, unknown[], unknown[]]>([
     ],
   ],
   ['a function', rules.aFunction, [() => 1, Date], [null, {}, 'f', true]],
-  ['a list', rules.aList, [[], ['x']], [null, 0, 'true', {}]],
-  ['a text that is not empty', rules.aText, ['x', ' '], ['', null, 1, {}]],
+  ['an array', rules.aList, [[], ['x']], [null, 0, 'true', {}]],
+  ['a non-empty string', rules.aText, ['x', ' '], ['', null, 1, {}]],
   ["'end' or 'close'", rules.oneOf('end', 'close'), ['end', 'close'], ['End', '', null, 1]],
 ])('the rule for %s', (expected, rule, good, bad) => {
   it.each([...good, undefined])('passes %p', (value) => {
@@ -103,7 +108,7 @@ describe('recordOf()', () => {
 
   it('refuses one value with its key in the path', () => {
     expect(() => rule('headers', { a: 'b', c: 1 })).toThrow(
-      'headers.c: expected a text that is not empty, got 1',
+      'headers.c: expected a non-empty string, got 1',
     );
   });
 

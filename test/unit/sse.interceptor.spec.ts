@@ -20,16 +20,16 @@ const http = (response: object) => ({
 describe('what cannot be streamed is refused before anything is written', () => {
   // feature: 33
   it.each([
-    ['a context without HTTP', { getType: () => 'rpc' }, 'this is a context of type "rpc"'],
+    ['a context without HTTP', { getType: () => 'rpc' }, 'got a context of type "rpc"'],
     [
       'a response that has begun',
       http({ headersSent: true }),
-      'the response has already begun; let the handler',
+      'the response has already begun; only the handler',
     ],
     [
       'a response that has ended',
       http({ writableEnded: true }),
-      'the response has already begun; let the handler',
+      'the response has already begun; only the handler',
     ],
   ])('%s', (_title, context, message) => {
     const refused = expect.objectContaining({

@@ -8,8 +8,8 @@ import { streamSettings } from '../../lib/connection/stream-settings.js';
 
 const anObject = 'expected an object';
 const aPositiveInteger = 'expected a positive integer';
-const aText = 'expected a text that is not empty';
-const aRetry = 'expected an integer from 0, or { minMs, maxMs } in this order';
+const aText = 'expected a non-empty string';
+const aRetry = 'expected an integer of at least 0, or { minMs, maxMs } with minMs <= maxMs';
 
 /** The wrong values of the options that a module and a stream share. */
 const WRONG: [string, unknown, string][] = [
@@ -24,26 +24,26 @@ const WRONG: [string, unknown, string][] = [
   ['retry', true, `retry: ${aRetry}, got true`],
   ['retry', { minMs: 2, maxMs: 1 }, `retry: ${aRetry}, got an object with minMs, maxMs`],
   ['headers', 'X-A: b', `headers: ${anObject}, got "X-A: b"`],
-  ['headers', { 'X-A': 1 }, 'headers.X-A: expected a text, got 1'],
+  ['headers', { 'X-A': 1 }, 'headers.X-A: expected a string, got 1'],
   [
     'headers',
     { 'content-type': 'text/plain' },
-    'headers.content-type: expected text/event-stream, with a charset or without, got "text/plain"',
+    'headers.content-type: expected text/event-stream, with or without a charset, got "text/plain"',
   ],
   [
     'headers',
     { 'Content-Length': '5' },
-    'headers.Content-Length: expected no such header: a stream ends when it ends, got "5"',
+    'headers.Content-Length: expected this header to be left out, because the server frames the body, got "5"',
   ],
   [
     'headers',
     { 'bad header': 'x' },
-    'headers.bad header: expected a name and a value that HTTP allows in a header, got "x"',
+    'headers.bad header: expected a valid name and value of an HTTP header, got "x"',
   ],
   [
     'headers',
     { 'X-A': 'a\nb' },
-    'headers.X-A: expected a name and a value that HTTP allows in a header, got "a\\nb"',
+    'headers.X-A: expected a valid name and value of an HTTP header, got "a\\nb"',
   ],
   ['headers', ['X-A'], `headers: ${anObject}, got an array`],
   ['keepAlive', { intervalMs: 3e9 }, 'keepAlive.intervalMs: expected at most 2147483647 (24 days)'],
@@ -68,7 +68,11 @@ describe('a wrong option', () => {
   // feature: 21
   it.each<[string, unknown, string]>([
     ...WRONG,
-    ['shutdown', { timeoutMs: -1 }, 'shutdown.timeoutMs: expected an integer from 0, got -1'],
+    [
+      'shutdown',
+      { timeoutMs: -1 },
+      'shutdown.timeoutMs: expected an integer of at least 0, got -1',
+    ],
     ['shutdown', 5_000, `shutdown: ${anObject}, got 5000`],
   ])('of the module, %s = %j, is told: %s', (name, value, message) => {
     expect(() => checkModuleOptions('', { [name]: value })).toThrow(message);

@@ -186,7 +186,7 @@ describe('a connection that cannot be written to', () => {
     jest.spyOn(raw, 'write').mockImplementation(fail);
     await expect(connection.send({ data: 1 })).rejects.toMatchObject({ code: 'SSE_CLOSED' });
     expect(await connection.closed).toBe('error');
-    expect(warned).toHaveBeenCalledWith('the logger has thrown: broken', { type: 'Sse' });
+    expect(warned).toHaveBeenCalledWith('the logger of the app threw: broken', { type: 'Sse' });
   });
 
   it('is not told as opened when its opening cannot be written', () => {
@@ -231,7 +231,7 @@ describe('the streams of one connection', () => {
         limit: 'maxHubStreams',
         max: 5,
         message:
-          'maxHubStreams is 5: a connection reads no more hub streams; give one stream several rooms instead',
+          'maxHubStreams is 5: a connection cannot read more hub streams; open one stream with several rooms instead',
       }),
     );
   });

@@ -2,9 +2,9 @@ const MAX_LISTED = 100;
 
 const STATES = {
   connecting: 'Connecting',
-  open: 'Connected',
+  live: 'Live',
   reconnecting: 'Reconnecting',
-  closed: 'Refused',
+  refused: 'Refused',
 };
 
 const find = (id) => document.getElementById(id);
@@ -14,11 +14,11 @@ let count = 0;
 const source = new EventSource(find('stream').href);
 find('stream').textContent = source.url;
 
-source.addEventListener('open', () => show('open'));
+source.addEventListener('open', () => show('live'));
 source.addEventListener('error', () => {
   // Nothing to be done: the browser comes back by itself. Only a refusal is final; `close()` here would make every
   // lost connection so.
-  show(source.readyState === EventSource.CLOSED ? 'closed' : 'reconnecting');
+  show(source.readyState === EventSource.CLOSED ? 'refused' : 'reconnecting');
 });
 
 // A message without a type comes as `message`; one with a type only to those who listen for it.

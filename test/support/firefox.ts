@@ -5,9 +5,8 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
-import { freePort } from '../support/processes.js';
-import { until } from '../support/until.js';
-import { eventSourceScript, type Heard, type Program } from './program.js';
+import { freePort } from './processes.js';
+import { until } from './until.js';
 
 /**
  * Pages that come from no server are shown as they are, and nobody but the test's own server hears
@@ -23,13 +22,26 @@ const PREFERENCES = {
   'services.settings.server': 'data:,',
 };
 
-/** How often a page is asked what it has heard. */
-const ASK_MS = 20;
+export interface FirefoxTab {
+  goto(url: string): Promise<void>;
+  resize(width: number, height: number): Promise<void>;
+  /** Runs a script in the page; `T` is what its JSON says. */
+  evaluate<T>(expression: string): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface Firefox {
+  open(): Promise<FirefoxTab>;
+  close(): Promise<void>;
+}
 
 /** Over WebDriver BiDi, which every Firefox speaks. https://www.w3.org/TR/webdriver-bidi/ */
-export async function startFirefox(file: string): Promise<Program> {
+export async function launchFirefox(
+  file: string,
+  own: Readonly<Record<string, string | number | boolean>> = {},
+): Promise<Firefox> {
   const profile = mkdtempSync(join(tmpdir(), 'firefox-'));
-  const preferences = Object.entries(PREFERENCES).map(
+  const preferences = Object.entries({ ...PREFERENCES, ...own }).map(
     ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
   );
   writeFileSync(join(profile, 'user.js'), preferences.join(''));
@@ -47,43 +59,29 @@ export async function startFirefox(file: string): Promise<Program> {
   await bidi.opened;
   await bidi.call('session.new', { capabilities: {} });
   return {
-    name: 'Firefox',
-    async open(url) {
-      const heard: Heard[] = [];
-      let over = false;
+    async open() {
       const { context } = await bidi.call('browsingContext.create', { type: 'tab' });
-      // Any page of the same origin, also one that says 404.
-      const home = new URL('/page', url).href;
-      await bidi.call('browsingContext.navigate', { context, url: home, wait: 'complete' });
-      const evaluate = async (expression: string): Promise<string> => {
-        const target = { context };
-        const answer = await bidi.call('script.evaluate', {
-          expression,
-          target,
-          awaitPromise: false,
-        });
-        return (answer['result'] as { value: string }).value;
+      return {
+        async goto(url) {
+          await bidi.call('browsingContext.navigate', { context, url, wait: 'complete' });
+        },
+        async resize(width, height) {
+          await bidi.call('browsingContext.setViewport', { context, viewport: { width, height } });
+        },
+        async evaluate<T>(expression: string) {
+          const { result } = await bidi.call('script.evaluate', {
+            expression: `Promise.resolve(${expression}).then((value) => JSON.stringify(value) ?? 'null')`,
+            target: { context },
+            awaitPromise: true,
+          });
+          const { value } = result as { value?: string };
+          if (value === undefined) throw new Error(`${expression}: ${JSON.stringify(result)}`);
+          return JSON.parse(value) as T;
+        },
+        async close() {
+          await bidi.call('browsingContext.close', { context });
+        },
       };
-      await evaluate(
-        `var heard = [], over = false, hear = (event) => heard.push(event), end = () => (over = true);
-        { ${eventSourceScript(url)} } ''`,
-      );
-      const ask = async (): Promise<void> => {
-        const answer = await evaluate('JSON.stringify({ heard: heard.splice(0), over })');
-        const news = JSON.parse(answer) as { heard: Heard[]; over: boolean };
-        heard.push(...news.heard);
-        over = news.over;
-      };
-      let asking = Promise.resolve();
-      const timer = setInterval(() => {
-        asking = asking.then(ask).catch(() => {});
-      }, ASK_MS);
-      const close = async (): Promise<void> => {
-        clearInterval(timer);
-        await asking;
-        await bidi.call('browsingContext.close', { context });
-      };
-      return { heard, isOver: () => over, close };
     },
     async close() {
       child.kill('SIGKILL');
