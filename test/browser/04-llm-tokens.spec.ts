@@ -222,7 +222,9 @@ describeChromium('LLM tokens in a browser', () => {
       text,
     );
 
-  /** The answer is this, each of its tokens came once, and the page says so, and no more than this. */
+  /**
+   * The answer is this, each of its tokens came once, and the page says so, and no more than this.
+   */
   async function whole(text: string, tokens: string, ...more: string[]): Promise<void> {
     await answer(text);
     const facts = [`${tokens}: 0 missing, 0 duplicated.`, ...more].join(' ');

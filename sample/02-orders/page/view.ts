@@ -7,11 +7,14 @@ import { showSteps } from './steps.js';
 
 const STATUSES = { placed: 'Placed', packed: 'Packed', shipped: 'Shipped' };
 
-/** How long rows take to make room for a new one. */
-const MOVE_MS = 250;
+/** What is left of the way of a row after each frame. */
+const GLIDE = 0.8;
+const MAX_LIFT_ROWS = 12;
 
 const isStill = matchMedia('(prefers-reduced-motion: reduce)');
 let rowHeight = 0;
+/** How far above its place the list is shown, in pixels. */
+let lift = 0;
 
 const LOG: Record<What, (line: Line) => [title: string, text: string]> = {
   'list loaded': ({ count = 0 }) => [
@@ -93,14 +96,27 @@ export function showOrder(order: Order, wasMissed: boolean): void {
 
 /** The rows below glide down: they do not jump away from under the eye. */
 function prepend(row: HTMLElement): void {
-  const list = find('orders');
-  list.prepend(row);
+  find('orders').prepend(row);
   if (isStill.matches) return;
+  // From the frame after the next: in the next one, nothing has moved.
+  if (lift === 0) requestAnimationFrame(() => requestAnimationFrame(glide));
   // Nothing is measured here: where many events arrive, each measuring would cost a layout.
-  list.animate(
-    { transform: [`translateY(-${rowHeight}px)`, 'translateY(0)'] },
-    { duration: MOVE_MS, easing: 'ease-out', composite: 'add' },
-  );
+  lift = Math.min(lift + rowHeight, MAX_LIFT_ROWS * rowHeight);
+  moveList();
+}
+
+/**
+ * Frame by frame. While an animation of the browser is under way, Chromium counts the next row as a
+ * shift of the layout.
+ */
+function glide(): void {
+  lift = lift < 1 ? 0 : lift * GLIDE;
+  moveList();
+  if (lift > 0) requestAnimationFrame(glide);
+}
+
+function moveList(): void {
+  find('orders').style.transform = lift === 0 ? '' : `translateY(-${lift}px)`;
 }
 
 /** Everything but the list. */
