@@ -2,7 +2,7 @@ import { SseOptionsError } from '../ground/errors.js';
 import type { LimitsOptions } from './connections.options.js';
 import { addressOf, type HttpRequest } from '../output/request.js';
 
-/** Which limit stands against a newcomer, and after how long it may not any more. */
+/** The limit that a new connection exceeds, and how long it should wait before it retries. */
 export interface Refusal {
   readonly reason: 'process' | 'key' | 'rate';
   readonly waitMs: number;
@@ -10,38 +10,36 @@ export interface Refusal {
 
 interface Bucket {
   tokens: number;
-  /** As `performance.now()`, when there were so many. */
+  /** The time of `tokens`, as `performance.now()`. */
   at: number;
 }
 
-/**
- * A key is remembered for as long as its connects count. Beyond this, the longest idle go first.
- */
+/** The most keys whose connects are remembered. Beyond it, the longest idle ones are forgotten. */
 const MAX_KEYS = 100_000;
 
 /**
- * Who may open one more connection on this process. Asking and taking the slot are one synchronous
- * step, so that no two requests get the same last slot.
+ * Decides whether this process takes one more connection. Checking and taking the slot are one
+ * synchronous step, so that two requests cannot get the same last slot.
  */
 export class Admission {
   private taken = 0;
   /** The key of each request that has a slot. */
   private readonly keys = new WeakMap<object, string>();
-  /** Requests that are in without a slot. */
+  /** Requests that were admitted without a slot. */
   private readonly uncounted = new WeakSet();
   private readonly byKey = new Map<string, number>();
-  /** The longest idle first. */
+  /** Longest idle first. */
   private readonly buckets = new Map<string, Bucket>();
 
   constructor(private readonly limits: LimitsOptions = {}) {}
 
-  /** Takes a slot for the request, or says why there is none. */
+  /** Takes a slot for the request, or returns why there is none. */
   enter(request: HttpRequest, now = performance.now()): Refusal | undefined {
     const { maxConnections = Infinity, maxPerKey = Infinity, connectRate } = this.limits;
     if (this.taken >= maxConnections) return { reason: 'process', waitMs: 0 };
     if (maxPerKey < Infinity || connectRate !== undefined) {
       const key = this.limits.key?.(request) ?? addressOf(request);
-      // As a promise is: each would be a key of its own, and the limit none.
+      // A promise, for example. Each would be a key of its own, so the limit would never apply.
       if (typeof key === 'object')
         throw new SseOptionsError('limits.key()', 'a string, not a promise of one', key);
       const ofKey = this.byKey.get(key) ?? 0;
@@ -55,12 +53,12 @@ export class Admission {
     return undefined;
   }
 
-  /** Lets a request in whatever the limits are, without a slot. */
+  /** Admits a request without a slot, whatever the limits are. */
   enterUncounted(request: HttpRequest): void {
     this.uncounted.add(request);
   }
 
-  /** Gives the slot back. */
+  /** Frees the slot. */
   leave(request: HttpRequest): void {
     if (this.uncounted.has(request)) return;
     this.taken--;
@@ -71,7 +69,7 @@ export class Admission {
     else this.byKey.delete(key);
   }
 
-  /** Answers 0, or after how many milliseconds there is a token again. */
+  /** Takes a token and returns 0, or returns the milliseconds until there is one. */
   private takeToken(key: string, now: number): number {
     const { connectRate } = this.limits;
     if (connectRate === undefined) return 0;
@@ -85,7 +83,7 @@ export class Admission {
     return 0;
   }
 
-  /** A bucket is full again after this long, and then says nothing more than none. */
+  /** After this time without a connect, a bucket is full again and equals a new one. */
   private forgetIdle(since: number): void {
     for (const [key, { at }] of this.buckets) {
       if (at > since && this.buckets.size < MAX_KEYS) return;

@@ -2,14 +2,14 @@ import { warnOfManyStreams } from '../ground/warnings.js';
 import type { HttpRequest } from '../output/request.js';
 
 /**
- * Browsers open no more connections to an origin on HTTP/1.1: with so many streams open, its next
- * request waits.
+ * A browser opens at most this many HTTP/1.1 connections to an origin. If streams take all of them,
+ * its next request waits.
  */
 const CONNECTIONS_OF_A_BROWSER = 6;
 
 /**
- * Looks for browsers that are about to block themselves. Behind a proxy it cannot be seen: the
- * browser may speak HTTP/2 to it.
+ * Warns about browsers that are about to block themselves with too many streams. Ignores requests
+ * that came through a proxy: the browser may speak HTTP/2 to it.
  */
 export class BrowserStreams {
   private readonly counts = new Map<string, number>();
@@ -36,7 +36,7 @@ function browserOf(request: HttpRequest, address: string): string | undefined {
   const { httpVersionMajor } = (request.raw ?? request) as { httpVersionMajor?: number };
   const isDirect = headers.via === undefined && headers['x-forwarded-for'] === undefined;
   const program = headers['user-agent'];
-  // Each tab of the same browser says the same; `sec-fetch-mode` is what only browsers say.
+  // Only browsers send `sec-fetch-mode`. All tabs of one browser send the same user agent.
   if (httpVersionMajor !== 1 || !isDirect || headers['sec-fetch-mode'] === undefined)
     return undefined;
   return `${address} ${program}`;

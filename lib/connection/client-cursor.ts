@@ -8,20 +8,20 @@ import {
 import { SseLimitError } from '../ground/errors.js';
 import { warnOfSharedStream } from '../ground/warnings.js';
 
-/** What the client may come back to: a stream of a hub. */
+/** A subscription to a hub, whose position becomes part of the client's cursor. */
 export interface CursorSource {
   readonly rooms: readonly string[];
-  /** `undefined`: no cursor is written for it. */
+  /** `undefined` if no cursor is written for it. */
   readonly position: ReaderPosition | undefined;
-  /** Whether its ids are, or were, of this epoch. */
+  /** Whether ids of this epoch are, or were, of this hub. */
   knowsEpoch(epoch: string): boolean;
-  /** Whether an event with this id has gone into the handler's pipeline and not come out. */
+  /** Whether an event with this id went into the handler's operators and has not come out. */
   holds(id: string): boolean;
-  /** That event goes to the client. */
+  /** The event with this id goes to the client. */
   cameOut(id: string): void;
 }
 
-/** A last event ID has room for the cursors of so many hubs. */
+/** A last event ID has room for the cursors of this many hubs. */
 const MAX_CURSOR_SOURCES = 5;
 
 const NONE: readonly CursorSource[] = [];
@@ -29,25 +29,22 @@ const NONE: readonly CursorSource[] = [];
 const NO_CLAIMS: readonly { readonly hub: object; readonly rooms: readonly string[] }[] = [];
 
 /**
- * What the client of one connection comes back with: the ids that went to it, and where its streams
- * stand between them.
+ * Decides the id that the client of one connection returns with: the ids of the events that went to
+ * it, and between events the positions of its subscriptions.
  */
 export class ClientCursor {
   private sources = NONE;
   private hasRead = false;
-  /** The handler writes ids that are no cursors: the client comes back with one of those. */
+  /** Whether the handler writes ids of its own. The client then returns with one of those. */
   private hasOwnIds = false;
-  /** Rooms that were read with the last event ID that the client brought. */
+  /** Rooms that were already read from the last event ID that the client brought. */
   private claims = NO_CLAIMS;
-  /**
-   * By which the client is known again if it is cut for slowness. Only a client that was slow has
-   * one.
-   */
+  /** Identifies a slow client when it returns. Only a client that was slow has one. */
   private ownMark: string | undefined;
   private marksAll = false;
 
   /**
-   * Where the client stands in all hubs it reads; `undefined` where there is none, or none is
+   * The client's positions in all hubs that it reads; `undefined` if there is none, or none is
    * known.
    */
   get text(): string | undefined {
@@ -61,9 +58,9 @@ export class ClientCursor {
   }
 
   /**
-   * The client has brought this mark. Where it is known for being slow, all its ids carry the mark
-   * from the start, which gives it frames of its own; a mark that anybody could have made up is not
-   * worth that.
+   * Keeps the mark that the client brought. If it is known as that of a slow client, all ids carry
+   * it from the start. The client then gets frames of its own, which a mark that anybody could make
+   * up must not cause.
    */
   keepMark(mark: string, isKnown: boolean): void {
     this.ownMark = mark;
@@ -71,22 +68,22 @@ export class ClientCursor {
   }
 
   /**
-   * The client is slow: ids that have to wait for it, and its cursors between events, carry its
-   * mark.
+   * Marks a slow client. From now on its cursors between events carry the mark, and so do the ids
+   * of frames that wait.
    */
   giveMark(): string {
     return (this.ownMark ??= randomBytes(6).toString('base64url'));
   }
 
   /**
-   * This id, if it is one that gets the mark when it has waited; never one that the handler has
-   * written.
+   * Returns the id if the mark may be added to it while its frame waits. The handler's own ids
+   * never get one.
    */
   markable(id: string | number | undefined): string | undefined {
     return typeof id === 'string' && !this.marksAll && this.isOurs(id) ? id : undefined;
   }
 
-  /** From now on this source counts too. */
+  /** From now on, the position of this source is part of the cursor. */
   track(source: CursorSource): void {
     if (source.position !== undefined && this.positions.length === MAX_CURSOR_SOURCES) {
       const remedy =
@@ -101,20 +98,15 @@ export class ClientCursor {
     this.sources = this.sources.filter((other) => other !== source);
   }
 
-  /** How many rooms its streams read. */
   get roomCount(): number {
     return this.sources.reduce((count, { rooms }) => count + rooms.length, 0);
   }
 
-  /** What the client reads, over all hubs. */
   get rooms(): string[] {
     return [...new Set(this.sources.flatMap((source) => source.rooms))];
   }
 
-  /**
-   * Those of an event's rooms that the client reads; mostly all of them, and then no list of its
-   * own.
-   */
+  /** The rooms of an event that the client reads. Mostly all of them, and then no new list. */
   roomsReadOf(rooms: readonly string[]): readonly string[] {
     const reads = (room: string): boolean =>
       this.sources.some((source) => source.rooms.includes(room));
@@ -122,8 +114,8 @@ export class ClientCursor {
   }
 
   /**
-   * Whether the rooms of this hub are read for the first time: the last event ID that the client
-   * brought says where to begin, and a later subscription must not begin there again.
+   * Takes rooms of this hub. Returns whether all are read for the first time: only then the last
+   * event ID that the client brought says where to begin in them.
    */
   claim(hub: object, rooms: readonly string[]): boolean {
     const earlier = new Set(this.claims.flatMap((claim) => (claim.hub === hub ? claim.rooms : [])));
@@ -133,8 +125,8 @@ export class ClientCursor {
   }
 
   /**
-   * The id that a message with this one goes out with: that of a hub among several says where the
-   * client stands in all.
+   * The id that a message with this id is sent with. A client of several hubs gets its positions in
+   * all of them instead of the id of one event.
    */
   idOf(id: string | number | undefined): string | number | undefined {
     const only = this.sources[0];
@@ -144,7 +136,7 @@ export class ClientCursor {
       return id;
     }
     if (this.sources.length === 1 && typeof id === 'string' && only.holds(id)) {
-      // Nearly always, and once per event and client.
+      // The common path: once per event and client.
       only.cameOut(id);
       return this.marksAll ? this.marked(id) : id;
     }
@@ -163,7 +155,7 @@ export class ClientCursor {
     return !this.hasOwnIds && this.isCursorOfSource(id);
   }
 
-  /** Also in a handler's own message: an id that it has from the hub, or from the client. */
+  /** Also true for an id that a handler's own message took from the hub or from the client. */
   private isCursorOfSource(id: string): boolean {
     const { cursors } = parseLastEventId(id);
     return this.sources.some((source) => cursors.some(({ epoch }) => source.knowsEpoch(epoch)));
@@ -171,7 +163,7 @@ export class ClientCursor {
 
   private note(id: string): void {
     const holders = this.sources.filter((source) => source.holds(id));
-    // If two streams of a hub hold the event, which of them let it out cannot be seen: neither
+    // If two subscriptions hold the event, nobody can tell which of them let it out, so neither
     // moves on.
     if (holders.length === 1) holders[0]?.cameOut(id);
     if (holders.length === 0 && !this.isCursorOfSource(id)) this.hasOwnIds = true;

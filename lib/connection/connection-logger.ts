@@ -9,12 +9,12 @@ import type { SseConnection } from './sse-connection.js';
 const logger = new Logger('Sse');
 
 /**
- * Structured log lines about connections: the beginning and the end of each at `debug`, refusals at
- * `warn`. Never a line per event. The query is left out: it may be a ticket.
+ * Structured log lines about connections: `debug` for the start and the end of each, `warn` for
+ * refusals. Never one per event, and never with the query, which may hold a ticket.
  */
 export class ConnectionLogger {
   private readonly refusals = new RareLine();
-  /** HTTP/2 does not tell the address of a client that has left. */
+  /** Kept from the start, because HTTP/2 no longer knows the address of a client that has left. */
   private readonly contexts = new WeakMap<SseConnection, ReturnType<typeof contextOf>>();
 
   opened(connection: SseConnection, connections: number): void {
@@ -33,10 +33,7 @@ export class ConnectionLogger {
     logger.debug({ event: 'close', ...context, ...facts });
   }
 
-  /**
-   * `refused`: how many there were since the last line. `trouble`: what is wrong with the log that
-   * the stream needs.
-   */
+  /** `trouble` is what is wrong with the log that the stream needs. */
   refusal(
     reason: RefusalReason,
     request: HttpRequest,
@@ -51,7 +48,7 @@ export class ConnectionLogger {
   }
 }
 
-/** Logs the error itself, for error trackers. Never throws, though the app's logger may. */
+/** Logs the error object, for error trackers. Never throws, even if the app's logger does. */
 export function logError(error: unknown, connection: SseConnection): void {
   try {
     logger.error(error, { event: 'error', ...contextOf(connection) });
@@ -60,7 +57,7 @@ export function logError(error: unknown, connection: SseConnection): void {
   }
 }
 
-/** Logs what a step throws, and answers whether it went well. */
+/** Logs what a step throws. Returns whether it succeeded. */
 export function quietly(connection: SseConnection, step: () => void): boolean {
   try {
     step();
@@ -71,7 +68,7 @@ export function quietly(connection: SseConnection, step: () => void): boolean {
   }
 }
 
-/** Nest 11 takes no level for enabled, not even `fatal`, where none were chosen. */
+/** On Nest 11, no level counts as enabled, not even `fatal`, if the app has set none. */
 function isDebugOff(): boolean {
   return Logger.isLevelEnabled('fatal') && !Logger.isLevelEnabled('debug');
 }

@@ -83,7 +83,6 @@ export const CONNECTIONS_DEFAULTS = Object.freeze({
   limits: Object.freeze({ maxEventBytes: 1_048_576, maxRoomsPerEvent: 20_000 }),
 });
 
-/** The rules of these options. */
 export const CONNECTIONS_RULES = {
   shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),
   limits: rules.object({

@@ -3,12 +3,12 @@ import { SseOptionsError } from '../ground/errors.js';
 import type { SseConnection } from './sse-connection.js';
 import { Stream } from './stream.js';
 
-/** The stream whose handler or subscription runs now. */
+/** The stream whose handler or subscription is running. */
 export const currentStream = new AsyncLocalStorage<Stream>();
 
 /**
- * The engine of a connection that an app has passed.
- * @throws SseOptionsError for anything that this library has not made
+ * Returns the engine of a connection that an app passed.
+ * @throws SseOptionsError for anything that this library did not create
  */
 export function streamOf(connection: SseConnection): Stream {
   if (connection instanceof Stream) return connection;

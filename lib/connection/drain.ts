@@ -1,15 +1,15 @@
-/** Fewer than so many streams a second are no storm when they return. */
+/** The longest pause between two ends: 100 returning clients a second are no reconnect storm. */
 const MAX_GAP_MS = 10;
 
-/** What is drained. */
+/** The open streams of a drain. */
 interface Drained<T> {
   list(): T[];
   readonly count: number;
 }
 
 /**
- * Ends one after the other in random order, over so long at most, so that their clients do not all
- * return at once.
+ * Ends streams one after the other in random order, within `windowMs`, so that their clients do not
+ * all reconnect at once.
  */
 export async function endInTurn<T>(
   streams: Drained<T>,
@@ -19,7 +19,7 @@ export async function endInTurn<T>(
   const order = shuffled(streams.list());
   const gapMs = Math.min(MAX_GAP_MS, windowMs / order.length);
   const begunAt = performance.now();
-  // Until there is nobody left: clients may leave meanwhile.
+  // Clients may leave during the drain, so it stops as soon as none is left.
   for (let ended = 0; ended < order.length && streams.count > 0;) {
     const due = gapMs === 0 ? Infinity : 1 + Math.floor((performance.now() - begunAt) / gapMs);
     for (const stream of order.slice(ended, due)) end(stream);
@@ -28,7 +28,6 @@ export async function endInTurn<T>(
   }
 }
 
-/** In random order. */
 function shuffled<T>(list: T[]): T[] {
   for (let n = list.length - 1; n > 0; n--) {
     const other = Math.floor(Math.random() * (n + 1));

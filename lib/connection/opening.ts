@@ -4,37 +4,37 @@ import { Deferred } from '../ground/deferred.js';
 import { SseNotStreamableError } from '../ground/errors.js';
 import type { CloseReason } from './close-reason.js';
 
-/** The stream that an opening is of. */
+/** The stream that an opening belongs to. */
 export interface OpenedStream {
-  /** Begins the stream. Throws what keeps its head from being written. */
+  /** Begins the stream. Throws what prevents its head from being written. */
   open(): void;
-  /** Ends the stream, which has not begun, without a byte. */
+  /** Ends a stream that has not begun, without writing a byte. */
   endUnopened(): void;
-  /** Ends the stream, which has begun. Never throws. */
+  /** Ends a stream that has begun. Never throws. */
   failed(error: unknown): void;
 }
 
 /**
- * | state       | how it comes about                                       | what Nest sees            |
- * | ----------- | -------------------------------------------------------- | ------------------------- |
- * | `waiting`   | the handler was called                                   | a handler that works      |
- * | `begun`     | a first message, `close()`, or nothing holds it any more | a handler that is done    |
- * | `refused`   | the source fails, or the head cannot be written          | a handler that has failed |
- * | `abandoned` | the client left, or somebody else answered               | a handler that is done    |
+ * | state       | cause                                                  | Nest's call of the handler |
+ * | ----------- | ------------------------------------------------------ | -------------------------- |
+ * | `waiting`   | the handler was called                                 | is pending                 |
+ * | `begun`     | a first message, `close()`, or the end of all holds    | completes                  |
+ * | `refused`   | the source failed, or the head could not be written    | fails                      |
+ * | `abandoned` | the client left, or something else answered            | completes                  |
  */
 export type OpeningState = 'waiting' | 'begun' | 'refused' | 'abandoned';
 
 /**
- * From the handler's call to the first byte. Until the stream begins, it may be refused with a
- * status. Its head is written a turn after it has begun; then the stream lets go of its opening.
+ * The time from the handler's call to the first byte. Until the stream has begun, it can be refused
+ * with a status. Its head is written a turn later, and the stream then drops its opening.
  */
 export class Opening {
   /** As `performance.now()`, in whole milliseconds. */
   readonly arrivedAt = Math.floor(performance.now());
-  /** The stream was closed before its head was written, and ends with it. */
+  /** The stream was closed before its head was written. It ends right after the head. */
   closing: CloseReason | undefined;
   state: OpeningState = 'waiting';
-  /** Why the stream may not begin, where only an answer that is no stream is wanted. */
+  /** Why no stream may begin, if the client accepts only other answers. */
   forbidden: Error | undefined;
   private held: Promise<unknown> | undefined;
   private readonly outcome = new Deferred<void>();
@@ -44,31 +44,31 @@ export class Opening {
     private readonly openWithinMs: number,
   ) {}
 
-  /** Resolves when the stream has begun or ended; rejects with the error that refuses it. */
+  /** Resolves when the stream has begun or ended. Rejects with the error that refuses it. */
   get settled(): Promise<void> {
     return this.outcome.promise;
   }
 
-  /** Until this resolves, only a message begins the stream, and it may still be refused. */
+  /** Until `until` resolves, only a message begins the stream, and it can still be refused. */
   hold(until: Promise<unknown>): void {
     if (this.state === 'waiting') this.held = Promise.all([this.held, until]);
   }
 
-  /** Limits a hold: what may refuse a quiet stream must not hold it back for longer. */
+  /** Limits a hold: a check that may refuse a quiet stream delays it no longer than this. */
   async patience(): Promise<void> {
     if (this.openWithinMs > 0) await setTimeout(this.openWithinMs, undefined, { ref: false });
   }
 
   /**
-   * Begins the stream a turn later, or a turn after all holds. The source has that turn to fail or
-   * to emit first.
+   * Begins the stream in the next turn, or one turn after all holds. The source has that turn to
+   * fail or to emit first.
    */
   beginInTurn(): void {
     setImmediate(() => {
       const { held } = this;
       this.held = undefined;
       if (held === undefined) this.begin();
-      // There may be another hold by then.
+      // Another hold may have been added by then.
       else void held.then(() => this.beginInTurn());
     });
   }
@@ -81,9 +81,7 @@ export class Opening {
     }
   }
 
-  /**
-   * Refuses the stream: an exception filter answers. Returns false when it is too late for that.
-   */
+  /** Refuses the stream, so that an exception filter answers. Returns false if it is too late. */
   refuse(error: unknown): boolean {
     if (this.state !== 'waiting') return false;
     this.state = 'refused';
@@ -92,12 +90,12 @@ export class Opening {
     return true;
   }
 
-  /** Somebody else answers. Does nothing once the stream has begun. */
+  /** Something else answers. Does nothing once the stream has begun. */
   abandon(): void {
     if (this.state === 'waiting') this.stream.endUnopened();
   }
 
-  /** The stream tells that it has begun, or that it has ended without. */
+  /** The stream has begun, or has ended without beginning. */
   settle(state: 'begun' | 'abandoned'): void {
     if (this.state !== 'waiting') return;
     this.state = state;
@@ -105,8 +103,8 @@ export class Opening {
   }
 
   /**
-   * Nest's call of the handler is over when the stream has begun. If it is over before, somebody
-   * else answers: an interceptor or an exception filter.
+   * Follows Nest's call of the handler, which completes when the stream has begun. If it completes
+   * earlier, something else answers: an interceptor or an exception filter.
    */
   during(call: Observable<unknown>): Observable<unknown> {
     return call.pipe(
@@ -115,7 +113,7 @@ export class Opening {
     );
   }
 
-  /** Nest does not send what an interceptor answers for a handler of this library. */
+  /** Nest does not send an interceptor's answer for a handler of this library. */
   private requireBegun(): void {
     if (this.state !== 'waiting') return;
     throw new SseNotStreamableError(

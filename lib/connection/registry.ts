@@ -17,22 +17,23 @@ import { SseConnections, type ClosedConnection } from './sse-connections.js';
 import type { SseConnection } from './sse-connection.js';
 import type { Stream, StreamHost } from './stream.js';
 
-/** Brings a revocation to all processes, this one included. */
+/** Sends revocations to all processes, including this one. */
 export interface RevocationChannel {
-  /** For every connection whose `data` has all these facts. */
+  /** Revokes every connection whose `data` has all these facts. */
   revoke(facts: Readonly<Record<string, string | number | boolean>>): Promise<void>;
   onRevoke(listener: (isMeant: (connection: SseConnection) => boolean) => void): void;
 }
 
-/**
- * Streams are ended in this share of a drain. In the rest, clients take the end of their stream.
- */
+/** The share of a drain in which streams are ended. The rest is for clients to read the end. */
 const DRAIN_SHARE = 0.8;
 
-/** Connections are checked together, at most this often and four times per shortest interval. */
+/** All connections are checked together, at most this often, and four times per interval. */
 const MAX_PULSE_GAP_MS = 500;
 
-/** The engine of `SseConnections`: lets streams in, keeps them in view, and lets them go. */
+/**
+ * The engine of `SseConnections`: admits, tracks, checks and drains all streams of this process. A
+ * stream is in at most one of `opening`, `open` and `leaving`.
+ */
 export class Registry extends SseConnections implements StreamHost {
   readonly turn = new Turn();
   readonly slowClients = new SlowClients();
@@ -40,7 +41,7 @@ export class Registry extends SseConnections implements StreamHost {
   /** From the handler's call to the first byte. */
   private readonly opening = new Set<Stream>();
   private readonly open = new Set<Stream>();
-  /** Ended here, but the client has not taken the end yet. */
+  /** Ended here; the client has not read the end yet. */
   private readonly leaving = new Set<Stream>();
   private readonly opens = new Subject<Stream>();
   private readonly closes = new Subject<ClosedConnection>();
@@ -91,14 +92,14 @@ export class Registry extends SseConnections implements StreamHost {
     return this.revocations.revoke(facts);
   }
 
-  /** No newcomers any more. */
+  /** While true, new connections are refused. */
   get isDraining(): boolean {
     return this.draining !== undefined;
   }
 
   /**
-   * Ends all streams for good, one after the other, so that their clients do not all return at
-   * once. Destroys the sockets of clients that have not taken the end in time.
+   * Ends all streams one after the other, so that their clients do not all reconnect at once.
+   * Destroys the sockets of clients that have not read the end in time.
    */
   async drain(timeoutMs: number): Promise<void> {
     const draining: { onEmpty?: () => void } = (this.draining = {});
@@ -126,19 +127,17 @@ export class Registry extends SseConnections implements StreamHost {
     this.closes.complete();
   }
 
-  /** Some of those that are open were closed before their head was written. */
+  /** Counts all three sets: an open stream may have been closed before its head was written. */
   private get left(): number {
     return this.opening.size + this.open.size + this.leaving.size;
   }
 
-  /**
-   * Takes a slot for a request, which the end of its stream gives back; or says why there is none.
-   */
+  /** Takes a slot for a request, or returns why there is none. The end of the stream frees it. */
   admit(request: HttpRequest): Refusal | undefined {
     return this.admission.enter(request);
   }
 
-  /** As `admit()`, for a request that takes no slot. */
+  /** Like `admit()`, for a request that takes no slot. */
   admitUncounted(request: HttpRequest): undefined {
     this.admission.enterUncounted(request);
   }
@@ -194,11 +193,11 @@ export class Registry extends SseConnections implements StreamHost {
     if (this.left === 0) this.draining?.onEmpty?.();
   }
 
-  /** One timer for the keep-alives and stall checks of all connections. */
+  /** One timer serves the keep-alives and stall checks of all connections. */
   schedulePulse(time: number): void {
     if (time === Infinity || (this.nextPulse !== undefined && this.nextPulse.at <= time)) return;
     clearTimeout(this.nextPulse?.timer);
-    // Outside, or the timer would keep the connection that happens to arm it, and the app's stores.
+    // Inside, the timer would keep the connection that starts it, and the app's stores, in memory.
     const timer = this.outside(() => setTimeout(this.pulse, Math.ceil(time - performance.now())));
     timer.unref();
     this.nextPulse = { at: time, timer };
@@ -212,12 +211,12 @@ export class Registry extends SseConnections implements StreamHost {
       guarded(connection, () => (next = Math.min(next, connection.check(now))));
     this.open.forEach(check);
     this.leaving.forEach(check);
-    // Those that are due at slightly different times are served together.
+    // Connections that are due within the gap are checked in one pulse.
     this.schedulePulse(Math.max(next, now + this.pulseGapMs));
   };
 }
 
-/** A listener that throws, such as the app's logger, changes nothing for the connection. */
+/** A listener that throws, such as the app's logger, must not affect the connection. */
 function notify(connection: Stream, tell: () => void): void {
   try {
     tell();
@@ -226,7 +225,7 @@ function notify(connection: Stream, tell: () => void): void {
   }
 }
 
-/** An error of one connection ends that one. The others are served. */
+/** An error of one connection ends that connection. The others are still served. */
 function guarded(connection: Stream, serve: () => void): void {
   try {
     serve();
@@ -235,7 +234,7 @@ function guarded(connection: Stream, serve: () => void): void {
   }
 }
 
-/** A client of this library says when it has waited in vain; nothing at this end shows it. */
+/** A client of this library reports held-back streams. The server itself cannot notice them. */
 function warnIfHeldBack({ headers }: HttpRequest): void {
   if (headers.accept?.includes(HELD_BACK)) warnOfHeldBackStreams();
 }

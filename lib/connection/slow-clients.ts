@@ -1,20 +1,19 @@
-/** A client that was cut this often within this time is not sent its backlog again. */
+/** A client that was cut this often within this time gets no more replays of its backlog. */
 const OFTEN = { times: 3, withinMs: 300_000 };
 
-/** More marks than this are not remembered. */
+/** The most marks that are remembered. */
 const MAX_MARKS = 10_000;
 
 /**
- * Clients that were cut because they took too little. Each time they come back, more has to be
- * replayed; without an end to that, a client that is only a little too slow would never see
- * anything new. Such a client is known by a random mark that the server has put into its event ids,
- * and by nothing else: whoever brings no mark is never taken for a slow client.
+ * Clients that were disconnected for slowness. Each return needs a longer replay, so a client that
+ * is only a little too slow would never reach new events. Such a client is identified only by a
+ * random mark that the server put into its event ids. A client without a mark is never treated as
+ * slow.
  */
 export class SlowClients {
-  /** When each was cut, in the order of the last cut. Times are as `performance.now()`. */
+  /** When each was cut, as `performance.now()`. Ordered by the last cut. */
   private readonly cuts = new Map<string, readonly number[]>();
 
-  /** How many marks are remembered. */
   get size(): number {
     return this.cuts.size;
   }
@@ -26,13 +25,13 @@ export class SlowClients {
     this.cuts.set(mark, times);
   }
 
-  /** Whether the client with this mark was cut lately. */
+  /** Whether the client with this mark was cut recently. */
   knows(mark: string, now: number): boolean {
     const last = this.cuts.get(mark)?.at(-1);
     return last !== undefined && isRecent(last, now);
   }
 
-  /** Whether the client with this mark was cut so often that it is not sent its backlog again. */
+  /** Whether the client with this mark was cut so often that it gets no more replays. */
   isOften(mark: string, now: number): boolean {
     const [first, ...others] = this.cuts.get(mark) ?? [];
     return first !== undefined && others.length === OFTEN.times - 1 && isRecent(first, now);

@@ -6,26 +6,26 @@ import type { CloseReason } from './close-reason.js';
 import { SseConnection } from './sse-connection.js';
 import { ASK_AGAIN_MS } from './upkeep.js';
 
-/** Calls `check()` of a stream in time. */
+/** Calls `check()` of a stream when it is due. */
 export interface PulseHost {
-  /** At this time or earlier; as `performance.now()`. */
+  /** Schedules a check for this time or earlier; as `performance.now()`. */
   schedulePulse(time: number): void;
 }
 
 /**
- * The part of a `Stream` that only its app asks for. Each fact is made when it is asked for: few
- * streams need them.
+ * The part of a `Stream` that only its app uses. Each value is created at its first use, because
+ * most streams need none.
  */
 export abstract class StreamFacts extends SseConnection {
   /**
-   * The app's stores, for what it runs for this stream on behalf of others; `undefined` before its
-   * handler was called.
+   * The app's async context, for code that runs on behalf of this stream from elsewhere.
+   * `undefined` until its handler was called.
    */
   private context: AsyncResource | undefined;
   abstract readonly host: PulseHost;
   abstract readonly opening: AuthorizedStream['opening'];
   abstract revoke(): void;
-  /** Why it has ended. */
+  /** Why the stream ended. */
   protected reason: CloseReason | undefined;
   private uuid: string | undefined;
   private facts: Record<string, unknown> | undefined;
@@ -53,27 +53,27 @@ export abstract class StreamFacts extends SseConnection {
     return this.ended.promise;
   }
 
-  /** What the client is allowed to read. */
+  /** What the client may read. */
   get authorization(): Authorization {
     if (this.allowed === undefined) {
       this.allowed = new Authorization(this);
-      // Without keep-alives, nothing else checks a stream that is open already.
+      // An open stream without keep-alives has no other check.
       this.host.schedulePulse(performance.now() + ASK_AGAIN_MS);
     }
     return this.allowed;
   }
 
-  /** From now on the app's stores are those of the caller, which is the handler. */
+  /** Keeps the caller's async context, which is the handler's, as that of the stream. */
   keepContext(): void {
     this.context = new AsyncResource('SseConnection', { requireManualDestroy: true });
   }
 
-  /** With the app's stores: a publisher, a timer or another client may be what runs now. */
+  /** Runs a step in the stream's context: the current one may be that of a publisher or a timer. */
   inContext<T>(step: () => T): T {
     return this.context === undefined ? step() : this.context.runInAsyncScope(step);
   }
 
-  /** `signal` aborts, `closed` resolves. */
+  /** Aborts `signal` and resolves `closed`. */
   protected announceEnd(reason: CloseReason): void {
     this.abort?.abort(reason);
     this.ended?.resolve(reason);

@@ -13,16 +13,16 @@ import { diagnostics } from './diagnostics.js';
 import { StreamFacts, type PulseHost } from './stream-facts.js';
 import type { StreamSettings } from './stream-settings.js';
 
-/** What the output of a stream shares with that of all others. */
+/** What the output of all streams shares. */
 export interface OutputHost extends PulseHost {
   readonly turn: Turn;
 }
 
-/** The half of a `Stream` that writes. The other half begins and ends it. */
+/** The half of a `Stream` that writes. `Stream` itself is the half that begins and ends it. */
 export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   abstract readonly settings: StreamSettings;
   abstract override readonly host: OutputHost;
-  /** What the client comes back with. */
+  /** Decides the id that the client returns with. */
   readonly cursor = new ClientCursor();
   protected phase: 'opening' | 'open' | 'closed' = 'opening';
   protected readonly outbox: Outbox;
@@ -60,7 +60,7 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     return this.bytes;
   }
 
-  /** Whether the client takes nothing of its backlog. */
+  /** Whether new frames have to wait for the client. */
   get isBlocked(): boolean {
     return this.outbox.isBlocked;
   }
@@ -79,45 +79,45 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   }
 
   /**
-   * Resolves when all that was pushed is written and the client takes more; rejects when it has
-   * ended.
+   * Resolves when everything pushed is written and the client takes more. Rejects when the stream
+   * has ended.
    */
   writable(): Promise<void> {
     return this.outbox.writable();
   }
 
-  /** Begins the stream if nothing has yet, and appends the message to what this turn writes. */
+  /** Begins the stream if necessary, and adds the message to what this turn writes. */
   write(message: SseMessage): void {
     this.begin(message);
     const id = this.cursor.idOf(message.id);
     this.push(this.frameOf(message, id), message, id);
   }
 
-  /** As `write()`, for a message that is never left out. */
+  /** Like `write()`, for a message that is never dropped. */
   writeAlways(message: SseMessage): void {
     this.begin(message);
     const id = this.cursor.idOf(message.id);
     this.push(this.frameOf(message, id), undefined, id);
   }
 
-  /** As `write()`, for the message that the stream ends with: it is never too much. */
+  /** Like `write()`, for the message that the stream ends with. No limit applies. */
   writeLast(message: SseMessage): void {
     this.begin(message);
     const id = this.cursor.idOf(message.id);
     this.pushLast(this.frameOf(message, id));
   }
 
-  /** Sends an event of the library: JSON, whatever `serialize` makes of the app's data. */
+  /** Sends a control event. Its data is always JSON, because `serialize` is for the app's data. */
   sendControl(type: string, data: object): void {
     this.writeAlways({ type, data: JSON.stringify(data) });
   }
 
-  /** As `sendControl()`, for the event that the stream ends with. */
+  /** Like `sendControl()`, for the event that the stream ends with. */
   sendLast(type: string, data: object, id?: string): void {
     this.writeLast({ type, id, data: JSON.stringify(data) });
   }
 
-  /** Sends where the client stands, between events. */
+  /** Sends the client's cursor without an event. */
   sendCursor(): void {
     const cursor = this.cursor.text;
     if (this.state === 'open' && cursor !== undefined) this.push(cursorFrame(cursor));
@@ -127,7 +127,7 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     this.push(keepAliveFrame(this.cursor.text));
   }
 
-  /** Sends a keep-alive, unless something was written lately or has to wait. */
+  /** Sends a keep-alive, unless something was written recently or frames are waiting. */
   sendKeepAliveIfIdle(): void {
     const { keepAliveMs = Infinity } = this.settings;
     const isIdle = performance.now() >= this.outbox.activeAt + keepAliveMs;
@@ -135,8 +135,8 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   }
 
   /**
-   * A first message that cannot be sent fails before the stream begins; a good one follows the
-   * opening.
+   * Begins the stream. A first message that cannot be encoded throws before, so that the stream can
+   * still be refused with a status.
    */
   private begin(message: SseMessage): void {
     if (this.phase !== 'opening') return;
@@ -161,13 +161,13 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     this.outbox.pushLast(frame);
   }
 
-  /** The outbox tells that the client takes nothing more at the moment. */
+  /** The outbox calls it when the client stops reading. */
   blocked(): void {
     const { stallTimeoutMs } = this.settings;
     if (stallTimeoutMs !== undefined) this.host.schedulePulse(performance.now() + stallTimeoutMs);
   }
 
-  /** The outbox tells what it has handed to the socket. */
+  /** The outbox calls it with what it handed to the socket. */
   wrote(events: number, bytes: number): void {
     this.events += events;
     this.bytes += bytes;
@@ -176,14 +176,14 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     }
   }
 
-  /** The outbox asks for it where frames have to wait. */
+  /** The outbox calls it when frames have to wait. */
   mark(): string {
     return this.cursor.giveMark();
   }
 
   /**
-   * The outbox asks for it where a frame has to wait. A client is told of losses in its own rooms;
-   * others of an event are none of its business.
+   * The outbox calls it for each frame that has to wait. A gap names only rooms that the client
+   * reads: it must not learn of the other rooms of an event.
    */
   waitingOf(frame: string, message?: SseMessage, id?: string | number): Waiting {
     const cursor = this.cursor.markable(id);

@@ -11,22 +11,19 @@ import {
   type StreamOptions,
 } from './stream.options.js';
 
-/**
- * The options of one stream with nothing left open: what a connection works with. `undefined` means
- * off.
- */
+/** The merged options of one stream, with all defaults applied. `undefined` means off. */
 export interface StreamSettings {
   readonly keepAliveMs: number | undefined;
   readonly retry: RetryRange | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly serialize: Serialize | undefined;
   readonly map: SseMap | undefined;
-  /** Of the stream's own options, what a hub's events do not heed. */
+  /** The stream's own option that events of a hub ignore, if it is set. */
   readonly unusedByHubs: OptionForOwnValues | undefined;
   readonly onError: StreamOptions['onError'];
   readonly onComplete: 'end' | 'close';
   readonly openWithinMs: number;
-  /** Whether an Observable is waited for, too. */
+  /** Whether `openWithinMs` was set explicitly. It then also holds the opening of an Observable. */
   readonly holdsOpening: boolean;
   readonly maxBufferedBytes: number;
   readonly overflow: Overflow;
@@ -37,7 +34,7 @@ export interface StreamSettings {
   readonly negotiate: boolean;
 }
 
-/** The one place where defaults, the module's options and a stream's options meet. */
+/** Merges defaults, the module's options and the stream's options. Nothing else does. */
 export function streamSettings(
   module: StreamOptions,
   stream: SseStreamOptions = {},

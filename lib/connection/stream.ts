@@ -14,21 +14,21 @@ import type { StreamSettings } from './stream-settings.js';
 import { whatIsDue } from './upkeep.js';
 import { attend, type AttendedStream } from './upkeep-tasks.js';
 
-/** What a stream shares with all others, and reports to. */
+/** What all streams share, and report to. */
 export interface StreamHost extends OutputHost {
   readonly slowClients: SlowClients;
   opened(stream: Stream): void;
   closed(stream: Stream, reason: CloseReason): void;
-  /** The response is over: the client has taken all of it, or has left. */
+  /** The response has closed: the client has read all of it, or has left. */
   gone(stream: Stream): void;
 }
 
 /**
- * The engine of an `SseConnection`. Every end comes to `end()`, and the first one counts.
+ * The engine of an `SseConnection`. Every end goes through `end()`, and the first one counts.
  *
- * | end                  | by whom                         | what the client gets         | reason   |
+ * | end                  | called by                       | what the client gets         | reason   |
  * | -------------------- | ------------------------------- | ---------------------------- | -------- |
- * | `close(reason)`      | the app, the source, `duration` | what was sent                | any      |
+ * | `close(reason)`      | the app, the source, `duration` | everything sent              | any      |
  * | `closeForShutdown()` | the drain                       | that, and a new `retry:`     | shutdown |
  * | `revoke()`           | `authorize`, `revoke()`         | that, and `sse-end`          | auth     |
  * | `destroy(reason)`    | stall, overflow, a drain's end  | a broken connection          | any      |
@@ -39,7 +39,7 @@ export interface StreamHost extends OutputHost {
  * | the socket is cut    | something in this process       | a broken connection          | server   |
  */
 export class Stream extends StreamOutput implements OpenedStream, AttendedStream {
-  /** Until the head is written. Frames and an end wait for that. */
+  /** Set until the head is written. Frames and an end wait for that. */
   opening: Opening | undefined;
   private begunAt: number | undefined;
   /** As `performance.now()`. */
@@ -74,7 +74,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     return this.opening?.closing === undefined ? this.phase : 'closed';
   }
 
-  /** Whether the client was cut so often for slowness that it is not sent its backlog again. */
+  /** Whether the client was cut for slowness so often that it gets no more replays. */
   get isOftenCut(): boolean {
     const { mark } = this.cursor;
     return mark !== undefined && this.host.slowClients.isOften(mark, performance.now());
@@ -89,7 +89,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   }
 
   private writeOpening(opening: Opening): void {
-    // The frames behind it carry later cursors.
+    // Take the cursor now: frames that are pushed before the head is written carry later ones.
     const { retry, keepAliveMs, headers, maxDurationMs } = this.settings;
     const frame = this.response.isHead
       ? ''
@@ -99,11 +99,11 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
       () => this.headWritten(frame),
       (error) => this.headRefused(error),
     );
-    // Its opening could not be written.
+    // The opening frame could not be written.
     if (this.isOver) return;
     this.phase = 'open';
     this.begunAt = Date.now();
-    // All that are due within the last twentieth are ended together.
+    // 0.15, not 0.2: a pulse ends all streams together that are due within a twentieth.
     if (maxDurationMs !== undefined) {
       this.endsAt = performance.now() + maxDurationMs * (0.8 + 0.15 * Math.random());
     }
@@ -112,7 +112,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
       const openingMs = Math.floor(performance.now()) - opening.arrivedAt;
       diagnostics.open.publish({ connection: this, openingMs });
     }
-    // Unless somebody who heard of it has closed it.
+    // A listener on the channel may have closed it.
     if (this.state === 'open') this.host.opened(this);
   }
 
@@ -120,12 +120,12 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     this.outbox.open(frame);
     const closing = this.opening?.closing;
     this.opening = undefined;
-    // Unless the opening frame could not be written.
+    // The opening frame may have failed.
     if (closing !== undefined && this.phase !== 'closed')
       this.end(closing, () => this.endResponse());
   }
 
-  /** Somebody else has answered, such as the exception filter for an interceptor that refuses. */
+  /** Something else answered, such as an exception filter for an interceptor that refused. */
   private headRefused(error: unknown): void {
     if (this.phase !== 'closed') this.end('error', () => this.outbox.discard());
     if (error === undefined) return;
@@ -135,19 +135,17 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   close(reason: CloseReason = 'server'): void {
     if (this.isOver) return;
-    // What its handler answers is no stream, and still comes.
+    // The handler's answer, which is not a stream, is still to come.
     if (this.opening?.forbidden !== undefined) return;
     this.open();
-    // Unless it was closed by somebody who heard that it opens.
+    // A listener on the channel may have closed it.
     if (this.state !== 'open') return;
     if (this.opening === undefined) return this.end(reason, () => this.endResponse());
     this.opening.closing = reason;
     this.endSource();
   }
 
-  /**
-   * Draws a new reconnection time: clients that are sent away together must not return together.
-   */
+  /** Sends a new random reconnection time, so that clients of a drain do not all return at once. */
   closeForShutdown(): void {
     if (this.isOver || this.opening?.forbidden !== undefined) return;
     const { retry } = this.settings;
@@ -157,7 +155,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     this.close('shutdown');
   }
 
-  /** Ends the stream, and tells the client that it may not have it any more. */
+  /** Ends the stream and sends the client an `sse-end`, so that it does not reconnect. */
   revoke(): void {
     // A stream that has not begun has nothing to end. An `opened$` listener that throws must not
     // stop the others from being revoked.
@@ -176,7 +174,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     if (this.phase === 'opening') this.end('error', () => this.outbox.discard());
   }
 
-  /** Ends this connection, and no other, for what went wrong with it. Never throws. */
+  /** Ends this connection because of an error of its own. Never throws. */
   failed(error: unknown): void {
     if (this.phase !== 'closed') {
       diagnostics.error.publish({ error, connection: this, broadcaster: undefined });
@@ -185,18 +183,18 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     quietly(this, () => this.destroy('error'));
   }
 
-  /** The client's next request comes on another session of HTTP/2. */
+  /** Makes the client use another HTTP/2 session for its next request. */
   endSession(): void {
     this.response.endSession();
   }
 
-  /** The source of the stream, which ends with it. */
+  /** Sets the source, which ends with the stream. */
   onEnd(subscription: { unsubscribe(): void }): void {
     if (this.isOver) subscription.unsubscribe();
     else this.subscription = subscription;
   }
 
-  /** Whether what this gets is written to the stream with nothing in between. */
+  /** Whether values of this subscriber are written to the stream directly, without operators. */
   isWrittenBy(subscriber: unknown): boolean {
     return this.subscription === subscriber;
   }
@@ -226,14 +224,14 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     this.outbox.end();
   }
 
-  /** It runs the app's own `finalize()`; the connection ends even if that throws. */
+  /** This runs the app's `finalize()`. The connection ends even if that throws. */
   private endSource(): void {
     quietly(this, () => this.inContext(() => this.subscription?.unsubscribe()));
   }
 
   private readonly onResponseClosed = (): void => {
     if (this.phase !== 'closed') this.end(this.whyClosed(), () => this.outbox.discard());
-    // HTTP/2 closes in the midst of `end()`, before the host knows that the stream has ended.
+    // HTTP/2 emits 'close' inside `end()`, before the host knows that the stream has ended.
     queueMicrotask(() => this.host.gone(this));
   };
 
@@ -242,10 +240,10 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     return this.response.isCutHere ? 'server' : 'client';
   }
 
-  /** Does what is due now, and answers when to check again; as `performance.now()`. */
+  /** Does what is due now. Returns when to check again, as `performance.now()`. */
   check(now: number): number {
     const { blockedAt } = this.outbox;
-    // Its first byte is still to come.
+    // Nothing has been written yet.
     const activeAt = this.opening === undefined ? this.outbox.activeAt : now;
     const { keepAliveMs, stallTimeoutMs } = this.settings;
     const { endsAt, allowed: authorization } = this;

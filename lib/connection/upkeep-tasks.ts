@@ -5,7 +5,7 @@ import { diagnostics } from './diagnostics.js';
 import type { SseConnection } from './sse-connection.js';
 import type { Task } from './upkeep.js';
 
-/** A stream as its upkeep sees it. */
+/** A stream, as its upkeep sees it. */
 export interface AttendedStream extends SseConnection {
   readonly authorization: Authorization;
   sendKeepAlive(): void;
@@ -14,7 +14,7 @@ export interface AttendedStream extends SseConnection {
   destroy(reason: CloseReason): void;
 }
 
-/** Does what is due for a stream. */
+/** Does a task that is due for a stream. */
 export function attend(stream: AttendedStream, task: Task): void {
   switch (task) {
     case 'keep-alive':
@@ -29,7 +29,7 @@ export function attend(stream: AttendedStream, task: Task): void {
       return stream.revoke();
     }
     case 'stall':
-      // A stream that has ended is checked too, until its client has taken the end.
+      // An ended stream is also checked, until its client has read the end.
       if (stream.state !== 'closed') {
         diagnostics.stall.publish({ connection: stream, bufferedBytes: stream.bufferedBytes });
       }

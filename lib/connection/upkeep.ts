@@ -1,13 +1,13 @@
 /** The state of a connection that its upkeep depends on. Times are as `performance.now()`. */
 export interface ConnectionStatus {
   readonly isOpen: boolean;
-  /** When the last write or drain was. */
+  /** When the last write or drain happened. */
   readonly activeAt: number;
   /** Since when its client takes nothing. */
   readonly blockedAt: number | undefined;
-  /** When it is to end. */
+  /** When the stream has to end. */
   readonly endsAt: number;
-  /** Whether it may still be read: when that was asked last, and whether it is being asked. */
+  /** When `authorize` was last called, and whether its answer is still pending. */
   readonly authorization: { readonly askedAt: number; readonly isAsking: boolean } | undefined;
   readonly keepAliveMs?: number | undefined;
   readonly stallTimeoutMs?: number | undefined;
@@ -16,21 +16,21 @@ export interface ConnectionStatus {
 /**
  * - `stall`: the client took nothing for too long.
  * - `duration`: the stream was open for long enough.
- * - `ask`: ask whether the client may still read, and if so keep the stream alive.
- * - `unanswered`: that was asked, and nobody answered.
+ * - `ask`: call `authorize`, and keep the stream alive if it agrees.
+ * - `unanswered`: `authorize` did not answer in time.
  */
 export type Task = 'stall' | 'duration' | 'keep-alive' | 'ask' | 'unanswered';
 
 export interface Due {
   readonly task: Task | undefined;
-  /** When to check again, if nothing changes until then. */
+  /** When to check again, unless something changes before. */
   readonly next: number;
 }
 
-/** Where there are no keep-alives: how often it is asked whether a client may still read. */
+/** How often `authorize` is called on a stream without keep-alives. */
 export const ASK_AGAIN_MS = 15_000;
 
-/** What has to be done for a connection now. Ends go first. */
+/** Decides what a connection needs now. Only decides: `attend()` does it. Ends have priority. */
 export function whatIsDue(standing: ConnectionStatus, now: number): Due {
   const { isOpen, blockedAt, endsAt, stallTimeoutMs = Infinity, authorization } = standing;
   const stallsAt = blockedAt === undefined ? Infinity : blockedAt + stallTimeoutMs;
@@ -59,8 +59,8 @@ function keepingAlive(standing: ConnectionStatus, now: number): Due {
 }
 
 /**
- * It is asked at each interval, also while events come, and before a keep-alive: that would tell
- * where the stream stands.
+ * Calls `authorize` once per interval, also while events flow, and before each keep-alive: that
+ * carries a cursor, which a revoked client must not get.
  */
 function asking(
   standing: ConnectionStatus,

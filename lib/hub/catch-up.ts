@@ -10,41 +10,38 @@ import { diagnostics } from './diagnostics.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { Outlet } from './outlet.js';
 
-/**
- * The client has to take more after this many events of a replay, or messages of a snapshot, or
- * bytes of them.
- */
+/** A replay or a snapshot waits for the client to read after this many items or bytes. */
 const REPLAY_SLICE = { items: 64, bytes: 65_536 };
 
-/** The subscription that catches up. Live events wait in it meanwhile. */
+/** The subscription that catches up. Until it is live, new events wait in it. */
 export interface CatchingUp {
   readonly delivery: Delivery;
   readonly rooms: readonly string[];
   readonly options: HubStreamOptions<EventMap>;
   readonly connection: Stream | undefined;
   readonly hasEnded: boolean;
-  /** The hub's log has become another one, and the client does not know it yet. */
+  /** Whether the hub's log has a new epoch that the client does not know of yet. */
   readonly hasRestarted: boolean;
   readonly hasGaps: boolean;
-  /** Gaps that the client has not been told yet. They are no longer here afterwards. */
+  /** Returns the gaps that the client has not been sent, and removes them. */
   takeGaps(): Gap[];
-  /** From now on its positions are of the log that was read; the gaps of the read come first. */
+  /** Adopts the epoch and the gaps of a read. These gaps are sent before any others. */
   enterLog(missed: Missed): void;
-  /** Everything up to the barrier of the read counts as given. */
+  /** Counts everything up to the barrier of the read as delivered. */
   resumeAt(missed: Missed): void;
-  /** Passes on the events that waited, and from now on each as it comes. */
+  /** Passes on the held events, and from now on each event as it arrives. */
   goLive(): void;
-  /** Releases an opening that waits for the catch-up, once its patience is over. */
+  /** Releases an opening that waits for the catch-up after `openWithinMs`. */
   limitHold(): void;
-  /** Live or replayed, everything up to here has reached the outlet. */
+  /** Every event up to here, live or replayed, has reached the outlet. */
   readonly passedUpTo: Position;
   readonly outlet: Outlet;
 }
 
 /**
- * Gives a client what it missed: gaps first, then a snapshot, then the events, then what was
- * published meanwhile.
- * @param brought `undefined` for a client that is new here
+ * Brings a client up to date: first the gaps, then a snapshot, then the missed events, then the
+ * events that were held while those were read. No event is sent twice, or left out without a gap.
+ * @param brought the cursors that the client brought; `undefined` for a new client
  */
 export async function catchUp(
   stream: CatchingUp,
@@ -61,8 +58,8 @@ export async function catchUp(
 }
 
 /**
- * Sends the gaps that came up meanwhile. Then the waiting events follow without a break: nothing
- * there is asynchronous.
+ * Sends gaps that came up during the catch-up, then goes live. From the last check for gaps to the
+ * last held event, nothing is asynchronous, so no event can get between them.
  */
 export async function goLive(stream: CatchingUp): Promise<void> {
   while (stream.hasGaps && !stream.hasEnded) await sendGaps(stream);
@@ -83,14 +80,13 @@ function readFor(
   if (brought !== undefined) {
     const own = brought.find(({ epoch }) => epoch === head.epoch);
     const reads = (own && log.readsFor?.(own)) ?? log;
-    // From the log itself: what this process knows of a room may not reach up to the newest of many
-    // events.
+    // Read the rest from the log itself: this process may not know the newest events of a room.
     const rest = onGap === 'rest' ? log : undefined;
     const missed = readMissed(reads, rooms, brought, REPLAY_CAP, rest);
     return connection?.isOftenCut ? missed.then((all) => withoutReplay(all, rooms)) : missed;
   }
   if (!keepsHistory || rewind === undefined) {
-    // Whatever is published from now on comes live.
+    // Everything published from now on is delivered live.
     const { epoch, position } = head;
     const nothing = { gaps: [], events: [], barrier: position, epoch, resumedFrom: position };
     return Promise.resolve(nothing);
@@ -100,7 +96,7 @@ function readFor(
   return readRewind(log, rooms, wanted);
 }
 
-/** For a client that was cut again and again while its backlog was replayed. */
+/** For a client that was cut repeatedly during its replay: a gap instead of the events. */
 function withoutReplay(missed: Missed, own: readonly string[]): Missed {
   if (missed.events.length === 0) return missed;
   const told = new Set(missed.gaps.flatMap(({ rooms }) => rooms));
@@ -111,7 +107,7 @@ function withoutReplay(missed: Missed, own: readonly string[]): Missed {
   return { ...missed, events: [], gaps: [...missed.gaps, { rooms, reason: 'overflow' }] };
 }
 
-/** Sends the gaps, and the present state where the stream has one. */
+/** Sends the gaps, then the snapshot if the stream has one. */
 async function sendGaps(stream: CatchingUp): Promise<void> {
   const gaps = stream.takeGaps();
   if (gaps.length === 0) return;
@@ -127,7 +123,7 @@ async function giveSnapshot(
 ): Promise<void> {
   const { snapshot } = stream.options;
   if (snapshot === undefined) return;
-  // It may refuse the stream with its own status, but a slow one must not hold the stream back.
+  // A snapshot may still refuse the stream with a status, but a slow one must not delay it.
   stream.limitHold();
   const messages: unknown = await stream.outlet.runInAsyncScope(() => snapshot(reason, [...rooms]));
   if (!isList(messages)) {
@@ -151,7 +147,7 @@ async function replay(stream: CatchingUp, missed: Missed): Promise<void> {
   await inSlices(stream, shared, (event) => stream.outlet.pass(event));
 }
 
-/** Never more at once than the client takes. Its own replay must not cut it for slowness. */
+/** Never sends more than the client takes: its own replay must not count as slowness. */
 async function inSlices<T>(
   stream: CatchingUp,
   items: readonly T[],
@@ -164,16 +160,16 @@ async function inSlices<T>(
     if (stream.hasEnded) return;
     give(item);
     const isFull = (n + 1) % REPLAY_SLICE.items === 0 || n + 1 === items.length;
-    // It rejects when the connection has ended, and then so has this subscription.
+    // It rejects only when the connection has ended. The subscription has then ended, too.
     if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
       await connection?.writable().catch(() => {});
   }
 }
 
 /**
- * Whether the last event was published before. It is read once the stream is live, so that a later
- * one comes by itself. Large newest events of many rooms take several reads, which do not hold the
- * stream back.
+ * Whether an event that ends the stream (`until`) was published already. Reads after the stream
+ * went live, so a later one arrives by itself. If the newest events of many rooms are large, this
+ * takes several reads, which do not delay the stream.
  */
 async function isOver(stream: CatchingUp): Promise<boolean> {
   const { delivery, outlet } = stream;

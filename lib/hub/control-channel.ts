@@ -10,12 +10,12 @@ import { encodeBody, type SseMessage } from '../wire/frame.js';
 /** Apps can neither publish to this room nor read it. */
 export const CONTROL_ROOM = 'sse:control';
 
-/** What the `data` of a connection has to have. */
+/** What the `data` of a connection must contain. */
 type Facts = Parameters<RevocationChannel['revoke']>[0];
 
 type Predicate = (connection: SseConnection) => boolean;
 
-/** What one process says to all. */
+/** A message from one process to all. */
 interface Revocation {
   readonly revoke: Facts;
 }
@@ -23,8 +23,8 @@ interface Revocation {
 const logger = new Logger('Sse');
 
 /**
- * What the processes that share the log of a hub tell each other. Their messages are events of a
- * room of the log, so they come in order, and a process that was cut off gets them when it is back.
+ * Sends revocations to all processes that share the log of a hub. They are events of a room in that
+ * log, so they arrive in order, and a process that lost its connection gets them later.
  */
 export class ControlChannel implements RevocationChannel {
   private revoked: ((isMeant: Predicate) => void) | undefined;
@@ -32,7 +32,7 @@ export class ControlChannel implements RevocationChannel {
 
   constructor(private readonly append: (event: NewEvent) => Promise<unknown>) {}
 
-  /** A rejection that nobody awaits does not end the process, and is logged. */
+  /** Logs a failure, so that a rejection that nobody awaits does not end the process. */
   revoke(facts: Facts): Promise<void> {
     const sent = this.send(facts);
     sent.catch((error: unknown) => {
@@ -47,23 +47,23 @@ export class ControlChannel implements RevocationChannel {
     await this.append({ rooms: [CONTROL_ROOM], message, body: encodeBody(message) });
   }
 
-  /** There is one listener: a second replaces the first. */
+  /** There is one listener. A second one replaces it. */
   onRevoke(listener: (isMeant: Predicate) => void): void {
     this.revoked = listener;
   }
 
-  /** A message of this or another process has come. */
+  /** A message from this or another process arrived. */
   receive({ message }: LoggedEvent): void {
     this.revoked?.(decodeRevocation(String(message.data)));
   }
 
-  /** Messages did not reach this process, and will not. */
+  /** Messages did not reach this process, and never will. */
   lost(): void {
     logger.warn('Revocations may not have reached this process; revoke again what matters');
   }
 }
 
-/** @throws SseOptionsError for facts that would be of everybody */
+/** @throws SseOptionsError for facts that would match every connection */
 export function encodeRevocation(facts: Facts): string {
   const what = 'revokeEverywhere()';
   if (typeof facts !== 'object' || Object.keys(facts).length === 0) {
@@ -74,7 +74,7 @@ export function encodeRevocation(facts: Facts): string {
     );
   }
   for (const [name, fact] of Object.entries(facts)) {
-    // JSON would leave anything else out, and then it would be everybody, or write `null`.
+    // JSON drops such values, which would match every connection, or writes them as `null`.
     if (['string', 'boolean'].includes(typeof fact) || Number.isFinite(fact)) continue;
     throw new SseOptionsError(`${what}.${name}`, 'a string, a number or a boolean', fact);
   }
@@ -86,11 +86,11 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Answers for which connections it is meant. */
+/** Returns a predicate for the connections that the message applies to. */
 export function decodeRevocation(text: string): Predicate {
   const { revoke } = JSON.parse(text) as Partial<Revocation>;
   const facts = Object.entries(isObject(revoke) ? revoke : {});
-  // Another program may have sent it. Without a fact it would be everybody.
+  // It may be from another program. Without facts, it would match every connection.
   if (facts.length === 0) return () => false;
   return ({ data }) => facts.every(([name, fact]) => data[name] === fact);
 }

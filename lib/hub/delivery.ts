@@ -7,26 +7,26 @@ import { Rooms } from './rooms.js';
 
 const logger = new Logger('Sse');
 
-/** A member of some rooms, which gets what is published to them. */
+/** A subscription of some rooms, which gets their events. */
 export interface Receiver {
   readonly rooms: readonly string[];
   deliver(event: HubEvent): void;
-  /** Events of these rooms did not reach this process, and will not. */
+  /** Events of these rooms did not reach this process, and never will. */
   lost(gap: Gap): void;
-  /** The log is another one, and positions begin again. */
+  /** The log has a new epoch, so its positions cannot be compared with earlier ones. */
   restart(): void;
-  /** Ends the client's connection, or where there is none, the stream. */
+  /** Ends the client's connection, or only the stream if there is no connection. */
   close(reason: string | undefined): void;
-  /** The hub has ended. */
+  /** The hub has closed. */
   end(): void;
 }
 
 /**
- * From the log of a hub to the members of its rooms: each event to each of them once, in the order
- * of the log.
+ * Delivers the events of a hub's log to the subscriptions of their rooms: each event once per
+ * subscription, in the order of the log. An error of one subscription does not affect the others.
  */
 export class Delivery implements LogFollower {
-  /** Up to here every live receiver has got everything. */
+  /** Every live receiver has got everything up to here. */
   head: Head = { epoch: '', position: 0 };
 
   private readonly receivers = new Set<Receiver>();
@@ -34,14 +34,11 @@ export class Delivery implements LogFollower {
   private readonly undelivered = new Ring<LoggedEvent>();
   private isDelivering = false;
   /**
-   * When many clients return at once, most of them miss the same few events. Those are shared until
-   * the garbage collector takes them, so that no wire text is held for a client that may not come.
+   * When many clients return at once, most missed the same few events and share them here. Held
+   * weakly, so that no wire text stays in memory for clients that may never return.
    */
   private readonly replayed = new WeakMap<LoggedEvent, WeakRef<HubEvent>>();
-  /**
-   * Of all logs that this one has been: events of an earlier one may still be on their way through
-   * a handler.
-   */
+  /** All epochs of this log so far. Events of an earlier one may still be in flight. */
   private readonly epochs = new Set<string>();
 
   constructor(
@@ -61,8 +58,8 @@ export class Delivery implements LogFollower {
   }
 
   /**
-   * A receiver may publish while it gets an event. That event waits, or others would get it too
-   * early.
+   * A receiver may publish while it gets an event. The new event waits: otherwise, some receivers
+   * would get it before the current one.
    */
   event(event: LoggedEvent): void {
     this.undelivered.push(event);
@@ -78,8 +75,8 @@ export class Delivery implements LogFollower {
   }
 
   /**
-   * A missed event: the same for everyone who is given it at about the same time, and with it the
-   * wire text.
+   * Returns the same `HubEvent`, with its wire text, to everyone who gets this missed event at
+   * about the same time.
    */
   eventOf(logged: LoggedEvent): HubEvent {
     const known = this.replayed.get(logged)?.deref();
@@ -89,7 +86,7 @@ export class Delivery implements LogFollower {
     return event;
   }
 
-  /** An event whose rooms cannot be read may be of any room. */
+  /** If the rooms of an event cannot be read, it may have been for any room. */
   private deliverOrReport(next: LoggedEvent): void {
     try {
       this.deliver(next);
@@ -107,10 +104,10 @@ export class Delivery implements LogFollower {
   }
 
   private deliverTo(receivers: Receiver[], next: LoggedEvent): void {
-    // Most events of a hub that many processes share are for nobody here.
+    // If many processes share a hub, most events have no receiver here.
     if (receivers.length === 0) return;
     const published = guarded(() => new HubEvent(next));
-    // The log has counted it, so the members of its rooms hear that it does not come.
+    // The log has counted the event, so its receivers have to get a gap.
     if (published === undefined) return this.lost({ rooms: next.rooms, reason: 'unknown' });
     // mutant: an event of two rooms is delivered twice
     for (const receiver of receivers) guarded(() => receiver.deliver(published));
@@ -134,30 +131,29 @@ export class Delivery implements LogFollower {
     for (const receiver of this.receivers) guarded(() => receiver.restart());
   }
 
-  /** Whether ids of this epoch are this hub's. */
+  /** Whether ids of this epoch are from this hub. */
   knowsEpoch(epoch: string): boolean {
     return this.epochs.has(epoch);
   }
 
-  /** Ends every stream. */
   end(): void {
     for (const receiver of this.receivers) guarded(() => receiver.end());
   }
 
-  /** Ends the streams of a room. */
+  /** Ends all streams of a room. */
   close(room: string, reason: string | undefined): void {
     for (const receiver of this.byRoom.membersOf([room])) guarded(() => receiver.close(reason));
   }
 
   /**
-   * The rooms whose events have to reach this process; the control room, which nobody opens a
-   * stream for, is one of them.
+   * The rooms whose events must reach this process. The control room has no receivers, but is
+   * always one of them.
    */
   rooms(): string[] {
     return [...this.byRoom.names(), CONTROL_ROOM];
   }
 
-  /** The rooms with members. */
+  /** The rooms with receivers. */
   readRooms(): string[] {
     return this.byRoom.names();
   }
@@ -167,7 +163,7 @@ export class Delivery implements LogFollower {
   }
 }
 
-/** What one receiver throws does not keep an event from the others. */
+/** An error of one receiver must not keep an event from the others. */
 function guarded<T>(call: () => T): T | undefined {
   try {
     return call();
@@ -177,11 +173,11 @@ function guarded<T>(call: () => T): T | undefined {
   }
 }
 
-/** The logger may be the app's own, and fail too. */
+/** The logger may be the app's, and may throw as well. */
 function logError(error: unknown): void {
   try {
     logger.error(error);
   } catch {
-    // Nobody is left to hear of it, and the hub goes on.
+    // Nothing is left to report it to.
   }
 }

@@ -4,12 +4,12 @@ import { isCovered, positionIn } from '../log/resume.js';
 import type { Cursor } from '../wire/cursor.js';
 import type { HistoryPage } from './broadcaster.js';
 
-/** Of wire text, of one page. */
+/** The most wire text in one page. */
 const PAGE_BYTES = 8 * 1_048_576;
 
 /**
- * The kept events of the room after a client's cursors, or the newest where these say nothing to
- * this log.
+ * Reads the kept events of a room after a client's cursors; the newest ones if the cursors give no
+ * position in this log.
  */
 export async function readPage(
   log: EventLogReads,

@@ -38,13 +38,13 @@ import { Subscription } from './subscription.js';
 const logger = new Logger('Sse');
 
 /**
- * The engine of a `Broadcaster`. It publishes to one log, and hands to its subscriptions what comes
- * from there.
+ * The engine of a `Broadcaster`. It publishes to one log, and delivers what comes from that log to
+ * its subscriptions. An event that it publishes takes the same way as one from another process.
  */
 export class Hub extends Broadcaster {
   readonly delivery: Delivery;
   readonly control: ControlChannel;
-  /** What a `ClassSerializerInterceptor` of the app does to data. */
+  /** What the app's `ClassSerializerInterceptor` does to data, if it has one. */
   toPlain: ((data: unknown) => unknown) | undefined;
   private isClosed = false;
   private readonly failures = new RareLine();
@@ -95,13 +95,13 @@ export class Hub extends Broadcaster {
     const published = this.append(() =>
       newEvent(rooms, message, options, { ...this.facts, toPlain: this.toPlain }),
     );
-    // A client may have caused the failure, for example by the name of a room, or the log is away.
-    // Neither must end the process.
+    // A failure must not end the process. A client may cause one, for example with the name of a
+    // room, and the log may be unavailable.
     published.catch((error: unknown) => this.logFailure(error));
     return published;
   }
 
-  /** Never throws at once: a failure rejects, and is published on the channel of errors. */
+  /** Never throws synchronously. A failure rejects, and is published on the diagnostics channel. */
   private async append(make: () => NewEvent): Promise<string> {
     try {
       const event = make();
@@ -115,7 +115,7 @@ export class Hub extends Broadcaster {
     }
   }
 
-  /** While a log is away, each event fails: that is not a line for each. */
+  /** While a log is unavailable, every event fails. Logs only some of them. */
   private logFailure(error: unknown): void {
     const failed = this.failures.again();
     if (failed === 0) return;
@@ -155,13 +155,13 @@ export class Hub extends Broadcaster {
         try {
           this.join(list, options, subscriber, connection);
         } catch (error) {
-          // A full room, for example, is no missing permission.
+          // An error such as a full room is not a missing permission.
           fail(error);
         }
       };
       subscriber.add(connection.authorization.ask(authorize, list, granted, fail));
     });
-    // Types only: those who read a hub without a map of events take any type for a text.
+    // A type assertion only. Without a map of events, every `type` is a `string`.
     return events as Observable<SseEvent>;
   }
 
@@ -174,7 +174,7 @@ export class Hub extends Broadcaster {
     if (subscriber.closed) return;
     this.checkRoomLimits(rooms, connection);
     const subscription = new Subscription(this.delivery, rooms, options, subscriber, connection);
-    // It joins before anything is read: events that are published meanwhile wait in it.
+    // Joins before anything is read, so that events published during the read wait in it.
     // mutant: listener attached after history
     this.delivery.join(subscription);
     subscriber.add(subscription);
@@ -238,8 +238,8 @@ export class Hub extends Broadcaster {
 }
 
 /**
- * The engine of a broadcaster that an app has passed or provided.
- * @throws SseOptionsError for anything that this library has not made
+ * Returns the engine of a broadcaster that an app passed or provided.
+ * @throws SseOptionsError for anything that this library did not create
  */
 export function hubOf<Events extends object>(broadcaster: Broadcaster<Events>): Hub {
   if (broadcaster instanceof Hub) return broadcaster;
@@ -247,7 +247,7 @@ export function hubOf<Events extends object>(broadcaster: Broadcaster<Events>): 
   throw new SseOptionsError('broadcaster', expected, broadcaster);
 }
 
-/** Another subscriber than the connection would otherwise keep the connection in its rooms. */
+/** A subscriber that is not the connection itself would otherwise stay in the rooms. */
 function endWith({ signal }: Stream, subscriber: Subscriber<unknown>): void {
   const end = (): void => subscriber.complete();
   if (signal.aborted) return end();

@@ -13,19 +13,19 @@ import { warnOfSeveralProcesses } from '../ground/warnings.js';
 
 type ToPlain = (data: unknown) => unknown;
 
-/** A hub that was asked for, with the options it was asked for with. */
+/** A hub and the options that it was opened with. */
 interface Entry {
   readonly options: HubOptions;
   readonly hub: Promise<Hub>;
 }
 
-/** All hubs of this process by name: a name means the same hub wherever it is asked for. */
+/** All hubs of this process. A name is the same hub wherever it is injected. */
 @Injectable()
 export class Hubs {
   private readonly byName = new Map<string, Entry>();
-  /** Those that have started. */
+  /** Hubs that have started. */
   readonly running = new Set<Hub>();
-  /** The class of data that was published before the app was initialized. */
+  /** The class of an instance that was published before the app was initialized. */
   private early: string | undefined;
   private toPlain: ToPlain | undefined = (data) => {
     this.early ??= classIn(data);
@@ -34,7 +34,7 @@ export class Hubs {
 
   constructor(@Inject(SSE_OPTIONS) private readonly module: HubsOptions) {}
 
-  /** @throws SseOptionsError where the name has other options elsewhere */
+  /** @throws SseOptionsError if the hub was opened with other options elsewhere */
   open(name: string, own: HubOptions): Promise<Hub> {
     const { history, serialize } = this.module;
     const options = { history, serialize, ...defined(own) };
@@ -57,10 +57,9 @@ export class Hubs {
   }
 
   /**
-   * From now on data is made plain before it is published: nothing of its class reaches a log or a
-   * reader.
-   * @throws SseOptionsError where data of a class was published before, when nobody knew that it
-   * had to be made plain
+   * Sets the conversion to plain objects that runs before publishing, so that instances of classes
+   * reach neither a log nor a subscription.
+   * @throws SseOptionsError if an instance was published earlier, when the conversion was not known
    */
   makePlain(toPlain: ToPlain | undefined): void {
     this.toPlain = toPlain;
@@ -71,7 +70,7 @@ export class Hubs {
     throw new SseOptionsError('emit()', expected, this.early);
   }
 
-  /** Why events do not reach this process, for the first hub that has trouble. */
+  /** Why events do not reach this process: the problem of the first hub that has one. */
   async trouble(): Promise<string | undefined> {
     for (const [name, { hub }] of this.byName) {
       const { trouble } = (await hub).log;
@@ -80,14 +79,14 @@ export class Hubs {
     return undefined;
   }
 
-  /** Ends all streams of all hubs; nothing can be published afterwards. */
+  /** Ends all streams of all hubs. Afterwards nothing can be published. */
   async close(): Promise<void> {
     const entries = [...this.byName.values()];
     await Promise.allSettled(entries.map(async ({ hub }) => (await hub).close()));
   }
 }
 
-/** The name of a class of the app's own in what is published, if there is one. */
+/** The class name of the first instance of an app's class in published data, if there is one. */
 function classIn(data: unknown): string | undefined {
   const todo = [data];
   const seen = new Set<unknown>();
@@ -97,7 +96,7 @@ function classIn(data: unknown): string | undefined {
     seen.add(next);
     const found = classOf(next);
     if (found !== undefined) return found;
-    // Not by reading it, which is for the encoder and may throw.
+    // Reads descriptors instead of values: a getter may throw, and only the encoder should call it.
     if (ArrayBuffer.isView(next)) continue;
     todo.push(
       ...Object.values(Object.getOwnPropertyDescriptors(next)).map(({ value }) => value as unknown),
@@ -106,7 +105,7 @@ function classIn(data: unknown): string | undefined {
   return undefined;
 }
 
-/** `undefined` for what JSON makes, of whichever realm, and for classes of the language. */
+/** `undefined` for anything that JSON can produce, from any realm, and for built-in classes. */
 function classOf(value: object): string | undefined {
   const prototype: unknown = Object.getPrototypeOf(value);
   const isPlain = !isObject(prototype) || Object.getPrototypeOf(prototype) === null;

@@ -2,25 +2,25 @@ import type { HubEvent } from '../log/event.js';
 import { parseCursor, type Position } from '../wire/cursor.js';
 import type { ReaderPosition } from '../wire/last-event-id.js';
 
-/** How many events inside a handler's operators are told apart. */
+/** The most events in flight whose positions are remembered. */
 const MAX_REMEMBERED = 1_000;
 
 /**
- * What is inside the operators that a handler has put behind a stream. Events go in, and come out
- * later, changed, in another order or not at all. All of them are of one log. Only their positions
- * are remembered: an operator that holds an event holds its memory, this does not.
+ * The positions of a subscription's events that are inside the handler's operators. Operators may
+ * delay, change, reorder or drop events. Remembers positions only, never events. All positions are
+ * of one epoch.
  */
 export class InFlight {
   /**
-   * The last position that came out, or where the client resumed; the client may go on from there.
+   * The last position that came out, or from which the client resumed. It may return with this one.
    */
   lastOut: Position | undefined;
-  /** The newest event that has gone in and not come out, and those before it. */
+  /** The newest event in flight, and those before it. */
   private newest: Position | undefined;
   private newestId: string | undefined;
   private older: Position[] | undefined;
 
-  /** The log is another one. The positions of this one lead nowhere any more. */
+  /** The log has a new epoch, so the old positions are of no use. */
   restart(): void {
     this.lastOut = undefined;
     this.clear();
@@ -37,10 +37,10 @@ export class InFlight {
   }
 
   /**
-   * The position that may be written as the client's: never beyond an event that went in and has
-   * not come out. An operator may hold an event back or drop it; which of the two cannot be seen.
-   * Until a later event comes out, the client stays where the last one did.
-   * @param reached up to here everything went in
+   * The position for the client's cursor, never beyond an event in flight. An operator may hold an
+   * event back or drop it, and this cannot be distinguished. So the cursor stays at the last event
+   * that came out until a later one does.
+   * @param reached everything up to here went in
    */
   position(epoch: string, reached: Position, isCatchingUp: boolean): ReaderPosition {
     // mutant: cursor passes what an operator holds back
@@ -53,8 +53,8 @@ export class InFlight {
     if (this.newest !== undefined) {
       this.older ??= [];
       this.older.push(this.newest);
-      // A forgotten event does not move the client on when it comes out: it may be replayed, never
-      // lost.
+      // When a forgotten event comes out, the client's cursor does not move. The event may be
+      // replayed, but is never lost.
       if (this.older.length > MAX_REMEMBERED) this.older.shift();
     }
     this.newest = position;
@@ -66,8 +66,8 @@ export class InFlight {
   }
 
   /**
-   * Events before it were dropped, or come out after it: the client's cursor has passed them either
-   * way.
+   * Moves the cursor to this event, and so past all earlier ones: those were dropped, or come out
+   * later.
    */
   cameOut(id: string): void {
     if (this.newestId !== undefined && this.newestId === id) {
@@ -81,10 +81,10 @@ export class InFlight {
     this.older?.splice(0, index + 1);
   }
 
-  /** Among the older ones, which are of the same log as the newest. */
+  /** Searches the older events. They are of the same epoch as the newest. */
   private indexOf(id: string): number {
     if (this.older === undefined || this.newestId === undefined) return -1;
-    // No event has an id with the cursors of several hubs.
+    // The id of an event never holds the cursors of several hubs.
     const cursor = parseCursor(id);
     if (cursor === undefined || cursor.epoch !== parseCursor(this.newestId)?.epoch) return -1;
     return this.older.indexOf(cursor.position);

@@ -5,7 +5,7 @@ import type { SseDiagnostics } from './diagnostics.js';
 import { describe } from '../ground/errors.js';
 import { RareLine } from '../ground/warnings.js';
 
-/** What the library itself listens to. */
+/** Listeners of the library itself, by channel. */
 export type DiagnosticsListeners = {
   readonly [Name in keyof SseDiagnostics]?: (message: SseDiagnostics[Name]) => void;
 };
@@ -13,9 +13,8 @@ export type DiagnosticsListeners = {
 const logger = new Logger('Sse');
 
 /**
- * Subscribes the library's own listeners until the function that it answers is called. What one of
- * them throws is told by the log at most once per 10 s: whoever watches streams must not end the
- * process.
+ * Subscribes the library's own listeners, and returns a function that unsubscribes them. An error
+ * in a listener is logged at most once per 10 s. It must not end the process.
  */
 export function listen(who: string, listeners: DiagnosticsListeners): () => void {
   const failures = new RareLine();

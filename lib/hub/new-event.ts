@@ -7,20 +7,20 @@ import { roomList } from './rooms.js';
 import { warnOfReservedType } from '../ground/warnings.js';
 import { isWellFormed } from '../ground/well-formed.js';
 
-/** What a hub says of its events. */
+/** A hub's settings for its events. */
 interface HubFacts {
   readonly serialize: Serialize | undefined;
   readonly keepsHistory: boolean;
-  /** Of wire text; `false`: as many as there are. */
+  /** Limit of wire text; `false` for none. */
   readonly maxBytes: number | false;
-  /** `false`: as many as there are. */
+  /** `false` for no limit. */
   readonly maxRooms: number | false;
-  /** What a `ClassSerializerInterceptor` of the app does to data. */
+  /** What the app's `ClassSerializerInterceptor` does to data, if it has one. */
   readonly toPlain?: ((data: unknown) => unknown) | undefined;
 }
 
 /**
- * What is published, checked and encoded.
+ * Checks and encodes a message that is published. Does not change the caller's message.
  * @throws SseInvalidFieldError, SseSerializeError, SseLimitError
  */
 export function newEvent(
@@ -35,7 +35,7 @@ export function newEvent(
   }
   const complete: SseMessage = { ...message };
   if (retry !== undefined) complete.retry = retry;
-  // Without a data field a client fires no event, whatever its type.
+  // Without a data field, a client fires no event, whatever the type.
   if (complete.type !== undefined && complete.data === undefined) complete.data = '';
   if (toPlain !== undefined) complete.data = toPlain(complete.data);
   const body = encodeBody(complete, serialize);
@@ -60,8 +60,8 @@ function checkedKey(key: unknown): string | undefined {
   if (typeof key !== 'string' || key === '') {
     throw new SseInvalidFieldError('key', key, 'expected a non-empty string');
   }
-  // As UTF-8, which Redis has for its keys, all of these would be one: the second event would be
-  // taken for the first.
+  // Redis keys are UTF-8, where all lone surrogates are equal: the second event would count as a
+  // duplicate of the first.
   if (!isWellFormed(key)) {
     const remedy =
       'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
@@ -71,7 +71,7 @@ function checkedKey(key: unknown): string | undefined {
 }
 
 function checkSize(body: string, max: number): void {
-  // A character has up to three bytes, so that most events need no counting.
+  // UTF-8 has at most three bytes per character, so most events need no counting.
   if (body.length * 3 <= max) return;
   const bytes = Buffer.byteLength(body);
   if (bytes <= max) return;

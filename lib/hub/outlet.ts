@@ -9,15 +9,15 @@ import type { HubStreamOptions } from './hub.options.js';
 import type { InFlight } from './in-flight.js';
 
 /**
- * Where events leave a subscription: through the app's filter into the app's operators. Gaps and
- * snapshots go to the client directly. Events are published from anywhere; the app's stores are
- * those of the subscription.
+ * Passes the events of a subscription through the app's filter into the handler's operators. Gaps
+ * and snapshots go directly to the client. The app's code runs in the async context of the
+ * subscription, wherever an event was published.
  */
 export class Outlet extends AsyncResource {
   private readonly types: ReadonlySet<string> | undefined;
-  /** The types of last events. */
+  /** The types of the events that end the stream. */
   private readonly until: ReadonlySet<string> | undefined;
-  /** Nothing of the app's runs for an event: the stream writer itself is the subscriber. */
+  /** Whether the stream writer itself is the subscriber, so that no code of the app runs. */
   private readonly isDirect: boolean;
 
   constructor(
@@ -34,7 +34,7 @@ export class Outlet extends AsyncResource {
     this.isDirect = options.filter === undefined && connection?.isWrittenBy(subscriber) === true;
   }
 
-  /** Whether a stream of these options ends by itself. */
+  /** Whether an event can end the stream. */
   get hasLast(): boolean {
     return this.until !== undefined;
   }
@@ -52,13 +52,13 @@ export class Outlet extends AsyncResource {
   }
 
   pass(event: HubEvent): void {
-    // Entering the context for each event costs as much as writing it.
+    // Entering the async context for each event costs as much as writing it.
     if (this.isDirect) this.next(event);
     else this.runInAsyncScope(() => this.passInContext(event));
   }
 
   /**
-   * An event that the filter leaves out never enters the app's operators, so it holds nothing back.
+   * An event that the filter rejects never enters the operators, so it never counts as in flight.
    */
   private passInContext(event: HubEvent): void {
     if (this.subscriber.closed) return;
@@ -91,7 +91,7 @@ export class Outlet extends AsyncResource {
     else if (connection.state !== 'closed') connection.sendControl('sse-gap', gap);
   }
 
-  /** Past the handler's operators, which are for events. */
+  /** Bypasses the handler's operators, which are for events only. */
   send(message: SseMessage): void {
     if (this.connection === undefined) {
       this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent);

@@ -2,13 +2,13 @@ import { SseInvalidFieldError } from '../ground/errors.js';
 import { isWellFormed } from '../ground/well-formed.js';
 import { CONTROL_ROOM } from './control-channel.js';
 
-/** Longer names cost memory in every index and log. */
+/** Longer names would cost memory in every index and log. */
 export const MAX_ROOM_LENGTH = 256;
 
 /**
- * The rooms of a call as a list without doubles.
- * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, for one with a
- * lone surrogate, and for `sse:control`
+ * Returns the rooms of a call as a list without duplicates.
+ * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, for a lone
+ * surrogate, and for `sse:control`
  */
 export function roomList(rooms: string | readonly string[]): string[] {
   const all = typeof rooms === 'string' ? [rooms] : rooms;
@@ -20,7 +20,7 @@ export function roomList(rooms: string | readonly string[]): string[] {
       const remedy = `expected a name of 1 to ${MAX_ROOM_LENGTH} characters`;
       throw new SseInvalidFieldError('room', room, remedy);
     }
-    // As UTF-8, which Redis has for its keys, all of these names would be one room.
+    // Redis keys are UTF-8, where all such names would be one room.
     if (!isWellFormed(room)) {
       const remedy =
         'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
@@ -37,11 +37,11 @@ export function roomList(rooms: string | readonly string[]): string[] {
   return list;
 }
 
-/** Rooms and their members. A room exists while it has one. */
+/** The rooms and their members. A room exists while it has a member. */
 export class Rooms<Member> {
   /**
-   * Most rooms of an app with many have one member, and a set of one takes six times as much
-   * memory.
+   * A room with one member is stored without a `Set`, which would take six times as much memory.
+   * Most rooms have one.
    */
   private readonly members = new Map<string, Member | Set<Member>>();
 
@@ -64,7 +64,7 @@ export class Rooms<Member> {
     }
   }
 
-  /** Everybody in at least one of the rooms, once. Later joins do not change the answer. */
+  /** Everyone in at least one of the rooms, once. A copy, so later joins do not change it. */
   membersOf(rooms: readonly string[]): Member[] {
     const [only] = rooms;
     if (only !== undefined && rooms.length === 1) return [...this.each(only)];

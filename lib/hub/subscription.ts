@@ -18,32 +18,31 @@ import { InFlight } from './in-flight.js';
 import { Outlet } from './outlet.js';
 
 /**
- * One subscription to the events of some rooms, in the order of the hub.
+ * One subscription to some rooms. It passes each of their events once, in the order of the hub.
  *
- * | phase         | a live event                | until                                   |
- * | ------------- | --------------------------- | --------------------------------------- |
- * | `catching up` | waits                       | the client has been given what it missed |
- * | `live`        | is passed on                | events are lost, or the log is another one |
- * | `ended`       | is ignored                  |                                         |
+ * | phase         | a live event | until                                 |
+ * | ------------- | ------------ | ------------------------------------- |
+ * | `catching up` | waits        | the client has what it missed         |
+ * | `live`        | is passed on | events are lost, or the epoch changes |
+ * | `ended`       | is ignored   |                                       |
  */
 export class Subscription implements Receiver, CursorSource, CatchingUp {
   private phase: 'catching up' | 'live' | 'ended' = 'live';
-  /** Live events that wait, if any came yet. */
+  /** Live events that wait, if any have arrived. */
   private held: HeldEvents | undefined;
-  /** Not told to the client yet. */
+  /** Gaps that the client has not been sent yet. */
   private gaps: Gap[] = [];
-  /** Where the hub's new log began, until the client has been told. */
+  /** Where the new epoch of the log began, until the client has been sent the gap. */
   private restartedAt: Head | undefined;
-  /** Events up to here have been given already, by the replay or before the stream began. */
+  /** Events up to here were replayed already, or are older than the stream. */
   private after: Position = 0;
   /**
-   * The log that these positions are of. The subscription may know of a new log before its hub
-   * does.
+   * The epoch of these positions. The subscription may read a new epoch before its hub knows of it.
    */
   private epoch = '';
   private readonly inFlight = new InFlight();
   readonly outlet: Outlet;
-  /** The stream does not begin by itself until this is called, or the client has caught up. */
+  /** Lets the stream begin before the client has caught up. */
   private stopHolding: (() => void) | undefined;
 
   constructor(
@@ -51,13 +50,13 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     readonly rooms: readonly string[],
     readonly options: HubStreamOptions<EventMap>,
     subscriber: Subscriber<PublishedEvent>,
-    /** Absent where no connection reads the stream but, for example, a WebSocket gateway. */
+    /** Absent if no connection reads the stream, but for example a WebSocket gateway. */
     readonly connection: Stream | undefined,
   ) {
     this.outlet = new Outlet(subscriber, this.inFlight, rooms, options, connection);
   }
 
-  /** From now on events may be delivered. */
+  /** Call it after joining: from now on events may be delivered. */
   start(): void {
     const { connection } = this;
     const { keepsHistory, head } = this.delivery;
@@ -77,7 +76,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     }
     this.collect();
     const caughtUp = catchUp(this, brought).catch((error: unknown) => this.outlet.fail(error));
-    // A client that needs a log which is away is refused, and comes back.
+    // Holds the opening, so that a client whose log is unavailable is refused and returns.
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
     connection?.opening?.hold(Promise.race([caughtUp, held]));
   }
@@ -89,7 +88,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
   }
 
   /**
-   * The cursors that the client brought for this stream; each room begins there once per
+   * The cursors that the client brought for this stream. Each room resumes there once per
    * connection.
    */
   private broughtCursors(): readonly Cursor[] | undefined {
@@ -102,7 +101,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     return this.connection?.cursor.claim(this.delivery, this.rooms) ? cursors : undefined;
   }
 
-  /** RxJS calls it when the subscriber that it serves has ended. */
+  /** RxJS calls it when the subscriber has ended. */
   unsubscribe(): void {
     this.phase = 'ended';
     this.held = undefined;
@@ -144,25 +143,24 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     this.outlet.fail(new SseError('SSE_OVERFLOW', remedy));
   }
 
-  /** The client is told before it gets anything later. */
+  /** The client gets the gap before anything later. */
   lost(gap: Gap): void {
     this.gaps = withGap(this.gaps, gap);
     if (this.phase !== 'live') return;
     this.collect();
-    // What tells of the loss has no stores of the app.
+    // The report of a loss runs outside of the subscription's async context.
     void this.outlet.runInAsyncScope(() =>
       goLive(this).catch((error: unknown) => this.outlet.fail(error)),
     );
   }
 
-  /** Events that wait are of the old log. They are told as lost. */
+  /** The held events are of the old epoch, so they count as lost. */
   restart(): void {
     const { head, keepsHistory } = this.delivery;
     if (!keepsHistory) return;
-    // A subscription that has read the new log before its hub did has lost nothing, if it has read
-    // as far.
+    // If the subscription already read the new epoch as far as the hub knows it, it lost nothing.
     if (this.epoch === head.epoch && this.after >= head.position) return;
-    // The client gets no cursor of the new log before it knows that it lost the old one.
+    // The client gets no cursor of the new epoch before it got the gap for the old one.
     this.inFlight.restart();
     // mutant: another log is not noticed
     this.restartedAt = head;
@@ -170,7 +168,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     this.lost({ rooms: this.rooms, reason: 'epoch' });
   }
 
-  /** From now on live events wait, none yet. */
+  /** From now on live events wait. What was held before is dropped. */
   private collect(): void {
     this.phase = 'catching up';
     this.held = undefined;
@@ -194,7 +192,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     this.epoch = epoch;
     const { restartedAt } = this;
     if (restartedAt?.epoch === epoch && restartedAt.position <= barrier) {
-      // The read was of the new log already: nothing of that is lost.
+      // The read was of the new epoch already, so nothing of that is lost.
       this.restartedAt = undefined;
       this.gaps = this.gaps.filter(({ reason }) => reason !== 'epoch');
     }
@@ -214,7 +212,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
       this.inFlight.lastOut = position;
       this.restartedAt = undefined;
     }
-    // What the app publishes while it is given an event comes to the end of this list.
+    // The app may publish while it gets one of these events. That event is appended to this list.
     for (const event of this.held?.events ?? NONE) this.passNew(event);
     this.held = undefined;
     if (!this.hasEnded) this.phase = 'live';
@@ -252,7 +250,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
 
 const NONE: readonly HubEvent[] = [];
 
-/** One entry per reason, however often events are lost before the client can be told. */
+/** Merges gaps by reason, so that repeated losses do not add entries. */
 function withGap(gaps: readonly Gap[], { rooms, reason }: Gap): Gap[] {
   const before = gaps.find((gap) => gap.reason === reason)?.rooms ?? [];
   const others = gaps.filter((gap) => gap.reason !== reason);

@@ -1,4 +1,4 @@
-/** 48 random bits: two lifetimes of a log never share a name. */
+/** 48 random bits, so that two lifetimes of a log never share an epoch. */
 export function newEpoch(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString('base64url');
 }

@@ -20,9 +20,9 @@ import { bytesBeside } from './published-message.js';
 import { Ring } from './ring.js';
 import { fitting, type RoomView } from './room-range.js';
 
-/** An event, and in how many rooms it is kept. */
+/** An event, and the number of rooms that still keep it (`in`). */
 interface Kept {
-  /** `undefined` when no room keeps it any more. */
+  /** `undefined` once no room keeps it. */
   event: RoomEntry['event'] | undefined;
   readonly bytes: number;
   readonly at: number;
@@ -36,14 +36,14 @@ interface Room {
 }
 
 interface MemoryLogOptions {
-  /** Of the day, in milliseconds: for positions. */
+  /** Time of day in milliseconds, for positions. */
   wallClock?: () => number;
-  /** Never set back or forward: for ages. */
+  /** Monotonic time in milliseconds, for ages. Setting the system clock must not expire events. */
   clock?: () => number;
   epoch?: string;
 }
 
-/** The log of one process: `append` hands the event to the follower before it returns. */
+/** The log of one process. `append` hands the event to the follower before it returns. */
 export class MemoryEventLog implements EventLog {
   private readonly wallClock: () => number;
   private readonly clock: () => number;
@@ -54,12 +54,12 @@ export class MemoryEventLog implements EventLog {
   private isClosed = false;
 
   private rooms = new Map<string, Room>();
-  /** All events that a room keeps, oldest first; also some that no room keeps any more. */
+  /** All kept events, oldest first, and some that no room keeps any more; see `dropLoose()`. */
   private kept = new Ring<Kept>();
   private keptCount = 0;
-  /** Of events, their entries and their rooms. */
+  /** Counts events, their entries in rooms, and the rooms. */
   private keptBytes = 0;
-  /** The highest last position of the rooms that were forgotten. */
+  /** The highest last position of the removed rooms. It counts as that of every unknown room. */
   private forgotten: Position = 0;
   private readonly keys: IdempotencyKeys;
   private timer: NodeJS.Timeout | undefined;
@@ -76,7 +76,7 @@ export class MemoryEventLog implements EventLog {
     this.keys = new IdempotencyKeys(history.maxBytes);
   }
 
-  /** What it holds, as counted for `maxBytes`. */
+  /** The memory in use, as counted against `maxBytes`. */
   get bytes(): number {
     return this.keptBytes + this.keys.bytes;
   }
@@ -99,7 +99,7 @@ export class MemoryEventLog implements EventLog {
     }
     this.position = position;
     const rooms = event.rooms.map((name) => this.roomOf(name));
-    // Of each name one text, however many events hold it.
+    // All events of a room share one copy of its name.
     const logged = { epoch, position, ...event, rooms: rooms.map(({ name }) => name) };
     const kept = asKept(logged);
     const textBytes = memoryOf(kept) + bytesBeside(event.message, event.body);
@@ -179,7 +179,7 @@ export class MemoryEventLog implements EventLog {
     this.expireLater(now);
   }
 
-  /** Lets go of what is too old, and of the oldest while all is too large. */
+  /** Removes events that are too old, then the oldest ones while the total is above `maxBytes`. */
   private expire(now = this.clock()): void {
     const tooOld = now - this.history.maxAgeMs;
     for (let oldest = this.kept.at(0); oldest !== undefined; oldest = this.kept.at(0)) {
@@ -190,19 +190,19 @@ export class MemoryEventLog implements EventLog {
       }
       this.kept.shift();
     }
-    // A busy room lets go of its events long before they are the oldest of all.
+    // A busy room removes its events long before they are the oldest of the log.
     if (this.kept.length > 2 * this.keptCount + 64) this.dropLoose();
   }
 
   private release(event: RoomEntry['event']): void {
     for (const name of event.rooms) {
       const room = this.rooms.get(name);
-      // An event that a room keeps and that is the oldest of all is the room's oldest.
+      // The oldest event of the log is also the oldest of each room that still keeps it.
       if (room?.entries.at(0)?.event === event) this.trim(room);
     }
   }
 
-  /** Takes the oldest event out of a room, and a room without events out of the log. */
+  /** Removes the oldest event of a room, and the room once it is empty. */
   private trim(room: Room): void {
     const kept = room.entries.shift()?.kept;
     this.keptBytes -= ENTRY_BYTES;
@@ -225,12 +225,12 @@ export class MemoryEventLog implements EventLog {
     }
   }
 
-  /** One timer, so that memory is given back also when nothing is published any more. */
+  /** Also frees memory when nothing is published any more. One timer serves the whole log. */
   private expireLater(now: number): void {
     const { maxAgeMs } = this.history;
     const due = Math.min((this.kept.at(0)?.at ?? Infinity) + maxAgeMs, this.keys.dueAt);
     if (due === Infinity) return;
-    // Not for each event when it is due, but for all of a tenth of the time together.
+    // Expires events in batches of a tenth of `maxAgeMs`, not one timer per event.
     const at = Math.max(due, now + Math.min(maxAgeMs, KEY_LIFETIME_MS) / 10);
     if (this.timerAt <= at) return;
     clearTimeout(this.timer);

@@ -1,24 +1,24 @@
-// Beside the texts, in bytes of V8's heap on Node 20, with the room that its arrays and maps have
-// to spare. Measured by `npm run bench -- memory`, which fills a log and compares: what is taken is
-// 0.85 to 1.1 times what is counted.
+// How much memory things take beside their texts: bytes of V8's heap on Node 20, including the
+// spare capacity of arrays and maps. `npm run bench -- memory` fills a log and compares: the real
+// use is 0.85 to 1.1 times the counted one.
 
-/** A kept event: itself, its message, its place among all. Measured: 310. */
+/** A kept event with its message and its slot in the list of events. Measured: 310. */
 export const EVENT_BYTES = 350;
 /** An event in one of its rooms. Measured: 80 to 100. */
 export const ENTRY_BYTES = 100;
-/** A room without its name, with its place in the map. Measured: 200 to 240. */
+/** A room with its map entry, without its name. Measured: 200 to 240. */
 export const ROOM_BYTES = 250;
-/** A key without its text, with its place in the map. Measured: 130 to 155. */
+/** A key with its map entry, without its text. Measured: 130 to 155. */
 export const KEY_BYTES = 160;
 
-/** Of a text: V8 takes one byte per character while all of them are Latin-1, else two for each. */
+/** V8 stores one byte per character if all are Latin-1, otherwise two. */
 export function sizeOfText(text: string): number {
   return /[\u0100-\uffff]/.test(text) ? 2 * text.length : text.length;
 }
 
 /**
- * The same text, in memory of its own: what was cut out of a longer one, such as a URL, keeps all
- * of that alive.
+ * Copies a text. V8 keeps a substring as a reference into the longer text, such as a URL, and so
+ * keeps all of that in memory.
  */
 export function ownText(text: string): string {
   return Buffer.from(text).toString();

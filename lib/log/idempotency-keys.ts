@@ -6,10 +6,10 @@ import { RareLine } from '../ground/warnings.js';
 
 const logger = new Logger('Sse');
 
-/** How long a key keeps a second event with it out. */
+/** A second event with the same key within this time is not published. */
 export const KEY_LIFETIME_MS = 300_000;
 
-/** An event that was published with a key. */
+/** The event that was published with a key. */
 interface KeyedEvent {
   readonly key: string;
   readonly position: Position | undefined;
@@ -17,25 +17,23 @@ interface KeyedEvent {
 }
 
 /**
- * The keys of the last five minutes, as many as fit into half of the history's memory. They have it
- * before events do: an event that is let go of is told as a gap, a forgotten key cannot be told to
- * who needs it.
+ * The idempotency keys of the last five minutes, within half of the history's memory. Keys have
+ * priority over events: a removed event shows as a gap, but nobody can notice a forgotten key.
  */
 export class IdempotencyKeys {
-  /** Of memory, as counted. */
+  /** Memory in use, as counted. */
   bytes = 0;
   private byKey = new Map<string, KeyedEvent>();
   /**
-   * A map that is emptied from its beginning is slow to look there: it passes over what was
-   * deleted.
+   * A queue beside the map, because finding the first key of a `Map` steps over all deleted ones.
    */
   private inOrder = new Ring<KeyedEvent>();
   private readonly droppedEarly = new RareLine();
 
-  /** `maxBytes`: of the whole history. */
+  /** `maxBytes` is the limit of the whole history. */
   constructor(private readonly maxBytes: number) {}
 
-  /** When the oldest is due to go; `Infinity` where there is none. */
+  /** When the oldest key expires; `Infinity` if there is none. */
   get dueAt(): number {
     const oldest = this.inOrder.at(0);
     return oldest === undefined ? Infinity : oldest.at + KEY_LIFETIME_MS;
@@ -46,7 +44,7 @@ export class IdempotencyKeys {
     return this.byKey.get(key);
   }
 
-  /** One that `find()` has not found. */
+  /** The key must be one that `find()` did not find. */
   add(key: string, position: Position | undefined, now: number): void {
     const event = { key: ownText(key), position, at: now };
     this.byKey.set(event.key, event);
@@ -58,7 +56,6 @@ export class IdempotencyKeys {
     }
   }
 
-  /** Lets go of those whose time is over. */
   expire(now: number): void {
     while (this.dueAt <= now) this.dropOldest();
   }
@@ -77,7 +74,7 @@ export class IdempotencyKeys {
     return oldest;
   }
 
-  /** Nobody else can know: a second event with such a key looks like a first one. */
+  /** The only sign of it: a second event with a forgotten key looks like a first one. */
   private warnOfDropped(ageMs: number): void {
     const times = this.droppedEarly.again();
     if (times === 0) return;

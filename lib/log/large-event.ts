@@ -4,12 +4,12 @@ import type { LoggedEvent } from './event.js';
 import { sizeOfText } from './heap-size.js';
 import { PublishedMessage } from './published-message.js';
 
-/** An event of so many characters is large. Below that, bytes would save little. */
+/** In characters. For smaller events, bytes would save little. */
 const LARGE = 65_536;
 
 /**
- * A large event in the memory log. Its text is kept as bytes, outside V8's heap: V8 lets the heap
- * grow to several times what is in use, so a history of 64 MB of text would take up to 300 MB.
+ * A large event, as the memory log keeps it. Its text is stored as bytes outside V8's heap. V8 lets
+ * its heap grow to several times what is in use, so 64 MB of text would take up to 300 MB.
  */
 class LargeEvent implements LoggedEvent {
   readonly epoch: string;
@@ -38,7 +38,7 @@ class LargeEvent implements LoggedEvent {
   }
 }
 
-/** A property of each event itself, so that it is in a copy by spread. */
+/** An own property of each event, so that spreading an event copies it. */
 const BODY: PropertyDescriptor & ThisType<LargeEvent> = {
   get() {
     return LargeEvent.bodyOf(this);
@@ -46,15 +46,15 @@ const BODY: PropertyDescriptor & ThisType<LargeEvent> = {
   enumerable: true,
 };
 
-/** The event as the memory log keeps it. */
+/** Converts a large event for keeping, and returns any other as it is. */
 export function asKept<Event extends LoggedEvent>(event: Event): Event {
   return event.body.length < LARGE ? event : (new LargeEvent(event) as LoggedEvent as Event);
 }
 
-/** What the text of a kept event takes in memory, in bytes. */
+/** The memory that the text of a kept event takes, in bytes. */
 export function memoryOf(event: LoggedEvent): number {
   return event instanceof LargeEvent ? LargeEvent.sizeOf(event) : sizeOfText(event.body);
 }
 
-/** How long the text of an event is. Does not read the text of a large one, which costs a copy. */
+/** The length of an event's text, for limits. Reading the text of a large event would copy it. */
 export const bodySize = (event: LoggedEvent): number => LargeEvent.sizeOf(event);

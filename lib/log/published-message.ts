@@ -3,17 +3,17 @@ import { toWellFormed } from '../ground/well-formed.js';
 import { sizeOfText } from './heap-size.js';
 
 /**
- * A message as it was when it was published, whatever its publisher does to its objects afterwards.
- * Data is read back from the wire text when somebody looks at it, so it costs those who look, and a
- * log keeps no second copy of it. It is what JSON or base64 makes of it, in memory as in any other
- * log: a `Date` is a text, a `Map` is `{}`.
+ * A message as it was at the time of publishing, whatever the publisher does to its objects later.
+ * `data` is parsed from the wire text when it is read, so a log keeps no second copy and only
+ * readers pay. Readers get what JSON or base64 made of the data, the same from every log: a `Date`
+ * is a text, a `Map` is `{}`.
  */
 export class PublishedMessage implements SseMessage {
   declare readonly data?: unknown;
   declare readonly type?: string;
   declare readonly retry?: number;
   declare readonly comment?: string | readonly string[];
-  /** The wire text that the data is read from, without its id; of a large event its UTF-8. */
+  /** The wire text without its id, from which `data` is read. UTF-8 bytes if the event is large. */
   #text: string | Buffer = '';
   readonly #form: 'text' | 'bytes' | 'json' = 'json';
   readonly #isEmbedded: boolean = false;
@@ -24,14 +24,14 @@ export class PublishedMessage implements SseMessage {
     if (comment !== undefined) this.comment = copied(comment);
     if (data === undefined) return;
     if (typeof data === 'string' && data.includes('\r')) {
-      // On the wire every line break is the same.
+      // The wire text does not distinguish CR from LF, so this text is kept as it is.
       this.data = toWellFormed(data);
       this.#isEmbedded = true;
       return;
     }
     if (typeof data === 'string') this.#form = 'text';
     else if (data instanceof Uint8Array) this.#form = 'bytes';
-    // Nobody can read back what an own serializer has written.
+    // The text of a custom serializer cannot be parsed back, so the data is kept as JSON.
     this.#isEmbedded = customSerializer && this.#form === 'json';
     const text = this.#isEmbedded ? jsonOf(data) : body;
     if (text === undefined) return;
@@ -39,23 +39,21 @@ export class PublishedMessage implements SseMessage {
     Object.defineProperty(this, 'data', DATA);
   }
 
-  /**
-   * @internal How its data became the wire text; `embedded`: the wire text does not tell all of it.
-   */
+  /** @internal How the wire text encodes the data. `embedded`: it does not hold all of it. */
   static formOf(message: PublishedMessage): 'none' | 'text' | 'bytes' | 'json' | 'embedded' {
     if (!('data' in message)) return 'none';
     return message.#isEmbedded ? 'embedded' : message.#form;
   }
 
-  /** @internal How much text it holds beside `body`, in bytes. */
+  /** @internal The bytes of text it holds in addition to `body`. */
   static bytesBeside(message: PublishedMessage, body: string): number {
     const text = message.#text;
     return typeof text === 'string' && text !== body ? sizeOfText(text) : 0;
   }
 
   /**
-   * @internal The text that the data is read from is `body`: from now on it is read from these
-   * bytes of it.
+   * @internal Replaces `body`, if the data is read from it, by its bytes. The text can then be
+   * freed.
    */
   static pack(message: PublishedMessage, body: string, bytes: Buffer): void {
     if (message.#text === body) message.#text = bytes;
@@ -73,8 +71,8 @@ export class PublishedMessage implements SseMessage {
 }
 
 /**
- * A property of each message itself, so that it is in a copy by spread. One getter for all: with
- * one each, making a message would take three times as long, as V8 gives each a shape of its own.
+ * An own property of each message, so that spreading a message copies it. All share one getter:
+ * with one each, V8 gives each message its own shape, and making one takes three times as long.
  */
 const DATA: PropertyDescriptor & ThisType<PublishedMessage> = {
   get() {
@@ -84,8 +82,8 @@ const DATA: PropertyDescriptor & ThisType<PublishedMessage> = {
 };
 
 /**
- * How much text a message holds beside its wire text, in bytes. Reading the data would make it hold
- * that too.
+ * The bytes of text that a message holds in addition to its wire text. Does not read `data`, which
+ * would parse it.
  */
 export function bytesBeside(message: SseMessage, body: string): number {
   const own: unknown = Object.getOwnPropertyDescriptor(message, 'data')?.value;
@@ -94,8 +92,8 @@ export function bytesBeside(message: SseMessage, body: string): number {
 }
 
 /**
- * A text that is JSON on the wire, as a `Date` is. A log must be able to tell it from text, which
- * stands on the wire as it is.
+ * Text that the wire holds as JSON, as it does for a `Date`. The class lets a log distinguish it
+ * from plain text, which is on the wire without quotes.
  */
 export class JsonText {
   constructor(readonly text: string) {}
@@ -110,8 +108,8 @@ function copied(comment: string | readonly string[]): string | readonly string[]
 }
 
 /**
- * As a field. Data that only the hub's own serializer understands is not kept: readers get the
- * event, and its text, without it.
+ * The data as a data field. `undefined` if only the custom serializer can handle it: readers then
+ * get the event and its wire text, but no `data`.
  */
 function jsonOf(data: unknown): string | undefined {
   try {

@@ -2,32 +2,32 @@ import type { Cursor, Position } from '../wire/cursor.js';
 import { bodySize } from './large-event.js';
 import type { EventLogReads, Gap, GapReason, Head, RoomEntry } from './event-log.js';
 
-/** What a client that returns has missed. */
+/** What a returning client missed. */
 export interface Missed {
   readonly gaps: readonly Gap[];
   /**
-   * Of the rooms without a gap, and where it was asked for what the others still keep; in the order
-   * of positions, each once.
+   * The missed events of the rooms without a gap, by position and without duplicates. With `rest`,
+   * also what the log still keeps of rooms with a gap.
    */
   readonly events: readonly RoomEntry['event'][];
-  /** Everything up to here is in `events` or told by `gaps`; what comes after it comes live. */
+  /** The watermark of the read: up to it, events are in `events` or lost; later ones come live. */
   readonly barrier: Position;
-  /** Of which log the barrier is a position. */
+  /** The log that `barrier` is a position of. */
   readonly epoch: string;
-  /** Where the client was before. It may go on from there until an event has reached it. */
+  /** The client's own position. Its cursor stays there until one of these events has reached it. */
   readonly resumedFrom: Position | undefined;
 }
 
-/** How much is read at most. */
+/** Limits of one read. */
 interface ReadCap {
   readonly events: number;
   readonly bytes: number;
 }
 
-/** One client costs the log and the process this much at most. */
+/** The most that the replay of one client may cost the log and the process. */
 export const REPLAY_CAP: ReadCap = { events: 1_000, bytes: 1_048_576 };
 
-/** Where a client with these cursors stood in the log, or why they say nothing to it. */
+/** The client's position in this log, or the reason why its cursors do not give one. */
 export function positionIn(
   { epoch, position, begin = 0 }: Head,
   cursors: readonly Cursor[],
@@ -35,23 +35,23 @@ export function positionIn(
   if (cursors.length === 0) return 'unknown';
   const own = cursors.find((cursor) => cursor.epoch === epoch);
   if (own === undefined) return 'epoch';
-  // Ahead of the head: from a write that the log has lost, or made up. Before the beginning: a
-  // client cut it off.
+  // A position beyond the head is from a write that the log lost, or is made up. A position before
+  // the epoch began was never assigned.
   return own.position >= begin && own.position <= position ? own.position : 'unknown';
 }
 
 /**
- * Whether a room lost nothing after `after`: the first event that is kept after it follows one that
- * the client has, or nothing came after it at all. Exact per room, however busy the others are.
+ * Whether a room lost nothing after `after`: the first kept event directly follows one that the
+ * client has, or nothing was published since. Exact for each room, however busy the others are.
  */
 export function isCovered(after: Position, last: Position, first: RoomEntry | undefined): boolean {
   return first === undefined ? last <= after : first.previous <= after;
 }
 
 /**
- * What was missed in `rooms` after `cursors`. Live events have to be collected from before this
- * call: those up to the barrier are in the answer, those after it are not.
- * @param rest where to read what is still kept of the rooms with a gap, if that is wanted too
+ * Reads what was missed in `rooms` after `cursors`. The caller must already collect live events
+ * when it calls this: events up to the barrier are in the result, later ones are not.
+ * @param rest where to read what is still kept of rooms with a gap; absent if that is not wanted
  */
 export async function readMissed(
   log: EventLogReads,
@@ -65,9 +65,9 @@ export async function readMissed(
   const after = positionIn(head, cursors);
   if (typeof after === 'string') {
     const gaps = [{ rooms, reason: after }];
-    // Of an unknown place nobody can say what the client has got, so it would get some of it twice.
+    // For `unknown`, nobody knows which events the client has. It would get some of them twice.
     const events = rest && after === 'epoch' ? await readRest(rest, head, rooms, 0, cap) : NOTHING;
-    // Until one of these events has reached the client, only what it brought leads to them.
+    // Until one of these events reaches the client, it must return with the cursor that it brought.
     return { gaps, events, barrier, epoch, resumedFrom: events.length > 0 ? undefined : barrier };
   }
 
@@ -103,8 +103,8 @@ export async function readMissed(
 const NOTHING: RoomEntry['event'][] = [];
 
 /**
- * The newest events of the rooms, as many as fit: no event is missing between them and what comes
- * live.
+ * The newest events of the rooms, as many as fit. No event is missing between them and the live
+ * events.
  */
 async function readRest(
   reads: EventLogReads,
@@ -122,16 +122,13 @@ async function readRest(
   return inOrder(upTo(barrier, entries));
 }
 
-/** Events of rooms without a gap come first. */
+/** What the rooms without a gap leave of the limits. */
 function leftOf(cap: ReadCap, events: readonly RoomEntry['event'][]): ReadCap {
   const bytes = events.reduce((sum, event) => sum + bodySize(event), 0);
   return { events: cap.events - events.length, bytes: cap.bytes - bytes };
 }
 
-/**
- * The last `count` events of the rooms, or those since a position; for a client that connects for
- * the first time.
- */
+/** Reads the last `count` events of the rooms, or those since a position, for a new client. */
 export async function readRewind(
   log: EventLogReads,
   rooms: readonly string[],
@@ -151,18 +148,18 @@ export async function readRewind(
     events: inOrder(upTo(barrier, entries)).slice(-limit),
     barrier,
     epoch,
-    // Without a cursor: a client that leaves before it got anything comes back as a new one.
+    // No cursor: a client that leaves before its first event returns as a new one.
     resumedFrom: undefined,
   };
 }
 
-/** What is newer comes live. */
+/** Newer events are delivered live. */
 function upTo(barrier: Position, entries: readonly RoomEntry[]): RoomEntry['event'][] {
   // mutant: no barrier
   return entries.map(({ event }) => event).filter(({ position }) => position <= barrier);
 }
 
-/** In the order of positions, each once: an event of several rooms was read once per room. */
+/** An event of several rooms was read once per room. */
 export function inOrder(events: readonly RoomEntry['event'][]): RoomEntry['event'][] {
   const byPosition = new Map(events.map((event) => [event.position, event]));
   return [...byPosition.values()].sort((a, b) => a.position - b.position);

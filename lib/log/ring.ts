@@ -1,4 +1,4 @@
-/** A list that grows at its end and shrinks at its beginning, both in constant time. */
+/** A queue. `push()`, `shift()` and access by index take constant time. */
 export class Ring<T> {
   private items: (T | undefined)[] = [];
   private start = 0;
@@ -12,8 +12,8 @@ export class Ring<T> {
       this.items.push(item);
       return;
     }
-    // A list of one has room for one: V8 gives one that is pushed to room for 17, and most rooms
-    // have few events.
+    // Most rooms have few events. An array literal allocates one slot; `push()` to an empty array
+    // allocates 17.
     this.items = [item];
     this.start = 0;
   }
@@ -26,7 +26,7 @@ export class Ring<T> {
     if (this.length === 0) return undefined;
     const item = this.items[this.start];
     this.items[this.start++] = undefined;
-    // Moving what is left costs as much as was shifted since the last time.
+    // Moving the rest costs no more than the shifts since the last move.
     if (this.start > 8 && this.start * 2 > this.items.length) {
       this.items = this.items.slice(this.start);
       this.start = 0;
@@ -39,8 +39,7 @@ export class Ring<T> {
   }
 
   /**
-   * The index of the first item for which `isAfter` holds; it has to hold for all items behind it
-   * too.
+   * The index of the first item for which `isAfter` holds. It must also hold for all later items.
    */
   firstIndex(isAfter: (item: T) => boolean): number {
     let low = 0;

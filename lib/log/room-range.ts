@@ -2,7 +2,7 @@ import type { Position } from '../wire/cursor.js';
 import { bodySize } from './large-event.js';
 import type { RoomEntry, RoomsRange, RoomState } from './event-log.js';
 
-/** The kept events of a room after some position, which nobody has copied yet. */
+/** The kept events of a room after some position, without a copy. */
 export interface RoomView {
   readonly last: Position;
   readonly length: number;
@@ -10,12 +10,12 @@ export interface RoomView {
 }
 
 /**
- * One read looks at this many entries at most, so that a client with many busy rooms cannot hold
- * the process up.
+ * The most entries that one read may look at, so that a client with many busy rooms cannot block
+ * the process.
  */
 const MAX_LOOKS = 50_000;
 
-/** What of these rooms fits the limits of a range. */
+/** Selects the entries of these rooms that fit the limits of the range. */
 export function fitting(rooms: readonly RoomView[], range: RoomsRange): RoomState[] {
   const budget = new Budget(range);
   const states: RoomState[] = [];
@@ -29,7 +29,7 @@ export function fitting(rooms: readonly RoomView[], range: RoomsRange): RoomStat
   return states;
 }
 
-/** What may still be read. */
+/** What is left of a range's limits. An event of several rooms counts once. */
 class Budget {
   private readonly seen = new Set<Position>();
   private readonly newest: boolean;
@@ -43,7 +43,7 @@ class Budget {
     this.newest = newest;
   }
 
-  /** @param shares how many rooms, this one included, still need their part of it */
+  /** @param shares how many rooms, this one included, still need a share of the limits */
   take(room: RoomView, shares: number): RoomEntry[] {
     const entries: RoomEntry[] = [];
     let events = Math.ceil(this.events / shares);
@@ -54,7 +54,7 @@ class Budget {
       const { position } = entry.event;
       if (!this.seen.has(position)) {
         const size = bodySize(entry.event);
-        // One event always fits, or who reads page by page would never get past it.
+        // One event always fits, or a reader of pages would never get past it.
         if (events < 1 || (size > bytes && this.seen.size > 0)) break;
         events--;
         bytes -= size;

@@ -8,18 +8,18 @@ import { Batch } from './batch.js';
  */
 export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
 
-/** One frame that waits. */
+/** A frame in the backlog. */
 export interface Waiting {
   readonly frame: string;
-  /** The rooms to name if it is left out; absent on what is never left out, such as a gap. */
+  /** The rooms to name in the gap if it is dropped. Absent on frames that are never dropped. */
   readonly rooms?: readonly string[];
-  /** A later one with the same key stands for it. */
+  /** With `conflate`, a later frame with the same key replaces it. */
   readonly key?: string;
-  /** Its id, where that is a cursor: it goes out with the client's mark. */
+  /** The frame's id if it is a cursor: the client's mark is added to it. */
   readonly cursor?: string | undefined;
 }
 
-/** The options of the stream. */
+/** The stream's options for backpressure. */
 export interface BacklogSettings {
   readonly overflow: Overflow;
   readonly maxBufferedBytes: number;
@@ -30,32 +30,32 @@ interface Entry extends Waiting {
 }
 
 /**
- * What an entry takes beside its frame is about this much, so no more of them wait than this many
- * bytes each make up the limit; a small limit still has room for some.
+ * About what an entry takes beside its frame. It limits the number of entries to one per this many
+ * bytes of the size limit, but to no less than `MIN_ENTRIES`.
  */
 const ENTRY_BYTES = 256;
 const MIN_ENTRIES = 1_000;
 
 /**
- * How many events were left out for a frame; or that the client has to be disconnected, as nothing
- * may be left out.
+ * How many events were dropped for a frame; or `overflow` if the client must be disconnected,
+ * because nothing may be dropped.
  */
 export type Pushed = number | 'overflow';
 
 /**
- * The frames for a client that takes nothing at the moment: references to shared frames, counted in
- * bytes, and of small frames in how many there are. Beyond its limit it leaves events out as its
- * policy says, and tells the client so at the place where they would have been. The newest event
- * may always wait, or a client would lose one that is larger than what is left of the limit.
+ * The frames that wait while a client reads nothing. It stores references to frames that clients
+ * share, and limits their bytes and their number. Above the limit it drops events by its policy,
+ * and puts an `sse-gap` where they would have been. The newest event may always wait: an event
+ * larger than the rest of the limit would otherwise never arrive.
  */
 export class Backlog {
-  /** The size of the frames that wait. */
+  /** The size of all waiting frames. */
   bytes = 0;
   /** In the order in which they will be written. */
   private readonly entries = new Map<unknown, Entry>();
-  /** Rooms that lost events older than some that wait. */
+  /** Rooms that lost events older than some waiting ones: their gap is written first. */
   private lostBefore: Set<string> | undefined;
-  /** Rooms that lost events newer than all that wait. */
+  /** Rooms that lost events newer than all waiting ones: their gap is written last. */
   private lostAfter: Set<string> | undefined;
   private serial = 0;
 
@@ -63,7 +63,7 @@ export class Backlog {
   private readonly maxBytes: number;
   private readonly maxEntries: number;
 
-  /** @param mark by which the client is known again; see `SlowClients` */
+  /** @param mark identifies the client when it returns; see `SlowClients` */
   constructor(
     { overflow, maxBufferedBytes }: BacklogSettings,
     private readonly mark: string,
@@ -100,12 +100,12 @@ export class Backlog {
     return left;
   }
 
-  /** As `push()`, for what the connection ends with: nothing is left out for it. */
+  /** Adds a frame that the connection ends with. Drops nothing for it. */
   pushLast(waiting: Waiting): void {
     this.append(this.serial++, waiting, Buffer.byteLength(waiting.frame));
   }
 
-  /** Takes the oldest frames out, up to about so many bytes. */
+  /** Removes the oldest frames, about `maxBytes` of them. */
   take(maxBytes: number): Batch {
     let text = '';
     let bytes = 0;
@@ -129,14 +129,14 @@ export class Backlog {
     return Batch.of(text, events);
   }
 
-  /** Takes everything out, in parts of about so many bytes. */
+  /** Removes everything, in parts of about `partBytes`. */
   *takeAll(partBytes: number): Generator<Batch> {
     while (!this.isEmpty) yield this.take(partBytes);
   }
 
   /**
-   * Only now: while they wait, frames are shared with other clients. The cursor ends its frame,
-   * before the blank line.
+   * Adds the mark only when the frame is written: until then, clients share its text. The cursor is
+   * the end of a frame, before the blank line.
    */
   private marked({ frame, cursor }: Entry): string {
     if (cursor === undefined) return frame;
@@ -149,7 +149,7 @@ export class Backlog {
     this.bytes += bytes;
   }
 
-  /** Answers how many events this leaves out. */
+  /** Drops an entry. Returns the number of dropped events. */
   private leaveOut(key: unknown): number {
     const entry = this.entries.get(key);
     if (entry === undefined) return 0;
@@ -160,10 +160,10 @@ export class Backlog {
     return 1;
   }
 
-  /** Something follows what was left out: the word about it goes between. */
+  /** A frame follows the dropped events, so their gap goes between. */
   private endLostAfter(): void {
     if (this.lostAfter === undefined) return;
-    // It counts for nothing: there is one at most between two events.
+    // A gap counts 0 bytes: there is at most one between two events.
     this.entries.set(this.serial++, { frame: gapFrame(this.lostAfter), bytes: 0 });
     this.lostAfter = undefined;
   }

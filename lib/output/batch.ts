@@ -1,12 +1,12 @@
 /**
- * The frames that a connection has not written yet. A batch is a list that shares its beginning:
- * readers that received the same frames in the same turn hold the *same* batch, so a thousand of
- * them cost one buffer.
+ * Frames that a connection has not written yet, as a linked list whose nodes are shared.
+ * Connections that receive the same frames in the same turn hold the *same* batch, so a thousand of
+ * them need one buffer.
  */
 export class Batch {
   /** The size of the wire text. */
   readonly bytes: number;
-  /** How many events are in the text. */
+  /** The number of events in the text. */
   readonly events: number;
   private lastChild: Batch | undefined;
   private encoded: Buffer | undefined;
@@ -21,12 +21,12 @@ export class Batch {
     this.events = (parent?.events ?? 0) + events;
   }
 
-  /** Text for one reader alone. */
+  /** Text for one connection only. */
   static of(text: string, events = 0): Batch {
     return new Batch(undefined, text, events);
   }
 
-  /** This batch and one frame more; the same batch for everyone who appends the same frame here. */
+  /** Adds a frame. Everyone who appends the same frame to this batch gets the same new batch. */
   append(frame: string, isEvent = false): Batch {
     if (this.lastChild?.frame === frame) return this.lastChild;
     return (this.lastChild = new Batch(this, frame, isEvent ? 1 : 0));
@@ -37,7 +37,7 @@ export class Batch {
   }
 
   /**
-   * The text as one chunk of a chunked body, so that Node does not frame it again for each reader.
+   * The text as one chunk of a chunked body, so that Node does not frame it for each connection.
    * https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
    */
   get chunk(): Buffer {
@@ -51,25 +51,23 @@ export class Batch {
   }
 }
 
-/** A connection, as the turn sees it. */
+/** A connection that has something to write. */
 export interface TurnWriter {
   flush(): void;
-  /**
-   * `flush()` has thrown: that is the end of this one, and the others are written. Never throws.
-   */
+  /** `flush()` threw. Ends this connection; the others are still written. Never throws. */
   failed(error: unknown): void;
 }
 
-/** Writing for longer would hold back the app's other routes. */
+/** A longer slice would delay the app's other routes. */
 const FLUSH_SLICE_MS = 4;
 
 /**
- * Collects who has something to write and lets each write once, when this turn of the event loop is
- * over. Yields to the loop after a few milliseconds; what arrives meanwhile joins the batches not
- * yet written.
+ * Writes each connection that has new frames once, at the end of a turn of the event loop. After a
+ * few milliseconds it yields to the loop. Frames that arrive before it continues join the batches
+ * that are not written yet.
  */
 export class Turn {
-  /** Where the batches of this turn begin. */
+  /** The empty batch that all batches of this turn start from. */
   root = new Batch();
   private queue: TurnWriter[] = [];
   private scheduled = false;
@@ -98,7 +96,7 @@ export class Turn {
         } catch (error) {
           writer?.failed(error);
         }
-        // Looking at the clock costs as much as a small write, so not after each.
+        // Reading the clock costs as much as a small write.
         if (written % 64 === 0 && performance.now() > until) break;
       }
     } finally {

@@ -4,17 +4,17 @@ import { warnOfCompression } from '../ground/warnings.js';
 import type { Batch } from './batch.js';
 
 /**
- * Writes to a response in the cheapest way. On HTTP/1.1, where nothing has wrapped `write()`, the
- * socket gets the chunk that all readers share. Elsewhere, such as behind `compression` or on
- * HTTP/2, the text goes through the response. The figures are in
+ * Writes batches to a response the cheapest way. On HTTP/1.1 with an unwrapped `write()`, the
+ * socket gets the chunk that all connections share. Otherwise, such as behind `compression` or on
+ * HTTP/2, the text goes through the response. Figures:
  * docs/decisions/005-chunks-are-framed-once.md.
  */
 export class ChunkWriter {
   private readonly isPlain: boolean;
   private isBegun = false;
   /**
-   * What `compression` gives a response, as a property of its own: Node's method of this name is
-   * another one.
+   * The `flush()` that `compression` adds to a response as an own property. Node's method of the
+   * same name does something else.
    */
   private readonly flush: (() => void) | undefined;
 
@@ -30,14 +30,14 @@ export class ChunkWriter {
   }
 
   /**
-   * Answers whether the client takes more; if not, `onDrain` is called once when it does. Node says
-   * no for each write that is longer than its own buffer, even if the kernel has taken all of it:
-   * nothing waits then, and the client takes more.
+   * Returns whether the client takes more. If not, `onDrain` is called once when it does. Node
+   * returns false for each write longer than its own buffer, even if the kernel took all of it.
+   * Nothing waits in that case, so this returns true.
    */
   write(batch: Batch, onDrain: () => void): boolean {
     const { raw } = this;
-    // The first write goes through the response, which puts the headers before it. Without a socket
-    // the response waits behind another one, and keeps what is written until its turn.
+    // The first write must go through the response, which puts the headers before it. A pipelined
+    // response has no socket yet and buffers until its turn.
     const target = this.isPlain && this.isBegun && raw.socket?.writable ? raw.socket : raw;
     this.isBegun = true;
     const takesMore = target === raw ? this.writeRaw(batch.buffer) : target.write(batch.chunk);
@@ -47,17 +47,14 @@ export class ChunkWriter {
   }
 
   /**
-   * Whether the kernel has all of it. Behind middleware, text may wait where nobody sees it. A
-   * broken socket holds nothing, but takes nothing either.
+   * Whether the kernel took everything. Middleware may buffer text where this cannot see it. A
+   * broken socket buffers nothing, but takes nothing either.
    */
   private isTaken(target: ServerResponse | Socket): boolean {
     return this.isPlain && target.writableLength === 0 && this.raw.socket?.writable === true;
   }
 
-  /**
-   * Node would hold the parts of a chunk together until the turn is over, and then write for all
-   * readers at once.
-   */
+  /** Without `cork()`, Node would hold the parts of a chunk until the end of the turn. */
   private writeRaw(buffer: Buffer): boolean {
     const { raw } = this;
     raw.socket?.cork();

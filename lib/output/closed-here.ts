@@ -1,23 +1,23 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 
-/** Sockets and HTTP/2 streams that code of this process closed, without an error. */
+/** Sockets and HTTP/2 streams that code in this process closed without an error. */
 const closedHere = new WeakSet();
 
 /**
- * Notices `socket.end()` and `stream.close()` by code of the app. Afterwards both look as if the
- * client had closed them: its side ends too.
+ * Notices when code of the app calls `socket.end()` or `stream.close()`. Afterwards both look as if
+ * the client had closed them, because its side ends too.
  */
 export function watchClosing(transport: Socket | ServerHttp2Stream): void {
   if ('rstCode' in transport) {
     transport.close = close;
     return;
   }
-  // Serverless adapters bring sockets that are less than Node's. A kept-alive socket has carried
-  // other streams before.
+  // The sockets of serverless adapters lack some of Node's methods. A kept-alive socket may have
+  // carried earlier streams.
   const { listeners } = transport as Partial<Socket>;
   if (listeners === undefined || transport.listeners('end').includes(onClientEnd)) return;
-  // Before Node's own listener, which ends the socket in answer to the client.
+  // Must run before Node's own listener, which ends the socket in answer to the client.
   transport.prependListener('end', onClientEnd);
 }
 
@@ -30,7 +30,7 @@ function onClientEnd(this: Socket): void {
 }
 
 function close(this: ServerHttp2Stream, ...args: Parameters<ServerHttp2Stream['close']>): void {
-  // Node closes the streams of a socket that is gone.
+  // Node itself closes the streams of a destroyed socket.
   if (this.session?.socket.destroyed === false) closedHere.add(this);
   (Object.getPrototypeOf(this) as ServerHttp2Stream).close.apply(this, args);
 }

@@ -14,9 +14,9 @@ export function isFastifyReply<T extends object>(response: T): response is T & F
 }
 
 /**
- * Calls `write` when the app's `onSend` hooks have run, which set cookies and request ids; or
- * `refused` when somebody has answered in the meantime. The hooks are asynchronous, so that only a
- * call of `send()` shows it.
+ * Calls `write` once the app's `onSend` hooks have run, which set cookies and request ids. Calls
+ * `refused` if something else answered first. The hooks are asynchronous, so only an intercepted
+ * `send()` shows that.
  */
 export function writeAfterHooks(
   reply: FastifyReply,
@@ -34,16 +34,16 @@ export function writeAfterHooks(
     reply.send = send;
     if (isAnswered || reply.raw.headersSent) return refused();
     const type = String(reply.getHeaders()['content-type'] ?? '');
-    // Hooks look at it: what compresses leaves event streams alone.
+    // Hooks read the type. Those that compress leave event streams alone.
     if (!isEventStreamType(type)) reply.header('Content-Type', EVENT_STREAM);
     reply.send(new Handover(reply.raw, write));
   });
 }
 
 /**
- * The payload of a stream. Nothing public runs Fastify's hooks but `reply.send()`, which at their
- * end pipes the payload into the response: there the stream takes over, and writes to the response
- * itself. Looks like a legacy stream with nothing in it, because Fastify watches the payload's end.
+ * The payload of a stream. Only `reply.send()` runs Fastify's hooks, and at the end it pipes the
+ * payload into the response. At that point the stream takes over and writes to the response itself.
+ * The payload looks like an empty legacy stream, because Fastify watches for its end.
  */
 class Handover extends EventEmitter {
   private watchers: Map<string | symbol, readonly unknown[]> | undefined;
@@ -55,7 +55,7 @@ class Handover extends EventEmitter {
     super();
   }
 
-  /** Fastify watches the payload first, and then the response. */
+  /** Fastify first adds listeners to the payload, then to the response. */
   override on(event: string | symbol, listener: (...args: unknown[]) => void): this {
     this.watchers ??= new Map(
       this.raw.eventNames().map((name) => [name, this.raw.rawListeners(name)]),
@@ -64,10 +64,10 @@ class Handover extends EventEmitter {
   }
 
   pipe(): void {
-    // Or Fastify would call it an error when the client leaves before this has ended.
+    // Otherwise Fastify reports an error when the client leaves before the payload has ended.
     this.emit('end');
     this.removeAllListeners();
-    // They have nothing to do any more, and hold 1.4 KB for as long as the stream is open.
+    // Fastify's listeners have no use any more. They would hold 1.4 KB per open stream.
     for (const name of this.raw.eventNames()) {
       const before = this.watchers?.get(name) ?? [];
       for (const listener of this.raw.rawListeners(name)) {
@@ -77,6 +77,6 @@ class Handover extends EventEmitter {
     this.takeOver();
   }
 
-  /** Fastify's, for a client that leaves while the hooks run. */
+  /** Fastify calls it if the client leaves while the hooks run. */
   destroy(): void {}
 }

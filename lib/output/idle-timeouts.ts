@@ -1,5 +1,5 @@
 /**
- * A socket, or a stream or session of HTTP/2: each ends what is idle for `timeout` milliseconds.
+ * A socket, or an HTTP/2 stream or session. Each closes itself after `timeout` idle milliseconds.
  */
 export interface Timed {
   readonly timeout?: number | undefined;
@@ -10,9 +10,9 @@ export interface Timed {
 const paused = new WeakMap<Timed, { streams: number; readonly timeoutMs: number }>();
 
 /**
- * Switches an idle timeout off while a stream is open: a quiet stream is no request that hangs.
- * Answers what switches it on again, once no other stream uses the same socket or session;
- * `undefined` where there is none.
+ * Switches off an idle timeout while a stream is open, because a quiet stream is not a hanging
+ * request. Returns a function that restores it once no other stream uses the socket or session;
+ * `undefined` if there is no timeout.
  */
 export function pauseIdleTimeout(timed: Timed): (() => void) | undefined {
   const known = paused.get(timed);
@@ -25,7 +25,7 @@ export function pauseIdleTimeout(timed: Timed): (() => void) | undefined {
     entry.streams--;
     if (entry.streams > 0) return;
     paused.delete(timed);
-    // Node sets the timeout of a kept-alive socket itself when a response ends; that one wins.
+    // When a response ends, Node sets the timeout of a kept-alive socket itself. That one wins.
     if (timed.destroyed !== true && !timed.timeout) timed.setTimeout(entry.timeoutMs);
   };
 }

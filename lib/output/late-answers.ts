@@ -2,19 +2,19 @@ import type { ServerResponse } from 'node:http';
 import { Catch, type ExceptionFilter } from '@nestjs/common';
 import { warnOfLateAnswer } from '../ground/warnings.js';
 
-/** Whose response it is while a stream is open. */
+/** The stream that owns a response. */
 export interface ResponseOwner {
-  /** What is asked for, for the log. */
+  /** For the log. */
   readonly route: string;
   /** Whether the stream itself ends the response now. */
   isEnding: boolean;
-  /** Node's `end()`, or what a middleware has put in its place, such as one that saves sessions. */
+  /** Node's `end()`, or that of a middleware that wrapped it, such as one that saves sessions. */
   realEnd: Method | undefined;
 }
 
 const OWNER = Symbol('nestjs-eventstream:owner');
 
-/** As a method of a response, which Node's typings overload in more ways than matter here. */
+/** A method of a response. Node's typings have overloads that do not matter here. */
 type Method = (this: Owned, ...args: unknown[]) => unknown;
 
 interface Owned {
@@ -23,10 +23,10 @@ interface Owned {
 }
 
 /**
- * What answers a request elsewhere does nothing to a stream that has begun: an interceptor that
- * sets a header too late, an exception filter, a middleware's timeout. Each would end the stream in
- * the midst of it, and browsers would come back for ever. The log tells who it was. Shared
- * functions as properties of the response, so that a connection holds no closures for it.
+ * Ignores other answers to a request whose stream has begun: an interceptor that sets a header too
+ * late, an exception filter, a middleware's timeout. Each would cut the stream, and browsers would
+ * reconnect forever. A warning names the caller. The functions are shared by all responses, so a
+ * connection holds no closures for them.
  */
 export function ignoreLateAnswers(
   raw: ServerResponse,
@@ -39,11 +39,11 @@ export function ignoreLateAnswers(
   if (platformResponse !== raw) Object.assign(platformResponse, LATE_OF_REPLY, { [OWNER]: owner });
 }
 
-/** From here on `end()` ends the response again. */
+/** From now on `end()` ends the response. */
 export function allowEnd(raw: ServerResponse, owner: ResponseOwner): void {
   const owned = raw as unknown as Owned;
   owner.isEnding = true;
-  // Unless somebody has wrapped it since: then it is called through the wrapper.
+  // If something wrapped it since, the wrapper calls it.
   if (owned.end === LATE.end && owner.realEnd !== undefined) owned.end = owner.realEnd;
 }
 
@@ -66,25 +66,25 @@ const LATE: Record<string, Method> = {
   writeHead: ignored('writeHead'),
 };
 
-/** Fastify's reply would keep a header for nobody, and log a line that names no stream. */
+/** Fastify's reply would store a header for nobody, or log a line that names no stream. */
 const LATE_OF_REPLY: Record<string, Method> = { send: ignored('send'), header: ignored('header') };
 
-/** The error that is on its way to an exception filter. */
+/** The error that Nest is about to pass to an exception filter. */
 let caught: unknown;
 
 function tell(raw: Owned, method: string, name?: unknown): void {
   const owner = raw[OWNER];
   if (owner === undefined || owner.isEnding) return;
   const call = typeof name === 'string' ? `${method}(${JSON.stringify(name)})` : `${method}()`;
-  // From the caller of the method.
+  // Without this function's own frames, so that the stack starts at the caller of the method.
   const caller: { stack?: string } = {};
   Error.captureStackTrace(caller, LATE[method] ?? LATE_OF_REPLY[method]);
   warnOfLateAnswer(owner.route, call, caught, caller.stack);
 }
 
 /**
- * Nest asks of each error whether it is one of these. It never is; the question shows which error a
- * filter is about to answer.
+ * Nest tests each error with `instanceof` to find its filter. This class never matches, but sees
+ * which error is about to be answered.
  */
 abstract class AnyError {
   static [Symbol.hasInstance](error: unknown): boolean {
@@ -94,9 +94,7 @@ abstract class AnyError {
   }
 }
 
-/**
- * On each handler of a stream: handles nothing, and lets the log name an error that came too late.
- */
+/** A filter on each stream handler. It handles nothing, and lets the warning name a late error. */
 @Catch(AnyError)
 export class LateErrors implements ExceptionFilter {
   catch(): void {}

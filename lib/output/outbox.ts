@@ -7,49 +7,47 @@ import { Batch, type Turn, type TurnWriter } from './batch.js';
 import { ChunkWriter } from './chunk-writer.js';
 
 /**
- * A backlog is written in parts of this size, so that progress shows and the rest can still be left
- * out.
+ * A backlog is written in parts of this size, so that progress shows and the rest can still be
+ * dropped.
  */
 const BACKLOG_PART_BYTES = 65_536;
 
 /**
- * What a turn collects is handed to the socket when it is this much, or as much as may wait, before
- * anything is added to it. What the socket does not take blocks the client, and the rest of the
- * turn goes to the backlog, which has a limit.
+ * A batch of this size, or of `maxBufferedBytes`, is written before anything is added to it. If the
+ * socket does not take all of it, the client is blocked, and the rest of the turn goes to the
+ * backlog, which has a limit.
  */
 const TURN_PART_BYTES = 4_194_304;
 
-/**
- * An end writes the backlog in parts of this size: one text cannot be longer than half a gigabyte.
- */
+/** At the end, the backlog is written in parts: a string cannot exceed about half a gigabyte. */
 const END_PART_BYTES = 16_777_216;
 
 /** The connection, as its outbox sees it. */
 export interface OutboxOwner {
-  /** So much was handed to the socket. */
+  /** This much was handed to the socket. */
   wrote(events: number, bytes: number): void;
-  /** The client takes nothing more at the moment. */
+  /** The client has stopped reading. */
   blocked(): void;
-  /** Asked for when frames have to wait: the mark by which their client is known again. */
+  /** The mark that identifies the client when it returns. Called when frames have to wait. */
   mark(): string;
   /**
-   * Asked for each frame that has to wait: what the backlog has to know about it. The arguments are
-   * those of `push()`.
+   * Describes a frame for the backlog. Called for each frame that has to wait, with the arguments
+   * of `push()`.
    */
   waitingOf(frame: string, event?: SseMessage, id?: string | number): Waiting;
-  /** A write has failed. Never throws. */
+  /** A write failed. Must not throw. */
   failed(error: unknown): void;
 }
 
 /**
- * What is on its way to one client. Frames are collected in the batch of the turn and written once
- * per turn. While the client takes nothing, they wait in its backlog. `push()` decides which, and
- * what becomes of a frame that does not fit.
+ * Frames on their way to one client: collected in the batch of the turn, or in the backlog while
+ * the client is not reading. `push()` alone decides which, and what becomes of a frame that does
+ * not fit. Frames of the batch are older than those of the backlog.
  */
 export class Outbox implements TurnWriter {
   /**
-   * `held` until the head is written, a turn after the stream has begun or later: what is pushed by
-   * then is collected as in a turn, and follows the opening. Beyond that it is backlog.
+   * `held` until the head is written, at least one turn after the stream began. Until then frames
+   * are collected in the batch, which follows the opening; what exceeds it is backlog.
    */
   private phase: 'held' | 'open' | 'closed' = 'held';
   private writer: ChunkWriter | undefined;
@@ -58,14 +56,14 @@ export class Outbox implements TurnWriter {
   private inTurn = false;
   private writableWaiters: Deferred<void> | undefined;
 
-  /** What a turn collects before part of it is written. */
+  /** The size at which a turn's batch is written early. */
   private readonly partBytes: number;
 
-  /** When the last write or drain was. */
+  /** When the last write or drain happened. */
   activeAt = 0;
-  /** Since when the client takes nothing: from a write that it did not take to its drain. */
+  /** Since when the client takes nothing: the time of the first write that it did not take. */
   blockedAt: number | undefined;
-  /** How many events the backlog has left out. */
+  /** How many events the backlog has dropped. */
   dropped = 0;
 
   constructor(
@@ -82,12 +80,12 @@ export class Outbox implements TurnWriter {
     return (this.batch?.bytes ?? 0) + (this.backlog?.bytes ?? 0) + this.raw.writableLength;
   }
 
-  /** Whether frames have to wait for the client. */
+  /** Whether new frames have to wait. */
   get isBlocked(): boolean {
     return this.blockedAt !== undefined || this.backlog !== undefined;
   }
 
-  /** The headers are sent: writes `opening` at once, and from now on what is pushed. */
+  /** The headers are sent: writes `opening` at once, and from now on whatever is pushed. */
   open(opening: string): void {
     this.phase = 'open';
     this.writer = new ChunkWriter(this.raw);
@@ -96,14 +94,14 @@ export class Outbox implements TurnWriter {
   }
 
   /**
-   * Takes a frame: into the batch of this turn, or into the backlog while the client takes nothing.
-   * Answers what became of those that wait; the caller acts on it.
-   * @param event what is in the frame, if that may be left out
+   * Puts a frame into the batch of this turn, or into the backlog while the client is not reading.
+   * Returns what the backlog did; the caller acts on it.
+   * @param event the message in the frame, if it may be dropped
    * @param id the id of the frame
    */
   push(frame: string, event?: SseMessage, id?: string | number): Pushed {
     this.writeFullBatch();
-    // A write has failed, which ends the connection.
+    // A failed write has ended the connection.
     if (this.phase === 'closed') return 0;
     if (!this.isBlocked && !this.isFullBeforeHead) {
       this.collect(frame, event !== undefined);
@@ -114,13 +112,13 @@ export class Outbox implements TurnWriter {
     return pushed;
   }
 
-  /** Takes a frame that the connection ends with: never too much. */
+  /** Adds a frame that the connection ends with. No limit applies. */
   pushLast(frame: string): void {
     if (this.isBlocked) this.openBacklog().pushLast({ frame });
     else this.collect(frame, false);
   }
 
-  /** The turn is over. */
+  /** The turn calls it at its end. */
   flush(): void {
     this.inTurn = false;
     if (!this.isWritable) return;
@@ -136,7 +134,7 @@ export class Outbox implements TurnWriter {
   }
 
   /**
-   * Resolves when all that was pushed is written and the client takes more; rejects when the
+   * Resolves when everything pushed is written and the client takes more. Rejects when the
    * connection has ended.
    */
   writable(): Promise<void> {
@@ -147,7 +145,7 @@ export class Outbox implements TurnWriter {
   }
 
   /**
-   * Ends the response after what was pushed. Until the client has taken it, it counts as blocked.
+   * Writes everything pushed and ends the response. Until the client has read that, it is blocked.
    */
   end(): void {
     const { backlog, raw } = this;
@@ -165,7 +163,7 @@ export class Outbox implements TurnWriter {
     if (last !== undefined && !this.isBroken) this.owner.wrote(events, bytes);
   }
 
-  /** Forgets what was not written. */
+  /** Drops everything that is not written. */
   discard(): void {
     this.phase = 'closed';
     this.batch = undefined;
@@ -173,13 +171,13 @@ export class Outbox implements TurnWriter {
     this.writableWaiters?.reject(new SseClosedError('the connection'));
   }
 
-  /** What was written to it has gone nowhere. */
+  /** Whether the socket is broken, so that its writes went nowhere. */
   private get isBroken(): boolean {
     const { socket } = this.raw;
     return socket !== null && (socket.destroyed || Boolean(socket.errored));
   }
 
-  /** Nothing can be written yet, and the batch has no room for more. */
+  /** Nothing can be written yet, and the batch is full. */
   private get isFullBeforeHead(): boolean {
     return this.phase === 'held' && (this.batch?.bytes ?? 0) >= this.partBytes;
   }
@@ -203,7 +201,7 @@ export class Outbox implements TurnWriter {
     this.turn.add(this);
   }
 
-  /** A turn may collect more than may wait: then part of it is written before the turn is over. */
+  /** Bounds what a turn collects: a full batch is written before the turn is over. */
   private writeFullBatch(): void {
     const { batch } = this;
     if (batch === undefined || batch.bytes < this.partBytes || !this.isWritable) return;
@@ -238,7 +236,7 @@ export class Outbox implements TurnWriter {
     if (this.phase !== 'open') return;
     this.blockedAt = undefined;
     this.activeAt = now();
-    // Through the turn also when nothing waits, to resolve `writable()`.
+    // Joins the turn even if nothing waits, to resolve `writable()`.
     this.joinTurn();
   };
 
@@ -249,7 +247,7 @@ export class Outbox implements TurnWriter {
   }
 }
 
-/** In whole milliseconds: a fraction would cost each connection an object on the heap. */
+/** Whole milliseconds: a fraction would cost each connection a heap number. */
 function now(): number {
   return Math.floor(performance.now());
 }

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-/** One listener per socket, however many responses wait on it. */
+/** One listener per socket, however many responses wait for their turn on it. */
 const waiting = new WeakMap<object, Set<() => void>>();
 
-/** For a response that has no socket of its own yet. Answers what forgets the listener. */
+/** For a response that has no socket yet. Returns a function that removes the listener. */
 export function onSocketClosed({ socket }: IncomingMessage, listener: () => void): () => void {
   let listeners = waiting.get(socket);
   if (listeners === undefined) {

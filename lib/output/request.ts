@@ -14,22 +14,19 @@ export interface HttpRequest {
   readonly ip?: string;
 }
 
-/** The client's address, also behind a proxy that the platform was told to trust. */
+/** The client's address. Behind a proxy, the platform must be set to trust it. */
 export function addressOf(request: HttpRequest): string {
   const { socket } = (request.raw ?? request) as Partial<IncomingMessage>;
   return request.ip ?? socket?.remoteAddress ?? '';
 }
 
-/** What is asked for, without the query. */
+/** The path without the query. */
 export function pathOf(request: HttpRequest): string {
   const { originalUrl, url } = request as { originalUrl?: string; url?: string };
   return (originalUrl ?? url ?? '').split('?', 1)[0] ?? '';
 }
 
-/**
- * The pattern that the route was declared with, such as `/jobs/:id`; where it is not known, the
- * path.
- */
+/** The declared pattern of the route, such as `/jobs/:id`; the path if that is not known. */
 export function routeOf(request: HttpRequest): string {
   const { route, routeOptions } = request as {
     route?: { path?: unknown };
@@ -40,8 +37,8 @@ export function routeOf(request: HttpRequest): string {
 }
 
 /**
- * The last event ID that the client returned with: the header, then `?lastEventId=`.
- * Browsers send its UTF-8 bytes, which Node reads as Latin-1.
+ * The last event ID of a returning client: the header, then `?lastEventId=`. Browsers send its
+ * UTF-8 bytes, which Node decodes as Latin-1.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
  */
 export function lastEventIdOf(request: HttpRequest): string | undefined {
@@ -54,7 +51,7 @@ export function lastEventIdOf(request: HttpRequest): string | undefined {
   return typeof query === 'string' && query !== '' ? query : undefined;
 }
 
-/** What the client returned with, taken apart; `undefined` for a client without a last event ID. */
+/** The parsed last event ID; `undefined` for a client without one. */
 export function returningClientOf(request: HttpRequest): ReturningClient | undefined {
   const lastEventId = lastEventIdOf(request);
   return lastEventId === undefined ? undefined : parseLastEventId(lastEventId);

@@ -11,7 +11,7 @@ import { pauseIdleTimeout, type Timed } from './idle-timeouts.js';
 import { allowEnd, ignoreLateAnswers, type ResponseOwner } from './late-answers.js';
 import { EVENT_STREAM, mergeHeaders, STREAM_HEADERS, streamHeaders } from './stream-headers.js';
 
-/** The response as Express or Fastify hand it to a handler. */
+/** The response, as Express or Fastify pass it to a handler. */
 export interface HttpResponse {
   readonly raw?: ServerResponse | Http2ServerResponse;
   readonly statusCode: number;
@@ -21,31 +21,31 @@ export interface HttpResponse {
 }
 
 /**
- * Node frames the body: with a length of somebody else's, what follows it would be read as another
- * response.
+ * Node frames the body. With somebody else's length, a client would read the rest of the stream as
+ * another response.
  */
 const FRAMING_HEADERS = ['content-length', 'transfer-encoding'];
 
 /**
- * The response of one stream: what Express and Fastify, HTTP/1.1 and HTTP/2 do differently ends
- * here.
+ * The response of one stream. It hides the differences between Express and Fastify, and between
+ * HTTP/1.1 and HTTP/2. It writes heads and short answers; an `Outbox` writes the stream itself.
  */
 export class StreamResponse implements ResponseOwner {
   readonly raw: ServerResponse;
-  /** Nest's own, or that of `@HttpCode()`: the handler may set another one. */
+  /** Nest's default, or that of `@HttpCode()`. The handler may set another one. */
   readonly declaredStatus: number;
   private readonly request: IncomingMessage;
   isEnding = false;
   realEnd: ResponseOwner['realEnd'];
 
-  /** @throws SseNotStreamableError when something has answered already */
+  /** @throws SseNotStreamableError if something has answered already */
   constructor(
     private readonly platformRequest: HttpRequest,
     readonly response: HttpResponse,
     private readonly later: (write: () => void) => void = (write) => write(),
   ) {
     this.declaredStatus = response.statusCode;
-    // HTTP/2's classes have the same methods as far as we use them.
+    // HTTP/2's classes have all methods that are used here.
     this.raw = (response.raw ?? response) as ServerResponse;
     this.request = (platformRequest.raw ?? platformRequest) as IncomingMessage;
     if (this.isAnswered) {
@@ -64,17 +64,17 @@ export class StreamResponse implements ResponseOwner {
     return this.raw.destroyed || this.request.socket.destroyed;
   }
 
-  /** Somebody else has answered. */
+  /** Something else has answered. */
   get isAnswered(): boolean {
     return this.raw.headersSent || this.raw.writableEnded;
   }
 
   /**
-   * Checks what the stream begins with, and writes the head when `later` says so: until then,
+   * Checks status and headers, and writes the head when `later` runs its callback. Until then,
    * interceptors that see the handler's result may still set headers or refuse. Fastify runs its
-   * `onSend` hooks before. Then calls `written`; or `refused`, when somebody else has answered, or
+   * `onSend` hooks before. Then calls `written`. Calls `refused` if something else answered, or
    * with an error.
-   * @throws SseNotStreamableError for a status without a body; what Node throws for a header
+   * @throws SseNotStreamableError for a status without a body; Node's error for an invalid header
    */
   begin(
     headers: Readonly<Record<string, string>>,
@@ -93,7 +93,7 @@ export class StreamResponse implements ResponseOwner {
       }
       written();
     };
-    // Fastify answers a HEAD by itself if it is given a payload.
+    // Fastify answers a HEAD request itself when it gets a payload.
     if (isFastifyReply(this.response) && !this.isHead)
       writeAfterHooks(this.response, this.later, write, refused);
     else this.later(write);
@@ -108,8 +108,8 @@ export class StreamResponse implements ResponseOwner {
   }
 
   /**
-   * Fastify takes any from the app. One that Node refuses would also be on the answer of an
-   * exception filter.
+   * Fastify accepts any header. One that Node refuses would also break the answer of an exception
+   * filter, so it is removed.
    */
   private checkHeaders(): void {
     for (const [name, value] of Object.entries(this.response.getHeaders())) {
@@ -135,21 +135,21 @@ export class StreamResponse implements ResponseOwner {
     }
   }
 
-  /** Not what the request says of itself: on a socket of HTTP/1.1 it may say anything. */
+  /** The response decides: on an HTTP/1.1 socket, the request may claim any version. */
   private get isHttp2(): boolean {
     return 'stream' in this.raw;
   }
 
   /**
-   * The header is forbidden on HTTP/2, on HTTP/1.0 the client would wait for a length, and `close`
-   * is the client's word.
+   * HTTP/2 forbids the header. On HTTP/1.0 a client would wait for a length. And a client's `close`
+   * must be respected.
    */
   private get keepsConnection(): boolean {
     const { httpVersion, headers } = this.request;
     return httpVersion === '1.1' && !/\bclose\b/i.test(headers.connection ?? '');
   }
 
-  /** A socket; a stream of HTTP/2. */
+  /** The socket, or the HTTP/2 stream. */
   private get transport(): Socket | ServerHttp2Stream {
     const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
     return stream ?? this.request.socket;
@@ -160,40 +160,35 @@ export class StreamResponse implements ResponseOwner {
     return `${this.request.method} ${routeOf(this.platformRequest)}`;
   }
 
-  /**
-   * Whether the response was cut from inside this process: its client has neither ended nor broken
-   * the connection.
-   */
+  /** Whether this process cut the response: the client neither ended nor broke the connection. */
   get isCutHere(): boolean {
     if (wasClosedHere(this.transport)) return true;
     if (this.isHttp2) {
       const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
-      // A client that resets its stream also ends what it sends. A reset with a code looks the same
-      // from both ends.
+      // A client that resets its stream also ends its side. A reset with a code looks the same from
+      // both ends.
       return stream?.rstCode === 0 && !stream.readableEnded;
     }
     const { socket } = this.request;
     if (socket.readableEnded || !socket.destroyed) return false;
-    // An error of the network has a code, and so has one of Node's parser.
+    // Network errors have a code, and so do the errors of Node's parser.
     return socket.errored === null || !('code' in socket.errored);
   }
 
-  /** The response ends now, with what follows it; for others it still does not. */
+  /** Lets the stream end the response. For others, `end()` still does nothing. */
   allowEnd(): void {
     allowEnd(this.raw, this);
   }
 
-  /** For an exception filter's answer: when a client may come back. Seconds. */
+  /** When the client may return, for an exception filter's answer. Seconds. */
   set retryAfter(seconds: number) {
     this.raw.setHeader('Retry-After', seconds);
   }
 
-  /**
-   * Answers without opening a stream: the client should not come back (204), or come back later.
-   */
+  /** Answers without a stream: the client should stay away (204) or return later. */
   answer(status: number, headers: Readonly<Record<string, string>>, body?: string): void {
     const type = body === undefined ? {} : { 'Content-Type': EVENT_STREAM };
-    // Or the client would come back on the same socket, and a server that closes would wait for it.
+    // Otherwise the client would return on the same socket, and a closing server would wait for it.
     const close = this.request.httpVersionMajor === 1 ? { Connection: 'close' } : {};
     const sources = [STREAM_HEADERS, this.response.getHeaders(), headers, type, close];
     this.writeHead(status, mergeHeaders(sources));
@@ -201,8 +196,8 @@ export class StreamResponse implements ResponseOwner {
   }
 
   /**
-   * Of HTTP/2: what is open on it goes on, and its client opens another for what comes. A server
-   * that closes would wait for it.
+   * HTTP/2: open streams continue, and new requests use a new session. A closing server would
+   * otherwise wait for the session.
    */
   endSession(): void {
     if (!this.isHttp2) return;
@@ -217,18 +212,18 @@ export class StreamResponse implements ResponseOwner {
       if (this.raw.hasHeader(name)) this.raw.removeHeader(name);
     }
     this.raw.writeHead(status, Object.fromEntries(framed));
-    // Only now: until the head is written, an exception filter may still answer.
+    // Not earlier: until the head is written, an exception filter may still answer.
     this.response.hijack?.();
   }
 
-  /** Calls `listener` when the client has left or the response is finished. */
+  /** Calls `listener` when the client left or the response is finished. */
   onClosed(listener: () => void): void {
-    // Not `once`, which keeps a wrapper: the listener does nothing the second time.
+    // `once` would keep a wrapper. The listener does nothing the second time.
     this.raw.on('close', listener);
-    // A write to a client that has just left is an error event; that it left is told by 'close'.
+    // A write to a client that has just left emits 'error'. The 'close' event reports that it left.
     this.raw.on('error', ignore);
-    // A response that waits behind another one of its connection (pipelining) has no socket yet,
-    // and never closes if the client leaves before its turn.
+    // A pipelined response has no socket yet. If the client leaves before its turn, it never emits
+    // 'close'.
     if (this.raw.socket === null && !this.isHttp2) {
       const forget = onSocketClosed(this.request, listener);
       this.raw.on('close', forget);
@@ -238,7 +233,7 @@ export class StreamResponse implements ResponseOwner {
 
 function ignore(): void {}
 
-/** What has a timeout of its own under a response of HTTP/2. */
+/** What has an idle timeout under an HTTP/2 response. */
 function http2Of(raw: ServerResponse): Timed[] {
   const { stream } = raw as unknown as Partial<Http2ServerResponse>;
   return stream === undefined ? [] : [stream, ...(stream.session ? [stream.session] : [])];

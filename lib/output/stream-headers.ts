@@ -1,19 +1,19 @@
-/** A header as Node takes it; `undefined`: none. */
+/** A header as Node takes it; `undefined` for none. */
 export type HeaderValue = number | string | string[] | undefined;
 type Headers = Readonly<Record<string, HeaderValue>>;
 
 export const EVENT_STREAM = 'text/event-stream';
 
-/** Proxies must neither keep, change nor hold back what is written. */
+/** Proxies must not store, change or buffer the stream. */
 export const STREAM_HEADERS = {
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no',
 };
 
 /**
- * The headers of a stream: the library's, then what the app has set on the response, then the
- * option `headers`. An app that sets `Cache-Control` for its own reasons seldom knows of proxies
- * that compress and hold back, so `no-transform` stays, unless the option leaves it out.
+ * The headers of a stream: the library's, then those the app set on the response, then the option
+ * `headers`. `no-transform` is added to the app's own `Cache-Control`, because few apps know that
+ * proxies compress and buffer without it. The option can leave it out.
  */
 export function streamHeaders(connection: Headers, app: Headers, own: Headers): Headers {
   const type = contentTypeIn(own) ?? contentTypeIn(app) ?? EVENT_STREAM;
@@ -29,7 +29,7 @@ export function streamHeaders(connection: Headers, app: Headers, own: Headers): 
   return mergeHeaders(sources);
 }
 
-/** Later sources win; a name counts in any case. */
+/** Later sources win. Names are case-insensitive. */
 export function mergeHeaders(sources: readonly Headers[]): Headers {
   const byName = new Map<string, [string, HeaderValue]>();
   for (const source of sources) {
@@ -40,12 +40,12 @@ export function mergeHeaders(sources: readonly Headers[]): Headers {
   return Object.fromEntries(byName.values());
 }
 
-/** Whether this is the type of an event stream, whatever its parameters, such as `charset`, are. */
+/** Whether it is the type of an event stream, with any parameters, such as `charset`. */
 export function isEventStreamType(type: string): boolean {
   return type.split(';', 1)[0]?.trim().toLowerCase() === EVENT_STREAM;
 }
 
-/** Any other type would keep every client from reading the stream. */
+/** Clients refuse a stream of any other type, so it is ignored. */
 function contentTypeIn(headers: Headers): string | undefined {
   const type = String(valueOf(headers, 'content-type') ?? '');
   return isEventStreamType(type) ? type : undefined;

@@ -5,31 +5,31 @@ import { isFinal, startError } from './server.js';
 import { limited, unavailable, within } from './waits.js';
 
 const WAIT_TIMEOUT_MS = 1_000;
-/** How long a start waits for a Redis that is starting too. */
+/** How long a start waits for a Redis that is still starting. */
 export const START_TIMEOUT_MS = 5_000;
 
-/** What goes with the run of a script. */
+/** Options of one script run. */
 export interface RunOptions {
-  /** Wait until this many replicas have what the script wrote. */
+  /** Waits until this many replicas have what the script wrote. */
   readonly replicas?: number;
   readonly timeoutMs: number;
 }
 
 /**
- * One connection that asks. It comes back by itself; while it is away a call waits for it, but not
- * for longer than it is allowed. A connection on which a reply does not come in time is given up,
- * with all that waits on it.
+ * One connection for commands. It reconnects by itself; during that, calls wait, but not beyond
+ * their time limit. If a reply does not arrive in time, the connection is dropped, with all calls
+ * on it.
  */
 export class Asking {
   private readonly waitingForReady = new Set<() => void>();
   private isClosed = false;
-  /** It is of no use, and its end has been asked for. */
+  /** The connection is useless, and its disconnect is under way. */
   private isGivenUp = false;
   private lastError: string | undefined;
 
   constructor(
     private readonly connection: Connection,
-    /** The limit that the connection sets each command itself; 0: none. */
+    /** The connection's own time limit per command; 0 for none. */
     private readonly commandTimeoutMs: number,
   ) {
     connection.on('error', (error: Error & { lastNodeError?: Error }) => {
@@ -47,7 +47,7 @@ export class Asking {
     });
   }
 
-  /** Waits for a Redis that may be starting too, but not where waiting does not help. */
+  /** Waits for a Redis that is still starting. Fails at once if waiting cannot help. */
   async started(): Promise<void> {
     const { connection } = this;
     try {
@@ -66,7 +66,7 @@ export class Asking {
     }
   }
 
-  /** One command. @throws SseError as `run` */
+  /** Sends one command. @throws SseError as `run` */
   call(timeoutMs: number, command: string, ...args: string[]): Promise<unknown> {
     const deadline = performance.now() + timeoutMs;
     return this.reply(this.connection.call(command, ...args), deadline);
@@ -84,8 +84,8 @@ export class Asking {
     if (this.isClosed) throw new SseClosedError('the hub');
     if (connection.status !== 'ready') await this.becomingReady(timeoutMs);
     const params = [...keys, ...args];
-    // Right behind the script and not after its reply: `WAIT` is for what this very connection has
-    // written.
+    // Sent right behind the script, without waiting for its reply: `WAIT` covers what this
+    // connection has written so far.
     const wait = async (): Promise<void> => {
       if (replicas === 0) return;
       const have = Number(await connection.call('WAIT', String(replicas), String(WAIT_TIMEOUT_MS)));
@@ -98,7 +98,7 @@ export class Asking {
       if (why.includes('NOSCRIPT')) {
         return Promise.all([connection.eval(script.lua, keys.length, ...params), wait()]);
       }
-      // The link broke, and nothing was sent yet.
+      // The connection broke before anything was sent.
       if (!why.includes("isn't writeable")) throw error;
       await this.becomingReady(deadline - performance.now());
       return send().catch(sendAgain);
@@ -124,14 +124,14 @@ export class Asking {
   private async reply<T>(call: Promise<T>, deadline: number): Promise<T> {
     try {
       const rest = deadline - performance.now();
-      // A call that had to wait, or that a Cluster sends on, has less left than the connection
-      // allows it.
+      // The connection's own limit does not suffice for a call that waited before, or that a
+      // Cluster forwards: less time is left for it.
       const isLimited = this.commandTimeoutMs > 0 && rest > this.commandTimeoutMs - 10;
       return await (isLimited ? call : limited(call, rest));
     } catch (error) {
       if (this.isClosed) throw new SseClosedError('the hub');
       const text = describe(error);
-      // Nothing comes through this connection, or it leads to a server that is a replica now.
+      // The connection is dead, or leads to a server that has become a replica.
       const isUseless = /timed out|READONLY/i.test(text);
       if (isUseless && !this.isGivenUp && this.connection.status === 'ready') {
         this.isGivenUp = true;

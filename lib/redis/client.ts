@@ -1,7 +1,7 @@
 import { describe, SseError } from '../ground/errors.js';
 import type { RedisClient, RedisEventLogOptions } from './redis.options.js';
 
-/** The part of `ioredis` that is used, the same in 5 and 6, for a server and for a Cluster. */
+/** The part of `ioredis` in use, the same in versions 5 and 6, for a server and for a Cluster. */
 export interface Connection {
   readonly status: string;
   readonly options?: { readonly keyPrefix?: string };
@@ -16,23 +16,21 @@ export interface Connection {
   ssubscribe(channel: string): Promise<unknown>;
 }
 
-/** No call of an app takes longer. */
+/** The longest that a call of an app may take. */
 export const CALL_TIMEOUT_MS = 2_000;
-/** A repair reads much at once, and nobody waits for a reply within a deadline. */
+/** The limit of a repair, which reads much at once and which no app waits for. */
 export const REPAIR_TIMEOUT_MS = 10_000;
 const MAX_RETRY_MS = 2_000;
 
-/** Another connection of our own. */
+/** Creates another connection like the app's. */
 export type CopyClient = (options?: {
-  /** In a Cluster: for sharded Pub/Sub. */
+  /** For sharded Pub/Sub in a Cluster. */
   readonly isSharded?: boolean;
-  /** How long a command may take. */
+  /** The time limit of a command. */
   readonly timeoutMs?: number;
 }) => Connection;
 
-/**
- * @throws SseError `SSE_OPTIONS` where `ioredis` is needed and not there, or does not take the URL
- */
+/** @throws SseError `SSE_OPTIONS` if `ioredis` is needed and missing, or does not accept the URL */
 export async function connectionFactory({
   client: given,
   url = '',
@@ -97,7 +95,7 @@ async function ioredis(): Promise<IoRedis> {
   }
 }
 
-/** `duplicate()` of a Cluster replaces all options of its nodes. */
+/** `duplicate()` of a Cluster replaces all options of its nodes, including credentials. */
 function credentialsOf(client: RedisClient): object {
   return (client as { options?: { redisOptions?: object } }).options?.redisOptions ?? {};
 }

@@ -23,10 +23,10 @@ import { checkRedisOptions, REDIS_DEFAULTS, type RedisEventLogOptions } from './
 import { FORMAT } from './script.js';
 import { END, HEAD, PROBE, PUBLISH } from './scripts.js';
 
-/** Each process keeps this much of the newest events, and as much of what was read behind them. */
+/** The size of the newest events that each process keeps, and again of the pages behind them. */
 const TAIL_BYTES = 16 * 1_048_576;
 
-/** What a hub says of itself to its log. */
+/** What a hub passes to its log. */
 type HubContext = Parameters<EventLogFactory>[0];
 
 /**
@@ -149,7 +149,7 @@ export class RedisEventLog implements EventLog {
     }
   }
 
-  /** From here for a client that has not read further than this process, else from Redis. */
+  /** From this process, for a client that is not ahead of it; otherwise from Redis. */
   readsFor(after: Cursor): EventLogReads {
     const { following } = this;
     const head = following?.head;
@@ -184,7 +184,7 @@ export class RedisEventLog implements EventLog {
     }
   }
 
-  /** What makes this store one that cannot be used. */
+  /** The error for a store that this process cannot use. */
   private refusal(why: string): SseOptionsError | undefined {
     const { prefix = REDIS_DEFAULTS.prefix } = this.options;
     const format = /FORMAT (\w+)/.exec(why)?.[1];
@@ -209,7 +209,7 @@ export class RedisEventLog implements EventLog {
     return headOf(await this.link.ask(HEAD, [this.keys.meta], [newEpoch(), this.durable]));
   }
 
-  /** Lets everybody who follows hear where the log stands. */
+  /** Publishes the log's head to all followers, this one included. */
   async probe(): Promise<void> {
     await this.link.ask(PROBE, [this.keys.meta], this.noticeArgs());
   }

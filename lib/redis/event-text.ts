@@ -6,12 +6,12 @@ import { PublishedMessage } from '../log/published-message.js';
 
 const FORMS = ['none', 'text', 'bytes', 'json', 'embedded'] as const;
 
-/** How the data became its text, so that another process gets it back. */
+/** How the data was encoded, so that another process can decode it. */
 type DataForm = (typeof FORMS)[number];
 
 /**
- * What precedes the wire text. The data and the comment are there where the wire text does not tell
- * them.
+ * The first line of a stored event. It has the data and the comment only if the wire text does not
+ * hold all of them.
  */
 type EventHeader = readonly [
   rooms: readonly string[],
@@ -21,8 +21,8 @@ type EventHeader = readonly [
 ];
 
 /**
- * An event as Redis keeps and carries it: one line of JSON, then its body, which no process has to
- * make again.
+ * The text of an event in Redis and in notices: one line of JSON, then the body. Processes send the
+ * body as it is, without encoding the event again.
  */
 export function encodeEvent(
   { rooms, message, body }: Pick<NewEvent, 'rooms' | 'message' | 'body'>,
@@ -38,8 +38,8 @@ export function encodeEvent(
 }
 
 /**
- * The event in `text` from `from` on; `undefined` if it is not one. Its data is looked at when
- * somebody reads it: most events are for nobody in this process.
+ * Decodes the event in `text` from `from` on; `undefined` if it is not one. Data is decoded only
+ * when it is read: most events have no subscription in this process.
  */
 export function decodeEvent<At extends Position | undefined>(
   epoch: string,
@@ -53,7 +53,7 @@ export function decodeEvent<At extends Position | undefined>(
   return new StoredEvent(epoch, position, text, header, end + 1);
 }
 
-/** A published event, as it was published. */
+/** A published event, decoded when it is read. */
 export class StoredEvent<At extends Position | undefined = Position> implements LoggedEvent {
   private decoded: SseMessage | undefined;
 
@@ -97,7 +97,7 @@ export class StoredEvent<At extends Position | undefined = Position> implements 
 
 function formOf(data: unknown, customSerializer: boolean): DataForm {
   if (data === undefined) return 'none';
-  // On the wire every line break is the same.
+  // The wire text does not distinguish CR from LF.
   if (typeof data === 'string') return data.includes('\r') ? 'embedded' : 'text';
   if (data instanceof Uint8Array) return 'bytes';
   return customSerializer ? 'embedded' : 'json';
@@ -110,12 +110,12 @@ function dataOf(form: DataForm, fields: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    // Damaged, or from a program that is not ours. Clients get the text too.
+    // Damaged, or from another program. Clients get the text as well.
     return text;
   }
 }
 
-/** A list with one line in each item is on the wire as it was published. */
+/** The wire text holds a list of single lines exactly as it was published. */
 function isListOfLines(comment: SseMessage['comment']): boolean {
   if (comment === undefined) return true;
   if (typeof comment === 'string') return false;
@@ -123,7 +123,7 @@ function isListOfLines(comment: SseMessage['comment']): boolean {
 }
 
 function valuesOf(prefix: string, fields: string): string[] {
-  // The common case is one field: looking is cheaper than splitting.
+  // Most texts have one field, and searching is cheaper than splitting.
   if (fields.indexOf('\n') === fields.length - 1) {
     return fields.startsWith(prefix) ? [fields.slice(prefix.length, -1)] : [];
   }
@@ -142,8 +142,8 @@ function headerLine(
   try {
     return JSON.stringify([...start, ...own]);
   } catch {
-    // Data that only the hub's own serializer understands stays here: other processes read the
-    // event without it.
+    // Only the custom serializer can handle this data. Other processes get the event and its wire
+    // text, but no `data`.
     return JSON.stringify(comment === undefined ? start : [...start, null, comment]);
   }
 }
@@ -174,8 +174,8 @@ function isComment(comment: unknown): boolean {
 }
 
 /**
- * Whether it is whole lines without a blank one, so that an id can follow: anything else would
- * break streams.
+ * Whether the text consists of whole lines, none of them blank, so that an id can follow. Anything
+ * else would break streams.
  */
 function isBody(text: string, from: number): boolean {
   return (

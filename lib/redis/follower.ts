@@ -8,16 +8,13 @@ import { Tail } from './tail.js';
 import { UnreadableNotices } from './unreadable-notices.js';
 import { WaitingNotices } from './waiting-notices.js';
 
-/** Where a follower gets what no notice told it. */
+/** What a follower reads if notices do not suffice. */
 export interface FollowerSource {
   head(): Promise<Head>;
-  /**
-   * Ends the epoch of `seen` for all processes, unless it has ended already; positions go on above
-   * `seen`.
-   */
+  /** Ends the epoch of `seen`, unless it has ended already. Positions continue above `seen`. */
   end(seen: Head): Promise<Head>;
   readonly read: ReadChunk;
-  /** Lets everybody who follows hear where the log stands, on the way that events take. */
+  /** Publishes the head to all followers, over the channel of the events. */
   probe(): Promise<void>;
   resubscribe(): void;
 }
@@ -25,22 +22,22 @@ export interface FollowerSource {
 const MAX_RETRY_MS = 2_000;
 
 /**
- * One process on its way along the log. Each notice names the position of the event before it, so
- * that a missing one shows; what is missing is then read and handed on first.
+ * Follows the log for one process. Each notice names the position of the event before it, so a
+ * missing notice shows as a hole. The hole is read from the log before later events are handed on.
  */
 export class Follower {
   tail: Tail;
   private at: Head | undefined;
-  /** An event that the log had. */
+  /** The newest event of the log that was handed on; a log that lacks it went back. */
   private lastTaken: TakenEvent | undefined;
-  /** Whether `at` is the position of a notice: notices of before cannot come any more. */
+  /** Whether `at` is the position of a notice. Older notices cannot arrive any more. */
   private isAtNotice = false;
   private readonly formerEpochs = new Set<string>();
   private readonly waiting = new WaitingNotices();
   private repairing: Repair | undefined;
   private isBehind = true;
   private mustRepair = false;
-  /** A notice has shown that the log goes on from before where it was. */
+  /** A notice showed that the log continues from before `at`. */
   private hasGoneBack = false;
   private isClosed = false;
   private wake: (() => void) | undefined;
@@ -62,7 +59,7 @@ export class Follower {
     this.unreadable = new UnreadableNotices(options.hub);
   }
 
-  /** Where this process has come to; `undefined` before it began. */
+  /** Up to where this process has followed; `undefined` before it began. */
   get head(): Head | undefined {
     return this.at;
   }
@@ -71,15 +68,13 @@ export class Follower {
     return this.hearing.trouble ?? this.unreadable.trouble;
   }
 
-  /**
-   * To be called when notices come, so that none is missing between the head and the first of them.
-   */
+  /** Call it when notices arrive, so that none is missed between the head and the first one. */
   async begin(): Promise<Head> {
     const head = await this.source.head();
     this.startAt(head);
     this.mustRepair = false;
     this.hearing.start();
-    // Not before the caller knows the head.
+    // The caller must know the head first.
     setImmediate(() => void this.catchUp());
     return head;
   }
@@ -104,7 +99,7 @@ export class Follower {
     if (this.mustRepair && !this.isBehind) void this.catchUp();
   }
 
-  /** Notices come again; those of meanwhile did not. */
+  /** Notices arrive again; those published before are missing. */
   subscribed(): void {
     this.hearing.subscribed();
     this.repairSoon();
@@ -119,7 +114,7 @@ export class Follower {
     if (!this.isBehind) void this.catchUp();
   }
 
-  /** Until nothing is missing. While the log does not answer, the streams wait. */
+  /** Runs until nothing is missing. While the log does not answer, streams wait. */
   private async catchUp(): Promise<void> {
     this.isBehind = true;
     let failures = 0;
@@ -143,19 +138,17 @@ export class Follower {
     if (at === undefined) return;
     const heardBefore = this.waiting.epochs;
     const head = await this.source.head();
-    // A log may come and go while nobody here listens: what was heard of it before the head was
-    // asked for is of the past.
+    // Notices from before this head may be of an epoch that began and ended unseen.
     for (const epoch of heardBefore) if (epoch !== head.epoch) this.formerEpochs.add(epoch);
     if (await this.isBack(at, head)) {
-      // Somewhere events are lost that were acknowledged. Who else has them or lacks them, nobody
-      // can know.
+      // Acknowledged events are lost, and nobody knows which processes have them.
       const seen = { epoch: head.epoch, position: Math.max(at.position, head.position) };
       // mutant: a log that went back is not told to the others
       this.goOnAt(await this.source.end(seen));
       return;
     }
     if (head.epoch !== at.epoch) return this.goOnAt(head);
-    // What was handed on stays so.
+    // The log has nothing new.
     if (head.position === at.position && this.repairing === undefined) return;
     await this.readMissed(at, head);
   }
@@ -180,7 +173,7 @@ export class Follower {
     this.goOnAt(repair.upTo);
   }
 
-  /** Whether the log is one that lacks something which this process knows of. */
+  /** Whether the log lacks something that this process has seen. */
   private async isBack(at: Head, head: Head): Promise<boolean> {
     if (this.formerEpochs.has(head.epoch)) return true;
     if (head.epoch !== at.epoch) return false;
@@ -208,7 +201,7 @@ export class Follower {
     this.tail = new Tail(head.position, this.options.tailBytes);
   }
 
-  /** Answers false where something is missing before the next notice. */
+  /** Returns false if something is missing before the next notice. */
   private takeWaiting(): boolean {
     this.waiting.drain((notice) => this.take(notice));
     if (this.waiting.length > 0) this.mustRepair = true;
@@ -219,8 +212,7 @@ export class Follower {
     const { at } = this;
     if (at === undefined) return false;
     if (this.formerEpochs.has(notice.epoch)) {
-      // Of a log that is no more: it was told as lost with all the others. Unless that log has come
-      // back.
+      // All events of a former epoch were reported as lost, unless that epoch has come back.
       this.headCheck.soon();
       return true;
     }
@@ -230,7 +222,7 @@ export class Follower {
       return true;
     }
     if (notice.position <= at.position) {
-      // Mostly it was read from the log already. Where that cannot be, the log may have gone back.
+      // Usually the log was read up to here. If that is impossible, the log may have gone back.
       const isLower = notice.position < at.position;
       if (notice.kind === 'probe' ? isLower : this.isAtNotice) this.mustRepair = true;
       return true;

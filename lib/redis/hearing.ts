@@ -3,17 +3,17 @@ import { diagnostics } from '../log/diagnostics.js';
 import { describe } from '../ground/errors.js';
 import { RareLine } from '../ground/warnings.js';
 
-/** After this many probes in a row that are not heard the subscription is made again. */
+/** After this many missed probes in a row, the subscription is restarted. */
 const MAX_MISSES = 2;
 
-/** What can be done where nothing is heard. */
+/** What to do when nothing arrives. */
 interface HearingSource {
-  /** Lets everybody who follows hear where the log stands, on the way that events take. */
+  /** Publishes the head to all followers, over the channel of the events. */
   probe(): Promise<void>;
   resubscribe(): void;
 }
 
-/** Whether what is published comes back to this process. When it is quiet, a probe shows it. */
+/** Checks whether published messages reach this process. If it is quiet, a probe shows it. */
 export class Hearing {
   private isSubscribed = true;
   private isClosed = false;
@@ -45,7 +45,7 @@ export class Hearing {
     clearInterval(this.timer);
   }
 
-  /** Something has come. */
+  /** A message arrived. */
   heard(): void {
     this.heardAt = performance.now();
     this.isProbing = false;
@@ -71,7 +71,7 @@ export class Hearing {
     this.awayBecause = why;
   }
 
-  /** What was missed cannot be read, until `caughtUp()`. */
+  /** Missed events cannot be read, until `caughtUp()`. */
   behind(why: string): void {
     this.behindBecause = `missed events cannot be read: ${why}`;
     if (this.awayBecause === undefined && this.behindLine.again() > 0) {
@@ -93,7 +93,7 @@ export class Hearing {
     const { probeIntervalMs } = this.options;
     if (performance.now() - this.heardAt < 2 * probeIntervalMs) return;
     if (!this.isSubscribed) {
-      // It may have been refused, or have died on the way, where nobody tells.
+      // The subscription was refused, or its connection died unnoticed.
       this.heardAt = performance.now();
       this.source.resubscribe();
       return;
@@ -107,7 +107,7 @@ export class Hearing {
     }
     this.isProbing = true;
     this.source.probe().catch((error: unknown) => {
-      // That nothing can be published is not the subscription's fault.
+      // If publishing fails, the subscription is not to blame.
       this.isProbing = false;
       this.misses = 0;
       this.unansweredBecause = describe(error);

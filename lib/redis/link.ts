@@ -12,8 +12,8 @@ import type { Script } from './script.js';
 import { checkServer } from './server.js';
 
 /**
- * Three connections to Redis: one asks, one reads, one listens. Large reads have their own, so that
- * publishes neither wait for them nor fail with them.
+ * Three connections to Redis: for commands, for large reads, and for the subscription. Publishes
+ * must neither wait for large reads nor fail with them.
  */
 export class Link {
   private copy: CopyClient | undefined;
@@ -21,7 +21,7 @@ export class Link {
   private reading: Asking | undefined;
   private listening: Listening | undefined;
   private isClosed = false;
-  /** With sharded Pub/Sub only the processes that follow a hub of its slot get its events. */
+  /** With sharded Pub/Sub, only processes that follow a hub in the event's slot receive it. */
   private isSharded = false;
 
   constructor(
@@ -34,10 +34,10 @@ export class Link {
     return this.isSharded ? 'SPUBLISH' : 'PUBLISH';
   }
 
-  /** @throws SseError `SSE_LOG_UNAVAILABLE` or `SSE_OPTIONS`, within 5 s, where it will not work */
+  /** @throws SseError `SSE_LOG_UNAVAILABLE` or `SSE_OPTIONS`, within 5 s */
   async open(): Promise<void> {
     this.copy = await connectionFactory(this.options);
-    // A command of a Cluster may be sent on, with its whole time again.
+    // A Cluster may forward a command, which then gets its full time limit again.
     const ownLimit = (timeoutMs: number): number =>
       this.options.client?.isCluster === true ? 0 : timeoutMs;
     const asking = new Asking(this.copy(), ownLimit(CALL_TIMEOUT_MS));
@@ -57,7 +57,7 @@ export class Link {
     }
   }
 
-  /** Resolves when messages come. @throws SseError `SSE_LOG_UNAVAILABLE`, within 5 s */
+  /** Resolves when messages arrive. @throws SseError `SSE_LOG_UNAVAILABLE`, within 5 s */
   async listen(): Promise<void> {
     const { copy, isSharded } = this;
     if (copy === undefined || this.isClosed) throw new SseClosedError('the hub');
@@ -66,13 +66,13 @@ export class Link {
     await this.listening.start();
   }
 
-  /** Makes the subscription again, on a new connection. */
+  /** Restarts the subscription on a new connection. */
   resubscribe(): void {
     this.listening?.restart();
   }
 
   /**
-   * Runs a script; with `replicas`, waits until this many of them have what it wrote.
+   * Runs a script. With `replicas`, waits until this many have what it wrote.
    * @throws SseError `SSE_LOG_UNAVAILABLE` within 2 s; SseClosedError
    */
   ask(
@@ -85,8 +85,8 @@ export class Link {
   }
 
   /**
-   * Runs a script that may answer much. @throws SseError `SSE_LOG_UNAVAILABLE` within `timeoutMs`;
-   * SseClosedError
+   * Runs a script with a large reply.
+   * @throws SseError `SSE_LOG_UNAVAILABLE` within `timeoutMs`; SseClosedError
    */
   read(
     script: Script,

@@ -3,17 +3,17 @@ import { START_TIMEOUT_MS } from './asking.js';
 import type { Connection } from './client.js';
 import { isFinal, startError } from './server.js';
 
-/** What the other end of a link is told. */
+/** Receives the messages and the state of a subscription. */
 export interface LinkListener {
   message(text: string): void;
-  /** From now on messages come; earlier ones may be missing. */
+  /** From now on messages arrive; earlier ones may be missing. */
   subscribed(): void;
-  /** No messages come, until `subscribed()`. */
+  /** No messages arrive, until `subscribed()`. */
   away(why: string): void;
 }
 
 /**
- * The subscription to one channel. It comes back by itself; what was published meanwhile does not.
+ * The subscription to one channel. It reconnects by itself, but messages from in between are lost.
  */
 export class Listening {
   private connection: Connection | undefined;
@@ -27,7 +27,7 @@ export class Listening {
     private readonly listener: LinkListener,
   ) {}
 
-  /** Resolves when messages come. @throws SseError `SSE_LOG_UNAVAILABLE`, within 5 s */
+  /** Resolves when messages arrive. @throws SseError `SSE_LOG_UNAVAILABLE`, within 5 s */
   start(): Promise<void> {
     const connection = this.connect();
     this.connection = connection;
@@ -57,12 +57,12 @@ export class Listening {
             if (isFinal(this.lastError)) reject(startError(this.lastError));
           });
       });
-      // Why it fails is told as an 'error', and that it is over as a 'close'.
+      // The listeners of 'error' and 'close' handle it.
       connection.connect().catch(() => {});
     });
   }
 
-  /** Makes the subscription again, on a new connection. */
+  /** Restarts the subscription on a new connection. */
   restart(): void {
     this.connection?.disconnect();
     this.start().catch(() => {});

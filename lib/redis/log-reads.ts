@@ -9,27 +9,26 @@ import type { Script } from './script.js';
 import type { Tail } from './tail.js';
 import { unavailable, within } from './waits.js';
 
-/** Returning clients have mostly missed less; one read then serves all of them. */
+/** How far a page reaches back. Most clients missed less, so one read serves all of them. */
 const PAGE_US = 60_000_000;
-/** So many reads of clients are under way at a time; each answer may be large. */
+/** Client reads that run at a time. Each reply may be large. */
 const MAX_READS = 16;
 /** Rooms per script. */
 const SLICE = 500;
 
-/** Some rooms as they were read from Redis. */
+/** Rooms as read from Redis. */
 interface StoredRead {
   readonly epoch: string;
   readonly rooms: readonly ReadRoom[];
 }
 
-/** Limits of one read. */
 export interface ReadLimits {
   readonly maxEvents: number;
   readonly maxBytes: number;
   readonly newest?: boolean | undefined;
 }
 
-/** Runs a script on the connection that reads. */
+/** Runs a script on the connection for reads. */
 type RunRead = (
   script: Script,
   keys: readonly string[],
@@ -37,11 +36,11 @@ type RunRead = (
   timeoutMs: number,
 ) => Promise<unknown>;
 
-/** Reads rooms for clients: from Redis, or from what this process knows of the log. */
+/** Reads rooms for returning clients, from Redis or from the `Tail` of this process. */
 export class LogReads {
   private reads = 0;
   private readonly waiting = new Set<() => void>();
-  /** Pages that are being read, by room. */
+  /** The reads of pages under way, by room. */
   private readonly coming = new Map<string, { after: Position; read: Promise<string> }>();
 
   constructor(
@@ -49,7 +48,7 @@ export class LogReads {
     private readonly run: RunRead,
   ) {}
 
-  /** All rooms with few scripts: one, unless there are very many. */
+  /** Reads all rooms, usually with one script; 500 rooms each if there are more. */
   async read(rooms: readonly string[], range: RoomsRange): Promise<StoredRead> {
     const all: ReadRoom[] = [];
     let { maxEvents, maxBytes } = range;
@@ -65,13 +64,13 @@ export class LogReads {
       maxEvents -= part.events;
       maxBytes -= part.bytes;
       all.push(...part.rooms);
-      // After a change of epoch in between, this is not that of the head: the caller takes all for
-      // lost.
+      // If the epoch changed between two scripts, it differs from that of the head. The caller then
+      // reports everything as lost.
       if (from + SLICE >= rooms.length) return { epoch: part.epoch, rooms: all };
     }
   }
 
-  /** One script, which does not wait for others. */
+  /** Runs one script at once, without the limit on concurrent reads. */
   async readOnce(asks: readonly RoomAsk[], limits: ReadLimits, timeoutMs: number) {
     const { meta, rooms, room: prefix } = this.keys;
     const { maxEvents, maxBytes, newest = false } = limits;
@@ -84,7 +83,7 @@ export class LogReads {
     return readReply(await this.run(READ, keys, args, timeoutMs), asks.length, newest);
   }
 
-  /** For a client that has not read further than this process: from here as far as possible. */
+  /** For a client that is not ahead of this process. Reads from Redis only what is unknown here. */
   async readHere(
     rooms: readonly string[],
     range: RoomsRange,
@@ -116,8 +115,8 @@ export class LogReads {
   }
 
   /**
-   * Many clients return at once: all that ask for a room get the answer of one read. Resolves with
-   * the epochs that were read.
+   * When many clients return at once, all that want a room share one read. Resolves with the epochs
+   * that were read.
    */
   private async pagesOf(
     rooms: readonly string[],
@@ -182,8 +181,8 @@ export class LogReads {
 }
 
 /**
- * Whether all that came after a client's position is too much for certain: the newest events of
- * some of its rooms fill a replay, and do not reach back to where it stands.
+ * Finds rooms that certainly have too much for a replay, without another read: the newest events of
+ * some of the client's rooms already fill one, and do not reach back to the client's position.
  */
 function cutBySome(rooms: readonly string[], tail: Tail): (room: string) => boolean {
   const own = new Set(rooms);

@@ -2,7 +2,7 @@ import type { Position } from '../wire/cursor.js';
 import { decodeEvent, type StoredEvent } from './event-text.js';
 import { FORMAT } from './script.js';
 
-/** What a process is told over the hub's channel. */
+/** A message on the hub's channel. */
 export type Notice =
   | {
       readonly kind: 'event';
@@ -19,16 +19,16 @@ export type Notice =
       readonly epoch: string;
       readonly event: StoredEvent<undefined>;
     }
-  /** Nothing new: where the log stands. */
+  /** No event, only the head of the log. */
   | { readonly kind: 'probe'; readonly epoch: string; readonly position: Position };
 
-// The format is part of each kind: nothing of another version is read as a notice.
+// Each kind includes the format, so that notices of other versions are not read as ours.
 const EVENT = `n${FORMAT}`;
 const EPHEMERAL = `e${FORMAT}`;
 const PROBE = `p${FORMAT}`;
 
 /**
- * Reads the text of a notice; `undefined` where it is none, whatever the text is:
+ * Parses a notice; `undefined` for any other text:
  * - `n2 <epoch> <position> <before> <previous>,<previous>…`, a line break, an event
  * - `e2 <epoch>`, a line break, an event
  * - `p2 <epoch> <position>`
@@ -64,7 +64,7 @@ function eventNotice(parts: readonly string[], text: string, from: number): Noti
   return { kind: 'event', epoch, position, before, previous, event };
 }
 
-/** A position as a text; `undefined` where it is none. */
+/** Parses a position; `undefined` for any other text. */
 export function positionOf(text: string | undefined): Position | undefined {
   if (text === undefined || !/^\d{1,16}$/.test(text)) return undefined;
   const position = Number(text);

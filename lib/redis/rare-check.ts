@@ -1,6 +1,6 @@
 const EVERY_MS = 1_000;
 
-/** Something to look at soon, at most once per second, however often it is asked for. */
+/** Runs a check soon after it is requested, but at most once per second. */
 export class RareCheck {
   private checkedAt = -Infinity;
   private timer: NodeJS.Timeout | undefined;

@@ -4,22 +4,22 @@ import { decodeEvent, type StoredEvent } from './event-text.js';
 import { positionOf } from './notice.js';
 import type { StoredEntry } from './tail.js';
 
-/** A room to read, and where to begin. */
+/** A room to read, and the position to begin after. */
 export interface RoomAsk {
   readonly room: string;
   readonly after: Position;
 }
 
 /**
- * A room as it was read. Entries before one that cannot be read are left out: the room has lost
- * them.
+ * A room as it was read. If an entry cannot be decoded, it and all earlier ones are left out as
+ * lost.
  */
 export interface ReadRoom extends RoomState {
   readonly entries: readonly StoredEntry[];
   readonly isDamaged: boolean;
 }
 
-/** What a script has read, and how much of the limits it took. */
+/** The rooms that a script read, and how much of its limits they took. */
 export interface ReadReply {
   readonly epoch: string;
   readonly rooms: readonly ReadRoom[];
@@ -27,7 +27,7 @@ export interface ReadReply {
   readonly bytes: number;
 }
 
-/** The answer of `READ` for `count` rooms. */
+/** Decodes the reply of `READ` for `count` rooms. */
 export function readReply(reply: unknown, count: number, isNewest: boolean): ReadReply {
   const [epoch, lasts, ...rows] = reply as [string, string, ...(string | number)[][]];
   const texts = new EventTexts(epoch);
@@ -35,7 +35,7 @@ export function readReply(reply: unknown, count: number, isNewest: boolean): Rea
   for (const last of lasts === '' ? [] : lasts.split(' ')) {
     rooms.push({ last: Number(last), entries: [], isWhole: true, isDamaged: false });
   }
-  // There is no log any more.
+  // The log no longer exists.
   const gone = { last: Number.MAX_SAFE_INTEGER, entries: [], isWhole: true, isDamaged: false };
   while (rooms.length < count) rooms.push(gone);
   for (const [n, isWhole, ...fields] of rows) {
@@ -47,7 +47,7 @@ export function readReply(reply: unknown, count: number, isNewest: boolean): Rea
   return { epoch, rooms, events: texts.events, bytes: texts.bytes };
 }
 
-/** The events of one answer: each comes with its first entry only. */
+/** The events of one reply. Redis sends the text of each with its first entry only. */
 class EventTexts {
   events = 0;
   bytes = 0;

@@ -1,15 +1,15 @@
 import { COMMON, script } from './script.js';
 
 /**
- * Reads many rooms at one moment. What it looks at is bounded, as well as what it answers: no room
- * is read further than the limits allow, and rooms without news are not read at all.
+ * Reads many rooms at one moment. Bounds both what it looks at and what it returns: it reads no
+ * room further than the limits allow, and skips rooms without new events.
  *
  * KEYS: meta, rooms, a stream per room. ARGV: events, bytes, 1 for the newest events first, prefix
- * of streams, then for each room its name and the position to begin after. Answers { epoch, last
- * position of each room, then for each room with news { its number, 1 if these are all its entries,
- * then for each entry its position, the position before it, its event } }. An event comes with its
- * first entry only; further entries of it have an empty text. The epoch is empty where there is no
- * log any more. Of a room in newest-first order, the newest comes first.
+ * of streams, then for each room its name and the position to begin after. Returns { epoch, last
+ * position of each room, then for each room with new events { its number, 1 if these are all its
+ * entries, then for each entry its position, the position before it, its event } }. An event comes
+ * with its first entry; other entries have an empty text instead. The epoch is empty if no log
+ * exists.
  */
 export const READ = script(`${COMMON}
 local meta, rooms = KEYS[1], KEYS[2]
@@ -32,7 +32,7 @@ for n = 1, #names do
   end
 end
 
--- The text of each event that was looked at, by its position.
+-- The text of each event that was looked at, by position.
 local texts, looked, lookedBytes, steps = {}, 0, 0, 0
 local maxSteps = 4 * maxEvents + 16 * #news
 
@@ -52,7 +52,7 @@ end
 
 local function isSpent() return looked > 2 * maxEvents or lookedBytes > 2 * maxBytes or steps > maxSteps end
 
--- Not more than the limits leave, as far as can be told from how large the room's events are.
+-- The number of entries to read: as many as the limits leave, judged by the room's average event.
 local function countFor(room, slice)
   local count = math.min(slice, maxEvents + 1 - #room)
   if room.kept <= maxBytes then return count end
@@ -60,7 +60,7 @@ local function countFor(room, slice)
   return math.max(1, math.min(count, math.floor((maxBytes - room.size) / average) + 1))
 end
 
--- Answers whether there may be more to read of it.
+-- Returns whether the room may have more to read.
 local function readOn(room, slice)
   local count = countFor(room, slice)
   local entries
@@ -78,7 +78,7 @@ local function readOn(room, slice)
       room[#room + 1] = { id, entry[2][2] or '', event }
       room.size = room.size + #event
     elseif isNewest then
-      -- Its text was let go of, and with it everything before.
+      -- Its text was removed, and so was everything before it.
       room.isWhole = true
       return false
     else

@@ -6,24 +6,22 @@ import type { ReadLimits } from './log-reads.js';
 import type { ReadReply, ReadRoom, RoomAsk } from './read-reply.js';
 import { bytesOf } from './tail.js';
 
-/** Reads some rooms with one script. */
+/** Reads rooms with one script. */
 export type ReadChunk = (asks: readonly RoomAsk[], limits: ReadLimits) => Promise<ReadReply>;
 
 /** Rooms per script. */
 const CHUNK_ROOMS = 1_000;
-/** What one script answers at most. */
+/** The most that one script returns. */
 const CHUNK_EVENTS = 10_000;
 const CHUNK_BYTES = 1_048_576;
 
 /**
- * What is found is kept until it can be handed on in order; beyond this, rooms are told as lost.
+ * Events are kept until they can be handed on in order. Beyond this, rooms are reported as lost.
  */
 const MAX_EVENTS = 100_000;
 const MAX_BYTES = 16 * 1_048_576;
 
-/**
- * A chunk that fails this often is halved, because something in it may be what Redis cannot answer.
- */
+/** A chunk that fails this often is halved: something in it may be too much for Redis. */
 const CHUNK_FAILURES = 2;
 const ROOM_FAILURES = 3;
 
@@ -33,8 +31,8 @@ const MAX_DELAY_MS = 2_000;
 const FEW_ROOMS = 2_000;
 
 /**
- * How long to wait before many rooms are read: at random, so that processes that were cut at once
- * do not read at once.
+ * How long to wait before reading many rooms. Random, so that processes that lost their connection
+ * together do not all read at once.
  */
 export function delayMsFor(rooms: number): number {
   if (rooms <= FEW_ROOMS) return 0;
@@ -48,8 +46,8 @@ interface Chunk {
 }
 
 /**
- * What the rooms of a process have missed between two heads, read chunk by chunk. What was read
- * stays, also when the next read fails, so that each try comes closer to the end.
+ * Reads what the rooms of a process missed between two heads, in chunks. `gaps` and `missed` are
+ * complete only when nothing is left to read. A failed read loses no earlier chunk.
  */
 export class Repair {
   private readonly queue: Chunk[] = [];
@@ -66,8 +64,8 @@ export class Repair {
   ) {}
 
   /**
-   * Whether something is left to read. Also of rooms that somebody began to read meanwhile: a
-   * client that resumes here is handed what comes after `at`.
+   * Whether something is left to read. Includes rooms that got subscriptions during the repair: a
+   * client that resumes in this process expects all events after `at`.
    */
   isUnfinished(rooms: () => readonly string[]): boolean {
     if (this.queue.length > 0) return true;
@@ -87,8 +85,8 @@ export class Repair {
   }
 
   /**
-   * Reads the next chunk. To be called when Redis has just answered something else: a failure is
-   * counted against the chunk.
+   * Reads the next chunk. Call it only after Redis has just answered something else, because a
+   * failure counts against the chunk.
    */
   async readNext(): Promise<void> {
     const [chunk] = this.queue;
@@ -108,7 +106,7 @@ export class Repair {
     if (left.length > 0) this.queue.unshift({ ...chunk, asks: left, failures: 0 });
   }
 
-  /** To be told before the events. */
+  /** Hand them on before the events. */
   get gaps(): Gap[] {
     const reasons = new Map<GapReason, string[]>();
     for (const [room, reason] of this.lost) {
@@ -119,7 +117,7 @@ export class Repair {
     return [...reasons].map(([reason, rooms]) => ({ rooms, reason }));
   }
 
-  /** Those of the rooms without a gap, in the order of positions. */
+  /** The events of the rooms without a gap, in the order of positions. */
   get missed(): StoredEvent[] {
     const events = new Set([...this.found.values()].flat());
     return [...events].sort((a, b) => a.position - b.position);
@@ -129,7 +127,7 @@ export class Repair {
     return this.events.size > MAX_EVENTS || this.bytes > MAX_BYTES;
   }
 
-  /** Answers where to go on in a room that was not read to its end. */
+  /** Returns where to continue in a room that was not read to its end. */
   private take(ask: RoomAsk, state: ReadRoom | undefined): RoomAsk | undefined {
     if (state === undefined) return ask;
     const { last, entries, isWhole, isDamaged } = state;
@@ -149,7 +147,7 @@ export class Repair {
   private keep(room: string, { entries }: ReadRoom): void {
     const found = this.found.get(room) ?? [];
     for (const { event } of entries) {
-      // What is newer comes by notices.
+      // Newer events arrive as notices.
       if (event.position > this.upTo.position) break;
       const known = this.events.get(event.position);
       if (known === undefined) {
@@ -181,13 +179,13 @@ export class Repair {
   }
 }
 
-/** An event that this process has handed on, by one of its rooms. */
+/** An event that this process handed on, and one of its rooms. */
 export interface TakenEvent {
   readonly room: string;
   readonly position: Position;
 }
 
-/** Whether the log has, or had, this event. */
+/** Whether the log has this event, or had it and removed it. */
 export async function hasHad(
   read: ReadChunk,
   epoch: string,

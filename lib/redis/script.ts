@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** A Lua script: sent by its hash, and once in full to a server that does not know it. */
+/** A Lua script. It is sent by its hash; in full only to a server that does not know it. */
 export interface Script {
   readonly lua: string;
   readonly sha: string;
@@ -12,12 +12,12 @@ export const script = (lua: string): Script => ({
 });
 
 /**
- * How a hub is kept: its keys, the text of its events and its notices. A process leaves a log of
- * another format alone, so this number changes with any of them.
+ * The version of a hub's data in Redis: its keys, the text of events, and notices. Change it with
+ * any of them. A process refuses a log of another format.
  */
 export const FORMAT = '2';
 
-/** What all scripts share. Redis numbers are texts: Lua would write a position as `1.7e+15`. */
+/** Shared by all scripts. `text()` is needed because Lua writes a position as `1.7e+15`. */
 export const COMMON = `
 local function text(number) return string.format('%.0f', number) end
 
@@ -35,14 +35,14 @@ local function statesOf(rooms, names)
   return states
 end
 
--- Where the text of an event is that many rooms have. No room's name is this: it is not UTF-8.
+-- The stream for texts of events with many rooms. Not UTF-8, so no room has this name.
 local WIDE = '\\255'
 `;
 
 /**
- * Reads `meta`, and begins a new epoch where there is none, or where another server answers than
- * the one that acknowledged: a restarted server may have come back from an old snapshot, and a
- * promoted replica may lack the newest events.
+ * Reads `meta`. Begins a new epoch if there is none, or if the server is not the one that
+ * acknowledged the events: a restarted server may have loaded an old snapshot, and a promoted
+ * replica may lack the newest events.
  */
 export const OPEN = `${COMMON}
 local function clock()
@@ -58,7 +58,7 @@ local function identity()
   error(redis.error_reply('NOIDENTITY ' .. (type(info) == 'table' and info.err or 'INFO has no master_replid')))
 end
 
--- Without a token that the hash of rooms has: rooms of an earlier epoch count as forgotten.
+-- An empty token matches no hash of rooms: all rooms of an earlier epoch count as removed.
 local function begin(meta, epoch, server, last)
   last = text(math.max(last, clock()))
   redis.call('HSET', meta, 'format', '${FORMAT}', 'epoch', epoch, 'server', server,

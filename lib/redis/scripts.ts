@@ -1,28 +1,27 @@
 import { FORMAT, OPEN, script } from './script.js';
 
 /**
- * What a hub has in Redis, all in one slot:
+ * The keys of a hub in Redis, all in one slot:
  * - `meta`: hash. The format, the epoch, the identity of the server that began it, the position
- *   where it began, the last position, the highest last position of forgotten rooms, the bytes of
- *   all events, and `rooms`, which names the hash of that name that goes with it.
- * - `rooms`: hash. For each room with events its last position and its bytes; under the empty name
- *   what `meta` calls it, so that a hash which expired or was evicted is not taken for one without
- *   rooms.
+ *   where it began, the last position, the highest last position of removed rooms, the bytes of all
+ *   events, and `rooms`, a token.
+ * - `rooms`: hash. For each room with events its last position and its bytes. Under the empty name
+ *   the token of `meta`: if it differs, the hash expired or was evicted.
  * - `oldest`: sorted set. The rooms by the position of their oldest event.
  * - `room:<name>`: stream. The events; an entry's id is its position. An entry has `p`, the
  *   position before it, and either `e`, the event, or `w`: the event's text is in the wide stream,
  *   once for all of its rooms.
- * - `key:<key>`: text. What a publish with this key was answered.
+ * - `key:<key>`: text. The reply of the publish with this key.
  */
 
-/** Beyond these bytes over all its rooms, an event's text is kept once instead of once per room. */
+/** An event that takes more than this over all its rooms is stored once, not once per room. */
 const WIDE_BYTES = 65_536;
 
 /**
  * KEYS: meta, rooms, oldest, key, a stream per room. ARGV: an epoch for a new log, 1 for a durable
  * store, the event, channel, the command to publish with, events per room, age in microseconds,
  * bytes, expiry in milliseconds, lifetime of the key (0: none), 1 for an ephemeral event, prefix of
- * streams, a name per room. Answers "<epoch> <position>", for an ephemeral event "<epoch> ".
+ * streams, a name per room. Returns "<epoch> <position>", for an ephemeral event "<epoch> ".
  */
 export const PUBLISH = script(`${OPEN}
 local meta, rooms, oldest, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -45,7 +44,7 @@ local function answer(position)
 end
 
 if ARGV[11] == '1' then
-  -- The key first: where there is no memory for it, nothing is sent.
+  -- The key first: if there is no memory for it, nothing is published.
   local reply = answer('')
   redis.call(publish, channel, 'e${FORMAT} ' .. epoch .. '\\n' .. event)
   return reply
@@ -66,7 +65,7 @@ else
   redis.call('HSET', rooms, '', token)
 end
 
--- Takes up to limit entries off the beginning of a room, while goes(position) holds.
+-- Removes up to limit entries from the beginning of a room, while goes(position) holds.
 local function trim(room, limit, goes)
   local stream = prefix .. room
   local state = redis.call('HGET', rooms, room) or '0 0'
@@ -84,7 +83,7 @@ local function trim(room, limit, goes)
     redis.call('ZADD', oldest, string.match(first, '^%d+'), room)
     redis.call('HSET', rooms, room, lastOf .. ' ' .. text(math.max(0, bytes)))
   else
-    -- Also where the stream expired.
+    -- Includes a stream that expired.
     total = total - bytes
     redis.call('DEL', stream)
     redis.call('ZREM', oldest, room)
@@ -95,7 +94,7 @@ end
 
 local function always() return true end
 
--- What is written to the hash of rooms and to the set of the oldest, in slices as it is read.
+-- Writes to the hash of rooms and to the set of the oldest in slices, as statesOf() reads them.
 local changes, additions = {}, {}
 local function writeChanges()
   if #changes > 0 then redis.call('HSET', rooms, unpack(changes)) end
@@ -103,13 +102,13 @@ local function writeChanges()
   changes, additions = {}, {}
 end
 
--- A stream's expiry is put off when half an age has passed, not with each event.
+-- A stream's expiry is extended once per half of the maximum age, not with each event.
 local half = maxAge / 2
 local function add(room, stream, state, field, value)
   local lastOf, bytes = string.match(state or '', '^(%d+) (%d+)$')
   local previous = lastOf or text(forgotten)
   if not lastOf then
-    -- Entries that an earlier epoch has left.
+    -- Entries of an earlier epoch.
     redis.call('DEL', stream)
     additions[#additions + 1] = here
     additions[#additions + 1] = room
@@ -160,18 +159,15 @@ return answer(here)
 `);
 
 /**
- * KEYS: meta. ARGV: an epoch for a new log, 1 for a durable store. Answers { epoch, last position,
- * where the epoch began }.
+ * KEYS: meta. ARGV: an epoch for a new log, 1 for a durable store. Returns { epoch, last position,
+ * position where the epoch began }.
  */
 export const HEAD = script(`${OPEN}
 local known = open(KEYS[1], ARGV[1], ARGV[2])
 return { known[1], known[2], known[6] }
 `);
 
-/**
- * Like a publish, without an event: every follower hears where the log stands. Arguments as HEAD,
- * then channel, command.
- */
+/** Publishes the head to all followers, like an event. Arguments as HEAD, then channel, command. */
 export const PROBE = script(`${OPEN}
 local known = open(KEYS[1], ARGV[1], ARGV[2])
 redis.call(ARGV[4], ARGV[3], 'p${FORMAT} ' .. known[1] .. ' ' .. known[2])
@@ -179,9 +175,9 @@ return 1
 `);
 
 /**
- * Ends an epoch, unless it has ended already: the log went back behind what a process has seen of
- * it. Positions go on above that. Every follower hears of the new epoch. Arguments as PROBE, then
- * the epoch that ends and the highest position that was seen. Answers as HEAD.
+ * Ends an epoch, if it has not ended, because the log lacks events that a process has seen.
+ * Positions continue above those, and all followers get the new head. Arguments as PROBE, then the
+ * epoch that ends and the highest position seen. Returns the same as HEAD.
  */
 export const END = script(`${OPEN}
 local meta = KEYS[1]

@@ -2,14 +2,14 @@ import { Logger } from '@nestjs/common';
 import { SseError, SseOptionsError } from '../ground/errors.js';
 import type { RedisEventLogOptions } from './redis.options.js';
 
-/** Whether what is wrong will still be wrong in five seconds. */
+/** Whether waiting cannot help, because the error is permanent. */
 export function isFinal(why: string): boolean {
   return /WRONGPASS|AUTH|NOPERM|invalid password|ENOTFOUND|cluster support disabled/i.test(why);
 }
 
 /**
- * Whether this is a server for the log, by its `INFO`. Answers whether it has sharded Pub/Sub, in a
- * Cluster.
+ * Checks by its `INFO` whether the log can use this server. Returns whether to use sharded Pub/Sub,
+ * which is for a Cluster only.
  * @throws SseOptionsError
  */
 export function checkServer(
@@ -45,7 +45,7 @@ export function checkServer(
   return isCluster && major >= 7;
 }
 
-/** Why a start failed, with the remedy. */
+/** The error of a failed start, with the remedy. */
 export function startError(why = 'no answer'): SseError {
   const remedy = /NOPERM/.test(why)
     ? 'allow the user `INFO`, `EVALSHA`, `EVAL` and the commands in the scripts, and `SUBSCRIBE`, on the keys and channels of the prefix'

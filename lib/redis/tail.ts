@@ -3,18 +3,18 @@ import type { RoomEntry, RoomState } from '../log/event-log.js';
 import { Ring } from '../log/ring.js';
 import type { StoredEvent } from './event-text.js';
 
-/** An entry as it was read from Redis, or followed. */
+/** An entry that was read from Redis, or arrived in a notice. */
 export interface StoredEntry extends RoomEntry {
   readonly event: StoredEvent;
 }
 
-/** What a room had when it was read: everything after `after` up to `upTo`. */
+/** The events of a room after `after` up to `upTo`, as read from Redis. */
 interface RoomPage {
   readonly last: Position;
   readonly entries: readonly StoredEntry[];
   readonly after: Position;
   readonly upTo: Position;
-  /** Where entries before `after` did not fit: the rooms that shared the limits of the read. */
+  /** Set if entries before `after` did not fit: the rooms that shared the limits of the read. */
   readonly cutWith?: readonly string[] | undefined;
 }
 
@@ -23,19 +23,19 @@ interface Followed {
   readonly bytes: number;
 }
 
-/** What an event, and an entry for it in a room, take beside the text. */
+/** What an event, and its entry in a room, take beside the text. */
 const EVENT_BYTES = 400;
 const ENTRY_BYTES = 150;
 
 /**
- * The end of a log as one process has followed it: all events after `start`, of all rooms. Behind
- * it, pages of rooms that were read for clients which had been away for longer. From both, clients
- * that return are served without asking Redis.
+ * The newest part of a log, in this process: every event after `start`, as it arrived, and older
+ * pages of single rooms that were read for earlier clients. Returning clients are served from both
+ * without asking Redis. No event may be missing between a page and `start`.
  */
 export class Tail {
   private readonly events = new Ring<Followed>();
   private readonly rooms = new Map<string, Ring<StoredEntry>>();
-  /** The most recently read page last. */
+  /** Most recently read page last. */
   private readonly pages = new Map<string, RoomPage>();
   private bytes = 0;
   private pageBytes = 0;
@@ -45,12 +45,12 @@ export class Tail {
     private readonly maxBytes: number,
   ) {}
 
-  /** What came up to here is on pages, or nowhere. */
+  /** Events up to here are on pages only, or unknown. */
   get beginning(): Position {
     return this.start;
   }
 
-  /** The next event. `previous`: the positions of the events before it in its rooms. */
+  /** Adds the next event. `previous` are the positions of the events before it in its rooms. */
   add(event: StoredEvent, previous: readonly Position[]): void {
     const bytes = bytesOf(event) + event.rooms.length * ENTRY_BYTES;
     this.events.push({ entry: event, bytes });
@@ -63,12 +63,12 @@ export class Tail {
     while (this.bytes > this.maxBytes) this.drop();
   }
 
-  /** What a room has after `after`, where this process knows it. */
+  /** The events of a room after `after`; `undefined` if this process does not know all of them. */
   read(room: string, after: Position): RoomState | undefined {
     const followed = this.rooms.get(room);
     const from = followed?.firstIndex(({ event }) => event.position > after) ?? 0;
     const newer = followed?.slice(from, followed.length) ?? [];
-    // Without an event after it there was none: its last one is not later.
+    // If there is no event after it, the room's last event is not later than `after`.
     const last = newer.at(-1)?.event.position ?? after;
     if (after >= this.start) return { last, entries: newer, isWhole: true };
     const page = this.page(room);
@@ -82,15 +82,15 @@ export class Tail {
     };
   }
 
-  /** The page of a room, if it reaches the beginning of the tail. */
+  /** The page of a room, if no event is missing between it and the tail. */
   page(room: string): RoomPage | undefined {
     const page = this.pages.get(room);
-    // Between its end and the beginning of the tail something is missing.
+    // Events between the page and the tail are missing.
     if (page !== undefined && page.upTo < this.start) this.forget(room);
     return this.pages.get(room);
   }
 
-  /** What was read of a room, for the next client that asks for it. */
+  /** Keeps a page for the next client that wants the room. */
   keep(room: string, page: RoomPage): void {
     this.forget(room);
     this.pages.set(room, page);
@@ -122,8 +122,7 @@ export class Tail {
 }
 
 /**
- * The page may end behind the beginning of the tail, and know of events that this process has not
- * been told of.
+ * A page may overlap the tail, and may hold newer events that this process has no notice of yet.
  */
 function joined(page: readonly RoomEntry[], followed: readonly RoomEntry[]): RoomEntry[] {
   if (followed.length === 0) return [...page];
@@ -141,14 +140,12 @@ export function bytesOf({ text }: Pick<StoredEvent, 'text'>): number {
   return EVENT_BYTES + bytesOfText(text);
 }
 
-/**
- * One byte per character, or two as soon as one of them is not ASCII: rather too many than too few.
- */
+/** One byte per character, or two if any is not ASCII. That is at least what V8 takes. */
 export function bytesOfText(text: string): number {
   return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
 }
 
-/** With what a page without events takes. An event on several pages counts on each. */
+/** 200 is for the page itself. An event on several pages counts on each. */
 function bytesOfPage({ entries }: RoomPage): number {
   let bytes = 200;
   for (const { event } of entries) bytes += ENTRY_BYTES + bytesOf(event);

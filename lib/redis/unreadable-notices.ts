@@ -2,14 +2,12 @@ import { Logger } from '@nestjs/common';
 import { RareLine } from '../ground/warnings.js';
 
 /**
- * Long enough for one readiness check to see it, and too short for a platform to replace all
+ * Long enough for one readiness check to notice it, too short for a platform to replace all
  * processes of a hub.
  */
 const TROUBLE_MS = 5_000;
 
-/**
- * Notices from another program, from another version, or damaged on their way: how they are told.
- */
+/** Reports notices that cannot be parsed: from another program or version, or damaged. */
 export class UnreadableNotices {
   private cameAt = -Infinity;
   private readonly line = new RareLine();

@@ -5,7 +5,7 @@ const MAX_COUNT = 10_000;
 const MAX_BYTES = 16 * 1_048_576;
 
 /**
- * Notices that wait until what was before them is known. When they are too many all are dropped,
+ * Notices that wait until the events before them are known. If there are too many, all are dropped,
  * and read from the log later.
  */
 export class WaitingNotices {
@@ -16,12 +16,12 @@ export class WaitingNotices {
     return this.notices.length;
   }
 
-  /** The logs that they are of. */
+  /** The epochs of the waiting notices. */
   get epochs(): Set<string> {
     return new Set(this.notices.map(({ epoch }) => epoch));
   }
 
-  /** Answers false if this and all others were dropped. */
+  /** Returns false if this notice and all others were dropped. */
   push(notice: Notice): boolean {
     this.notices.push(notice);
     if (notice.kind !== 'probe') this.bytes += bytesOfText(notice.event.text);
@@ -31,7 +31,7 @@ export class WaitingNotices {
     return false;
   }
 
-  /** Takes them in order, up to the first that `take` does not take. */
+  /** Takes notices in order, up to the first that `take` refuses. */
   drain(take: (notice: Notice) => boolean): void {
     let taken = 0;
     for (const notice of this.notices) {

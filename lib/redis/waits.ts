@@ -8,7 +8,7 @@ export function unavailable(why = 'no connection', cause?: unknown): SseError {
   );
 }
 
-/** Rejects when the call takes longer; the call itself goes on. */
+/** Rejects if the call takes longer. The call itself continues. */
 export function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -17,7 +17,7 @@ export function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
   return Promise.race([call, late]).finally(() => clearTimeout(timer));
 }
 
-/** Calls `begin` with what settles the promise; what `begin` returns is called at the end. */
+/** Calls `begin` with the functions that settle the promise; it returns a clean-up. */
 export function within(
   timeoutMs: number,
   begin: (resolve: () => void, reject: (error: Error) => void) => () => void,

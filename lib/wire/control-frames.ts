@@ -1,7 +1,7 @@
 import { commentLines, encodeFrame, frameOf, type SseMessage } from './frame.js';
 import { KEEP_ALIVE_MS } from './protocol.js';
 
-/** What a stream begins with. */
+/** The start of a stream: `retry`, a comment that announces the keep-alive, and the cursor. */
 export function openingFrame(
   retryMs: number | undefined,
   keepAliveMs: number | undefined,
@@ -14,12 +14,12 @@ export function openingFrame(
   return encodeFrame(message) + (cursor === undefined ? '' : cursorFrame(cursor));
 }
 
-/** What an idle connection gets. */
+/** A comment, so that an idle connection stays open, and the cursor. */
 export function keepAliveFrame(cursor: string | undefined): string {
   return frameOf(commentLines('keep-alive'), cursor);
 }
 
-/** Where the client stands, without an event. */
+/** Moves the client's last event ID without firing an event. */
 export function cursorFrame(cursor: string): string {
   return frameOf('', cursor);
 }

@@ -17,23 +17,23 @@ export interface Cursor {
 
 const VERSION = '1';
 
-/** `1.<epoch>.<position base36>` */
+/** Formats it as `1.<epoch>.<position in base 36>`. */
 export function formatCursor({ epoch, position }: Cursor): string {
   return `${VERSION}.${epoch}.${position.toString(36)}`;
 }
 
-/** The cursor of one hub; `undefined` for any other text. Never throws. */
+/** Returns the cursor of one hub, or `undefined` for any other text. Never throws. */
 export function parseCursor(text: string): Cursor | undefined {
   const match = /^1\.([A-Za-z0-9_-]{1,32})\.([0-9a-z]{1,11})$/.exec(text);
   if (match === null) return undefined;
   const [, epoch = '', digits = ''] = match;
   const position = Number.parseInt(digits, 36);
-  // One position, one text: a text that does not come out again as it went in is not ours.
+  // Each position has exactly one text, so a text that does not round-trip is not ours.
   if (!Number.isSafeInteger(position) || position.toString(36) !== digits) return undefined;
   return { epoch, position };
 }
 
-/** The next position: the clock's, unless the clock stood still or went back. */
+/** The time of the clock, or `last + 1` if the clock stood still or went back. */
 export function nextPosition(last: Position, clockMs: number): Position {
   // mutant: counter instead of clock
   return Math.max(last + 1, Math.floor(clockMs * 1000));

@@ -33,19 +33,19 @@ export interface SseMessage<Data = unknown> {
 export type Serialize = (data: unknown, type?: string) => string;
 
 /**
- * The wire text of one message: comments, `event`, `retry`, `data`, `id`, a blank line. The id is
- * last, because some clients keep an id as soon as its line has come:
- * docs/decisions/016-id-last.md.
+ * The wire text of one message: comments, `event`, `retry`, `data`, `id`, a blank line. The id
+ * comes last, because some clients store an id before its block is complete:
+ * docs/decisions/016-id-last.md. Invalid fields are refused, never stripped.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
- * @throws SseInvalidFieldError, SseSerializeError; nothing is ever stripped
+ * @throws SseInvalidFieldError, SseSerializeError
  */
 export function encodeFrame(message: SseMessage, serialize?: Serialize): string {
   return frameOf(encodeBody(message, serialize), message.id);
 }
 
 /**
- * A frame without its id and its blank line: an event's id is its position, which the log gives it
- * later.
+ * A frame without its id and its blank line. A hub's event gets its id, the position, only later
+ * from the log.
  */
 export function encodeBody(message: SseMessage, serialize: Serialize = toJson): string {
   refuseUnknownFields(message);
@@ -54,12 +54,12 @@ export function encodeBody(message: SseMessage, serialize: Serialize = toJson): 
   if (type !== undefined) body += `event: ${singleLine('type', type)}\n`;
   if (retry !== undefined) body += `retry: ${milliseconds(retry)}\n`;
   if (data !== undefined) body += dataFields(toText(data, type, serialize));
-  // Without a data field a client fires no event, whatever its type.
+  // Without a data field, a client fires no event, whatever the type.
   else if (type !== undefined) body += dataFields('');
   return body;
 }
 
-/** The frame with this body. */
+/** Completes a body from `encodeBody()` with its id and the blank line. */
 export function frameOf(body: string, id?: string | number): string {
   return id === undefined ? `${body}\n` : `${body}${idField(id)}\n`;
 }
@@ -68,7 +68,7 @@ function idField(id: string | number): string {
   return `id: ${singleLine('id', Number.isFinite(id) ? String(id) : id)}\n`;
 }
 
-/** A comment of any text: each of its lines becomes a comment line. */
+/** Each line of the text becomes a comment line. */
 export function commentLines(comment: string | readonly string[]): string {
   const lines: unknown = typeof comment === 'string' ? [comment] : comment;
   if (!Array.isArray(lines)) {
@@ -106,9 +106,7 @@ function refuseUnknownFields(message: SseMessage): void {
   }
 }
 
-/**
- * A line break in `id` or `type` would inject fields; a NUL in `id` makes clients ignore the field.
- */
+/** Refuses line breaks, which would inject fields, and NUL, which makes clients ignore an `id`. */
 function singleLine(field: 'id' | 'type', value: unknown): string {
   if (typeof value !== 'string') {
     throw new SseInvalidFieldError(field, value, 'expected a string; convert it with String()');
@@ -117,8 +115,7 @@ function singleLine(field: 'id' | 'type', value: unknown): string {
     const remedy = 'must not contain CR, LF or NUL; encode it, for example as base64url';
     throw new SseInvalidFieldError(field, value, remedy);
   }
-  // On the wire it would become U+FFFD: the client would get another type, or come back with
-  // another id.
+  // UTF-8 would turn it into U+FFFD: the client would get another type, or return with another id.
   if (!isWellFormed(value)) {
     const remedy =
       'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
@@ -159,7 +156,7 @@ function toText(data: unknown, type: string | undefined, serialize: Serialize): 
 
 type Bytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 
-/** Of any kind: all are sent as base64. */
+/** True for every kind of bytes that is sent as base64. */
 export function isBytes(value: unknown): value is Bytes {
   return (
     ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer
@@ -174,7 +171,7 @@ function toBase64(bytes: Bytes): string {
 }
 
 /**
- * What `serialize` is where nobody sets it. Its text is well-formed: JSON escapes lone surrogates.
+ * The default `serialize`. Its text is always well-formed, because JSON escapes lone surrogates.
  */
 export const toJson: Serialize = (data) => JSON.stringify(data);
 
@@ -184,22 +181,22 @@ function dataFields(text: string): string {
   return prefixLines(DATA_FIELD, text);
 }
 
-/** Where the data fields of a body begin, which are its last ones; -1 where there are none. */
+/** The offset of the data fields, which come last in a body; -1 if there are none. */
 export function dataStart(body: string): number {
   if (body.startsWith(DATA_FIELD)) return 0;
   const lineBreak = body.indexOf(`\n${DATA_FIELD}`);
   return lineBreak === -1 ? -1 : lineBreak + 1;
 }
 
-/** The data in the data fields of a body, from `dataStart()` on. */
+/** Reads the data back from the data fields of a body, which begin at `dataStart()`. */
 export function dataIn(fields: string): string {
   const text = fields.slice(DATA_FIELD.length, -1);
   return text.includes('\n') ? text.replaceAll(`\n${DATA_FIELD}`, '\n') : text;
 }
 
-/** CRLF, LF and CR all end a line of an event stream, so each starts a field of its own. */
+/** CRLF, LF and CR each end a line of an event stream, so every line needs its own prefix. */
 function prefixLines(prefix: string, text: string): string {
-  // The common case is one line: looking is cheaper than splitting.
+  // Most texts have one line, and searching is cheaper than replacing.
   if (!text.includes('\n') && !text.includes('\r')) return `${prefix}${text}\n`;
   return `${prefix}${text.replace(/\r\n|\r|\n/g, `\n${prefix}`)}\n`;
 }

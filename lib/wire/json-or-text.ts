@@ -1,4 +1,4 @@
-/** Data of a stream whose sender may write JSON or plain text. */
+/** Parses data from a sender that may write JSON or plain text. */
 export function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text);

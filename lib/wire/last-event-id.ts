@@ -1,27 +1,27 @@
 import { formatCursor, parseCursor, type Cursor, type Position } from './cursor.js';
 
-/** Longer texts are not ours: a client's header must not cost more than this. */
+/** A longer text is not ours. The limit bounds what a client's header can cost. */
 export const MAX_LAST_EVENT_ID_LENGTH = 128;
 
-/** Between the cursors of several hubs. */
+/** Separates the cursors of several hubs. */
 const SEPARATOR = '~';
 
-/** The last part of the last event ID of a client that was slow; see `SlowClients`. */
+/** The mark of a slow client, the last part of its last event ID; see `SlowClients`. */
 const MARK = /~s\.([A-Za-z0-9_-]{8})$/;
 
-/** A client with a last event ID. The text is taken apart once, where the client comes in. */
+/** A client that sent a last event ID. Its text is parsed once, where the request comes in. */
 export interface ReturningClient {
   /** The last event ID as the client sent it. */
   readonly text: string;
-  /** Where it stood in each hub that it read; none if the text is not one of ours. */
+  /** The client's position in each hub that it read. Empty if the text is not one of ours. */
   readonly cursors: readonly Cursor[];
-  /** A client that was cut for slowness is known by its mark. */
+  /** Identifies a client that was disconnected because it was too slow. */
   readonly mark: string | undefined;
 }
 
 const NOT_OURS: readonly Cursor[] = [];
 
-/** Takes any text, and never throws. */
+/** Accepts any text. Never throws. */
 export function parseLastEventId(text: string): ReturningClient {
   if (text.length > MAX_LAST_EVENT_ID_LENGTH) return { text, cursors: NOT_OURS, mark: undefined };
   const mark = MARK.exec(text);
@@ -29,7 +29,7 @@ export function parseLastEventId(text: string): ReturningClient {
   return { text, cursors, mark: cursors === NOT_OURS ? undefined : mark?.[1] };
 }
 
-/** One part that is no cursor makes the whole text one that is not ours. */
+/** If one part is not a cursor, the whole text is not ours. */
 function parseCursors(text: string): readonly Cursor[] {
   const cursors: Cursor[] = [];
   for (const part of text.split(SEPARATOR)) {
@@ -40,26 +40,26 @@ function parseCursors(text: string): readonly Cursor[] {
   return cursors;
 }
 
-/** The cursors with this mark, and no other; without one where it would make them too long. */
+/** Appends the mark and drops an earlier one. Leaves it out if the text would become too long. */
 export function withMark(cursors: string, mark: string): string {
   const plain = cursors.replace(MARK, '');
   const marked = `${plain}${SEPARATOR}s.${mark}`;
   return marked.length > MAX_LAST_EVENT_ID_LENGTH ? plain : marked;
 }
 
-/** Where a client stands in one hub, as one of its streams sees it. */
+/** A client's position in one hub, as one of its subscriptions knows it. */
 export interface ReaderPosition {
   readonly epoch: string;
-  /** `undefined`: not known, so no cursor may be written. */
+  /** `undefined` if it is not known. No cursor is written then. */
   readonly position: Position | undefined;
   /**
-   * Something is on its way to the client still; without that, the stream does not hold others of
-   * its hub back.
+   * Whether an event is still on its way to the client. If so, the cursor must not pass this
+   * position, even if other subscriptions to the same hub are further.
    */
   readonly isHeld: boolean;
 }
 
-/** One last event ID for all hubs that a client reads: what each stream lets it have. */
+/** One last event ID for all positions. Per hub the lowest held one counts, else the highest. */
 export function joinPositions(streams: readonly ReaderPosition[]): string | undefined {
   const positions = new Map<string, { held: Position; free: Position }>();
   for (const { epoch, position = -1, isHeld } of streams) {

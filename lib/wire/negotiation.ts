@@ -5,7 +5,7 @@ export function hasBody(status: number): boolean {
   return status >= 200 && !NO_BODY.includes(status);
 }
 
-/** What a media range says of event streams, by how exact it is: the most exact one counts. */
+/** The media ranges that include event streams. The most specific one in the header counts. */
 const RANGES = ['*/*', 'text/*', 'text/event-stream'];
 
 /**
@@ -33,8 +33,8 @@ export function acceptsEventStream(accept: string | undefined): boolean {
 }
 
 /**
- * Whether a handler has answered with its status alone: `declared` is that of `@HttpCode()`, under
- * which no stream could ever begin.
+ * Whether a handler answered with a status that has no body. The `declared` status of `@HttpCode()`
+ * does not count: with it, no stream could ever begin.
  */
 export function isWithoutBody(status: number, declared: number): boolean {
   return status !== declared && NO_BODY.includes(status);

@@ -2,50 +2,50 @@ import { KEEP_ALIVE_COMMENT, KEEP_ALIVE_MS } from './protocol.js';
 
 const encoder = new TextEncoder();
 
-/** What a blank line ends: an event, or only an id. */
+/** What a blank line completes: an event, or only an id. */
 export interface Block {
   readonly type: string;
-  /** `undefined`: there is no event. */
+  /** `undefined` if the block fires no event. */
   readonly data: string | undefined;
-  /** The id of this block; without one the last event ID stays. */
+  /** `undefined` if the block has no id. The last event ID then stays. */
   readonly id: string | undefined;
 }
 
 /**
- * The text of an event stream as blocks. Each response needs a parser of its own, and a block that
- * the end of the response cuts never comes out. The byte order mark is left to the decoder.
+ * Parses the text of one event stream into blocks. Each response needs its own parser, and a block
+ * that the end of a response cuts off is never returned. The decoder handles the byte order mark.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export class Parser {
-  /** The last `retry` so far; it counts without a blank line behind it. Milliseconds. */
+  /** The newest `retry`, in milliseconds. It counts as soon as its line has ended. */
   retryMs: number | undefined;
-  /** How often the server says that it writes at least. Milliseconds; `NaN`: never. */
+  /** The server's announced keep-alive interval, in milliseconds. `NaN` if it sends none. */
   keepAliveMs = KEEP_ALIVE_MS;
-  /** The pieces of a line whose end has not come: joined once, however many they are. */
+  /** The pieces of an unfinished line. Joining them one by one would take quadratic time. */
   private rest: string[] = [];
   private lineBytes = 0;
   private endedInCr = false;
   private type = '';
-  /** The lines of `data`; none: there is no event. */
+  /** The lines of `data`. Empty: the block fires no event. */
   private data: string[] = [];
   private dataBytes = 0;
   private id: string | undefined;
 
   /**
-   * `check` is told the bytes in UTF-8 of a line so far, and of the `data` of an event: it throws
-   * where that is too much.
+   * `check` gets the size, in bytes of UTF-8, of the current line and of an event's data. It throws
+   * if that is too much.
    */
   constructor(private readonly check: (bytes: number) => void = () => {}) {}
 
   /**
-   * The blocks that this text completes. It may be cut anywhere, and counts only as far as its
-   * blocks are taken.
-   * @throws what `check` throws, behind the blocks that came before
+   * Yields the blocks that this text completes. The text may be cut anywhere. Parsing proceeds only
+   * as the blocks are consumed.
+   * @throws what `check` throws, after the blocks before it were yielded
    */
   *feed(text: string): Generator<Block, void, undefined> {
     let start = 0;
     for (const { 0: lineEnd, index } of text.matchAll(/\r\n|\r|\n/g)) {
-      // The second half of a CRLF. A CR alone ends a line too, so that line did not wait for it.
+      // A CR ends a line at once, so the LF of a CRLF that was cut in two must not end another.
       const isSecondHalf = index === 0 && lineEnd === '\n' && this.endedInCr;
       if (!isSecondHalf) {
         const line = this.whole(text.slice(start, index));
@@ -61,7 +61,6 @@ export class Parser {
     if (text !== '') this.endedInCr = text.endsWith('\r');
   }
 
-  /** The line that this piece completes. */
   private whole(piece: string): string {
     this.count(piece);
     if (this.rest.length === 0) return piece;
@@ -78,7 +77,7 @@ export class Parser {
   private field(line: string): void {
     const colon = line.indexOf(':');
     const name = colon === -1 ? line : line.slice(0, colon);
-    // One space behind the colon belongs to it.
+    // The spec removes one space behind the colon.
     const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     if (name === 'data') {
       this.data.push(value);
@@ -86,13 +85,13 @@ export class Parser {
       this.check(this.dataBytes);
     } else if (name === 'event') this.type = value;
     else if (name === 'id' && !value.includes('\0')) this.id = value;
-    // A comment is a field without a name.
+    // A comment parses as a field without a name.
     else if (name === '')
       this.keepAliveMs = Number(KEEP_ALIVE_COMMENT.exec(value)?.[1] ?? this.keepAliveMs);
     else if (name === 'retry' && /^\d+$/.test(value)) this.retryMs = Number(value);
   }
 
-  /** The block that a blank line ends, unless there is nothing in it. */
+  /** The finished block, or none if it has neither data nor id. */
   private block(): Block[] {
     const { type, id } = this;
     const data = this.data.length === 0 ? undefined : this.data.join('\n');
@@ -104,10 +103,7 @@ export class Parser {
   }
 }
 
-/**
- * Bytes in UTF-8. Few lines have other letters than ASCII, and the test costs a tenth of the
- * encoder.
- */
+/** The size in UTF-8. Most lines are ASCII, and the test costs a tenth of the encoder. */
 function bytesOf(text: string): number {
   return /[\x80-\uffff]/.test(text) ? encoder.encode(text).length : text.length;
 }

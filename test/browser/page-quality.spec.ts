@@ -136,6 +136,11 @@ async function violations(page: Page): Promise<string[]> {
   return page.evaluate(axeViolations, RULES);
 }
 
+/** A function of ours as a script. */
+function call(run: (...args: never[]) => unknown, ...args: object[]): string {
+  return `(${String(run)})(${args.map((arg) => JSON.stringify(arg)).join()})`;
+}
+
 const FIREFOX = ['firefox-esr', 'firefox'].find((name) => findProgram(name) !== undefined);
 const describeFirefox =
   FIREFOX === undefined && process.env['CI'] !== 'true' ? describe.skip : describe;
@@ -155,7 +160,7 @@ describeFirefox.each([
 
   it.each(PAGES)(
     '%s',
-    async (_title, name) => {
+    async (name) => {
       const tab = await firefox.open();
       await tab.resize(1280, HEIGHT);
       await tab.goto(urls.get(name)!);
@@ -164,11 +169,11 @@ describeFirefox.each([
       );
       for (const width of WIDTHS) {
         await tab.resize(width, HEIGHT);
-        expect([width, ...(await tab.evaluate<string[]>(`(${overflowing})()`))]).toEqual([width]);
-        expect([width, ...(await tab.evaluate<string[]>(`(${cutBesideRoom})()`))]).toEqual([width]);
+        expect([width, ...(await tab.evaluate<string[]>(call(overflowing)))]).toEqual([width]);
+        expect([width, ...(await tab.evaluate<string[]>(call(cutBesideRoom)))]).toEqual([width]);
       }
-      expect(await tab.evaluate<string[]>(`(${moving})()`)).toEqual([]);
-      const run = `(() => { ${AXE}; return (${axeViolations})(${JSON.stringify(RULES)}); })()`;
+      expect(await tab.evaluate<string[]>(call(moving))).toEqual([]);
+      const run = `(() => { ${AXE}; return ${call(axeViolations, RULES)}; })()`;
       expect(await tab.evaluate<string[]>(run)).toEqual([]);
       await tab.close();
     },

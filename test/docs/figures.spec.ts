@@ -71,7 +71,7 @@ describe('the figures that were measured', () => {
   });
 });
 
-it('the README tells of as many broken versions as there are', async () => {
+it('the README names as many planted bugs as there are mutants', async () => {
   const { MUTANTS } = (await import('../model/mutants.mjs')) as { MUTANTS: readonly unknown[] };
-  expect(README).toContain(`finds ${MUTANTS.length} broken versions`);
+  expect(README).toContain(`finds ${MUTANTS.length} bugs`);
 });

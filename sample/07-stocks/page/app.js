@@ -1,19 +1,16 @@
-import { find, make, openStream } from './shared/stream.js';
+import { find, openStream } from './shared/stream.js';
 
-const SYMBOLS = ['ACME', 'GLOBEX', 'INITECH', 'UMBRA'];
 const DRAWN = 60;
 const [WIDTH, HEIGHT] = [600, 220];
 
 let source;
 let prices = [];
 
-for (const symbol of SYMBOLS) {
-  const button = make('button', '', symbol);
-  button.type = 'button';
-  button.addEventListener('click', () => choose(symbol));
-  find('symbols').append(button);
-}
-choose(SYMBOLS[0]);
+const [first] = find('symbols').children;
+find('symbols').addEventListener('click', ({ target }) => {
+  if (target.matches('button')) choose(target.textContent);
+});
+choose(first.textContent);
 
 function choose(symbol) {
   source?.close();
@@ -46,5 +43,5 @@ function draw() {
   find('line').setAttribute('points', points.join(' '));
   find('area').setAttribute('points', `0,${HEIGHT} ${points.join(' ')} ${WIDTH},${HEIGHT}`);
   find('range').textContent =
-    `Between ${least.toFixed(2)} and ${most.toFixed(2)} in the last ${prices.length} prices`;
+    `${least.toFixed(2)} to ${most.toFixed(2)} in the last ${prices.length} prices`;
 }

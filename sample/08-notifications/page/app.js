@@ -2,10 +2,14 @@ import { find, make, openStream, post } from './shared/stream.js';
 
 const SHOWN = 5;
 
-// Two users on one page, to be seen beside each other: each has a stream of its own.
-for (const user of ['ben', 'ann']) {
+// Two users on one page, side by side. Each has a stream.
+for (const [user, name] of [
+  ['ben', 'Ben'],
+  ['ann', 'Ann'],
+]) {
   const listener = (event) => show(user, event);
-  openStream(`notifications/${user}`, { info: listener, warning: listener, alert: listener });
+  const listeners = { info: listener, warning: listener, alert: listener };
+  openStream(`notifications/${user}`, listeners, name);
 }
 
 find('form').addEventListener('submit', (event) => {

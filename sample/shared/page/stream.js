@@ -4,13 +4,16 @@ import { showState } from './state.js';
 
 export { find, make, post };
 
-const MAX_LISTED = 12;
+const MAX_LISTED = 40;
 
 /** Of each stream of this page. */
 const states = new Map();
 
-/** Opens a stream with a listener for each type of event, shows its state, and lists what comes where the page has a list. */
-export function openStream(path, listeners) {
+/**
+ * Opens a stream with a listener for each type of event. Shows its state, and lists its events if
+ * the page has a list. `reader` names who gets them, on a page with several streams.
+ */
+export function openStream(path, listeners, reader = '') {
   const source = new EventSource(path);
   find('curl')?.replaceChildren(`curl -N ${source.url}`);
   const become = (state) => {
@@ -20,22 +23,22 @@ export function openStream(path, listeners) {
   become('connecting');
   source.addEventListener('open', () => become('live'));
   source.addEventListener('error', () => {
-    // It comes back by itself unless the server refused, and closing it here would stop that. What has told its end
-    // with `sse-end` is refused on purpose.
+    // The browser reconnects by itself unless the server refused; `close()` here would stop that.
+    // After `sse-end` the server refuses on purpose.
     if (states.get(source) === 'ended') return;
     become(source.readyState === EventSource.CLOSED ? 'refused' : 'reconnecting');
   });
   for (const [type, listener] of Object.entries(listeners)) {
     source.addEventListener(type, (event) => {
-      list(event);
+      list(event, reader);
       listener(event);
     });
   }
   source.addEventListener('sse-end', (event) => {
-    list(event);
+    list(event, reader);
     become('ended');
   });
-  source.addEventListener('sse-gap', list);
+  source.addEventListener('sse-gap', (event) => list(event, reader));
   return source;
 }
 
@@ -51,12 +54,17 @@ function showStates() {
   showState(shown ?? 'ended');
 }
 
-function list({ type, data, lastEventId }) {
+function list({ type, data, lastEventId }, reader) {
   const events = find('events');
   if (events === null) return;
   const entry = make('li');
-  entry.append(make('span', 'type', type), make('span', 'id code', lastEventId));
+  entry.append(
+    make('span', 'type', reader === '' ? type : `${type} to ${reader}`),
+    make('span', 'id code', lastEventId),
+  );
   entry.append(make('span', 'data code', data));
-  events.prepend(entry);
-  while (events.children.length > MAX_LISTED) events.lastElementChild.remove();
+  // At the end, as in a log: what is being read does not move away.
+  events.append(entry);
+  while (events.children.length > MAX_LISTED) events.firstElementChild.remove();
+  events.scrollTop = events.scrollHeight;
 }
