@@ -100,10 +100,11 @@ function connect() {
   on('end', ({ reason }) => (job.end = reason));
   opened.addEventListener('open', () => showState('live'));
   opened.addEventListener('error', () => {
-    // After the end the browser asks once more, and the server answers that there is nothing.
-    if (opened.readyState !== EventSource.CLOSED) {
-      return job.end === undefined ? showState('reconnecting') : showEnd();
+    if (opened.readyState !== EventSource.CLOSED && isRunning()) {
+      showState('reconnecting');
+      return;
     }
+    // After the end the browser asks once more, and the server answers that there is nothing.
     job.end ??= 'gone';
     show();
     showEnd();
