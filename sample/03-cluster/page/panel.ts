@@ -52,7 +52,7 @@ function show({ processes, redis }: ClusterState): void {
     showServer({ id, name, pid: isAlive ? `pid ${pid}` : '', facts, isAlive, canBeKilled: true });
   }
   const { isUp, canBeKilled } = redis;
-  const facts = isUp ? 'keeps the events' : 'away';
+  const facts = isUp ? 'up' : 'away';
   showServer({ id: 'redis', name: 'Redis', pid: '', facts, isAlive: isUp, canBeKilled });
   if (isUp === now.isHeldBack) showRedis(isUp);
   wasRedisUp = isUp;
