@@ -24,10 +24,14 @@ export class Order extends NewOrder {
   @ApiProperty() revision!: number;
 }
 
-export class Shop {
+/** How many changes there were. */
+export class Revision {
+  @ApiProperty() revision!: number;
+}
+
+export class Shop extends Revision {
   /** Whether customers and packers are at work, or everything waits. */
   @ApiProperty() isOpen!: boolean;
-  @ApiProperty() revision!: number;
 }
 
 /** The first message on each connection, for this client alone. */

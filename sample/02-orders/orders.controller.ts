@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import {
   Body,
   Controller,
+  Get,
   HttpCode,
   NotFoundException,
   Param,
@@ -24,6 +25,7 @@ import {
   NewOrder,
   Order,
   ORDER_EVENTS,
+  Revision,
   ROOM,
   Shop,
   type OrderEvents,
@@ -58,6 +60,13 @@ export class OrdersController {
         ],
       })
       .pipe(startWith<OrderMessage>({ type: 'connected', data: this.connected(connection) }));
+  }
+
+  /** For the page while its stream is closed: how many changes it misses. */
+  @ApiOkResponse({ type: Revision })
+  @Get('revision')
+  revision(): Revision {
+    return { revision: this.orders.revision };
   }
 
   @ApiCreatedResponse({ type: Order })

@@ -11,7 +11,7 @@ import { advance, place, type Step } from './shop.js';
 const INTERVAL_MS = 900;
 
 /** With fewer orders to do another one comes, with more none does. */
-const [FEWEST, MOST] = [4, 9];
+const [FEWEST, MOST] = [4, 6];
 
 const ITEMS = [
   'Coffee beans, 1 kg',

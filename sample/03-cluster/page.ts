@@ -7,17 +7,20 @@ import { serveFolders } from '../shared/serve-folders.js';
 const ORDERS = join(import.meta.dirname, '../02-orders/page');
 const PANEL = join(import.meta.dirname, 'page');
 
-/** Serves the page of `02-orders` with a panel more. */
+/** The parts of the page that differ. In the page, each stands between two comments. */
+const PARTS = ['head', 'title', 'try', 'behind', 'more'];
+
+/** Serves the page of `02-orders` with other words and a panel that shows the processes. */
 export function servePage(app: NestExpressApplication): void {
-  const page = readFileSync(join(ORDERS, 'index.html'), 'utf8')
-    .replace('</head>', `${readPart('head.html')}</head>`)
-    .replace('<main>', `${readPart('panel.html')}<main>`);
-  const script = bundle(join(PANEL, 'panel'));
+  const page = readFileSync(join(ORDERS, 'index.html'), 'utf8');
   serveFolders(app, {
     sample: '03-cluster',
     folders: { '/': ORDERS, '/panel': PANEL },
-    made: { '/': page, '/app.js': script },
+    made: { '/': PARTS.reduce(withPart, page), '/app.js': bundle(join(PANEL, 'panel')) },
   });
 }
 
-const readPart = (name: string): string => readFileSync(join(PANEL, name), 'utf8');
+function withPart(page: string, name: string): string {
+  const part = readFileSync(join(PANEL, `${name}.html`), 'utf8');
+  return page.replace(new RegExp(`<!-- ${name} -->[^]*<!-- /${name} -->`), () => part);
+}

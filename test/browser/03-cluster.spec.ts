@@ -7,7 +7,7 @@ import { describeRedis } from '../support/redis-server.js';
 import { CHROMIUM, launchChromium } from './chromium.js';
 
 const ROOT = join(import.meta.dirname, '../..');
-const WHOLE = '0 missing, 0 doubled';
+const WHOLE = '0 missing, 0 duplicated';
 
 (CHROMIUM === undefined ? describe.skip : describeRedis)('the cluster in a browser', () => {
   let browser: Browser;
@@ -35,20 +35,32 @@ const WHOLE = '0 missing, 0 doubled';
     const [first, second] = [await visit(), await visit()];
     await Promise.all([first, second].map((page) => receives(page, 2)));
     const lost = await where(first);
-    const pid = await facts(first, lost);
-    await kill(first, lost).click();
+    const pid = await pidOf(first, lost);
+    await button(first, 'Kill the process you are on').click();
     await first.locator('#story [data-what=lost]').waitFor();
     await first.locator('#story [data-what=back]').waitFor();
-    await state(first, 'Open');
+    await state(first, 'Live');
 
     expect(await where(first)).not.toBe(lost);
     const [back] = await first.locator('#story [data-what=back] strong').allTextContents();
-    expect(back).toBe(`Back on ${(await where(first)).toLowerCase()}:`);
+    const here = (await where(first)).toLowerCase();
+    expect(back).toBe(`Back on ${here}:`);
+    expect(await first.locator('#where').textContent()).toBe(
+      `You went from ${lost.toLowerCase()} to ${here}.`,
+    );
+    expect(await first.locator('#story [data-what=lost]').textContent()).toContain(
+      `Connection to ${lost.toLowerCase()} lost`,
+    );
+    expect(await first.locator('#step-back').textContent()).toMatch(
+      new RegExp(
+        `Back on ${here}: (you missed nothing|\\d+ missed events? arrived, in order, none twice)\\.`,
+      ),
+    );
     await Promise.all([first, second].map((page) => receives(page, 2)));
     await areWhole();
     // It is there again, as another one.
     await row(first, lost).filter({ hasText: 'pid' }).waitFor();
-    expect(await facts(first, lost)).not.toBe(pid);
+    expect(await pidOf(first, lost)).not.toBe(pid);
     await showTheSame(first, second);
     expect(otherComplaints()).toEqual([]);
   }, 30_000);
@@ -57,19 +69,50 @@ const WHOLE = '0 missing, 0 doubled';
     const [first, second] = [await visit(), await visit()];
     await Promise.all([first, second].map((page) => receives(page, 2)));
     await kill(first, 'Redis').click();
-    for (const page of [first, second]) await row(page, 'Redis', false).waitFor();
+    for (const page of [first, second]) {
+      await row(page, 'Redis', false).waitFor();
+      await state(page, 'Redis is away');
+      expect(await page.locator('#check-text').textContent()).toBe('Held back: Redis is away');
+      expect(await page.locator('#check').getAttribute('data-whole')).toBe('unknown');
+      expect(await told(page)).toContain('Redis is away: events are held back');
+    }
     const lost = await where(first);
     await kill(first, lost).click();
     await first.locator('#story [data-what=back]').waitFor();
-    await state(first, 'Open');
+    await state(first, 'Redis is away');
     expect(await row(first, 'Redis', false).isVisible()).toBe(true);
     expect(await where(first)).not.toBe(lost);
 
     for (const page of [first, second]) await row(page, 'Redis').waitFor();
     await Promise.all([first, second].map((page) => receives(page, 2)));
     await areWhole();
+    for (const page of [first, second]) {
+      await state(page, 'Live');
+      expect(await told(page)).toContainEqual(
+        expect.stringMatching(/^Redis is back after \d+ s: nothing lost$/),
+      );
+    }
     await showTheSame(first, second);
     expect(otherComplaints()).toEqual([]);
+  }, 30_000);
+
+  it('says what is new in it, and where its guide is', async () => {
+    const page = await visit();
+    expect(await page.title()).toBe('Kill a server');
+    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(
+      'Kill a server. Nothing is lost.',
+    );
+    expect(await page.locator('.links').textContent()).toContain('Redis and many processes');
+    // The first button is the one to press.
+    expect((await page.getByRole('button').first().textContent())?.trim()).toBe(
+      'Kill the process you are on',
+    );
+    expect(await page.locator('#behind [data-here=true] strong').textContent()).toBe(
+      await where(page),
+    );
+    const inspector = await fetch(new URL('sse-inspector/', `${url}/`));
+    expect(inspector.status).toBe(200);
+    await inspector.arrayBuffer();
   }, 30_000);
 
   it('drops a connection, whichever process is asked to', async () => {
@@ -80,7 +123,7 @@ const WHOLE = '0 missing, 0 doubled';
         (count) => document.querySelectorAll('#story [data-what=back]').length === count,
         drop,
       );
-      await state(page, 'Open');
+      await state(page, 'Live');
     }
     await areWhole();
     expect(otherComplaints()).toEqual([]);
@@ -145,7 +188,7 @@ const WHOLE = '0 missing, 0 doubled';
       );
     });
     await page.goto(url);
-    await state(page, 'Open');
+    await state(page, 'Live');
     await page.locator('#orders tr').first().waitFor();
     return page;
   }
@@ -153,20 +196,25 @@ const WHOLE = '0 missing, 0 doubled';
   /** What the page calls the process that it is on, as in its list. */
   async function where(page: Page): Promise<string> {
     const text = (await page.locator('#where').textContent()) ?? '';
-    expect(text).toMatch(/^on process \d$/);
-    return text.replace('on p', 'P');
+    const [, name] = /(process \d)\.$/.exec(text) ?? [];
+    expect([text, name]).toEqual([text, expect.any(String)]);
+    return name!.replace('p', 'P');
   }
 
   const row = (page: Page, name: string, isAlive = true) =>
     page.locator(`#behind li[data-alive=${isAlive}]`, { hasText: name });
 
-  const facts = (page: Page, name: string) =>
-    page.locator('#behind li', { hasText: name }).locator('.facts').textContent();
+  const pidOf = (page: Page, name: string) =>
+    page.locator('#behind li', { hasText: name }).locator('.pid').textContent();
+
+  const told = (page: Page) => page.locator('#story .what').allTextContents();
+
+  const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 
   const kill = (page: Page, name: string) => page.getByRole('button', { name: `Kill ${name}` });
 
   const state = (page: Page, words: string) =>
-    page.locator('#state-text', { hasText: new RegExp(`^${words}$`) }).waitFor();
+    page.locator('#state[role=status]', { hasText: new RegExp(`^\\s*${words}\\s*$`) }).waitFor();
 
   /** Waits until the page has got so many more events. */
   async function receives(page: Page, more: number): Promise<void> {
@@ -183,7 +231,7 @@ const WHOLE = '0 missing, 0 doubled';
     }, more);
   }
 
-  /** Every page so far: nothing was lost or doubled, and nobody had to load the list again. */
+  /** Every page so far: nothing was lost or duplicated, and nobody had to load the list again. */
   async function areWhole(): Promise<void> {
     for (const page of pages) {
       expect(await page.locator('#check-text').textContent()).toBe(WHOLE);

@@ -53,7 +53,7 @@ describeChromium('LLM tokens in a browser', () => {
     await page.goto(address());
     await page.route('**/jobs', (route) => route.fulfill({ status: 503 }));
     await page.getByRole('textbox').fill('Anybody?');
-    await page.getByRole('button', { name: 'Ask' }).click();
+    await page.getByRole('button', { name: 'Ask', exact: true }).click();
     await page.getByRole('alert').waitFor();
     expect(await page.getByRole('textbox').inputValue()).toBe('Anybody?');
   }, 30_000);
@@ -67,13 +67,14 @@ describeChromium('LLM tokens in a browser', () => {
     model.finish();
     await page.getByText('This is the whole answer.').waitFor();
     await last;
-    await page.waitForFunction(() => document.body.dataset['state'] === 'idle');
+    await page.waitForFunction(() => document.body.dataset['state'] === 'ended');
     const requests: string[] = [];
     page.on('request', (request) => requests.push(request.url()));
     await page.reload();
     await page.getByText('This is the whole answer.').waitFor();
     expect(requests.filter((url) => url.includes('/jobs'))).toEqual([]);
-    await whole('It grows', { received: 2, snapshots: 1 });
+    await whole('It grows', '2 tokens received', 'Reloaded once.');
+    expect(await page.locator('#state').textContent()).toBe('Ended');
     expect(complaints).toEqual([]);
   }, 30_000);
 
@@ -89,7 +90,7 @@ describeChromium('LLM tokens in a browser', () => {
     await answer('one two three four ');
     model.say('five');
     model.finish();
-    await whole('one two three four five', { received: 5, snapshots: 1, loads: 2 });
+    await whole('one two three four five', '5 tokens received', 'Reloaded once.');
     expect(complaints).toEqual([]);
   }, 30_000);
 
@@ -103,33 +104,53 @@ describeChromium('LLM tokens in a browser', () => {
     model.say('more');
     await answer('some more');
     await second.locator('#answer', { hasText: /^some more$/ }).waitFor();
-    await second.getByRole('button', { name: 'Stop' }).click();
+    await second.getByRole('button', { name: 'Stop', exact: true }).click();
     for (const tab of [page, second]) await tab.getByText('Stopped.').waitFor();
     expect(model.aborted).toBe(1);
+    // Only the second tab came in the middle.
+    const sentence = 'The first 5 characters came in one piece.';
+    expect(await second.locator('#facts').textContent()).toContain(sentence);
     await second.close();
-    await whole('some more', { snapshots: 1 });
+    await whole('some more', '2 tokens received');
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('is asked by one of its examples, and says before what to try', async () => {
+    await page.goto(address());
+    expect(await page.locator('#result').isVisible()).toBe(false);
+    expect(await page.locator('#state').isVisible()).toBe(false);
+    for (const name of ['Reload', 'Stop']) {
+      expect(await page.getByRole('button', { name }).last().getAttribute('aria-disabled')).toBe(
+        'true',
+      );
+    }
+    await page.locator('.examples button').first().click();
+    model.say('Reload ');
+    await answer('Reload ');
+    expect(await page.locator('#prompt').textContent()).toBe('What happens if I reload?');
+    await page.getByRole('button', { name: 'Reload', exact: true }).click();
+    await page.locator('#facts', { hasText: 'Reloaded once.' }).waitFor();
+    model.say('now');
+    model.finish();
+    await whole('Reload now', '2 tokens received', 'Reloaded once.');
     expect(complaints).toEqual([]);
   }, 30_000);
 
   it('is asked and stopped by keys alone', async () => {
     await page.goto(address());
-    const question = page.getByRole('textbox');
-    const hasFocus = (): Promise<boolean> =>
-      question.evaluate((input) => input === document.activeElement);
-    await question.fill('Keys?');
+    await page.getByRole('textbox').fill('Keys?');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: 'Stop' }).waitFor();
-    expect(await hasFocus()).toBe(true);
-    await page.keyboard.press('Tab');
+    await page.locator('#stop[aria-disabled=false]').waitFor();
+    // Past Reload and the second tab.
+    for (let tab = 1; tab <= 3; tab++) await page.keyboard.press('Tab');
+    expect(await page.locator(':focus').textContent()).toBe('Stop');
     await page.keyboard.press('Enter');
     await page.getByText('Stopped.').waitFor();
-    expect(await hasFocus()).toBe(true);
-    // What is longer than its frame can be scrolled.
-    await page.keyboard.press('Shift+Tab');
-    expect(await page.getByRole('region').evaluate((box) => box === document.activeElement)).toBe(
-      true,
-    );
+    // The keyboard stays there, and what is longer than its frame can be scrolled.
+    expect(await page.locator(':focus').textContent()).toBe('Stop');
+    await page.keyboard.press('Tab');
+    expect(await page.locator(':focus').getAttribute('id')).toBe('thread');
   }, 30_000);
 
   it('shows what a model said before it failed, and takes the next question', async () => {
@@ -142,7 +163,7 @@ describeChromium('LLM tokens in a browser', () => {
     await ask('Again?');
     model.say('Fine');
     model.finish();
-    await whole('Fine', { snapshots: 1 });
+    await whole('Fine', '1 token received');
     expect(complaints).toEqual([]);
   }, 30_000);
 
@@ -191,8 +212,8 @@ describeChromium('LLM tokens in a browser', () => {
   async function ask(prompt: string): Promise<void> {
     if (page.url() === 'about:blank') await page.goto(address());
     await page.getByRole('textbox').fill(prompt);
-    await page.getByRole('button', { name: 'Ask' }).click();
-    await page.locator('#state[data-state=open]').waitFor();
+    await page.getByRole('button', { name: 'Ask', exact: true }).click();
+    await page.locator('#state[data-state=live]').waitFor();
   }
 
   const answer = (text: string) =>
@@ -201,12 +222,15 @@ describeChromium('LLM tokens in a browser', () => {
       text,
     );
 
-  /** The answer is this, each of its tokens came once, and all else is as told. */
-  async function whole(text: string, figures: Record<string, number>): Promise<void> {
+  /**
+   * The answer is this, each of its tokens came once, and the page says so, and no more than this.
+   */
+  async function whole(text: string, tokens: string, ...more: string[]): Promise<void> {
     await answer(text);
-    expect(await page.locator('#check').textContent()).toBe('0 missing, 0 doubled');
-    for (const [id, figure] of Object.entries(figures)) {
-      expect([id, await page.locator(`#${id}`).textContent()]).toEqual([id, String(figure)]);
-    }
+    const facts = [`${tokens}: 0 missing, 0 duplicated.`, ...more].join(' ');
+    expect(await page.locator('#facts').textContent()).toBe(facts);
+    // The tab kept what it had: the answer so far was sent to it once, before the first token.
+    const kept = await page.evaluate(() => sessionStorage.getItem('llm-job') ?? '{}');
+    expect(JSON.parse(kept)).toMatchObject({ snapshots: 1 });
   }
 });

@@ -26,7 +26,7 @@ async function serve(port = 0): Promise<{ app: NestExpressApplication; port: num
   return { app, port: (app.getHttpServer().address() as AddressInfo).port };
 }
 
-const WHOLE = '0 missing, 0 doubled';
+const WHOLE = '0 missing, 0 duplicated';
 
 describeChromium('the orders in a browser', () => {
   let browser: Browser;
@@ -98,11 +98,11 @@ describeChromium('the orders in a browser', () => {
     await orders().advance(missed[0]!.no);
 
     await shows({ received: 5, replayed: 4, snapshots: 1, gaps: 0 });
-    await state('Open');
+    await state('Live');
     expect(await rows()).toEqual(listed());
     expect(await story()).toEqual([
-      'Back: 4 missed events replayed',
-      'Connection lost: it comes back by itself',
+      'Back: 4 missed events arrived',
+      'Connection lost: it reconnects by itself',
       'New here: the list of 8 orders came first',
     ]);
     await place('Live');
@@ -124,7 +124,7 @@ describeChromium('the orders in a browser', () => {
           (count) => document.querySelectorAll('#story [data-what=back]').length === count,
           drop,
         );
-        await state('Open');
+        await state('Live');
       }
     } finally {
       clearInterval(busy);
@@ -144,19 +144,112 @@ describeChromium('the orders in a browser', () => {
     await shows({ received: 1 });
     const cursor = await page.locator('#cursor').textContent();
     const left = closed();
+    expect(await lit()).toEqual(['1', 'Live', 'The shop is paused.']);
     await button('Go offline for 5 s').click();
     await left;
     await state('Offline');
-    expect(await button('Back in').isDisabled()).toBe(true);
-    expect(await button('Drop the connection').isDisabled()).toBe(true);
+    for (const id of ['drop', 'shop']) {
+      expect(await page.locator(`#${id}`).getAttribute('aria-disabled')).toBe('true');
+    }
     await place('Missed');
+    await place('Missed too');
 
-    await page.clock.runFor(5_000);
-    await shows({ received: 2, replayed: 1, snapshots: 1, gaps: 0 });
-    await state('Open');
+    await page.clock.runFor(1_000);
+    await step('2', 'Offline', '2 events are happening without you.');
+    expect(await check()).toEqual(['unknown', 'Offline: 2 events are waiting']);
+    await page.clock.runFor(4_000);
+    await shows({ received: 3, replayed: 2, snapshots: 1, gaps: 0 });
+    await state('Live');
+    await step('3', 'Back', '2 missed events arrived, in order, none twice.');
+    expect(await check()).toEqual(['true', WHOLE]);
+    expect(await page.locator('#step-away .step-text').textContent()).toBe(
+      '2 events happened without you.',
+    );
+    expect(await page.locator('#asked').textContent()).toBe(
+      `“What came after ${cursor}?” Answer: 2 events.`,
+    );
     expect(cursors).toEqual([null, cursor]);
     expect(await rows()).toEqual(listed());
     expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('comes back at once when its button is pressed again, by keys too', async () => {
+    await visit();
+    await button('Go offline for 5 s').press('Enter');
+    await state('Offline');
+    await button('Come back now').press('Enter');
+    await state('Live');
+    expect(await page.locator(':focus').textContent()).toBe('Go offline for 5 s');
+    await step('3', 'Back', 'You missed nothing.');
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('is offline, and no more than that, where it cannot know what it misses', async () => {
+    await visit();
+    await page.route('**/revision', (route) => route.abort());
+    await button('Go offline for 5 s').click();
+    await state('Offline');
+    expect(await check()).toEqual(['unknown', 'Offline']);
+    await button('Come back now').click();
+    await state('Live');
+  }, 30_000);
+
+  it('shows on a phone what was replayed, without scrolling', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await visit();
+    await button('Go offline for 5 s').click();
+    await state('Offline');
+    const missed = await Promise.all(['Mug', 'Honey', 'Teapot'].map(place));
+    await orders().advance(missed[0]!.no);
+    await button('Come back now').click();
+    await shows({ replayed: 4 });
+    const replayed = await page
+      .locator('tr.replayed')
+      .evaluateAll((all) => all.map((row) => row.getBoundingClientRect().bottom));
+    expect(replayed).toHaveLength(3);
+    expect(Math.max(...replayed)).toBeLessThan(844);
+  }, 30_000);
+
+  it.each([390, 768, 1280, 1920])(
+    'moves nothing from its place, %d pixels wide',
+    async (width) => {
+      await page.setViewportSize({ width, height: 844 });
+      await page.addInitScript(() => {
+        const shifts: number[] = [];
+        Object.assign(globalThis, { shifts });
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries() as (PerformanceEntry & {
+            value: number;
+            hadRecentInput: boolean;
+          })[]) {
+            if (!entry.hadRecentInput) shifts.push(entry.value);
+          }
+        }).observe({ type: 'layout-shift', buffered: true });
+      });
+      await visit();
+      for (let no = 0; no < 5; no++) {
+        await place('Mug');
+        await painted();
+      }
+      await button('Go offline for 5 s').click();
+      await state('Offline');
+      await place('Missed');
+      await button('Come back now').click();
+      await shows({ received: 6, replayed: 1 });
+      await painted();
+      const shifts = await page.evaluate(
+        () => (globalThis as unknown as { shifts: number[] }).shifts,
+      );
+      expect(shifts.reduce((sum, one) => sum + one, 0)).toBeLessThan(0.05);
+    },
+    30_000,
+  );
+
+  it('links to the inspector', async () => {
+    await visit();
+    expect(await page.getByRole('link', { name: 'Inspector' }).getAttribute('href')).toBe(
+      'sse-inspector/',
+    );
   }, 30_000);
 
   it('goes on from its cursor after a reload, without a second snapshot', async () => {
@@ -171,14 +264,14 @@ describeChromium('the orders in a browser', () => {
     expect(cursors).toEqual([null, cursor]);
     expect(await rows()).toEqual(listed());
     const told = [
-      'Back: 2 missed events replayed',
-      'Page loaded again: with its list and its cursor',
+      'Back: 2 missed events arrived',
+      'Page loaded again: with its list and its last event ID',
       'New here: the list of 8 orders came first',
     ];
     expect(await story()).toEqual(told);
 
     await page.reload();
-    await state('Open');
+    await state('Live');
     await place('Live');
     await shows({ received: 3, replayed: 2, snapshots: 1, gaps: 0 });
     expect(await story()).toEqual(['Back: nothing was missed', told[1], ...told]);
@@ -198,7 +291,7 @@ describeChromium('the orders in a browser', () => {
 
     ({ app } = await serve(port));
     await shows({ received: 1, replayed: 0, snapshots: 2, gaps: 1 });
-    await state('Open');
+    await state('Live');
     await note.waitFor();
     expect(await rows()).toEqual(listed());
     expect((await story())[0]).toBe('Gap: the list of 8 orders was loaded again');
@@ -211,9 +304,11 @@ describeChromium('the orders in a browser', () => {
 
   it('pauses the shop for everybody', async () => {
     await visit();
+    await step('1', 'Live', 'The shop is paused.');
     const other = await browser.newPage();
     await other.goto(address());
     await button('Resume the shop').click();
+    await step('1', 'Live', 'Events arrive as they happen.');
     await other.getByRole('button', { name: 'Pause the shop' }).click();
     await button('Resume the shop').waitFor();
     expect(orders().isOpen).toBe(false);
@@ -244,7 +339,7 @@ describeChromium('the orders in a browser', () => {
       }),
     );
     await page.goto(address());
-    await shows({ received: 5, snapshots: 1, 'check-text': '2 missing, 1 doubled' });
+    await shows({ received: 5, snapshots: 1, 'check-text': '2 missing, 1 duplicated' });
     // The snapshot says that it has the first one already.
     expect(await rows()).toEqual([4, 3, 2].map((no) => `${no} Mug 1 Placed`));
   }, 30_000);
@@ -252,11 +347,11 @@ describeChromium('the orders in a browser', () => {
   it('says that the server refuses the stream, and offers to try again', async () => {
     await page.route('**/events', (route) => route.fulfill({ status: 403, body: 'no' }));
     await page.goto(address());
-    await state('Closed');
+    await state('Refused');
     await page.getByRole('alert').filter({ hasText: 'The server refused the stream' }).waitFor();
     await page.unroute('**/events');
     await button('Connect again').click();
-    await state('Open');
+    await state('Live');
     expect(await page.getByRole('alert').isVisible()).toBe(false);
   }, 30_000);
 
@@ -296,13 +391,13 @@ describeChromium('the orders in a browser', () => {
 
   async function visit(): Promise<void> {
     await page.goto(address());
-    await state('Open');
+    await state('Live');
     await page.locator('#orders tr').first().waitFor();
   }
 
   /**
-   * Waits until the page shows these figures; then nothing may be missing or doubled, unless that
-   * is one of them.
+   * Waits until the page shows these figures; then nothing may be missing or duplicated, unless
+   * that is one of them.
    */
   async function shows(figures: Record<string, number | string>): Promise<void> {
     await page.waitForFunction(
@@ -322,6 +417,28 @@ describeChromium('the orders in a browser', () => {
       .evaluateAll((all) =>
         all.map((row) => (row as HTMLElement).innerText.replaceAll(/\s+/g, ' ').trim()),
       );
+
+  /** The step that is lit. */
+  const lit = () => page.locator('#steps [aria-current] :is(span, p)').allTextContents();
+
+  /** Waits until this one is. */
+  const step = (no: string, title: string, text: string) =>
+    page.waitForFunction((wanted) => {
+      const parts = document.querySelectorAll('#steps [aria-current] :is(span, p)');
+      return [...parts].map(({ textContent }) => textContent).join() === wanted;
+    }, [no, title, text].join());
+
+  /** Its colour and its words. */
+  const check = async () => [
+    await page.locator('#check').getAttribute('data-whole'),
+    await page.locator('#check-text').textContent(),
+  ];
+
+  /** Two frames: what has moved is known then. */
+  const painted = () =>
+    page.evaluate(
+      () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+    );
 
   const story = () => page.locator('#story .what').allTextContents();
 

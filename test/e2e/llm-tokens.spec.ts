@@ -6,6 +6,7 @@ import { connect } from 'nestjs-eventstream/client';
 import type { JobEvents } from '../../sample/04-llm-tokens/events.js';
 import { JobsModule } from '../../sample/04-llm-tokens/jobs.module.js';
 import { JobsService } from '../../sample/04-llm-tokens/jobs.service.js';
+import { ANSWERS } from '../../sample/04-llm-tokens/local-model.js';
 import { Model } from '../../sample/04-llm-tokens/model.js';
 import { servePageOf } from '../../sample/shared/serve-folders.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
@@ -130,7 +131,9 @@ describe('the page of the LLM tokens', () => {
     const { app } = await start('express');
     const response = await fetch(app.url);
     const page = await response.text();
-    const files = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '');
+    const links = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '');
+    // The guide and the source are links of the list of all samples, or of the repository.
+    const files = links.filter((path) => !/^(https:|docs\/)/.test(path));
     expect(files).toEqual(['favicon.svg', 'shared/base.css', 'style.css', 'app.js']);
     for (const file of files) {
       const answer = await fetch(`${app.url}/${file}`);
@@ -139,6 +142,16 @@ describe('the page of the LLM tokens', () => {
     }
     expect(response.headers.get('content-security-policy')).not.toMatch(/unsafe|\*|http/);
     expect(page).not.toMatch(/<script>|<style|\sstyle=|\son\w+=/);
+  });
+});
+
+describe('the local model', () => {
+  it('has an answer of its own to each question that the page suggests', async () => {
+    const { app } = await start('express');
+    const page = await (await fetch(app.url)).text();
+    const [, examples = ''] = /class="examples"([^]*?)<\/div>/.exec(page) ?? [];
+    const questions = [...examples.matchAll(/<button[^>]*>([^<]+)</g)].map(([, text]) => text);
+    expect(questions).toEqual(Object.keys(ANSWERS));
   });
 });
 

@@ -37,8 +37,12 @@ describe('the orders', () => {
   it('serves its page and all that the page asks for, and lets it load nothing else', async () => {
     const response = await fetch(url);
     const page = await response.text();
-    const files = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '');
-    expect(files).toEqual(expect.arrayContaining(['app.js', 'style.css', 'shared/base.css']));
+    const links = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '');
+    // The guide and the source are links of the list of all samples, or of the repository.
+    const files = links.filter((path) => !/^(https:|docs\/)/.test(path));
+    expect(files).toEqual(
+      expect.arrayContaining(['app.js', 'style.css', 'shared/base.css', 'sse-inspector/']),
+    );
     const answers = await Promise.all(files.map((path) => fetch(`${url}/${path}`)));
     for (const answer of answers) {
       expect([answer.url, answer.status]).toEqual([answer.url, 200]);
@@ -83,6 +87,11 @@ describe('the orders', () => {
     expect(await dataOf(stream, 'changed')).toEqual(shipped);
     expect(await dataOf(stream, 'shop')).toEqual({ isOpen: true, revision: revision + 4 });
     expect(await dataOf(stream, 'shop')).toEqual({ isOpen: false, revision: revision + 5 });
+  });
+
+  it('says how many changes there were, to a page that has closed its stream', async () => {
+    const { revision } = await place('Mug');
+    expect(await (await fetch(`${url}/revision`)).json()).toEqual({ revision });
   });
 
   it('gives a client that returns what it missed and no list', async () => {

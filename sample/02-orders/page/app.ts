@@ -1,8 +1,21 @@
 // From the stream and the buttons to what the page knows.
 import { connect, type EventStream, type StreamState } from 'nestjs-eventstream/client';
-import type { Change, Connected, OrderEvents } from '../events.js';
-import { save, state, takeChange, takeSnapshot, tell, type What } from './state.js';
-import { find, showAll, showConnection, showCountdown, showOrder, showRest } from './view.js';
+import type { Change, Connected, OrderEvents, Revision } from '../events.js';
+import { find } from './dom.js';
+import {
+  knownRevision,
+  now,
+  save,
+  state,
+  takeChange,
+  takeGap,
+  takeReturn,
+  takeSnapshot,
+  tell,
+  type Line,
+  type What,
+} from './state.js';
+import { showAll, showConnection, showCountdown, showOrder, showRest } from './view.js';
 
 const OFFLINE_S = 5;
 
@@ -11,6 +24,7 @@ let stream: EventStream<OrderEvents>;
 let connection: string;
 /** Changes up to this revision happened before this connection. */
 let missedUntil = 0;
+let timer: ReturnType<typeof setTimeout> | undefined;
 
 const users: ((stream: EventStream<OrderEvents>) => void)[] = [
   (opened) => {
@@ -29,16 +43,16 @@ const users: ((stream: EventStream<OrderEvents>) => void)[] = [
   },
 ];
 
-find('drop').addEventListener('click', () => void ask(`connections/${connection}/drop`));
-find('shop').addEventListener('click', () => {
-  void ask(`shop/${state.isOpen ? 'pause' : 'resume'}`);
-});
-find('offline').addEventListener('click', goOffline);
+onLive('drop', () => void ask(`connections/${connection}/drop`));
+onLive('shop', () => void ask(`shop/${state.isOpen ? 'pause' : 'resume'}`));
+find('offline').addEventListener('click', () =>
+  now.connection === 'offline' ? open() : goOffline(),
+);
 find('again').addEventListener('click', open);
 find('understood').addEventListener('click', () => (find('note').hidden = true));
 
-// A page that is left loses its stream, which is no part of the story. It may be shown again as it
-// was.
+// A page that is left loses its stream, which does not belong in the log. The browser may show the
+// page again as it was.
 addEventListener('pagehide', () => stream.close());
 addEventListener('pageshow', ({ persisted }) => persisted && open());
 
@@ -47,9 +61,15 @@ showAll();
 open();
 
 function open(): void {
-  // A new stream does not know where the last one stood. When it comes back by itself it does.
+  clearTimeout(timer);
+  // A new stream does not know where the last one stopped; one that reconnects by itself does.
   stream = connect<OrderEvents>('events', { lastEventId: state.cursor || undefined });
   for (const use of users) use(stream);
+}
+
+/** A button that does something only while the stream is live. */
+export function onLive(id: string, act: () => void): void {
+  find(id).addEventListener('click', () => now.connection === 'live' && act());
 }
 
 /** For a page that shows more: what it does with this stream, and with those that follow it. */
@@ -58,28 +78,29 @@ export function useStream(use: (stream: EventStream<OrderEvents>) => void): void
   use(stream);
 }
 
-function onState(now: StreamState, error?: Error): void {
-  const before = document.body.dataset['state'];
-  if (now === 'open') showConnection('open');
-  if (now === 'connecting' && before !== 'reconnecting') showConnection('connecting');
-  if (now === 'waiting') {
-    if (before === 'open') remember('lost');
+function onState(to: StreamState, error?: Error): void {
+  const before = now.connection;
+  if (to === 'open') showConnection('live');
+  if (to === 'connecting' && before !== 'reconnecting') showConnection('connecting');
+  if (to === 'waiting') {
+    if (before === 'live') remember('lost', { place: now.place });
     showConnection('reconnecting');
   }
-  // Refused: without an error it is this page that has left.
-  if (now === 'closed' && error !== undefined) showConnection('closed');
+  // Without an error it is this page that has closed the stream.
+  if (to === 'closed' && error !== undefined) showConnection('refused');
 }
 
 function onConnected({ connection: id, revision, place }: Connected): void {
   connection = id;
   missedUntil = revision;
-  if (state.cursor !== '') remember('back', place);
+  now.place = place;
+  if (state.cursor !== '') takeReturn(place);
+  save();
+  showRest();
 }
 
 function onGap(): void {
-  state.gaps += 1;
-  // It is back, but not where it was.
-  if (state.story[0]?.what === 'back') state.story.shift();
+  takeGap();
   find('note').hidden = false;
 }
 
@@ -91,13 +112,11 @@ function onChange(event: Change & { readonly id: string | undefined }): void {
   showRest();
 }
 
-/**
- * As if there were no network: nothing comes, and afterwards a new stream begins where this one
- * stopped.
- */
+/** Closes the stream, as if there were no network. A new one begins where this one stopped. */
 function goOffline(): void {
   stream.close();
   remember('offline');
+  now.waiting = undefined;
   showConnection('offline');
   countDown(OFFLINE_S);
 }
@@ -105,19 +124,31 @@ function goOffline(): void {
 function countDown(seconds: number): void {
   if (seconds === 0) return open();
   showCountdown(seconds);
-  setTimeout(() => countDown(seconds - 1), 1_000);
+  void countWaiting();
+  timer = setTimeout(() => countDown(seconds - 1), 1_000);
+}
+
+/** The one thing that this page asks while its stream is closed: how much it is missing. */
+async function countWaiting(): Promise<void> {
+  try {
+    const { revision } = (await (await fetch('revision')).json()) as Revision;
+    now.waiting = Math.max(0, revision - knownRevision());
+  } catch {
+    now.waiting = undefined;
+  }
+  showRest();
 }
 
 export async function ask(path: string): Promise<void> {
   try {
     await fetch(path, { method: 'POST' });
   } catch {
-    // The server is away, which the state of the connection says already.
+    // The server is away. The state of the connection says so already.
   }
 }
 
-function remember(what: What, place?: string): void {
-  tell(what, { place });
+export function remember(what: What, line?: Partial<Line>): void {
+  tell(what, line);
   save();
   showRest();
 }

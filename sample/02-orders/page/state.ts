@@ -1,4 +1,4 @@
-// What this page knows of the shop and of its stream. It says nothing to anybody: see view.ts.
+// What this page knows of the shop and of its stream. view.ts shows it.
 import type { Change, Order, OrdersSnapshot } from '../events.js';
 
 /** As the shop does: beyond so many, shipped orders are forgotten. */
@@ -6,17 +6,39 @@ const MAX_ORDERS = 24;
 const MAX_STORY = 30;
 
 /** Its number changes with the shape of what is kept. */
-const KEY = 'orders-1';
+const KEY = 'orders-2';
 
-/** What happened to the stream. */
-export type What = 'list loaded' | 'list loaded again' | 'back' | 'lost' | 'offline' | 'reloaded';
+/** What happened to the stream. The last two are for a server with Redis. */
+export type What =
+  | 'list loaded'
+  | 'list loaded again'
+  | 'back'
+  | 'lost'
+  | 'offline'
+  | 'reloaded'
+  | 'redis away'
+  | 'redis back';
 
-/** A line of the story. `count` and `place` belong to some of them. */
+/** A line of the log. */
 export interface Line {
   readonly at: number;
   readonly what: What;
-  count: number;
+  /** Orders, missed events or seconds. */
+  count?: number | undefined;
+  /** The process that serves the stream, if there are several. */
   readonly place?: string | undefined;
+  /** Of `redis back`: whether the next event followed on the last one. */
+  isWhole?: boolean;
+}
+
+/** The latest return: what the page asked for, and what it got. */
+export interface Return {
+  /** The last event ID that it sent. */
+  readonly after: string;
+  readonly place?: string | undefined;
+  replayed: number;
+  /** The history was gone, so the whole list came. */
+  hadGap: boolean;
 }
 
 interface State {
@@ -32,7 +54,8 @@ interface State {
   snapshots: number;
   gaps: number;
   missing: number;
-  doubled: number;
+  duplicated: number;
+  latestReturn?: Return | undefined;
   /** Newest first. */
   story: Line[];
 }
@@ -47,11 +70,24 @@ const NOTHING: State = {
   snapshots: 0,
   gaps: 0,
   missing: 0,
-  doubled: 0,
+  duplicated: 0,
   story: [],
 };
 
 export const state: State = { ...NOTHING, ...load() };
+
+type Connection = 'connecting' | 'live' | 'reconnecting' | 'offline' | 'refused';
+
+/** The stream as it is at this moment. It does not survive a reload. */
+export const now: {
+  connection: Connection;
+  /** The process that serves it, if there are several. */
+  place?: string | undefined;
+  /** How many changes happened since this page closed its stream, if it knows. */
+  waiting?: number | undefined;
+  /** Redis is away, so nothing comes. */
+  isHeldBack: boolean;
+} = { connection: 'connecting', isHeldBack: false };
 
 /**
  * The session storage, which belongs to this tab: the list and the cursor are one thing. In the
@@ -95,9 +131,14 @@ export function takeChange(
   state.cursor = cursor;
   if (wasMissed) {
     state.replayed += 1;
-    if (state.story[0]?.what === 'back') state.story[0].count += 1;
+    if (state.latestReturn !== undefined) state.latestReturn.replayed += 1;
+    if (state.story[0]?.what === 'back') state.story[0].count = state.latestReturn?.replayed;
   }
-  if (!check(data.revision)) return undefined;
+  const isNew = check(data.revision);
+  for (const line of state.story) {
+    if (line.what === 'redis back') line.isWhole ??= isWhole();
+  }
+  if (!isNew) return undefined;
   if (type === 'shop') {
     state.isOpen = data.isOpen;
     return undefined;
@@ -114,11 +155,17 @@ export function takeChange(
  */
 function check(revision: number): boolean {
   const before = state.changed ?? Math.min(state.listed, revision - 1);
-  if (revision <= before) state.doubled += 1;
+  if (revision <= before) state.duplicated += 1;
   state.missing += Math.max(0, revision - before - 1);
   state.changed = Math.max(before, revision);
   return revision > Math.max(before, state.listed);
 }
+
+/** Nothing is missing, and nothing came twice. */
+export const isWhole = (): boolean => state.missing + state.duplicated === 0;
+
+/** The newest change that is in the list. */
+export const knownRevision = (): number => Math.max(state.listed, state.changed ?? 0);
 
 function add(order: Order): void {
   state.orders.unshift(order);
@@ -127,6 +174,19 @@ function add(order: Order): void {
   state.orders = state.orders.filter((one) => one !== oldest);
 }
 
-export function tell(what: What, { count = 0, place }: Partial<Line> = {}): void {
+export function tell(what: What, { count, place }: Partial<Line> = {}): void {
   state.story = [{ at: Date.now(), what, count, place }, ...state.story].slice(0, MAX_STORY);
+}
+
+/** The stream goes on from the cursor. */
+export function takeReturn(place?: string): void {
+  state.latestReturn = { after: state.cursor, place, replayed: 0, hadGap: false };
+  tell('back', { count: 0, place });
+}
+
+export function takeGap(): void {
+  state.gaps += 1;
+  if (state.latestReturn !== undefined) state.latestReturn.hadGap = true;
+  // It is back, but not where it was.
+  if (state.story[0]?.what === 'back') state.story.shift();
 }

@@ -1,22 +1,44 @@
 // Beside the page of `02-orders`: what is behind its address, and buttons to kill it.
 import type { EventStream } from 'nestjs-eventstream/client';
-import { ask, useStream } from '../../02-orders/page/app.js';
-import { find, fromTemplate, plural, write } from '../../02-orders/page/view.js';
+import { ask, onLive, remember, useStream } from '../../02-orders/page/app.js';
+import { find, fromTemplate, plural, write } from '../../02-orders/page/dom.js';
+import { now } from '../../02-orders/page/state.js';
+import { namePlaces } from '../../02-orders/page/steps.js';
+import { showConnection } from '../../02-orders/page/view.js';
 import type { ClusterEvents, ClusterState } from '../cluster-state.js';
 
-/** The process at the other end of this stream. */
+/** The process that the page is on, and the one before that. */
 let here: string | undefined;
+let before: string | undefined;
+let wasRedisUp = false;
+/** Since when Redis is away, if this page saw it go. */
+let awaySince: number | undefined;
+
+namePlaces({
+  live: () => here && `You are on ${here}`,
+  lost: () => here && `${capital(here)} is out of reach`,
+  back: () => here && `Back on ${here}`,
+});
+
+onLive('kill', () => void ask(`kill/${here?.replace(' ', '/')}`));
 
 useStream((stream) => {
-  stream.on('connected', ({ data }) => (here = data.place));
-  // This server tells more than that of `02-orders`.
+  stream.on('connected', ({ data }) => moveTo(data.place));
+  // This server sends more than that of `02-orders`.
   const cluster = stream as unknown as EventStream<ClusterEvents>;
   cluster.on('cluster', ({ data }) => show(data));
 });
 
+function moveTo(place: string | undefined): void {
+  if (place !== here) [before, here] = [here, place];
+  find('where').textContent =
+    before === undefined ? `You are on ${here}.` : `You went from ${before} to ${here}.`;
+}
+
 interface Server {
   id: string;
   name: string;
+  pid: string;
   facts: string;
   isAlive: boolean;
   canBeKilled: boolean;
@@ -25,22 +47,39 @@ interface Server {
 function show({ processes, redis }: ClusterState): void {
   for (const { number, pid, isAlive, connections } of processes) {
     const name = `process ${number}`;
-    const facts = isAlive ? `pid ${pid}, ${plural(connections, 'stream')}` : 'restarting';
-    showServer({ id: `process/${number}`, name, facts, isAlive, canBeKilled: true });
+    const facts = isAlive ? plural(connections, 'stream') : 'restarting';
+    const id = `process/${number}`;
+    showServer({ id, name, pid: isAlive ? `pid ${pid}` : '', facts, isAlive, canBeKilled: true });
   }
   const { isUp, canBeKilled } = redis;
-  const facts = isUp ? 'up' : 'away, the shop waits';
-  showServer({ id: 'redis', name: 'Redis', facts, isAlive: isUp, canBeKilled });
-  showWhere();
+  const facts = isUp ? 'up' : 'away';
+  showServer({ id: 'redis', name: 'Redis', pid: '', facts, isAlive: isUp, canBeKilled });
+  if (isUp === now.isHeldBack) showRedis(isUp);
+  wasRedisUp = isUp;
+}
+
+/** In the badge, in the log and in the check. */
+function showRedis(isUp: boolean): void {
+  now.isHeldBack = !isUp;
+  if (isUp) {
+    const seconds = awaySince && Math.round((Date.now() - awaySince) / 1_000);
+    remember('redis back', { count: seconds });
+  } else {
+    awaySince = wasRedisUp ? Date.now() : undefined;
+    remember('redis away');
+  }
+  showConnection(now.connection);
 }
 
 /** In place, so that a button which has the focus keeps it. */
-function showServer({ id, name, facts, isAlive, canBeKilled }: Server): void {
+function showServer({ id, name, pid, facts, isAlive, canBeKilled }: Server): void {
   const rows = [...find('behind').querySelectorAll('li')];
   const row = rows.find((one) => one.dataset['id'] === id) ?? add(id, name);
   const button = row.querySelector('button')!;
   row.dataset['alive'] = String(isAlive);
+  row.dataset['here'] = String(name === here);
   row.querySelector<HTMLElement>('.here')!.hidden = name !== here;
+  write(row, '.pid', pid);
   write(row, '.facts', facts);
   button.disabled = !isAlive;
   button.hidden = !canBeKilled;
@@ -50,21 +89,12 @@ function add(id: string, name: string): HTMLElement {
   const row = fromTemplate('server');
   const button = row.querySelector('button')!;
   row.dataset['id'] = id;
-  write(row, 'strong', name.replace(/^p/, 'P'));
-  button.textContent = id === 'redis' ? 'Kill Redis' : 'Kill';
+  write(row, 'strong', capital(name));
+  button.textContent = 'Kill';
   button.setAttribute('aria-label', `Kill ${name}`);
   button.addEventListener('click', () => void ask(`kill/${id}`));
   find('behind').append(row);
   return row;
 }
 
-/** In the line that says whether the stream is open. */
-function showWhere(): void {
-  let where = document.getElementById('where');
-  if (where === null) {
-    where = document.createElement('span');
-    where.id = 'where';
-    find('state').append(where);
-  }
-  where.textContent = `on ${here}`;
-}
+const capital = (name: string): string => name.replace(/^p/, 'P');

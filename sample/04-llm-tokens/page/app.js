@@ -1,12 +1,6 @@
-// One job at a time: its id is in the address, what came of it is kept in this tab, so that a reload goes on from there.
-
-const STATES = {
-  idle: 'Ready',
-  connecting: 'Connecting',
-  open: 'Answering',
-  reconnecting: 'Reconnecting',
-  closed: 'Closed',
-};
+// One job at a time. Its id is in the address, and what came of it is kept in this tab, so that a reload goes on there.
+import { find } from './shared/elements.js';
+import { showState } from './shared/state.js';
 
 const ENDINGS = {
   finished: 'This is the whole answer.',
@@ -15,8 +9,6 @@ const ENDINGS = {
   gone: 'The server does not know this job any more.',
 };
 
-const find = (id) => document.getElementById(id);
-
 let source;
 let job;
 
@@ -24,7 +16,11 @@ find('form').addEventListener('submit', (event) => {
   event.preventDefault();
   void ask(find('question').value);
 });
-find('stop').addEventListener('click', () => void post(`jobs/${job.id}/stop`));
+for (const example of document.querySelectorAll('.examples button')) {
+  example.addEventListener('click', () => void ask(example.textContent));
+}
+find('reload').addEventListener('click', () => job.id !== '' && location.reload());
+find('stop').addEventListener('click', () => isRunning() && void post(`jobs/${job.id}/stop`));
 addEventListener('hashchange', load);
 load();
 
@@ -40,7 +36,7 @@ async function ask(prompt) {
   location.hash = id;
 }
 
-/** Null where the server is away: the state of the connection says so already. */
+/** Null if the server is away: the state of the connection says so already. */
 function post(path, body) {
   const headers = { 'content-type': 'application/json' };
   return fetch(path, { method: 'POST', headers, body: body && JSON.stringify(body) }).catch(
@@ -48,7 +44,7 @@ function post(path, body) {
   );
 }
 
-/** The job in the address: from where this tab has read it to. */
+/** The job in the address, from where this tab has read it to. */
 function load() {
   source?.close();
   const id = location.hash.slice(1);
@@ -60,28 +56,33 @@ function load() {
     received: 0,
     snapshots: 0,
     missing: 0,
-    doubled: 0,
+    duplicated: 0,
+    loads: 0,
   };
-  const kept = JSON.parse(sessionStorage.getItem('job'));
-  job = kept?.id === id ? kept : { ...fresh, loads: 0 };
+  const kept = JSON.parse(sessionStorage.getItem('llm-job'));
+  job = kept?.id === id ? kept : fresh;
   job.loads += 1;
   show();
-  if (id === '') return showState('idle');
-  if (job.end !== undefined) return showState('idle');
-  connect();
+  if (isRunning()) connect();
+  else if (id !== '') showEnd();
+}
+
+function isRunning() {
+  return job.id !== '' && job.end === undefined;
 }
 
 function connect() {
-  // Once the stream is open the browser comes back by itself, with its last event ID; a page that is loaded again says it so.
+  // Once the stream is open the browser comes back by itself, with its last event ID. A page that is loaded again has
+  // to send it.
   const after = job.cursor === undefined ? '' : `?lastEventId=${encodeURIComponent(job.cursor)}`;
   const opened = (source = new EventSource(`jobs/${job.id}/events${after}`));
   showState('connecting');
   const on = (type, take) =>
     opened.addEventListener(type, ({ data, lastEventId }) => {
       take(JSON.parse(data));
-      // In one go with what it brought: a reload finds both, or neither.
+      // Together with what it brought: a reload finds both, or neither.
       job.cursor = lastEventId || job.cursor;
-      sessionStorage.setItem('job', JSON.stringify(job));
+      sessionStorage.setItem('llm-job', JSON.stringify(job));
       show();
     });
   on('answer', ({ prompt, text }) => {
@@ -89,53 +90,54 @@ function connect() {
     job.snapshots += 1;
   });
   on('token', ({ at, text }) => {
-    // Said while the answer so far was made: it is in there.
+    // It was published while the answer so far was made, and is in there.
     if (at < job.known) return;
     if (at > job.text.length) job.missing += 1;
-    if (at < job.text.length) job.doubled += 1;
+    if (at < job.text.length) job.duplicated += 1;
     job.text = job.text.slice(0, at) + text;
     job.received += 1;
   });
   on('end', ({ reason }) => (job.end = reason));
-  opened.addEventListener('open', () => showState('open'));
+  opened.addEventListener('open', () => showState('live'));
   opened.addEventListener('error', () => {
-    // After the end the browser asks once more, and is told that there is nothing.
-    if (opened.readyState !== EventSource.CLOSED) {
-      return showState(job.end === undefined ? 'reconnecting' : 'idle');
+    if (opened.readyState !== EventSource.CLOSED && isRunning()) {
+      showState('reconnecting');
+      return;
     }
-    if (job.end === undefined) job.end = 'gone';
+    // After the end the browser asks once more, and the server answers that there is nothing.
+    job.end ??= 'gone';
     show();
-    showState('idle');
+    showEnd();
   });
+}
+
+function showEnd() {
+  showState(job.end === 'gone' ? 'refused' : 'ended');
 }
 
 function show() {
   find('refused').hidden = true;
-  const isRunning = job.id !== '' && job.end === undefined;
   const thread = find('thread');
-  const focused = document.activeElement;
   const wasAtEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 40;
   document.body.dataset.end = job.end ?? '';
   find('prompt').textContent = job.prompt;
   find('answer').textContent = job.text;
   find('ending').textContent = ENDINGS[job.end] ?? '';
-  find('received').textContent = job.received;
-  find('loads').textContent = job.loads;
-  find('snapshots').textContent = job.snapshots;
-  find('check').textContent = `${job.missing} missing, ${job.doubled} doubled`;
-  find('second').href = `#${job.id}`;
-  find('empty').hidden = job.id !== '';
-  for (const id of ['thread', 'facts', 'hint']) find(id).hidden = job.id === '';
+  find('facts').textContent = facts();
+  find('result').hidden = job.id === '';
   find('prompt').hidden = job.prompt === '';
-  find('stop').hidden = !isRunning;
-  find('ask').hidden = isRunning;
-  // A button that goes would take the keyboard with it.
-  if (focused.hidden) find('question').focus();
+  if (job.id !== '') find('second').href = `#${job.id}`;
+  find('reload').setAttribute('aria-disabled', job.id === '');
+  find('stop').setAttribute('aria-disabled', !isRunning());
   if (wasAtEnd) thread.scrollTop = thread.scrollHeight;
 }
 
-function showState(state) {
-  document.body.dataset.state = state;
-  find('state').dataset.state = state;
-  find('state-text').textContent = STATES[state];
+/** What this tab got, in words. */
+function facts() {
+  const { received, missing, duplicated, known, loads } = job;
+  const tokens = `${received} ${received === 1 ? 'token' : 'tokens'} received`;
+  const said = [`${tokens}: ${missing} missing, ${duplicated} duplicated.`];
+  if (known > 0) said.push(`The first ${known} characters came in one piece.`);
+  if (loads > 1) said.push(`Reloaded ${loads === 2 ? 'once' : `${loads - 1} times`}.`);
+  return said.join(' ');
 }
