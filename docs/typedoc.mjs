@@ -1,9 +1,9 @@
 // The API reference: a page for each entry point, from the doc comments in lib/.
-import { OptionDefaults } from 'typedoc';
+import { Converter, OptionDefaults } from 'typedoc';
 
 /** @type {import('typedoc').TypeDocOptions & import('typedoc-plugin-markdown').PluginOptions} */
 export default {
-  plugin: ['typedoc-plugin-markdown'],
+  plugin: ['typedoc-plugin-markdown', shortExamples],
   entryPoints: [
     '../lib/index.ts',
     '../lib/client/index.ts',
@@ -40,3 +40,18 @@ export default {
   treatValidationWarningsAsErrors: true,
   logLevel: 'Warn',
 };
+
+/** As typedoc takes it: with its backticks, and with the tag below it. */
+const SHORT_EXAMPLE = /^```ts\n`([^`]*)`(?:\n@publicApi)?\n```$/;
+
+/** An example of one line is written in backticks. It is shown as code without them. */
+function shortExamples(app) {
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+    const examples = Object.values(project.reflections)
+      .flatMap(({ comment }) => comment?.blockTags ?? [])
+      .filter(({ tag }) => tag === '@example');
+    for (const part of examples.flatMap(({ content }) => content)) {
+      part.text = part.text.replace(SHORT_EXAMPLE, '```ts\n$1\n```');
+    }
+  });
+}

@@ -2,12 +2,11 @@
 // package as npm would publish it. Its files are written, its commands are run, and a browser has
 // its pages open meanwhile.
 import { execFile, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
+import { launchChromium } from './chromium.mjs';
 
 const root = join(import.meta.dirname, '..');
 const guide = await readFile(join(root, 'docs/guide/quick-start.md'), 'utf8');
@@ -17,10 +16,6 @@ const folder = await mkdtemp(join(tmpdir(), 'quick-start-'));
 /** Others may use the port of the guide. */
 const port = 20_000 + (process.pid % 40_000);
 const onPort = (text) => text.replaceAll(':3000', `:${port}`).replace('listen(3000)', `listen(${port})`); // prettier-ignore
-
-const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'].flatMap((name) =>
-  (process.env.PATH ?? '').split(delimiter).map((path) => join(path, name)),
-);
 
 let server;
 let browser;
@@ -82,14 +77,8 @@ function shell(script) {
 
 /** Where there is no browser, the rest is still followed. */
 async function openPages() {
-  const executablePath = BROWSERS.find(existsSync);
-  try {
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-  } catch (error) {
-    if (process.env.CI === 'true') throw error;
-    console.log(`      without a browser: ${executablePath ?? 'there is none'}`);
-    return undefined;
-  }
+  browser = await launchChromium();
+  if (browser === undefined) return undefined;
   const open = async (room) => {
     const page = await browser.newPage();
     const streamed = page.waitForResponse((response) => response.url().includes('/rooms/'));

@@ -52,6 +52,13 @@ const GUIDE: Record<string, string[]> = {
   Choosing: ['when-to-use', 'comparison', 'migrating', 'faq'],
 };
 
+/** Pages that look different; `theme/style.css` says how. */
+const LAYOUT_CLASSES: readonly [RegExp, string][] = [
+  [/^index\.md$/, 'front'],
+  [/^guide\/comparison\.md$/, 'comparison'],
+  [/^api\//, 'api'],
+];
+
 function sidebar(): DefaultTheme.SidebarItem[] {
   const listed = Object.values(GUIDE).flat();
   const forgotten = pages('guide').filter((name) => !listed.includes(name));
@@ -126,11 +133,12 @@ export default defineConfig({
   description:
     'Server-Sent Events for NestJS: rooms, exact resume, bounded memory, many processes.',
   base,
-  // Their READMEs are for readers of the repository.
-  srcExclude: ['recipes/**'],
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   cleanUrls: true,
   lastUpdated: false,
+  transformPageData: ({ relativePath, frontmatter }) => {
+    frontmatter['pageClass'] = LAYOUT_CLASSES.find(([pattern]) => pattern.test(relativePath))?.[1];
+  },
   markdown: { config: linksToFiles, theme: { light: 'github-light', dark: 'github-dark' } },
   themeConfig: {
     nav: [

@@ -106,6 +106,18 @@ export class ClientCursor {
     return [...new Set(this.sources.flatMap((source) => source.rooms))];
   }
 
+  /** At most `count` of them, however many there are. */
+  firstRooms(count: number): string[] {
+    const rooms = new Set<string>();
+    for (const source of this.sources) {
+      for (const room of source.rooms) {
+        if (rooms.size === count) return [...rooms];
+        rooms.add(room);
+      }
+    }
+    return [...rooms];
+  }
+
   /** The rooms of an event that the client reads. Mostly all of them, and then no new list. */
   roomsReadOf(rooms: readonly string[]): readonly string[] {
     const reads = (room: string): boolean =>

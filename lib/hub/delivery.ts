@@ -3,6 +3,7 @@ import { HubEvent, type LoggedEvent } from '../log/event.js';
 import type { EventLog, Gap, Head, LogFollower } from '../log/event-log.js';
 import { Ring } from '../log/ring.js';
 import { CONTROL_ROOM, type ControlChannel } from './control-channel.js';
+import { PEER_ROOM, type PeerChannel } from './peer-channel.js';
 import { Rooms } from './rooms.js';
 
 const logger = new Logger('Sse');
@@ -45,6 +46,7 @@ export class Delivery implements LogFollower {
     readonly log: EventLog,
     private readonly control: ControlChannel,
     readonly keepsHistory = true,
+    private readonly peers?: PeerChannel,
   ) {}
 
   join(receiver: Receiver): void {
@@ -99,6 +101,7 @@ export class Delivery implements LogFollower {
   private deliver(next: LoggedEvent): void {
     const { epoch, position, rooms } = next;
     if (rooms[0] === CONTROL_ROOM) guarded(() => this.control.receive(next));
+    else if (rooms[0] === PEER_ROOM) guarded(() => this.peers?.receive(next));
     else this.deliverTo(this.byRoom.membersOf(rooms), next);
     if (position !== undefined) this.head = { epoch, position };
   }

@@ -32,6 +32,7 @@ import {
   type HubStreamOptions,
 } from './hub.options.js';
 import { newEvent } from './new-event.js';
+import { PeerChannel } from './peer-channel.js';
 import { roomList } from './rooms.js';
 import { Subscription } from './subscription.js';
 
@@ -44,6 +45,8 @@ const logger = new Logger('Sse');
 export class Hub extends Broadcaster {
   readonly delivery: Delivery;
   readonly control: ControlChannel;
+  /** A log that is closed refuses what is sent. */
+  readonly peers = new PeerChannel((event) => this.log.append(event));
   /** What the app's `ClassSerializerInterceptor` does to data, if it has one. */
   toPlain: ((data: unknown) => unknown) | undefined;
   private isClosed = false;
@@ -62,7 +65,7 @@ export class Hub extends Broadcaster {
     this.control = new ControlChannel((event) =>
       this.append(() => ({ ...event, ephemeral: !keepsHistory })),
     );
-    this.delivery = new Delivery(log, this.control, keepsHistory);
+    this.delivery = new Delivery(log, this.control, keepsHistory, this.peers);
     this.facts = {
       serialize: options.serialize,
       keepsHistory,

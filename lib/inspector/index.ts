@@ -1,5 +1,5 @@
 /**
- * A page that shows the open streams of a process.
+ * A page that shows the open streams of an app.
  * @module nestjs-eventstream/inspector
  */
 
@@ -10,10 +10,17 @@ export type { SseInspectorOptions } from './inspector.options.js';
 // the response of `GET …/state`
 export type {
   InspectedConnection,
+  InspectedConnections,
   InspectedHub,
   InspectedNote,
+  InspectedNotes,
+  InspectedProcess,
   InspectedRoom,
+  InspectedRooms,
   InspectedTraffic,
   InspectorState,
   TrafficFigures,
 } from './state.js';
+
+// what `GET …/rooms/events` answers
+export type { InspectedEvent, InspectedRoomEvents } from './state.js';

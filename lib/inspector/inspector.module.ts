@@ -1,10 +1,14 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { inspectorController } from './inspector.controller.js';
-import { checkInspectorOptions, type SseInspectorOptions } from './inspector.options.js';
+import { inspectorControllers } from './inspector.controller.js';
+import {
+  checkInspectorOptions,
+  INSPECTOR_OPTIONS,
+  type SseInspectorOptions,
+} from './inspector.options.js';
 import { Inspector } from './inspector.js';
 
 /**
- * Serves a page that shows the streams of this process live, and can close connections and rooms.
+ * Serves a page that shows the streams of all processes live, and can close connections and rooms.
  * Import it next to `SseModule.forRoot()`. Its guard decides who may use it.
  * @example `@Module({ imports: [SseModule.forRoot(), SseInspectorModule.forRoot({ guard: AdminGuard })] })`
  * @publicApi
@@ -17,8 +21,8 @@ export class SseInspectorModule {
     return {
       module: SseInspectorModule,
       imports: options.imports ?? [],
-      controllers: [inspectorController(options)],
-      providers: [Inspector],
+      controllers: inspectorControllers(options),
+      providers: [Inspector, { provide: INSPECTOR_OPTIONS, useValue: options }],
     };
   }
 }

@@ -1,5 +1,9 @@
 import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
 import * as rules from '../options/rules.js';
+import type { FactsOption } from './facts.js';
+
+/** The token of the options of `SseInspectorModule.forRoot()`. */
+export const INSPECTOR_OPTIONS = Symbol('nestjs-eventstream:inspector-options');
 
 /**
  * The options of `SseInspectorModule.forRoot()`.
@@ -8,7 +12,7 @@ import * as rules from '../options/rules.js';
 export interface SseInspectorOptions {
   /**
    * Guards every request to the inspector. Whoever it admits can see and close every connection.
-   * The page sends cookies and HTTP authentication, but no custom header.
+   * The page sends cookies and HTTP authentication, and with `signIn` a bearer token.
    */
   guard: Type<CanActivate> | CanActivate;
   /**
@@ -25,6 +29,25 @@ export interface SseInspectorOptions {
    * @default any host
    */
   allowedHosts?: readonly string[];
+  /**
+   * Facts that the page shows and searches, to tell whose a connection is. At most 10 of each
+   * connection; long texts are cut. `connection.data` may hold secrets, so the default shows no
+   * other property. `false`: no facts.
+   * @default `user` and `userId` of `connection.data`, if they are texts, numbers or booleans
+   * @example `facts: ({ data }) => ({ user: String(data['user']), tenant: Number(data['tenant']) })`
+   */
+  facts?: FactsOption;
+  /**
+   * Whether the page can send a test event to a room. All readers of the room get it.
+   * @default true
+   */
+  testEvents?: boolean;
+  /**
+   * `'bearer'`: the page asks for a token, and sends it as `Authorization: Bearer` with each of its
+   * requests. The page itself is then served without the guard. It holds no data.
+   * @default none: the browser sends cookies or HTTP authentication
+   */
+  signIn?: 'bearer';
   /**
    * Modules that provide the dependencies of the guard. Global modules are not needed here.
    * @default none
@@ -53,5 +76,8 @@ export const checkInspectorOptions = rules.required(
     path: rules.aText,
     imports: rules.aList,
     allowedHosts: hostNames,
+    facts: rules.orFalse(rules.aFunction),
+    testEvents: rules.trueOrFalse,
+    signIn: rules.oneOf('bearer'),
   }),
 );

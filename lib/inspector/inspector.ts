@@ -1,179 +1,141 @@
-import { hostname } from 'node:os';
-import { Inject, Injectable } from '@nestjs/common';
-import { defer, finalize, shareReplay, type Observable } from 'rxjs';
-import type { Hub } from '../hub/hub.js';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { defer, EMPTY, map, merge, type Observable } from 'rxjs';
 import type { Registry } from '../connection/registry.js';
-import { SseConnections } from '../connection/sse-connections.js';
 import type { SseConnection } from '../connection/sse-connection.js';
-import type { Stream } from '../connection/stream.js';
+import { SseConnections } from '../connection/sse-connections.js';
 import { Hubs } from '../hub/hubs.js';
-import { poll } from '../nest/poll.js';
-import { addressOf, pathOf } from '../output/request.js';
-import { shortened } from './notes.js';
-import {
-  firstOf,
-  type InspectedConnection,
-  type InspectedRoom,
-  type InspectorState,
-} from './state.js';
-import { Traffic } from './traffic.js';
+import { MemoryEventLog } from '../log/event-log-memory.js';
+import { Facts, type Fact } from './facts.js';
+import { INSPECTOR_OPTIONS, type SseInspectorOptions } from './inspector.options.js';
+import { LocalProcess, type Lists } from './local-process.js';
+import { lookFrom, type Look } from './look.js';
+import { Peers, type Action } from './peers.js';
+import { MAX_LISTED_OF_PEER } from './process-report.js';
+import { roomEvents } from './room-events.js';
+import type { InspectedRoomEvents, InspectorSamples, InspectorState } from './state.js';
+import { askOnce, samplesOf, stateNow, statesOf } from './view.js';
 
-const INTERVAL_MS = 1_000;
-/** A person reads the page, and the state is sent every second, so both lists are short. */
-const MAX_LISTED = 200;
-const MAX_ROOMS_OF_CONNECTION = 10;
-/**
- * The rooms of a hub that are examined per second. Counting the readers of a room takes 0.3 µs,
- * and must not delay the app.
- */
-const MAX_LOOKED_AT = 20_000;
-/** The close reason that the app and `closes` see. */
-const CLOSE_REASON = 'inspector';
+/** What a page gets over its stream. */
+export type PageEvent =
+  | { readonly type: 'samples'; readonly data: InspectorSamples }
+  | { readonly type: 'state'; readonly data: InspectorState };
+
+const MAX_LOOKS_OF_OTHERS = 10;
+/** Stands for every process. */
+const ALL = '*';
 
 /** The data and the actions of the page. */
 @Injectable()
-export class Inspector {
-  private readonly own = new WeakSet<SseConnection>();
-  private traffic: Traffic | undefined;
-  private listedRooms: readonly InspectedRoom[] = [];
-  private lookedUpTo = 0;
+export class Inspector implements OnModuleInit, OnModuleDestroy {
+  private readonly local: LocalProcess;
+  private peers: Peers | undefined;
+  /** Pages that look for the same share one. */
+  private readonly views = new Map<string, Observable<InspectorState>>();
+  /** The last used one is the last. */
+  private readonly listsOfOthers = new Map<string, Lists>();
 
   constructor(
-    @Inject(SseConnections) private readonly connections: Registry,
-    private readonly hubs: Hubs,
-  ) {}
-
-  /** Emits the state at once and every second. Counts only while there are subscribers. */
-  private readonly states = defer(() => {
-    const traffic = (this.traffic = new Traffic((connection) => this.own.has(connection)));
-    return poll(INTERVAL_MS, () => {
-      traffic.nextInterval();
-      return this.state();
-    }).pipe(
-      finalize(() => {
-        traffic.stop();
-        this.traffic = undefined;
-      }),
-    );
-  }).pipe(shareReplay({ bufferSize: 1, refCount: true }));
-
-  /** Streams the state to a connection, which is marked as one of the inspector. */
-  watch(connection: SseConnection): Observable<InspectorState> {
-    this.own.add(connection);
-    return this.states;
+    @Inject(SseConnections) private readonly registry: Registry,
+    hubs: Hubs,
+    @Inject(INSPECTOR_OPTIONS) { facts }: Pick<SseInspectorOptions, 'facts'> = {},
+  ) {
+    this.local = new LocalProcess(registry, hubs, new Facts(facts));
   }
 
-  state(): InspectorState {
-    const hubs = this.hubsByName();
-    return {
-      at: Date.now(),
-      process: { pid: process.pid, host: hostname() },
-      connections: this.listConnections(),
-      rooms: this.listRooms(hubs),
-      hubs: [...hubs].map(([name, { log }]) => ({ name, trouble: log.trouble ?? null })),
-      traffic: this.traffic?.report() ?? null,
-    };
-  }
-
-  /** Returns whether there was such a connection. */
-  closeConnection(id: string): boolean {
-    const connection = this.connections.find((one) => one.id === id);
-    connection?.close(CLOSE_REASON);
-    return connection !== undefined;
-  }
-
-  /** Closes the room in one hub, or in all. Returns whether it had readers. */
-  closeRoom(room: string, hub?: string): boolean {
-    const hubs = [...this.hubsByName()].filter(
-      ([name, opened]) => opened.size(room) > 0 && (hub === undefined || hub === name),
-    );
-    for (const [, opened] of hubs) opened.closeRoom(room, CLOSE_REASON);
-    return hubs.length > 0;
-  }
-
-  private hubsByName(): Map<string, Hub> {
-    return new Map([...this.hubs.running].map((hub) => [hub.name, hub]));
-  }
-
-  private listConnections(): InspectorState['connections'] {
-    const all = this.connections.list();
-    const others = all.filter((connection) => !this.own.has(connection));
-    const rates = this.traffic?.perConnection();
-    const rateOf = (connection: SseConnection) => rates?.get(connection) ?? 0;
-    const listed = firstOf(
-      all,
-      MAX_LISTED,
-      (one, other) =>
-        Number(other.isBlocked) - Number(one.isBlocked) ||
-        rateOf(other) - rateOf(one) ||
-        other.sentEvents - one.sentEvents,
-    );
-    return {
-      open: others.length,
-      blocked: others.filter(({ isBlocked }) => isBlocked).length,
-      bufferedBytes: others.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0),
-      inspectors: all.length - others.length,
-      list: listed.map((connection) => this.inspect(connection, rateOf(connection))),
-      leftOut: all.length - listed.length,
-    };
-  }
-
-  private inspect(connection: Stream, eventsPerSecond: number): InspectedConnection {
-    const { request, id, sentEvents, sentBytes, bufferedBytes, droppedEvents, isBlocked } =
-      connection;
-    const { rooms } = connection.cursor;
-    return {
-      id,
-      path: shortened(pathOf(request)),
-      address: addressOf(request),
-      userAgent: shortened(request.headers['user-agent'] ?? ''),
-      openedAt: connection.openedAt ?? Date.now(),
-      rooms: rooms.slice(0, MAX_ROOMS_OF_CONNECTION),
-      roomCount: rooms.length,
-      eventsPerSecond,
-      sentEvents,
-      sentBytes,
-      bufferedBytes,
-      droppedEvents,
-      isBlocked,
-      isInspector: this.own.has(connection),
-    };
-  }
-
-  private listRooms(hubs: ReadonlyMap<string, Hub>): InspectorState['rooms'] {
-    let count = 0;
-    const looked = [...hubs].flatMap(([hub, opened]) => {
-      const read = opened.rooms();
-      const rates = this.traffic?.perRoom(hub) ?? new Map<string, number>();
-      const names = new Set([...rates.keys(), ...this.toLookAt(hub, read)]);
-      const rooms = [...names].map((name) => ({
-        hub,
-        name,
-        connections: opened.size(name),
-        eventsPerSecond: rates.get(name) ?? 0,
-      }));
-      const seen = rooms.filter((room) => room.connections + room.eventsPerSecond > 0);
-      count += read.length + seen.filter(({ connections }) => connections === 0).length;
-      return seen;
+  onModuleInit(): void {
+    const { local } = this;
+    local.start();
+    const hub = local.hubNamed('');
+    // Without a log in common there is nobody to ask.
+    if (hub === undefined || hub.log instanceof MemoryEventLog) return;
+    this.peers = new Peers(hub.peers, {
+      report: ({ look, counts, samples }) => {
+        if (counts) local.counting.renew();
+        const report = local.report(look, this.listsFor(look), MAX_LISTED_OF_PEER);
+        return samples ? { ...report, samples: local.samples() } : report;
+      },
+      act: (action) => local.act(action),
     });
-    const list = firstOf(
-      looked,
-      MAX_LISTED,
-      (one, other) =>
-        other.eventsPerSecond - one.eventsPerSecond || other.connections - one.connections,
+  }
+
+  /** For the pages of other processes, which look for the same again and again. */
+  private listsFor(look: Look): Lists {
+    const key = JSON.stringify(look);
+    const lists = this.listsOfOthers.get(key) ?? this.local.newLists();
+    this.listsOfOthers.delete(key);
+    this.listsOfOthers.set(key, lists);
+    for (const oldest of this.listsOfOthers.keys()) {
+      if (this.listsOfOthers.size <= MAX_LOOKS_OF_OTHERS) break;
+      this.listsOfOthers.delete(oldest);
+    }
+    return lists;
+  }
+
+  onModuleDestroy(): void {
+    this.peers?.stop();
+    this.local.stop();
+  }
+
+  /** For a connection of the inspector itself. A page that has just been opened wants its plots. */
+  watch(connection: SseConnection, query: unknown): Observable<PageEvent> {
+    this.local.markOwn(connection);
+    const look = lookFrom(query);
+    const wantsPlots = (query as { plots?: unknown }).plots !== undefined;
+    const samples = defer(() => samplesOf(this.local, this.peers, look));
+    return merge(
+      wantsPlots ? samples.pipe(map((data) => ({ type: 'samples', data }) as const)) : EMPTY,
+      this.statesOf(look).pipe(map((data) => ({ type: 'state', data }) as const)),
     );
-    this.listedRooms = list;
-    return { count, list, leftOut: count - list.length };
+  }
+
+  private statesOf(look: Look): Observable<InspectorState> {
+    const key = JSON.stringify(look);
+    const states = this.views.get(key) ?? statesOf(this.local, this.peers, look, () => this.views.delete(key)); // prettier-ignore
+    this.views.set(key, states);
+    return states;
+  }
+
+  state(query: unknown): Promise<InspectorState> {
+    return stateNow(this.local, this.peers, lookFrom(query));
+  }
+
+  /** Answers `undefined` where no hub has this name. */
+  async roomEvents(
+    room: string,
+    hub: string,
+    after?: string,
+  ): Promise<InspectedRoomEvents | undefined> {
+    const found = this.local.hubNamed(hub);
+    return found && roomEvents(found, room, after);
+  }
+
+  /** Answers `undefined` where no hub has this name. */
+  async emit(
+    room: string,
+    hub: string,
+    message: { type?: string; data: unknown },
+  ): Promise<string | undefined> {
+    return this.local.hubNamed(hub)?.publish(room, message);
+  }
+
+  /** In all processes; each closes the connections whose `data` has this fact. */
+  revoke(name: string, fact: Fact): Promise<void> {
+    return this.registry.revokeEverywhere({ [name]: fact });
   }
 
   /**
-   * If there are very many rooms: those that were listed last time, and the next part of the rest.
+   * In the process with this id, in all of them for `*`, else in this one. Answers whether there
+   * was something to do; `undefined` where the process does not answer.
    */
-  private toLookAt(hub: string, names: readonly string[]): Iterable<string> {
-    if (names.length <= MAX_LOOKED_AT) return names;
-    const from = this.lookedUpTo % names.length;
-    this.lookedUpTo = from + MAX_LOOKED_AT;
-    const before = this.listedRooms.filter((room) => room.hub === hub).map(({ name }) => name);
-    return [...before, ...names.slice(from, this.lookedUpTo)];
+  async act(process: string | undefined, action: Action): Promise<boolean | undefined> {
+    if (process === undefined || process === '' || process === this.local.id) {
+      return this.local.act(action);
+    }
+    if (process !== ALL) return this.peers?.act(process, action);
+    const { local, peers } = this;
+    if (peers === undefined) return local.act(action);
+    const others = await askOnce(peers, { search: '', slow: false, process: local.id });
+    const acted = await Promise.all(others.reports.map(({ id }) => peers.act(id, action)));
+    return [local.act(action), ...acted].some((done) => done === true);
   }
 }

@@ -1,12 +1,15 @@
 import type { InspectedNote } from './state.js';
 
-const MAX_NOTES = 50;
+export const MAX_NOTES = 50;
 const MAX_TEXT_LENGTH = 200;
 
 /** The last notes. A repeated one is counted and moved to the end, so that it evicts no other. */
 export class Notes {
   /** Oldest first. */
   private readonly notes = new Map<string, InspectedNote>();
+
+  /** @param process the id of this process */
+  constructor(private readonly process: string) {}
 
   add(
     kind: InspectedNote['kind'],
@@ -18,7 +21,8 @@ export class Notes {
     const key = JSON.stringify([kind, text, connection]);
     const before = this.notes.get(key)?.times ?? 0;
     this.notes.delete(key);
-    this.notes.set(key, { at: Date.now(), kind, text, connection, times: before + times });
+    const { process } = this;
+    this.notes.set(key, { at: Date.now(), kind, text, connection, process, times: before + times });
     if (this.notes.size <= MAX_NOTES) return;
     for (const oldest of this.notes.keys()) {
       this.notes.delete(oldest);

@@ -8,13 +8,32 @@ interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** In the order of the cascade. */
+const STYLES = [
+  'base.css',
+  'page.css',
+  'lists.css',
+  'happenings.css',
+  'dialogs.css',
+  'room.css',
+  'widths.css',
+];
+
+/** What the page has to know before its first request. */
+interface PageOptions {
+  readonly signIn: boolean;
+  readonly testEvents: boolean;
+}
+
 /**
  * The page with inline style and script. It needs no other file, so it works behind any prefix,
  * proxy or trailing slash. The policy allows only this style and script.
  */
-export function readPage(): Page {
-  const [style, script] = [read('style.css'), read('app.js')];
+export function readPage({ signIn, testEvents }: PageOptions): Page {
+  const [style, script] = [STYLES.map(read).join('\n'), scriptFrom('app.js')];
+  const flags = `${signIn ? ' data-sign-in' : ''}${testEvents ? ' data-test-events' : ''}`;
   const html = read('index.html')
+    .replace('<html lang="en">', `<html lang="en"${flags}>`)
     .replace('<link rel="stylesheet" href="style.css" />', () => `<style>${style}</style>`)
     .replace(
       '<script type="module" src="app.js"></script>',
@@ -41,6 +60,23 @@ export function readPage(): Page {
     'X-Content-Type-Options': 'nosniff',
   };
   return { html, headers };
+}
+
+const IMPORT = /^import [^;]*? from '\.\/([^']+)';\n/gm;
+const EXPORT = /^export (?=(?:async )?(?:function|const) (\w+))/gm;
+
+/**
+ * Joins a module and its imports into one script. Each module has its own scope and follows its
+ * imports. Exported names must be unique.
+ */
+function scriptFrom(name: string, known = new Set<string>()): string {
+  if (known.has(name)) return '';
+  known.add(name);
+  const text = read(name);
+  const imported = [...text.matchAll(IMPORT)].map(([, file = '']) => scriptFrom(file, known));
+  const names = [...text.matchAll(EXPORT)].map(([, exported]) => exported);
+  const body = text.replaceAll(IMPORT, '').replaceAll(EXPORT, '');
+  return [...imported, `const { ${names.join(', ')} } = (() => {\n${body}return { ${names.join(', ')} };\n})();\n`].join(''); // prettier-ignore
 }
 
 function read(name: string): string {

@@ -1,37 +1,85 @@
 /**
- * The state of one process at one moment. Times are milliseconds since the Unix epoch.
+ * The state of all processes that share the log, or of one of them. Times are milliseconds since
+ * the Unix epoch.
  * @publicApi
  */
 export interface InspectorState {
   readonly at: number;
-  readonly process: { readonly pid: number; readonly host: string };
-  /** Only `list` and `inspectors` include the streams of the inspector itself. */
-  readonly connections: {
-    readonly open: number;
-    /** The number of clients that read nothing of their backlog. */
-    readonly blocked: number;
-    /** The size of all backlogs. */
-    readonly bufferedBytes: number;
-    /** The number of streams of the inspector. */
-    readonly inspectors: number;
-    /** At most 200: blocked connections first, then the busiest. */
-    readonly list: readonly InspectedConnection[];
-    /** The number of connections that are not in `list`. */
-    readonly leftOut: number;
-  };
+  /** The process that answers. */
+  readonly process: { readonly id: string; readonly pid: number; readonly host: string };
+  /** Whether other processes can share the log of the default hub, because it is not in memory. */
+  readonly isShared: boolean;
   /**
-   * Rooms with readers in this process, or to which this process has published lately. For a hub
-   * with more than 20 000 rooms, each state examines another part of them.
+   * The process that answers, then the others that share the log of the default hub and import the
+   * inspector. With the log in memory, only the process that answers.
    */
-  readonly rooms: {
-    readonly count: number;
-    /** At most 200, busiest first. */
-    readonly list: readonly InspectedRoom[];
-    readonly leftOut: number;
-  };
+  readonly processes: readonly InspectedProcess[];
+  readonly connections: InspectedConnections;
+  readonly rooms: InspectedRooms;
   readonly hubs: readonly InspectedHub[];
-  /** Counted since the page was opened; `null` while it is not open. */
+  /** Counted since a page was opened; `null` while none is open. */
   readonly traffic: InspectedTraffic | null;
+  readonly notes: InspectedNotes;
+}
+
+/**
+ * The connections. Only `found`, `list` and `inspectors` include the streams of the inspector
+ * itself.
+ * @publicApi
+ */
+export interface InspectedConnections {
+  readonly open: number;
+  /** The number of clients that read nothing of their backlog. */
+  readonly blocked: number;
+  /** The size of their backlogs. */
+  readonly bufferedBytes: number;
+  /** The number of streams of the inspector. */
+  readonly inspectors: number;
+  /** The number of connections that match the search. */
+  readonly found: number;
+  /**
+   * At most 200 matches, and at most 50 of each other process: blocked connections first, then the
+   * busiest.
+   */
+  readonly list: readonly InspectedConnection[];
+  /** The number of matches that are not in `list`. */
+  readonly leftOut: number;
+}
+
+/**
+ * Rooms with readers, or to which a process has published lately. For a hub with more than 20 000
+ * rooms, each state examines another part of them.
+ * @publicApi
+ */
+export interface InspectedRooms {
+  /** A lower bound if the lists of several processes are cut. */
+  readonly count: number;
+  /** The number of rooms that match the search. */
+  readonly found: number;
+  /** At most 200 matches, and at most 50 of each other process, busiest first. */
+  readonly list: readonly InspectedRoom[];
+  readonly leftOut: number;
+}
+
+/**
+ * One process of the app.
+ * @publicApi
+ */
+export interface InspectedProcess {
+  /** Random; new at each start. */
+  readonly id: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly open: number;
+  readonly blocked: number;
+  readonly bufferedBytes: number;
+  /** Events written to sockets. */
+  readonly deliveredPerSecond: number;
+  /** Why events do not reach it; `null` if they do. */
+  readonly trouble: string | null;
+  readonly heardAt: number;
+  /** Whether it no longer answers. It stays in the list for a minute, with its last figures. */
+  readonly isGone: boolean;
 }
 
 /**
@@ -40,11 +88,17 @@ export interface InspectorState {
  */
 export interface InspectedConnection {
   readonly id: string;
+  /** The id of its process. */
+  readonly process: string;
   /** The path of the request. The query is left out, because it may hold secrets. */
   readonly path: string;
   readonly address: string;
   readonly userAgent: string;
   readonly openedAt: number;
+  /** What the option `facts` shows of its `data`. */
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+  /** The fact by which the page can revoke it; `null` if its `data` has none of the facts. */
+  readonly revokeBy: string | null;
   /** At most 10 rooms. */
   readonly rooms: readonly string[];
   readonly roomCount: number;
@@ -67,7 +121,7 @@ export interface InspectedRoom {
   readonly hub: string;
   readonly name: string;
   readonly connections: number;
-  /** Events that this process publishes to the room. */
+  /** Events that the processes publish to the room. */
   readonly eventsPerSecond: number;
 }
 
@@ -78,7 +132,7 @@ export interface InspectedRoom {
 export interface InspectedHub {
   /** `''` is the default hub. */
   readonly name: string;
-  /** Why its events do not reach this process; `null` if they do. */
+  /** Why its events do not reach the process that answers; `null` if they do. */
   readonly trouble: string | null;
 }
 
@@ -96,8 +150,6 @@ export interface InspectedTraffic {
   readonly refusals: Readonly<Record<string, number>>;
   /** Reported gaps, by reason. */
   readonly gaps: Readonly<Record<string, number>>;
-  /** At most 50, newest first. */
-  readonly notes: readonly InspectedNote[];
 }
 
 /**
@@ -109,7 +161,7 @@ export interface TrafficFigures {
   readonly delivered: number;
   /** Bytes written to sockets. */
   readonly bytes: number;
-  /** Events published by this process. */
+  /** Events published by the processes. */
   readonly published: number;
   /** Streams that began. */
   readonly opened: number;
@@ -117,6 +169,16 @@ export interface TrafficFigures {
   readonly replayed: number;
   /** Events dropped for clients that read too slowly. */
   readonly dropped: number;
+}
+
+/**
+ * Notable events since the process began.
+ * @publicApi
+ */
+export interface InspectedNotes {
+  readonly since: number;
+  /** At most 50, newest first. */
+  readonly list: readonly InspectedNote[];
 }
 
 /**
@@ -129,25 +191,45 @@ export interface InspectedNote {
   readonly text: string;
   /** The id of the connection, if it is about one. */
   readonly connection: string | null;
+  /** The id of the process. */
+  readonly process: string;
   /** How often it happened; for drops, the number of events. */
   readonly times: number;
 }
 
-/** The first `count` items in the order of `compare`. Most items cost only one comparison. */
-export function firstOf<T>(
-  items: Iterable<T>,
-  count: number,
-  compare: (one: T, other: T) => number,
-): T[] {
-  const first: T[] = [];
-  /** No item that sorts after this one is among the first. */
-  let last: T | undefined;
-  for (const item of items) {
-    if (last !== undefined && compare(item, last) >= 0) continue;
-    first.push(item);
-    if (first.length < 2 * count) continue;
-    first.sort(compare).length = count;
-    last = first.at(-1);
-  }
-  return first.sort(compare).slice(0, count);
+/**
+ * The last two minutes, one figure per second, newest last. The plots of a page begin with them.
+ * @publicApi
+ */
+export interface InspectorSamples {
+  readonly open: readonly number[];
+  readonly bufferedBytes: readonly number[];
+  readonly delivered: readonly number[];
+  readonly bytes: readonly number[];
+  readonly opened: readonly number[];
+}
+
+/**
+ * The last events of a room.
+ * @publicApi
+ */
+export interface InspectedRoomEvents {
+  /** `false` if the hub keeps no history. Then there are no events to show. */
+  readonly isKept: boolean;
+  /** At most 20, oldest first. */
+  readonly events: readonly InspectedEvent[];
+}
+
+/**
+ * One event of a room.
+ * @publicApi
+ */
+export interface InspectedEvent {
+  readonly id: string;
+  readonly type: string | null;
+  readonly at: number;
+  /** The size of its wire text. */
+  readonly bytes: number;
+  /** As text, cut after 2 000 characters. */
+  readonly data: string;
 }

@@ -1,8 +1,6 @@
 import type { SseConnection } from '../connection/sse-connection.js';
-import { describe } from '../ground/errors.js';
 import { listen, type DiagnosticsListeners } from '../hub/listen.js';
-import { addressOf } from '../output/request.js';
-import { Notes, shortened } from './notes.js';
+import { shortened } from './notes.js';
 import type { InspectedTraffic, TrafficFigures } from './state.js';
 
 /** Rates are averages over this many intervals. */
@@ -33,7 +31,6 @@ export class Traffic {
   private readonly closes = new Map<string, number>();
   private readonly refusals = new Map<string, number>();
   private readonly gaps = new Map<string, number>();
-  private readonly notes = new Notes();
   private now = this.newInterval();
   private intervals = [this.now];
   readonly stop: () => void;
@@ -68,7 +65,7 @@ export class Traffic {
   }
 
   report(): InspectedTraffic {
-    const { since, total, closes, refusals, gaps, notes } = this;
+    const { since, total, closes, refusals, gaps } = this;
     const before = this.intervals[0]?.before ?? total;
     const perSecond = { ...total };
     for (const name of Object.keys(total) as (keyof TrafficFigures)[]) {
@@ -81,20 +78,18 @@ export class Traffic {
       closes: Object.fromEntries(closes),
       refusals: Object.fromEntries(refusals),
       gaps: Object.fromEntries(gaps),
-      notes: notes.newestFirst(),
     };
   }
 
-  private readonly listeners: Required<DiagnosticsListeners> = {
+  private readonly listeners: DiagnosticsListeners = {
     open: () => {
       this.total.opened += 1;
     },
     close: ({ reason }) => {
       count(this.closes, shortened(String(reason)), 1, MAX_REASONS);
     },
-    refuse: ({ reason, request }) => {
+    refuse: ({ reason }) => {
       count(this.refusals, reason, 1, MAX_REASONS);
-      this.notes.add('refuse', `${reason}: ${addressOf(request) || 'unknown address'}`);
     },
     publish: ({ hub, rooms }) => {
       this.total.published += 1;
@@ -111,30 +106,11 @@ export class Traffic {
     replay: ({ events }) => {
       this.total.replayed += events;
     },
-    drop: ({ connection, events }) => {
+    drop: ({ events }) => {
       this.total.dropped += events;
-      this.notes.add(
-        'drop',
-        'events were dropped, because the client reads too slowly',
-        connection.id,
-        events,
-      );
     },
-    gap: ({ connection, rooms, reason }) => {
+    gap: ({ reason }) => {
       count(this.gaps, reason, 1, MAX_REASONS);
-      const more = rooms.length > 5 ? ` and ${rooms.length - 5} more` : '';
-      this.notes.add('gap', `${reason}: ${rooms.slice(0, 5).join(', ')}${more}`, connection?.id);
-    },
-    stall: ({ connection, bufferedBytes }) => {
-      const text = `the client read none of ${bufferedBytes} bytes, so its socket is destroyed`;
-      this.notes.add('stall', text, connection.id);
-    },
-    log: ({ hub, trouble }) => {
-      const name = hub === '' ? 'default hub' : `hub ${hub}`;
-      this.notes.add('log', `${name}: ${trouble ?? 'events arrive again'}`);
-    },
-    error: ({ error, connection }) => {
-      this.notes.add('error', describe(error), connection?.id);
     },
   };
 

@@ -1,15 +1,42 @@
-import { Controller, Query } from '@nestjs/common';
-import { Broadcaster, SseStream } from 'nestjs-eventstream';
-import type { DashboardEvents, Room } from './events.js';
+import type { IncomingMessage } from 'node:http';
+import { Controller, HttpCode, NotFoundException, Param, Post, Query } from '@nestjs/common';
+import {
+  Broadcaster,
+  Connection,
+  SseConnection,
+  SseConnections,
+  SseStream,
+  type SseMessage,
+} from 'nestjs-eventstream';
+import { startWith, type Observable } from 'rxjs';
+import type { Connected, DashboardEvents, Room } from './events.js';
 import { RoomsPipe } from './rooms.pipe.js';
 
 @Controller()
 export class DashboardController {
-  constructor(private readonly broadcaster: Broadcaster<DashboardEvents>) {}
+  constructor(
+    private readonly broadcaster: Broadcaster<DashboardEvents>,
+    private readonly connections: SseConnections,
+  ) {}
 
-  /** `GET /events?rooms=cpu,memory` */
+  /** `GET /events?rooms=cpu,memory`: a new client first gets the last minute. */
   @SseStream('events')
-  events(@Query('rooms', RoomsPipe) rooms: Room[]) {
-    return this.broadcaster.stream(rooms);
+  events(
+    @Query('rooms', RoomsPipe) rooms: Room[],
+    @Connection() { id }: SseConnection,
+  ): Observable<SseMessage> {
+    const connected: Connected = { at: Date.now(), connection: id };
+    return this.broadcaster
+      .stream(rooms, { rewind: { ms: 60_000 } })
+      .pipe(startWith<SseMessage>({ type: 'connected', data: connected }));
+  }
+
+  /** Destroys the socket, as a broken network would. */
+  @Post('connections/:id/drop')
+  @HttpCode(204)
+  drop(@Param('id') id: string): void {
+    const connection = this.connections.find((one) => one.id === id);
+    if (connection === undefined) throw new NotFoundException(`There is no connection ${id}`);
+    (connection.request as IncomingMessage).socket.destroy();
   }
 }

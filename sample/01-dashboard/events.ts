@@ -50,7 +50,7 @@ export interface EventLoopSample extends Sample {
   max: number;
 }
 
-/** What the library does meanwhile. */
+/** What the library does for all of this. */
 export interface StreamsSample extends Sample {
   connections: number;
   /** Events per second. */
@@ -62,9 +62,16 @@ export interface StreamsSample extends Sample {
 }
 
 /** Instead of a room's figures where the platform does not have them. */
-export interface Unavailable {
+export interface Unavailable extends Sample {
   room: Room;
   reason: string;
+}
+
+/** The first event of every connection: samples up to `at` are older than the connection. */
+export interface Connected {
+  at: number;
+  /** Names the connection, for `POST /connections/:id/drop`. */
+  connection: string;
 }
 
 /** Each event type with its data. A room's figures come as events of the room's name. */

@@ -45,6 +45,7 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly delays = [newDelays(), newDelays()];
   private sampling: Subscription | undefined;
   private before: Reading | undefined;
+  private isClosed = false;
   private published = 0;
   private delivered = 0;
 
@@ -60,6 +61,7 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   onModuleDestroy(): void {
+    this.isClosed = true;
     this.sampling?.unsubscribe();
     for (const delays of this.delays) delays.disable();
   }
@@ -68,8 +70,8 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
     const { published, delivered, before } = this;
     const now: Reading = { machine: await readMachine(), published, delivered };
     this.before = now;
-    // A figure per second needs two readings.
-    if (before !== undefined) await this.publish(before, now);
+    // A figure per second needs two readings. The app may have been closed during this one.
+    if (before !== undefined && !this.isClosed) await this.publish(before, now);
   }
 
   private async publish(before: Reading, now: Reading): Promise<void> {
@@ -79,22 +81,19 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
     this.published += ROOMS.length;
     for (const room of ROOMS) this.delivered += this.broadcaster.size(room);
     const to = (room: Room) => this.broadcaster.to(room);
+    const unavailable = (room: Room, source: string) => {
+      const reason = `There is no ${source} on this machine (${platform()}).`;
+      return to(room).emit('unavailable', { room, reason, at: memory.at });
+    };
     await Promise.all([
-      cpu ? to('cpu').emit('cpu', cpu) : this.unavailable('cpu', 'CPU times'),
+      cpu ? to('cpu').emit('cpu', cpu) : unavailable('cpu', 'CPU times'),
       to('memory').emit('memory', memory),
-      load ? to('load').emit('load', load) : this.unavailable('load', 'load average'),
-      network
-        ? to('network').emit('network', network)
-        : this.unavailable('network', '/proc/net/dev'),
-      disk ? to('disk').emit('disk', disk) : this.unavailable('disk', 'disk in /proc/diskstats'),
+      load ? to('load').emit('load', load) : unavailable('load', 'load average'),
+      network ? to('network').emit('network', network) : unavailable('network', '/proc/net/dev'),
+      disk ? to('disk').emit('disk', disk) : unavailable('disk', 'disk in /proc/diskstats'),
       to('event-loop').emit('event-loop', eventLoop),
       to('streams').emit('streams', streams),
     ]);
-  }
-
-  private unavailable(room: Room, source: string): Promise<string> {
-    const reason = `There is no ${source} on this machine (${platform()}).`;
-    return this.broadcaster.to(room).emit('unavailable', { room, reason });
   }
 
   private eventLoop(at: number): EventLoopSample {

@@ -1,18 +1,30 @@
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { Controller, Module, Param, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  Controller,
+  Module,
+  Param,
+  Query,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import {
   Broadcaster,
+  Connection,
   InjectBroadcaster,
   SseConnections,
   SseModule,
   SseStream,
+  type SseConnection,
 } from 'nestjs-eventstream';
 import { SseInspectorModule } from 'nestjs-eventstream/inspector';
+import { Inspector } from '../../lib/inspector/inspector.js';
+import type { LocalProcess } from '../../lib/inspector/local-process.js';
 import type { Browser, Page } from 'playwright-core';
 import { responded, streamClient, type TestStream } from '../support/stream-client.js';
+import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
 
 /** As text it is harmless. */
@@ -25,6 +37,15 @@ class CookieGuard implements CanActivate {
   }
 }
 
+class TokenGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { headers } = context
+      .switchToHttp()
+      .getRequest<{ headers: { authorization?: string } }>();
+    return headers.authorization === 'Bearer secret';
+  }
+}
+
 @Controller('streams')
 class Streams {
   constructor(
@@ -34,7 +55,12 @@ class Streams {
   @SseStream('chat/:room') chatRoom(@Param('room') room: string) {
     return this.chat.stream(room);
   }
-  @SseStream(':rooms') rooms(@Param('rooms') rooms: string) {
+  @SseStream(':rooms') rooms(
+    @Param('rooms') rooms: string,
+    @Query('user') user: string | undefined,
+    @Connection() { data }: SseConnection,
+  ) {
+    if (user !== undefined) data['user'] = user;
     return this.broadcaster.stream(rooms.split(','));
   }
 }
@@ -44,6 +70,7 @@ class Streams {
     SseModule.forRoot({ retry: 200 }),
     SseModule.forFeature([{ name: 'chat' }]),
     SseInspectorModule.forRoot({ guard: CookieGuard }),
+    SseInspectorModule.forRoot({ guard: TokenGuard, path: 'with-token', signIn: 'bearer' }),
   ],
   controllers: [Streams],
 })
@@ -99,9 +126,10 @@ describeChromium('the inspector in a browser', () => {
     await app.close();
   });
 
-  const open = async (rooms: string, headers: Record<string, string> = {}) => {
+  const open = async (rooms: string, headers: Record<string, string> = {}, user?: string) => {
+    const query = user === undefined ? '' : `?user=${user}`;
     const client = streamClient({
-      url: `${url}/api/streams/${rooms.split('/').map(encodeURIComponent).join('/')}`,
+      url: `${url}/api/streams/${rooms.split('/').map(encodeURIComponent).join('/')}${query}`,
       headers: { 'user-agent': 'test/1', ...headers },
     });
     clients.push(client);
@@ -129,7 +157,9 @@ describeChromium('the inspector in a browser', () => {
       await Promise.all([reader.next(), chatter.next()]);
 
       await tile('Connections').locator('.figure', { hasText: /^3$/ }).waitFor();
-      await row('orders, prices').locator('[data-field=events]', { hasText: /^1$/ }).waitFor();
+      await row('orders, prices')
+        .locator('[data-field=events]', { hasText: /^1 sent$/ })
+        .waitFor();
       await page
         .locator('#rooms tr', { hasText: 'hub chat' })
         .filter({ hasText: 'lobby' })
@@ -141,8 +171,10 @@ describeChromium('the inspector in a browser', () => {
       expect(await page.locator('tr:not([data-inspector]) .tag:visible').count()).toBe(0);
 
       await broadcaster.to('orders').emit('created', { no: 2 });
-      await row('orders, prices').locator('[data-field=events]', { hasText: /^2$/ }).waitFor();
-      await tile('Published here').locator('.detail', { hasText: '3 events' }).waitFor();
+      await row('orders, prices')
+        .locator('[data-field=events]', { hasText: /^2 sent$/ })
+        .waitFor();
+      await tile('Published').locator('.detail', { hasText: '3 since' }).waitFor();
       expect(await page.locator('img').count()).toBe(0);
       expect(complaints).toEqual([]);
     },
@@ -182,13 +214,17 @@ describeChromium('the inspector in a browser', () => {
     const paths = () => page.locator('#connections [data-field=path]').allTextContents();
     const rowOf = (path: string) => page.locator('#connections tbody tr', { hasText: path });
     await broadcaster.to('a').emit('x', 1);
-    await rowOf('streams/a').locator('[data-field=events]', { hasText: /^1$/ }).waitFor();
+    await rowOf('streams/a')
+      .locator('[data-field=events]', { hasText: /^1 sent$/ })
+      .waitFor();
     await rowOf('streams/a').hover();
     const before = await paths();
     for (let n = 0; n < 50; n++) await broadcaster.to('b').emit('x', n);
     await open('c');
     readers[0]?.close();
-    await rowOf('streams/b').locator('[data-field=events]', { hasText: /^50$/ }).waitFor();
+    await rowOf('streams/b')
+      .locator('[data-field=events]', { hasText: /^50 sent$/ })
+      .waitFor();
     await page.locator('tr[data-gone]', { hasText: 'streams/a' }).waitFor();
     expect(await paths()).toEqual(before);
     await page.mouse.move(0, 0);
@@ -198,10 +234,11 @@ describeChromium('the inspector in a browser', () => {
     expect(complaints).toEqual([]);
   }, 30_000);
 
-  it.each([1440, 390])(
+  it.each([1920, 1280, 768, 390])(
     'fits a window of %i px, in light and dark',
     async (width) => {
       await page.setViewportSize({ width, height: width > 1000 ? 900 : 844 });
+      await Promise.all(['lobby', 'kitchen', 'orders,prices'].map((rooms) => open(rooms)));
       const long = 'a-room-with-a-name-that-does-not-end-'.repeat(6);
       await open(`${long},${long.toUpperCase()}`, { 'user-agent': long, 'last-event-id': 'x' });
       await visit();
@@ -214,7 +251,13 @@ describeChromium('the inspector in a browser', () => {
       const cut = await page.evaluate(() =>
         [...document.querySelectorAll('.scroll')].map((one) => one.scrollWidth - one.clientWidth),
       );
-      expect(cut).toEqual([0, 0, 0, 0]);
+      // The last is that of a room, which is closed.
+      expect(cut).toEqual([0, 0, 0, 0, 0]);
+      for (const room of ['lobby', 'kitchen', 'orders, prices']) {
+        const name = page.locator('#connections [data-field=rooms]', { hasText: room });
+        expect(await name.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
+        expect(await name.evaluate((one) => one.scrollHeight - one.clientHeight)).toBeLessThan(3);
+      }
       expect(complaints).toEqual([]);
     },
     30_000,
@@ -231,5 +274,140 @@ describeChromium('the inspector in a browser', () => {
     await page.getByRole('button', { name: 'Connect again' }).click();
     await page.locator('#state', { hasText: /^Live$/ }).waitFor();
     expect(await page.getByRole('alert').first().isVisible()).toBe(false);
+  }, 30_000);
+
+  it('finds connections and rooms, and shows all again', async () => {
+    await Promise.all([open('orders', {}, 'ann'), open('kitchen', {}, 'ben')]);
+    await visit();
+    await row('ann').waitFor();
+    const search = page.getByRole('searchbox', { name: 'Search connections and rooms' });
+    await search.fill('BEN');
+    await row('ann').waitFor({ state: 'detached' });
+    await page.locator('#connections .note', { hasText: '2 and 1 inspector, 1 found' }).waitFor();
+    expect(await row('ben').count()).toBe(1);
+    await search.fill('orders');
+    await row('ann').waitFor();
+    await page.locator('#rooms tbody tr', { hasText: 'kitchen' }).waitFor({ state: 'detached' });
+    await search.fill('');
+    await row('ben').waitFor();
+    await page.getByRole('button', { name: 'Slow only' }).click();
+    await page.locator('#connections .empty', { hasText: 'No connection' }).waitFor();
+    await page.getByRole('button', { name: 'Slow only' }).click();
+    await row('ben').waitFor();
+    expect(await page.locator('#state').textContent()).toBe('Live');
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('revokes a user once it is sure', async () => {
+    const [ann, ben] = [await open('orders', {}, 'ann'), await open('orders', {}, 'ben')];
+    await visit();
+    await row('ann')
+      .getByRole('button', { name: /^Revoke user ann/ })
+      .click();
+    await page.getByRole('dialog', { name: 'Revoke user ann?' }).waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    expect(app.get(SseConnections).count).toBe(3);
+    await row('ann')
+      .getByRole('button', { name: /^Revoke/ })
+      .click();
+    await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+    expect(await ann.ended).toContain('event: sse-end');
+    await page.locator('#said', { hasText: 'Revoked user ann' }).waitFor();
+    ben.close();
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('shows the last events of a room as they come, and sends a test event', async () => {
+    const { broadcaster } = app.get(Streams);
+    await broadcaster.to('orders').emit('created', { html: HOSTILE });
+    const reader = await open('orders');
+    await visit();
+    await page.getByRole('button', { name: 'Last events of orders' }).click();
+    const dialog = page.getByRole('dialog', { name: 'orders' });
+    const event = (text: string) => dialog.locator('li', { hasText: text });
+    await event(HOSTILE).waitFor();
+    await broadcaster.to('orders').emit('shipped', { no: 2 });
+    await event('shipped').waitFor();
+    await reader.next('shipped');
+
+    await dialog.getByLabel('Type').fill('test');
+    await dialog.getByLabel('Data').fill('{"no":3}');
+    await dialog.getByRole('button', { name: 'Send…' }).click();
+    await page.getByRole('dialog', { name: 'Send test to orders?' }).waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await dialog.getByRole('button', { name: 'Send…' }).click();
+    await page.getByRole('button', { name: 'Send the event' }).click();
+    expect(await reader.next()).toMatchObject({ type: 'test', data: { no: 3 } });
+    await event('{"no":3}').waitFor();
+
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await page.locator('#rooms tr', { hasText: 'orders' }).waitFor();
+    const before = asked.length;
+    await broadcaster.to('orders').emit('later', 4);
+    await row('orders')
+      .locator('[data-field=events]', { hasText: /^3 sent$/ })
+      .waitFor();
+    expect(asked).toHaveLength(before);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it('signs in by a token, which it keeps for this tab', async () => {
+    await page.goto(`${url}/api/with-token`);
+    const token = page.getByLabel('Token');
+    const signIn = page.getByRole('button', { name: 'Sign in' });
+    await token.fill('wrong');
+    await signIn.click();
+    await page
+      .getByRole('alert')
+      .filter({ hasText: 'The server refuses this token: 403' })
+      .waitFor();
+    expect(await page.locator('main').isVisible()).toBe(false);
+    await token.fill('secret');
+    await signIn.click();
+    const live = () => page.locator('#state', { hasText: /^Live$/ }).waitFor();
+    await live();
+    const reader = await open('orders', {}, 'ann');
+    await page.getByRole('button', { name: 'Close room orders' }).click();
+    await page.getByRole('button', { name: 'Close the room' }).click();
+    await reader.ended;
+    await page.reload();
+    await live();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    expect(await token.isVisible()).toBe(true);
+    await page.reload();
+    await token.waitFor();
+    // Chromium reports the answer to the wrong token.
+    expect(complaints.filter((text) => !text.includes('403'))).toEqual([]);
+  }, 30_000);
+
+  it('begins its plots with what was before, and moves little', async () => {
+    await page.addInitScript(() => {
+      const shifts: number[] = [];
+      Object.assign(window, { shifts });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) {
+          shifts.push((entry as unknown as { value: number }).value);
+        }
+      }).observe({ type: 'layout-shift', buffered: true });
+    });
+    for (const room of ['a', 'b', 'c']) await open(room);
+    const { local } = app.get<Inspector, { local: LocalProcess }>(Inspector);
+    await until('there are samples', () => local.samples().open.length > 2);
+    await visit();
+    await page.waitForFunction(() => {
+      const [, delivered] = [...document.querySelectorAll('.tiles polyline')];
+      return (delivered?.getAttribute('points') ?? '').split(' ').length > 3;
+    });
+    const { broadcaster } = app.get(Streams);
+    for (let n = 0; n < 20; n++) await broadcaster.to('b').emit('x', n);
+    await row('streams/b')
+      .locator('[data-field=events]', { hasText: /^20 sent$/ })
+      .waitFor();
+    const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
+    expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.05);
   }, 30_000);
 });

@@ -79,7 +79,7 @@ describe('what npm start runs', () => {
       );
       expect(policy).not.toMatch(/unsafe|\*|http/);
       expect(page).not.toMatch(/<script>|<style|\sstyle=|\son\w+="/);
-      const files = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, path]) => path!);
+      const files = [...page.matchAll(/(?:src|href)="([^"#]+\.\w+|http[^"]+)"/g)].map(([, path]) => path!);
       expect(files).toEqual(expect.arrayContaining(['app.js', 'shared/base.css']));
       for (const file of files) {
         // A page with all the code of a sample takes a second to make: its file is enough.

@@ -72,6 +72,8 @@ function shapeOf(text: string): string {
     .replaceAll(/retry: \d+/g, 'retry: N')
     .replaceAll(/1\.[\w-]+\.[\da-z]+/g, 'CURSOR')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replaceAll(/"at":\d+/g, '"at":N')
+    .replaceAll(/"connection":"[\w-]+"/g, '"connection":"ID"')
     .replaceAll(/"price":[\d.]+/g, '"price":N');
 }
 

@@ -72,42 +72,10 @@ describe('the traffic that the inspector counts', () => {
     expect(traffic.report().total).toMatchObject({ delivered: 2, published: 1 });
   });
 
-  it('has the notable things, the newest first, and counts what happens again', () => {
-    diagnostics.drop.publish({ connection, events: 3 });
-    diagnostics.stall.publish({ connection, bufferedBytes: 70 });
-    diagnostics.error.publish({
-      broadcaster: undefined,
-      error: new Error('no'),
-      connection: undefined,
-    });
-    diagnostics.log.publish({ hub: 'chat', trouble: 'Redis is away' });
-    diagnostics.log.publish({ hub: '', trouble: undefined });
-    diagnostics.gap.publish({
-      connection,
-      rooms: ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
-      reason: 'epoch',
-    });
-    diagnostics.refuse.publish({ connections, reason: 'rate', request: { headers: {} } });
-    diagnostics.drop.publish({ connection, events: 4 });
-    const lines = traffic
-      .report()
-      .notes.map(({ kind, text, connection: id, times }) => [kind, text, id, times]);
-    expect(lines).toEqual([
-      ['drop', 'events were dropped, because the client reads too slowly', 'one', 7],
-      ['refuse', 'rate: unknown address', null, 1],
-      ['gap', 'epoch: a, b, c, d, e and 2 more', 'one', 1],
-      ['log', 'default hub: events arrive again', null, 1],
-      ['log', 'hub chat: Redis is away', null, 1],
-      ['error', 'no', null, 1],
-      ['stall', 'the client read none of 70 bytes, so its socket is destroyed', 'one', 1],
-    ]);
-  });
-
   it('is bounded, whatever names an app makes up', () => {
     for (let n = 0; n < 10_100; n++) {
       const reason = `reason ${n} ${'x'.repeat(300)}`;
       diagnostics.close.publish({ connection, reason, durationMs: 1 });
-      diagnostics.error.publish({ broadcaster: undefined, error: reason, connection });
       diagnostics.publish.publish({
         hub: '',
         broadcaster,
@@ -116,10 +84,9 @@ describe('the traffic that the inspector counts', () => {
         bytes: 9,
       });
     }
-    const { closes, notes } = traffic.report();
+    const { closes } = traffic.report();
     expect(Object.keys(closes)).toHaveLength(50);
     expect(Object.keys(closes)[0]).toHaveLength(200);
-    expect(notes).toHaveLength(50);
     expect(traffic.perRoom('').size).toBe(10_000);
   });
 

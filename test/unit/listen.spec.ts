@@ -6,7 +6,7 @@ import { diagnostics } from '../../lib/connection/diagnostics.js';
 import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { Hubs } from '../../lib/hub/hubs.js';
-import { Traffic } from '../../lib/inspector/traffic.js';
+import { NoteKeeper } from '../../lib/inspector/note-keeper.js';
 import { listen } from '../../lib/hub/listen.js';
 import { collectMetrics } from '../../lib/prometheus/metrics.js';
 import { openRegistry } from '../support/registry.js';
@@ -34,7 +34,7 @@ describe('what the library listens to', () => {
     const hubs = new Hubs({});
     hubs.running.add(hub);
     const registry = new Registry();
-    const traffic = new Traffic(() => false);
+    const notes = new NoteKeeper('p', () => false);
     const stop = collectMetrics(connections, hubs, { registry });
     const hostile: unknown[] = [
       Object.defineProperty({}, 'message', { get: trap }),
@@ -47,10 +47,9 @@ describe('what the library listens to', () => {
     for (const error of hostile) {
       diagnostics.error.publish({ error, connection: undefined, broadcaster: hub });
     }
-    const { notes } = traffic.report();
-    expect(notes.reduce((sum, { times }) => sum + times, 0)).toBe(hostile.length);
+    expect(notes.report().list.reduce((sum, { times }) => sum + times, 0)).toBe(hostile.length);
     expect(await registry.metrics()).toContain(`sse_errors_total{code="other"} ${hostile.length}`);
-    traffic.stop();
+    notes.stop();
     stop();
   });
 });

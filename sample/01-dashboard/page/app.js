@@ -1,160 +1,208 @@
-// From the stream to the page: which rooms, what state, which card an event belongs to.
-import { Card, timeOf } from './card.js';
+// From the stream to the page: which rooms, what state, which plot an event belongs to.
+import { Card, drawSoon, pausePlots } from './card.js';
+import { list, pauseLog } from './log.js';
 import { ROOMS } from './rooms.js';
+import { find, fromTemplate, make, post } from './shared/elements.js';
+import { showState } from './shared/state.js';
+import { countEvent, tell, tellHistory, tellLeave, tellLoss, tellReturn } from './story.js';
+import { timeline } from './timeline.js';
 
-const MAX_LISTED = 40;
 const RATE_WINDOW_MS = 5_000;
 
-const STATES = {
-  connecting: 'Connecting',
-  open: 'Open',
-  reconnecting: 'Reconnecting',
-  closed: 'Closed',
-  idle: 'No room chosen',
-};
-
-const find = (id) => document.getElementById(id);
-const fromTemplate = (id) => find(id).content.firstElementChild.cloneNode(true);
+const names = ROOMS.map(({ name }) => name);
+const colors = new Map(ROOMS.map(({ name, color }) => [name, color]));
 const cards = new Map(ROOMS.map((room) => [room.name, new Card(room)]));
 const chosen = new Set(roomsOfAddress());
+/** Chosen rooms whose history has not come yet. */
+const joining = new Set(chosen);
+/** When live events came. */
 const arrivals = [];
 
 let source;
 let lastEventId = '';
-let received = 0;
+/** This connection: as the server calls it, since when on the server's clock and on ours. */
+let connection = { id: '', at: 0, since: 0, isNew: true };
+/** A connection that was lost: since when, and the hole in the plots. */
+let away;
+/** The newest sample, and when something came last. */
+let lastAt = 0;
+let lastArrival = 0;
 let isPaused = false;
 
-for (const { name, title } of ROOMS) {
+for (const { name, title, color } of ROOMS) {
   const toggle = fromTemplate('toggle');
   const box = toggle.querySelector('input');
   box.value = name;
   box.checked = chosen.has(name);
+  toggle.dataset.color = color;
   toggle.querySelector('span').textContent = title;
   box.addEventListener('change', () => choose(name, box.checked));
   find('rooms').append(toggle);
-  cards.get(name).element.hidden = !box.checked;
   find('cards').append(cards.get(name).element);
 }
 find('reconnect').addEventListener('click', connect);
+find('drop').addEventListener('click', () => void post(`connections/${connection.id}/drop`));
 find('pause').addEventListener('click', () => pause(!isPaused));
-setInterval(showRate, 1_000);
+setInterval(tick, 1_000);
 connect();
 
 /** The address of the page remembers the choice, so that it can be kept and sent to somebody. */
 function roomsOfAddress() {
-  const names = ROOMS.map(({ name }) => name);
   const wanted = new URLSearchParams(location.search).get('rooms');
   return wanted === null ? names : wanted.split(',').filter((name) => names.includes(name));
 }
 
 function choose(name, isChosen) {
-  if (isChosen) chosen.add(name);
-  else chosen.delete(name);
-  cards.get(name).element.hidden = !isChosen;
+  for (const rooms of [chosen, joining]) rooms[isChosen ? 'add' : 'delete'](name);
   const isAll = chosen.size === ROOMS.length;
   history.replaceState(null, '', isAll ? location.pathname : `?rooms=${chosenAsText()}`);
+  if (!isChosen) tellLeave(name);
   connect();
 }
 
 function chosenAsText() {
-  const names = ROOMS.map(({ name }) => name).filter((name) => chosen.has(name));
-  return names.join(',');
+  return names.filter((name) => chosen.has(name)).join(',');
 }
 
 function connect() {
   source?.close();
   source = undefined;
   find('final').hidden = true;
+  find('drop').disabled = true;
+  find('none').hidden = chosen.size > 0;
+  for (const [name, { element }] of cards) element.hidden = !chosen.has(name);
   if (chosen.size === 0) {
     find('request').textContent = 'none';
-    return show('idle');
+    endAway(timeline.newest);
+    tell('No room is chosen, so there is no connection.');
+    showState('offline');
+    return;
   }
-  // A new EventSource does not know where the last one stood.
-  const after = lastEventId && `&lastEventId=${encodeURIComponent(lastEventId)}`;
+  // With its last event ID this page is a returning client and gets what it missed. A room that joins later needs its
+  // history, which is older than that ID. Without an ID the server sends the last minute of all rooms, and this page
+  // skips the samples that it has.
+  connection.isNew = joining.size > 0 || lastEventId === '';
+  const after = connection.isNew ? '' : `&lastEventId=${encodeURIComponent(lastEventId)}`;
   const path = `events?rooms=${chosenAsText()}`;
   find('request').replaceChildren('GET /', ...breakable(path));
-  show('connecting');
-
-  const opened = (source = new EventSource(path + after));
-  source.addEventListener('open', () => show('open'));
-  source.addEventListener('error', () => {
-    // It comes back by itself unless the server refused: closing it here would stop that.
-    if (opened.readyState === EventSource.CONNECTING) show('reconnecting');
-    else void explainEnd(opened, path);
-  });
-  for (const name of chosen) source.addEventListener(name, receive);
-  source.addEventListener('unavailable', (event) => {
-    const { room, reason } = receive(event);
-    cards.get(room)?.unavailable(reason);
-  });
-  for (const type of ['sse-gap', 'sse-error']) source.addEventListener(type, receive);
+  showState('connecting');
+  source = new EventSource(path + after);
+  listen(source, path);
 }
 
-function receive(event) {
+function listen(opened, path) {
+  opened.addEventListener('open', () => showState('live'));
+  opened.addEventListener('error', () => {
+    // It comes back by itself unless the server refused: closing it here would stop that.
+    if (opened.readyState === EventSource.CONNECTING) lose();
+    else void explainEnd(opened, path);
+  });
+  opened.addEventListener('connected', ({ data }) => onConnected(JSON.parse(data)));
+  for (const name of chosen) {
+    opened.addEventListener(name, (event) => {
+      cards.get(name).add(receive(event, name));
+    });
+  }
+  opened.addEventListener('unavailable', (event) => {
+    const { room } = JSON.parse(event.data);
+    cards.get(room)?.unavailable(receive(event, room));
+  });
+  opened.addEventListener('sse-gap', (event) => {
+    const { rooms, reason } = receive(event);
+    tellLoss(rooms, reason);
+  });
+  opened.addEventListener('sse-error', receive);
+}
+
+/** The first event of each connection. */
+function onConnected({ connection: id, at }) {
+  connection = { ...connection, id, at, since: performance.now() };
+  arrivals.length = 0;
+  find('drop').disabled = false;
+  if (away !== undefined) {
+    tellReturn((performance.now() - away.since) / 1_000);
+    endAway(at / 1_000);
+  } else if (connection.isNew) {
+    tellHistory([...joining], joining.size === chosen.size, at);
+  }
+}
+
+function receive(event, room) {
   const data = JSON.parse(event.data);
-  received += 1;
+  // What the library itself says has no time.
+  const at = data.at ?? lastAt + 1;
+  const origin = at > connection.at ? 'live' : connection.isNew ? 'history' : 'replayed';
   lastEventId = event.lastEventId;
-  arrivals.push(performance.now());
-  if (!isPaused) list(event, data);
-  find('received').textContent = received.toLocaleString();
-  find('cursor').textContent = lastEventId || 'none yet';
-  if (data.at !== undefined) cards.get(event.type)?.add(data);
+  lastAt = Math.max(lastAt, at);
+  lastArrival = performance.now();
+  if (origin === 'live') {
+    arrivals.push(lastArrival);
+    joining.clear();
+  }
+  countEvent({ origin, room, at });
+  list(event, at, origin, colors.get(room) ?? 'bad');
+  find('cursor').textContent = lastEventId;
   return data;
 }
 
-/** A line may end after each room. */
-function breakable(path) {
-  const parts = path.split(/(?<=[=,])/);
-  return parts.flatMap((part) => [part, document.createElement('wbr')]);
+/** The browser comes back by itself, with its last event ID. */
+function lose() {
+  find('drop').disabled = true;
+  showState('reconnecting');
+  if (away !== undefined) return;
+  const hole = { from: lastAt / 1_000 };
+  away = { since: performance.now(), hole };
+  timeline.away = [...timeline.away.filter(({ until }) => until > timeline.start), hole];
+  connection.isNew = lastEventId === '';
+  tell('The connection is lost. The browser reconnects by itself.');
+}
+
+function endAway(seconds) {
+  if (away !== undefined) away.hole.until = seconds;
+  away = undefined;
 }
 
 /** An EventSource does not tell why it was refused: a second request does. */
 async function explainEnd(ended, path) {
-  show('closed');
+  find('drop').disabled = true;
   const asked = new AbortController();
+  let state = 'refused';
   let reason;
   try {
     const response = await fetch(path, { signal: asked.signal });
+    if (response.ok) state = 'ended';
     reason = response.ok
-      ? 'The stream has ended, and the server would answer again.'
+      ? 'The stream has ended.'
       : `The server refused the stream: ${response.status}, ${(await response.json()).message}.`;
   } catch (error) {
     reason = `The stream has ended: ${error.message}.`;
   }
   asked.abort();
-  // Meanwhile another choice may have opened another stream.
+  // By now another choice may have opened another stream.
   if (source !== ended) return;
+  showState(state);
   find('final-text').textContent = reason;
   find('final').hidden = false;
 }
 
-function show(state) {
-  find('state').dataset.state = state;
-  find('state-text').textContent = STATES[state];
-  document.body.dataset.state = state;
-}
-
 function pause(shouldPause) {
   isPaused = shouldPause;
-  find('pause').textContent = isPaused ? 'Go on' : 'Pause';
-  for (const card of cards.values()) {
-    card.isPaused = isPaused;
-    card.draw();
-  }
+  find('pause').textContent = isPaused ? 'Continue' : 'Pause';
+  pausePlots(isPaused);
+  pauseLog(isPaused);
 }
 
-function list(event, data) {
-  const entry = fromTemplate('event');
-  entry.querySelector('time').textContent = timeOf(data.at ?? Date.now());
-  entry.querySelector('.type').textContent = event.type;
-  entry.querySelector('.data').textContent = event.data;
-  const events = find('events');
-  events.prepend(entry);
-  while (events.children.length > MAX_LISTED) events.lastElementChild.remove();
+/** A line may end after each room. */
+function breakable(path) {
+  return path.split(/(?<=[=,])/).flatMap((part) => [part, make('wbr')]);
 }
 
-function showRate() {
+function tick() {
   const now = performance.now();
-  while (arrivals.length > 0 && arrivals[0] < now - RATE_WINDOW_MS) arrivals.shift();
-  find('rate').textContent = ((arrivals.length * 1_000) / Math.min(now, RATE_WINDOW_MS)).toFixed(1);
+  const ms = Math.min(now - connection.since, RATE_WINDOW_MS);
+  while (arrivals[0] < now - RATE_WINDOW_MS) arrivals.shift();
+  if (ms >= 3_000) find('rate').textContent = ((arrivals.length * 1_000) / ms).toFixed(1);
+  // The plots go on, so that the hole is to be seen.
+  if (away !== undefined) timeline.include((lastAt + now - lastArrival) / 1_000);
+  drawSoon();
 }

@@ -1,72 +1,91 @@
 // A room on the page: heading, legend and plot.
+import { find, make, timeOf } from './shared/elements.js';
+import { timeline } from './timeline.js';
 import { scaleOf } from './units.js';
 
-const WINDOW_S = 60;
 /** A hole in the line, where samples are missing for longer than this. */
 const MAX_STEP_S = 2.5;
+/** A page that is hidden draws nothing, and forgets only beyond this. */
+const MAX_SAMPLES = 600;
 const FONT = '11px system-ui, sans-serif';
 
-/** The newest sample of any room: all plots end there, so that they move together. */
-const clock = { newest: 0 };
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const cards = new Set();
+let frame;
+let isPaused = false;
 
-dark.addEventListener('change', () => {
-  for (const card of cards) card.draw();
-});
+dark.addEventListener('change', drawAll);
 
 const color = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
+export function pausePlots(shouldPause) {
+  isPaused = shouldPause;
+  drawSoon();
+}
+
+/** Once for all that arrives at the same time. */
+export function drawSoon() {
+  frame ??= requestAnimationFrame(drawAll);
+}
+
+function drawAll() {
+  frame = undefined;
+  if (isPaused) return;
+  for (const card of cards) card.draw();
+}
+
 export class Card {
-  element = document.querySelector('#card').content.firstElementChild.cloneNode(true);
-  isPaused = false;
+  element = find('card').content.firstElementChild.cloneNode(true);
   #room;
   #parts;
   #plot;
-  /** Seconds, and for each line its values. */
+  /** Seconds, and for each line its values. In a hole there is no sample. */
   #times = [];
+  #samples = [];
   #lines = new Map();
-  #newest;
 
   constructor(room) {
     this.#room = room;
-    const find = (selector) => this.element.querySelector(selector);
+    const part = (selector) => this.element.querySelector(selector);
     this.#parts = {
-      headline: find('.headline'),
-      note: find('.note'),
-      legend: find('.legend'),
-      plot: find('.plot'),
-      unavailable: find('.unavailable'),
+      headline: part('.headline'),
+      note: part('.note'),
+      legend: part('.legend'),
+      plot: part('.plot'),
+      unavailable: part('.unavailable'),
     };
     this.element.dataset.room = room.name;
-    find('h2').textContent = room.title;
-    this.#parts.plot.ariaLabel = `${room.title}: the last ${WINDOW_S} seconds as a plot`;
+    this.element.dataset.color = room.color;
+    part('h2').textContent = room.title;
+    this.#parts.plot.ariaLabel = `${room.title}: the last minute as a plot`;
     new ResizeObserver(() => this.draw()).observe(this.#parts.plot);
     cards.add(this);
   }
 
+  /** A sample that is here already changes nothing. */
   add(data) {
     const seconds = data.at / 1000;
     const last = this.#times.at(-1) ?? -Infinity;
     if (seconds <= last) return;
     this.#showUnavailable('');
-    if (seconds - last > MAX_STEP_S && last > 0) this.#append(seconds - MAX_STEP_S / 2, []);
-    this.#append(seconds, this.#room.lines(data));
-    this.#forget(seconds - WINDOW_S - MAX_STEP_S);
-    this.#newest = data;
-    clock.newest = Math.max(clock.newest, seconds);
-    if (!this.isPaused) this.draw();
+    if (seconds - last > MAX_STEP_S && last > 0) this.#append(seconds - MAX_STEP_S / 2, undefined);
+    this.#append(seconds, data);
+    timeline.include(seconds);
+    if (this.#times.length > MAX_SAMPLES) this.#forget(timeline.start - MAX_STEP_S);
+    drawSoon();
   }
 
-  unavailable(reason) {
+  unavailable({ reason, at }) {
     this.#showUnavailable(reason);
+    timeline.include(at / 1000);
   }
 
   draw() {
     const { plot } = this.#parts;
     const [width, height] = [plot.clientWidth, plot.clientHeight];
-    if (width === 0 || this.#newest === undefined) return;
+    this.#forget(timeline.start - MAX_STEP_S);
+    if (width === 0 || this.#times.length === 0) return;
     if (this.#plot?.series.length !== this.#lines.size + 1) this.#build(width, height);
     if (this.#plot.width !== width || this.#plot.height !== height) {
       this.#plot.setSize({ width, height });
@@ -75,20 +94,23 @@ export class Card {
     this.#describe();
   }
 
-  #append(seconds, lines) {
+  #append(seconds, sample) {
+    const lines = sample === undefined ? [] : this.#room.lines(sample);
     for (const { label, ...line } of lines) {
       const known = this.#lines.get(label);
       this.#lines.set(label, { ...line, values: known?.values ?? this.#times.map(() => null) });
     }
     this.#times.push(seconds);
+    this.#samples.push(sample);
     const values = new Map(lines.map(({ label, value }) => [label, value]));
     for (const [label, line] of this.#lines) line.values.push(values.get(label) ?? null);
   }
 
   #forget(before) {
-    const first = this.#times.findIndex((seconds) => seconds >= before);
-    this.#times.splice(0, first);
-    for (const { values } of this.#lines.values()) values.splice(0, first);
+    const kept = this.#times.findIndex((seconds) => seconds >= before);
+    const count = kept === -1 ? this.#times.length : kept;
+    for (const list of [this.#times, this.#samples]) list.splice(0, count);
+    for (const { values } of this.#lines.values()) values.splice(0, count);
   }
 
   #showUnavailable(reason) {
@@ -113,11 +135,11 @@ export class Card {
       {
         width,
         height,
-        padding: [8, 14, 0, 0],
+        padding: [8, 18, 0, 0],
         legend: { show: false },
         cursor: { sync: { key: 'dashboard' }, drag: { x: false, y: false }, y: false },
         scales: {
-          x: { time: false, range: () => [clock.newest - WINDOW_S, clock.newest] },
+          x: { time: false, range: () => [timeline.start, timeline.newest] },
           y: { range: (_plot, _lowest, highest) => [0, top(highest)] },
         },
         axes: [
@@ -125,9 +147,8 @@ export class Card {
             ...axis,
             size: 24,
             gap: 6,
-            splits: ({ scales: { x } }) => [60, 45, 30, 15, 0].map((ago) => x.max - ago),
-            values: ({ scales: { x } }, splits) =>
-              splits.map((at) => (at === x.max ? 'now' : `−${Math.round(x.max - at)} s`)),
+            splits: () => timeline.splits,
+            values: (_plot, splits) => splits.map(agoOf),
           },
           {
             ...axis,
@@ -141,7 +162,7 @@ export class Card {
           },
         ],
         series: [{}, ...lines.map((line, index) => this.#seriesOf(line, index))],
-        hooks: { setCursor: [() => this.#describe()] },
+        hooks: { drawClear: [shadeAway], setCursor: [() => this.#describe()] },
       },
       [this.#times, ...lines.map(({ values }) => values)],
       this.#parts.plot,
@@ -149,43 +170,69 @@ export class Card {
   }
 
   #seriesOf({ quiet, area }, index) {
-    const name = quiet ? 'quiet' : `series-${this.#colorNo(index)}`;
+    const name = `color-${this.#colorOf(index)}`;
     return {
       stroke: () => color(name),
       width: quiet ? 1 : 1.75,
-      fill: area && (() => `${color(name)}24`),
+      fill: area && ((plot) => fade(plot, color(name))),
       points: { show: false },
       spanGaps: false,
     };
   }
 
   /** Quiet lines share one colour, and leave the others to the rest. */
-  #colorNo(index) {
-    const before = [...this.#lines.values()].slice(0, index);
-    return (before.filter(({ quiet }) => !quiet).length % 8) + 1;
+  #colorOf(index) {
+    const lines = [...this.#lines.values()];
+    if (lines[index].quiet) return 'quiet';
+    return this.#room.colors[lines.slice(0, index).filter(({ quiet }) => !quiet).length];
   }
 
-  /** The legend says what the newest sample holds, or the one under the pointer. */
+  /** Heading and legend describe the sample under the pointer, or the newest. */
   #describe() {
     const { headline, note, legend } = this.#parts;
-    const hovered = this.#plot.cursor.idx;
-    const index = hovered ?? this.#times.length - 1;
-    headline.textContent = this.#room.headline(this.#newest);
-    note.textContent =
-      hovered === null || hovered === undefined
-        ? this.#room.note(this.#newest)
-        : `at ${timeOf(this.#times[hovered] * 1000)}`;
+    const hovered = this.#plot.cursor.idx ?? undefined;
+    const index = hovered ?? this.#samples.findLastIndex((one) => one !== undefined);
+    const sample = this.#samples[index];
+    if (sample !== undefined) {
+      headline.textContent = this.#room.headline(sample);
+      note.textContent = hovered ? `at ${timeOf(sample.at)}` : this.#room.note(sample);
+    }
     const entries = [...this.#lines]
-      .map(([label, line], no) => ({ label, ...line, no: this.#colorNo(no) }))
+      .map(([label, line], no) => ({ label, ...line, color: this.#colorOf(no) }))
       .filter(({ quiet }, no, all) => !quiet || quiet !== all[no - 1]?.quiet);
     while (legend.children.length < entries.length) legend.append(legendEntry());
-    entries.forEach(({ label, quiet, values, unit = this.#room.unit, no }, position) => {
-      const [swatch, name, figure] = legend.children[position].children;
-      swatch.className = `swatch ${quiet ? 'quiet' : `series-${no}`}`;
-      name.textContent = quiet ?? label;
-      figure.textContent = quiet ? '' : textOf(values[index], unit);
+    entries.forEach(({ label, quiet, values, color: name }, position) => {
+      const entry = legend.children[position];
+      const [text, figure] = entry.children;
+      entry.dataset.color = name;
+      text.textContent = quiet ?? label;
+      figure.textContent = quiet ? '' : textOf(values[index], this.#room.unit);
     });
   }
+}
+
+function agoOf(at) {
+  const seconds = Math.round(timeline.newest - at);
+  return seconds === 0 ? 'now' : `−${seconds} s`;
+}
+
+/** The time without a connection, which the replayed samples fill. */
+function shadeAway(plot) {
+  const { ctx, bbox } = plot;
+  ctx.fillStyle = color('away');
+  for (const { from, until } of timeline.away) {
+    const [left, right] = [from, until ?? timeline.newest].map((at) =>
+      plot.valToPos(Math.max(at, timeline.start), 'x', true),
+    );
+    ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  }
+}
+
+function fade({ ctx, bbox }, tone) {
+  const gradient = ctx.createLinearGradient(0, bbox.top, 0, bbox.top + bbox.height);
+  gradient.addColorStop(0, `${tone}66`);
+  gradient.addColorStop(1, `${tone}0c`);
+  return gradient;
 }
 
 function textOf(value, unit) {
@@ -193,15 +240,7 @@ function textOf(value, unit) {
 }
 
 function legendEntry() {
-  const entry = document.createElement('li');
-  for (const name of ['swatch', 'label', 'value']) {
-    const part = document.createElement('span');
-    part.className = name;
-    entry.append(part);
-  }
+  const entry = make('li');
+  entry.append(make('span', 'label'), make('span', 'value'));
   return entry;
-}
-
-export function timeOf(at) {
-  return new Date(at).toLocaleTimeString([], { hourCycle: 'h23' });
 }

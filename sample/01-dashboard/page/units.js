@@ -56,14 +56,12 @@ export const PROCESSES = {
   least: 1,
 };
 
-export const COUNT = {
-  format: (value) => value.toFixed(0),
-  axis: (value) => `${value}`,
+export const PER_SECOND = {
+  format: (value) => `${value.toFixed(0)}/s`,
+  axis: (value) => `${value}/s`,
   steps: decimal.filter((step) => step >= 1),
   least: 4,
 };
-
-export const PER_SECOND = { ...COUNT, format: (value) => `${value.toFixed(0)}/s` };
 
 /** The top of the axis and its steps, at most four of them. */
 export function scaleOf({ steps, least }, highest) {

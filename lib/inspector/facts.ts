@@ -1,0 +1,69 @@
+import { Logger } from '@nestjs/common';
+import type { SseConnection } from '../connection/sse-connection.js';
+import { describe } from '../ground/errors.js';
+import { RareLine } from '../ground/warnings.js';
+
+/** What may be shown of a connection, and written as JSON. */
+export type Fact = string | number | boolean;
+
+/** The option `facts`. */
+export type FactsOption =
+  false | ((connection: SseConnection) => Readonly<Record<string, Fact | undefined>>);
+
+const MAX_FACTS = 10;
+const MAX_NAME_LENGTH = 40;
+const MAX_TEXT_LENGTH = 100;
+
+const logger = new Logger('Sse');
+
+/** Whom a connection belongs to, by the app's own word. */
+export class Facts {
+  private readonly failures = new RareLine();
+
+  constructor(private readonly option: FactsOption = userOf) {}
+
+  /** `data` may hold anything, and the function is the app's. */
+  of(connection: SseConnection): Record<string, Fact> {
+    if (this.option === false) return {};
+    try {
+      const facts = Object.entries<unknown>(this.option(connection)).filter(isFact);
+      return Object.fromEntries(
+        facts
+          .slice(0, MAX_FACTS)
+          .map(([name, fact]) => [cut(name, MAX_NAME_LENGTH), cut(fact, MAX_TEXT_LENGTH)]),
+      );
+    } catch (error) {
+      if (this.failures.again() > 0) {
+        logger.warn(`The option \`facts\` of the inspector has failed: ${describe(error)}`);
+      }
+      return {};
+    }
+  }
+}
+
+/** `data` may hold secrets, so nothing else of it is shown unless the app says so. */
+function userOf({ data }: SseConnection): Record<string, Fact> {
+  const { user, userId } = data as Record<string, Fact>;
+  return Object.fromEntries(Object.entries<unknown>({ user, userId }).filter(isFact));
+}
+
+/**
+ * The fact by which the connection can be revoked: the first that is in its `data` as it is shown.
+ * A boolean would be of too many connections.
+ */
+export function revokeBy(facts: Readonly<Record<string, Fact>>, { data }: SseConnection) {
+  const found = Object.entries(facts).find(
+    ([name, fact]) => typeof fact !== 'boolean' && Object.hasOwn(data, name) && data[name] === fact,
+  );
+  return found?.[0] ?? null;
+}
+
+function isFact(entry: [string, unknown]): entry is [string, Fact] {
+  const [, value] = entry;
+  return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+}
+
+function cut(value: Fact, length: number): Fact {
+  if (typeof value !== 'string' || value.length <= length) return value;
+  return `${value.slice(0, length - 1)}…`;
+}
