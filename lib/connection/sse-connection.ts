@@ -47,7 +47,10 @@ export abstract class SseConnection {
    */
   abstract close(reason?: CloseReason): void;
 
-  /** Aborts when the connection ends. Its `reason` is the `CloseReason`. For `fetch` and timers. */
+  /**
+   * Aborts when the connection ends. Its `reason` is the `CloseReason`. Pass the signal to `fetch`
+   * and timers.
+   */
   abstract readonly signal: AbortSignal;
 
   /** Resolves with the reason when the connection ends. Never rejects. */

@@ -44,7 +44,7 @@ export function whatIsDue(standing: ConnectionStatus, now: number): Due {
   return { task, next: Math.min(next, endsAt, stallsAt) };
 }
 
-/** A client that takes nothing gets no keep-alive. */
+/** While a client takes nothing, its keep-alive is put off. */
 function keepAliveAt(
   { activeAt, blockedAt, keepAliveMs = Infinity }: ConnectionStatus,
   now: number,

@@ -48,7 +48,7 @@ export function warnOfReservedType(type: string | undefined): void {
     'type',
     type.startsWith('sse-')
       ? `The event type ${preview(type)} is reserved for this library; choose a name that does not begin with "sse-"`
-      : `The event type "${type}" also calls on${type} of an EventSource; choose another name`,
+      : `Events of type "${type}" also trigger on${type} of an EventSource; choose another name`,
     type,
   );
 }
@@ -140,7 +140,7 @@ export function warnOfLateAnswer(
   const frame = frameOfApp(thrown?.stack) ?? frameOfApp(stack);
   const where = frame === undefined ? '' : ` (${frame})`;
   const remedy =
-    'An interceptor can set headers or throw until one turn of the event loop after the handler returns.';
+    'Set headers or throw no later than one turn of the event loop after the handler returns.';
   // A filter that answers with JSON makes four calls from one place: three headers and the end.
   warnOnce(
     'late',

@@ -59,7 +59,7 @@ export class ControlChannel implements RevocationChannel {
 
   /** Messages did not reach this process, and never will. */
   lost(): void {
-    logger.warn('Revocations may not have reached this process; revoke again what matters');
+    logger.warn('Some revocations may not have reached this process; repeat the important ones');
   }
 }
 
@@ -69,7 +69,7 @@ export function encodeRevocation(facts: Facts): string {
   if (typeof facts !== 'object' || Object.keys(facts).length === 0) {
     throw new SseOptionsError(
       what,
-      'at least one fact, such as { user: 7 }; to close all streams, call closeAll()',
+      'at least one fact, such as { user: 7 } (to close all streams, call closeAll())',
       facts,
     );
   }

@@ -66,7 +66,7 @@ export class Hubs {
     for (const hub of this.running) hub.toPlain = toPlain;
     if (toPlain === undefined || this.early === undefined) return;
     const expected =
-      'no class instance before onModuleInit(), because ClassSerializerInterceptor is not known yet; publish later, or publish plain objects';
+      'no class instance before onModuleInit(), because ClassSerializerInterceptor is not known yet (publish later, or publish plain objects)';
     throw new SseOptionsError('emit()', expected, this.early);
   }
 

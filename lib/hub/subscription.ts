@@ -76,7 +76,8 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     }
     this.collect();
     const caughtUp = catchUp(this, brought).catch((error: unknown) => this.outlet.fail(error));
-    // Holds the opening, so that a client whose log is unavailable is refused and returns.
+    // The response waits for this read. If the log is unavailable, the client is refused and
+    // retries.
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
     connection?.opening?.hold(Promise.race([caughtUp, held]));
   }

@@ -26,8 +26,8 @@ export class SameOriginGuard implements CanActivate {
     if (headers['sec-fetch-site'] !== undefined || origin === undefined) return true;
     if (isOriginOf(origin, hostOf(headers)) || isOriginOneOf(origin, this.hosts)) return true;
     throw new ForbiddenException(
-      `A page of ${preview(origin)} is not the inspector; if a proxy replaces the header Host, ` +
-        'let it pass the one of the browser, or add the host of the page to `allowedHosts`',
+      `The page at ${preview(origin)} is not the inspector; if a proxy changes the header Host, ` +
+        "make it pass the browser's Host, or add the host of the page to `allowedHosts`",
     );
   }
 }

@@ -1,6 +1,6 @@
-// How much memory things take beside their texts: bytes of V8's heap on Node 20, including the
-// spare capacity of arrays and maps. `npm run bench -- memory` fills a log and compares: the real
-// use is 0.85 to 1.1 times the counted one.
+// The memory of each thing without its texts: bytes of V8's heap on Node 20, including the spare
+// capacity of arrays and maps. `npm run bench -- memory` fills a log and compares: the real use is
+// 0.85 to 1.1 times the counted one.
 
 /** A kept event with its message and its slot in the list of events. Measured: 310. */
 export const EVENT_BYTES = 350;

@@ -44,7 +44,7 @@ export class IdempotencyKeys {
     return this.byKey.get(key);
   }
 
-  /** The key must be one that `find()` did not find. */
+  /** Only for a key that `find()` does not know. */
   add(key: string, position: Position | undefined, now: number): void {
     const event = { key: ownText(key), position, at: now };
     this.byKey.set(event.key, event);
@@ -80,7 +80,7 @@ export class IdempotencyKeys {
     if (times === 0) return;
     const what = `Idempotency keys fill half of history.maxBytes (${this.maxBytes})`;
     const kept = `${Math.floor(ageMs / 1_000)} s instead of ${KEY_LIFETIME_MS / 1_000} s`;
-    const effect = `${times} were forgotten after ${kept}, and a repeated publish is sent again`;
+    const effect = `${times} were forgotten after ${kept}, so repeating such a publish sends a second event`;
     const remedy = 'Raise history.maxBytes, or give keys to fewer events.';
     logger.warn(`${what}: ${effect}. ${remedy}`);
   }

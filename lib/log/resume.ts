@@ -12,7 +12,7 @@ export interface Missed {
   readonly events: readonly RoomEntry['event'][];
   /** The watermark of the read: up to it, events are in `events` or lost; later ones come live. */
   readonly barrier: Position;
-  /** The log that `barrier` is a position of. */
+  /** The epoch that `barrier` belongs to. */
   readonly epoch: string;
   /** The client's own position. Its cursor stays there until one of these events has reached it. */
   readonly resumedFrom: Position | undefined;

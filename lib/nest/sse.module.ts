@@ -119,7 +119,7 @@ export class SseModule
         if (hubs !== undefined) return hubs.open(name, own);
         throw new SseOptionsError(
           `forFeature "${name}"`,
-          'SseModule.forRoot() in the root module, without isGlobal: false',
+          'a global SseModule.forRoot() in the root module',
           'none',
         );
       },
@@ -140,7 +140,7 @@ export class SseModule
   private warnOfSecondModule(): void {
     const all = [...this.modules.values()].filter(({ metatype }) => metatype === SseModule);
     if (all.length === 1 || (all[0]?.instance as unknown) !== this) return;
-    const effect = 'an event that is sent to one does not reach the streams of the other';
+    const effect = 'an event sent through one copy does not reach the streams of another';
     const remedy = 'Import it once, in the root module.';
     logger.warn(`SseModule.forRoot() is imported ${all.length} times, and ${effect}. ${remedy}`);
   }

@@ -191,13 +191,13 @@ export class RedisEventLog implements EventLog {
     if (format !== undefined) {
       const expected =
         Number(format) > Number(FORMAT)
-          ? `a log of format ${FORMAT}; choose another prefix, or upgrade this process`
-          : `a log of format ${FORMAT}; choose another prefix, or stop all processes of the older version and delete the key ${this.keys.meta}`;
+          ? `a log of format ${FORMAT} (choose another prefix, or upgrade this process)`
+          : `a log of format ${FORMAT} (choose another prefix, or stop all processes of the older version and delete the key ${this.keys.meta})`;
       return new SseOptionsError('redisEventLog.prefix', expected, `format ${format}`);
     }
     if (why.includes('NOIDENTITY')) {
       const expected =
-        'true, because this server does not report `master_replid` to scripts (`INFO replication`); set it only if the store never loses acknowledged writes';
+        'true, because scripts cannot read `master_replid` in `INFO replication` of this server (set it only if the store never loses acknowledged writes)';
       return new SseOptionsError('redisEventLog.durable', expected, this.options.durable);
     }
     if (!/NOTOURS|WRONGTYPE/.test(why)) return undefined;

@@ -76,7 +76,7 @@ export class Hearing {
     this.behindBecause = `missed events cannot be read: ${why}`;
     if (this.awayBecause === undefined && this.behindLine.again() > 0) {
       const { hub } = this.options;
-      logger.warn(`Missed events of hub "${hub}" cannot be read, and are tried again: ${why}`);
+      logger.warn(`Missed events of hub "${hub}" cannot be read; trying again: ${why}`);
     }
   }
 

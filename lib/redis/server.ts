@@ -33,7 +33,7 @@ export function checkServer(
     );
   }
   if (isClusterClient && minReplicas > 0) {
-    const expected = '0 with a Cluster; set `min-replicas-to-write` on the servers instead';
+    const expected = '0 with a Cluster (set `min-replicas-to-write` on the servers instead)';
     throw new SseOptionsError('redisEventLog.minReplicas', expected, minReplicas);
   }
   const policy = field('maxmemory_policy');

@@ -17,7 +17,7 @@ export function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
   return Promise.race([call, late]).finally(() => clearTimeout(timer));
 }
 
-/** Calls `begin` with the functions that settle the promise; it returns a clean-up. */
+/** `begin` gets the functions that settle the promise, and returns a function that cleans up. */
 export function within(
   timeoutMs: number,
   begin: (resolve: () => void, reject: (error: Error) => void) => () => void,

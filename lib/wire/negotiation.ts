@@ -1,6 +1,9 @@
 const NO_BODY: readonly number[] = [204, 205, 304];
 
-/** https://www.rfc-editor.org/rfc/rfc9110#name-status-codes */
+/**
+ * Whether a response with this status can have content.
+ * https://www.rfc-editor.org/rfc/rfc9110#name-status-codes
+ */
 export function hasBody(status: number): boolean {
   return status >= 200 && !NO_BODY.includes(status);
 }

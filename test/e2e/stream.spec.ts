@@ -569,7 +569,7 @@ it('sends types that collide with the client’s own unchanged, with one warning
     'event: error\ndata: x\n\nevent: error\ndata: y\n\nevent: open\ndata: z\n\n',
   );
   expect(app.logged).toEqual([
-    expect.stringContaining('"error" also calls onerror'),
-    expect.stringContaining('"open" also calls onopen'),
+    expect.stringContaining('"error" also trigger onerror'),
+    expect.stringContaining('"open" also trigger onopen'),
   ]);
 });

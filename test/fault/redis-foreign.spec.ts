@@ -147,11 +147,11 @@ describeRedis('an entry that cannot be read', () => {
 
 describeRedis('a log of another format', () => {
   it.each([
-    ['newer', '3', /format 2; choose another prefix, or upgrade this process, .*format 3/],
+    ['newer', '3', /format 2 \(choose another prefix, or upgrade this process\), .*format 3/],
     [
       'older',
       '1',
-      /format 2; .*stop all processes of the older version and delete the key \S+:meta, .*format 1/,
+      /format 2 \(.*stop all processes of the older version and delete the key \S+:meta\), .*format 1/,
     ],
   ])('that is %s is refused at the start, with the remedy, and left alone', async (...args) => {
     const [prefix, format, message] = args;
@@ -247,7 +247,7 @@ describeRedis('a server that does not tell who it is', () => {
     await expect(startWith(false)).rejects.toMatchObject({
       code: 'SSE_OPTIONS',
       message: expect.stringMatching(
-        /^redisEventLog\.durable: expected true, because this server does not report/,
+        /^redisEventLog\.durable: expected true, because scripts cannot read `master_replid`/,
       ),
     });
     const app = await startWith(true);

@@ -146,7 +146,7 @@ const CASES: [string, () => RedisEventLogOptions, RegExp][] = [
       client: client(new Cluster([{ host: '127.0.0.1', port: at.cluster.nodes[0]!.port }])),
       minReplicas: 1,
     }),
-    /^SSE_OPTIONS: redisEventLog\.minReplicas: expected 0 with a Cluster; .*`min-replicas-to-write`/,
+    /^SSE_OPTIONS: redisEventLog\.minReplicas: expected 0 with a Cluster \(.*`min-replicas-to-write`/,
   ],
   [
     'Redis 6.0',

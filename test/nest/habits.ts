@@ -292,7 +292,7 @@ export const HABITS: readonly Habit[] = [
     works: ({ data }) => data.length === 2 && data.every((text) => text.startsWith('{"data":')),
   },
   {
-    name: 'an interceptor that answers 404 for nothing',
+    name: 'an interceptor that turns an empty result into 404',
     decorators: withInterceptor((_context, next) =>
       next.handle().pipe(
         tap((result: unknown) => {

@@ -24,12 +24,12 @@ describe('a revocation', () => {
     [
       'no facts',
       {},
-      'revokeEverywhere(): expected at least one fact, such as { user: 7 }; to close all streams, call closeAll(), got an object with no keys',
+      'revokeEverywhere(): expected at least one fact, such as { user: 7 } (to close all streams, call closeAll()), got an object with no keys',
     ],
     [
       'a text',
       'ann',
-      'revokeEverywhere(): expected at least one fact, such as { user: 7 }; to close all streams, call closeAll(), got "ann"',
+      'revokeEverywhere(): expected at least one fact, such as { user: 7 } (to close all streams, call closeAll()), got "ann"',
     ],
     [
       'a fact that JSON leaves out',

@@ -307,7 +307,11 @@ describe('keys of events', () => {
     }
     expect(log.bytes).toBeLessThanOrEqual(100_000);
     expect(warn.mock.calls).toEqual([
-      [expect.stringMatching(/half of history\.maxBytes \(100000\).*sent again.*Raise history/)],
+      [
+        expect.stringMatching(
+          /half of history\.maxBytes \(100000\).*sends a second event.*Raise history/,
+        ),
+      ],
     ]);
     warn.mockRestore();
     expect((await log.append(keyed('key 0'))).position).toBeGreaterThan(first.position ?? 0);

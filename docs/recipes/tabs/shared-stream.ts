@@ -7,14 +7,14 @@ import {
 
 const NAME = 'orders';
 
-/** The state of the shared stream; `status` is that of a refusal. */
+/** The state of the shared stream. `status` is set if the server refused it. */
 export interface StreamStates {
   'stream-state': { state: StreamState; status: number | undefined };
 }
 
 /**
  * Calls the listener for each event of the stream that all tabs share.
- * Returns a function that ends this for the page.
+ * Returns a function that removes the listener.
  */
 export function listen<Events extends object>(
   listener: (event: StreamEvent<Events & StreamStates>) => void,

@@ -1,5 +1,5 @@
 import { readForAll } from './shared-stream.js';
 
 await readForAll().closed;
-// A new page would join this worker and get nothing.
+// Otherwise a new page would join this worker and get nothing.
 close();
