@@ -18,7 +18,7 @@ const OUT = [
 const ELSEWHERE =
   /^(docs\/(decisions|api|public|images)\/|sample\/.*\/public\/|tools\/prose\.mjs$)/;
 
-const files = execFileSync('git', ['ls-files', '-z', '*.ts', '*.cts', '*.mjs', '*.md'], {
+const files = execFileSync('git', ['ls-files', '-z', '*.ts', '*.cts', '*.js', '*.mjs', '*.md'], {
   encoding: 'utf8',
 })
   .split('\0')

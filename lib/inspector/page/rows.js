@@ -9,7 +9,10 @@ const pointer = matchMedia('(hover: hover)');
 /** By list: when it was sorted, what was urgent then, and whether it is held. */
 const memories = new WeakMap();
 
-/** Or a row would slip away under the pointer, and another stream than the one that was meant would be closed. */
+/**
+ * Or a row would slip away under the pointer, and another stream than the one that was meant would
+ * be closed.
+ */
 function isHeld(list) {
   return (
     (pointer.matches && list.matches('tbody:hover')) || list.matches('tbody:has(:focus-visible)')

@@ -4,7 +4,7 @@ import { list, pauseLog } from './log.js';
 import { ROOMS } from './rooms.js';
 import { find, fromTemplate, make, post } from './shared/elements.js';
 import { showState } from './shared/state.js';
-import { countEvent, tell, tellHistory, tellLeave, tellLoss, tellReturn } from './story.js';
+import { countEvent, tell, showHistory, showLeave, showLoss, showReturn } from './story.js';
 import { timeline } from './timeline.js';
 
 const RATE_WINDOW_MS = 5_000;
@@ -56,7 +56,7 @@ function choose(name, isChosen) {
   for (const rooms of [chosen, joining]) rooms[isChosen ? 'add' : 'delete'](name);
   const isAll = chosen.size === ROOMS.length;
   history.replaceState(null, '', isAll ? location.pathname : `?rooms=${chosenAsText()}`);
-  if (!isChosen) tellLeave(name);
+  if (!isChosen) showLeave(name);
   connect();
 }
 
@@ -74,13 +74,13 @@ function connect() {
   if (chosen.size === 0) {
     find('request').textContent = 'none';
     endAway(timeline.newest);
-    tell('No room is chosen, so there is no connection.');
+    say('No room is chosen, so there is no connection.');
     showState('offline');
     return;
   }
-  // With its last event ID this page is a returning client and gets what it missed. A room that joins later needs its
-  // history, which is older than that ID. Without an ID the server sends the last minute of all rooms, and this page
-  // skips the samples that it has.
+  // With its last event ID this page is a returning client and gets what it missed. A room that
+  // joins later needs its history, which is older than that ID. Without an ID the server sends the
+  // last minute of all rooms, and this page skips the samples that it has.
   connection.isNew = joining.size > 0 || lastEventId === '';
   const after = connection.isNew ? '' : `&lastEventId=${encodeURIComponent(lastEventId)}`;
   const path = `events?rooms=${chosenAsText()}`;
@@ -109,7 +109,7 @@ function listen(opened, path) {
   });
   opened.addEventListener('sse-gap', (event) => {
     const { rooms, reason } = receive(event);
-    tellLoss(rooms, reason);
+    showLoss(rooms, reason);
   });
   opened.addEventListener('sse-error', receive);
 }
@@ -120,10 +120,10 @@ function onConnected({ connection: id, at }) {
   arrivals.length = 0;
   find('drop').disabled = false;
   if (away !== undefined) {
-    tellReturn((performance.now() - away.since) / 1_000);
+    showReturn((performance.now() - away.since) / 1_000);
     endAway(at / 1_000);
   } else if (connection.isNew) {
-    tellHistory([...joining], joining.size === chosen.size, at);
+    showHistory([...joining], joining.size === chosen.size, at);
   }
 }
 
@@ -154,7 +154,7 @@ function lose() {
   away = { since: performance.now(), hole };
   timeline.away = [...timeline.away.filter(({ until }) => until > timeline.start), hole];
   connection.isNew = lastEventId === '';
-  tell('The connection is lost. The browser reconnects by itself.');
+  say('The connection is lost. The browser reconnects by itself.');
 }
 
 function endAway(seconds) {

@@ -1,5 +1,5 @@
-// The events as they came: a line for each second, which opens. The newest is at the end, where nothing moves that
-// somebody reads.
+// The events as they came: a line for each second, which opens. The newest is at the end, where
+// nothing moves that somebody reads.
 import { find, fromTemplate, make, timeOf } from './shared/elements.js';
 
 const MAX_LINES = 180;

@@ -1,4 +1,5 @@
-// What each room shows of its events: a few lines in a plot, one figure that matters most, and a note.
+// What each room shows of its events: a few lines in a plot, one figure that matters most, and a
+// note.
 import { BYTES, BYTES_PER_SECOND, MILLISECONDS, PER_SECOND, PERCENT, PROCESSES } from './units.js';
 
 /** More cores than this are drawn alike, under their average. */

@@ -13,39 +13,44 @@ const LOSSES = {
 const titles = new Map(ROOMS.map(({ name, title }) => [name, title]));
 const counts = { received: 0, replayed: 0 };
 
-/** Of some kinds there is also: which rooms it is about, how many events belong to it, since when, what is lost. */
+/**
+ * Of some kinds there is also: which rooms it is about, how many events belong to it, since when,
+ * what is lost.
+ */
 let story = { kind: 'other', words: () => '' };
 
-export function tell(text) {
+export function say(text) {
   story = { kind: 'other', words: () => text };
   show();
 }
 
-export function tellLeave(room) {
-  tell(`${titles.get(room)} is off. The others continue after the last event ID.`);
+export function showLeave(room) {
+  say(`${titles.get(room)} is off. The others continue after the last event ID.`);
 }
 
 /** `rooms` are new to this page; their history follows. */
-export function tellHistory(rooms, areAll, connectedAt) {
+export function showHistory(rooms, areAll, connectedAt) {
   const who = areAll ? 'This page is new.' : `${namesOf(rooms)} joined later.`;
   const words = ({ count, since }) =>
-    `${who} The last ${Math.round((connectedAt - since) / 1_000)} s came first: ${count} events.`;
+    count === 0
+      ? `${who} The server has no history yet.`
+      : `${who} The last ${Math.round((connectedAt - since) / 1_000)} s came first: ${count} events.`;
   story = { kind: 'history', rooms, count: 0, since: connectedAt, words };
   show();
 }
 
 /** What was missed follows. */
-export function tellReturn(seconds) {
+export function showReturn(seconds) {
   const words = ({ count, lost = 'Nothing is lost.' }) =>
     `Back after ${seconds.toFixed(1)} s: ${count} missed events replayed. ${lost}`;
   story = { kind: 'return', count: 0, words };
   show();
 }
 
-export function tellLoss(rooms, reason) {
+export function showLoss(rooms, reason) {
   const lost = `Events of ${namesOf(rooms)} are lost: ${LOSSES[reason]}.`;
   if (story.kind === 'return') story.lost = lost;
-  else tell(lost);
+  else say(lost);
   show();
 }
 

@@ -1,4 +1,5 @@
-// One job at a time. Its id is in the address, and what came of it is kept in this tab, so that a reload goes on there.
+// One job at a time. Its id is in the address, and what came of it is kept in this tab, so that a
+// reload goes on there.
 import { find } from './shared/elements.js';
 import { showState } from './shared/state.js';
 
@@ -72,8 +73,8 @@ function isRunning() {
 }
 
 function connect() {
-  // Once the stream is open the browser comes back by itself, with its last event ID. A page that is loaded again has
-  // to send it.
+  // Once the stream is open the browser comes back by itself, with its last event ID. A page that
+  // is loaded again has to send it.
   const after = job.cursor === undefined ? '' : `?lastEventId=${encodeURIComponent(job.cursor)}`;
   const opened = (source = new EventSource(`jobs/${job.id}/events${after}`));
   showState('connecting');

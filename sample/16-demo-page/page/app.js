@@ -16,8 +16,8 @@ find('stream').textContent = source.url;
 
 source.addEventListener('open', () => show('live'));
 source.addEventListener('error', () => {
-  // Nothing to be done: the browser comes back by itself. Only a refusal is final; `close()` here would make every
-  // lost connection so.
+  // Nothing to be done: the browser comes back by itself. Only a refusal is final; `close()` here
+  // would make every lost connection so.
   show(source.readyState === EventSource.CLOSED ? 'refused' : 'reconnecting');
 });
 

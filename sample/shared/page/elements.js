@@ -1,4 +1,5 @@
-// Small things that every page needs. Text is only ever set as text: what comes from a stream is never HTML.
+// Small things that every page needs. Text is only ever set as text: what comes from a stream is
+// never HTML.
 
 export const find = (id) => document.getElementById(id);
 
