@@ -4,7 +4,7 @@ import { list, pauseLog } from './log.js';
 import { ROOMS } from './rooms.js';
 import { find, fromTemplate, make, post } from './shared/elements.js';
 import { showState } from './shared/state.js';
-import { countEvent, tell, showHistory, showLeave, showLoss, showReturn } from './story.js';
+import { countEvent, say, showHistory, showLeave, showLoss, showReturn } from './story.js';
 import { timeline } from './timeline.js';
 
 const RATE_WINDOW_MS = 5_000;
