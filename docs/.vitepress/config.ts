@@ -16,7 +16,9 @@ const docs = join(import.meta.dirname, '..');
  * the build.
  */
 const GUIDE: Record<string, string[]> = {
-  'First steps': ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure'],
+  Overview: ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure', 'options'],
+  Security: ['authentication'],
+  Techniques: ['llm', 'jobs', 'bullmq', 'publishing', 'openapi', 'testing'],
   Clients: [
     'clients',
     'react',
@@ -27,17 +29,8 @@ const GUIDE: Record<string, string[]> = {
     'python-go-curl',
     'browser-limits',
   ],
-  'In an app': [
-    'authentication',
-    'llm',
-    'jobs',
-    'bullmq',
-    'publishing',
-    'openapi',
-    'testing',
-    'troubleshooting',
-  ],
-  'In production': [
+  Deployment: [
+    'best-practices',
     'deploying',
     'many-processes',
     'proxies',
@@ -46,10 +39,8 @@ const GUIDE: Record<string, string[]> = {
     'memory',
     'scaling',
     'performance',
-    'best-practices',
-    'options',
   ],
-  Choosing: ['when-to-use', 'comparison', 'migrating', 'faq'],
+  'FAQ and comparison': ['faq', 'troubleshooting', 'when-to-use', 'comparison', 'migrating'],
 };
 
 /** Pages that look different; `theme/style.css` says how. */
