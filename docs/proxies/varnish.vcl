@@ -7,7 +7,7 @@ backend app {
 }
 
 sub vcl_recv {
-  # Clients neither share a stream nor wait for each other.
+  # Otherwise clients that request the same URL wait for each other.
   if (req.http.Accept ~ "text/event-stream") {
     return (pass);
   }
