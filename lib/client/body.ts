@@ -1,4 +1,7 @@
-/** The body of a refusal is read up to these limits. The status counts without it. */
+/**
+ * How much of a refusal's body is read, and for how long. The client decides by the status alone,
+ * so it need not wait for the rest.
+ */
 const MAX_REFUSAL = { length: 65_536, ms: 2_000 };
 
 /** A body that is read in parts. */

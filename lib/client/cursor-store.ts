@@ -1,7 +1,10 @@
 import { messageOf } from './client-error.js';
 import type { CursorStorage } from './connect.options.js';
 
-/** After these events a page may never run a timer. The second bubbles from the document. */
+/**
+ * The page may be frozen or discarded after these events, before a timer fires.
+ * `visibilitychange` fires on the document and bubbles up to the window.
+ */
 const LEAVING = ['pagehide', 'visibilitychange'];
 
 /** Keeps the last event ID in the app's storage. A failing storage is reported once. */

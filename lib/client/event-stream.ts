@@ -11,7 +11,7 @@ import { guard, Readers } from './readers.js';
 import type { StreamEvent, StreamEventType } from './stream-event.js';
 import type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
 
-/** As in browsers, for a server that sends no `retry:`. */
+/** Used until the server sends `retry:`. Browsers wait for about as long. */
 const DEFAULT_RETRY_MS = 3_000;
 const DEFAULT_MAX_BACKOFF_MS = 30_000;
 /** The key of RxJS, even if nothing has defined the symbol. */

@@ -2,7 +2,7 @@ import { letGo } from './body.js';
 import { SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 
-/** The limit of `fetch`. */
+/** The same limit as in `fetch`. */
 const MAX_REDIRECTS = 20;
 const REDIRECTS = [301, 302, 303, 307, 308];
 const REMEDY = `connect to that URL, or set redirect: 'follow' if it may get your headers`;

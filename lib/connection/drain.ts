@@ -1,4 +1,7 @@
-/** The longest pause between two ends: 100 returning clients a second are no reconnect storm. */
+/**
+ * The longest pause between the ends of two streams. It ends at least 100 streams a second; that
+ * many clients can reconnect without overloading a server.
+ */
 const MAX_GAP_MS = 10;
 
 /** The open streams of a drain. */

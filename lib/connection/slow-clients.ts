@@ -1,4 +1,4 @@
-/** A client that was cut this often within this time gets no more replays of its backlog. */
+/** A client that was cut this often within this time gets a gap instead of a replay. */
 const OFTEN = { times: 3, withinMs: 300_000 };
 
 /** The most marks that are remembered. */

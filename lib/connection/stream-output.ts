@@ -13,7 +13,7 @@ import { diagnostics } from './diagnostics.js';
 import { StreamFacts, type PulseHost } from './stream-facts.js';
 import type { StreamSettings } from './stream-settings.js';
 
-/** What the output of all streams shares. */
+/** The part of `StreamHost` that writing needs. All streams share one host. */
 export interface OutputHost extends PulseHost {
   readonly turn: Turn;
 }

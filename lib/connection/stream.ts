@@ -14,7 +14,7 @@ import type { StreamSettings } from './stream-settings.js';
 import { whatIsDue } from './upkeep.js';
 import { attend, type AttendedStream } from './upkeep-tasks.js';
 
-/** What all streams share, and report to. */
+/** The state that all streams of a process share. Streams report their start and end to it. */
 export interface StreamHost extends OutputHost {
   readonly slowClients: SlowClients;
   opened(stream: Stream): void;

@@ -5,7 +5,7 @@ import { diagnostics } from './diagnostics.js';
 import type { SseConnection } from './sse-connection.js';
 import type { Task } from './upkeep.js';
 
-/** A stream, as its upkeep sees it. */
+/** The part of a stream that upkeep tasks use. */
 export interface AttendedStream extends SseConnection {
   readonly authorization: Authorization;
   sendKeepAlive(): void;

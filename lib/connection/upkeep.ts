@@ -1,9 +1,9 @@
-/** The state of a connection that its upkeep depends on. Times are as `performance.now()`. */
+/** The state of a connection that decides which task is due. Times are `performance.now()`. */
 export interface ConnectionStatus {
   readonly isOpen: boolean;
   /** When the last write or drain happened. */
   readonly activeAt: number;
-  /** Since when its client takes nothing. */
+  /** When the client stopped reading; `undefined` while it reads. */
   readonly blockedAt: number | undefined;
   /** When the stream has to end. */
   readonly endsAt: number;

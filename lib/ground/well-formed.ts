@@ -1,4 +1,4 @@
-/** What Node 20 has and the compiler's library for our target does not know. */
+/** Methods that Node 20 has, but that TypeScript's `lib` for our target does not declare. */
 interface Text {
   isWellFormed(): boolean;
   toWellFormed(): string;

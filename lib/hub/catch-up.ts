@@ -10,7 +10,7 @@ import { diagnostics } from './diagnostics.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { Outlet } from './outlet.js';
 
-/** A replay or a snapshot waits for the client to read after this many items or bytes. */
+/** After this many items or bytes, a replay or snapshot pauses until the client has read them. */
 const REPLAY_SLICE = { items: 64, bytes: 65_536 };
 
 /** The subscription that catches up. Until it is live, new events wait in it. */

@@ -10,7 +10,7 @@ import { encodeBody, type SseMessage } from '../wire/frame.js';
 /** Apps can neither publish to this room nor read it. */
 export const CONTROL_ROOM = 'sse:control';
 
-/** What the `data` of a connection must contain. */
+/** A revocation closes each connection whose `data` has all of these values. */
 type Facts = Parameters<RevocationChannel['revoke']>[0];
 
 type Predicate = (connection: SseConnection) => boolean;

@@ -4,7 +4,7 @@ import { isCovered, positionIn } from '../log/resume.js';
 import type { Cursor } from '../wire/cursor.js';
 import type { HistoryPage } from './broadcaster.js';
 
-/** The most wire text in one page. */
+/** The most characters of wire text that one page reads. */
 const PAGE_BYTES = 8 * 1_048_576;
 
 /**

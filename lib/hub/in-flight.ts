@@ -2,7 +2,7 @@ import type { HubEvent } from '../log/event.js';
 import { parseCursor, type Position } from '../wire/cursor.js';
 import type { ReaderPosition } from '../wire/last-event-id.js';
 
-/** The most events in flight whose positions are remembered. */
+/** The most positions that are remembered. Beyond it, the oldest are forgotten. */
 const MAX_REMEMBERED = 1_000;
 
 /**

@@ -23,7 +23,8 @@ export class PeerChannel {
   /** Sends to one address, or to all processes, this one included. */
   async send(text: string, to?: string): Promise<void> {
     const message: SseMessage = { data: text };
-    // The address is a room, so that other processes can drop the event without decoding its text.
+    // The address of the receiver is sent as a second room of the event. So all other processes can
+    // drop the event without decoding its text.
     const rooms = to === undefined ? [PEER_ROOM] : [PEER_ROOM, to];
     await this.append({ rooms, message, body: encodeBody(message), ephemeral: true });
   }

@@ -8,11 +8,11 @@ import { shortened } from './notes.js';
 import type { InspectedConnection, InspectedConnections } from './state.js';
 
 const MAX_ROOMS_OF_CONNECTION = 10;
-/** Of one connection, for a search. */
+/** A search looks at this many rooms of each connection. */
 const MAX_ROOMS_SEARCHED = 1_000;
-/** Of each second: the app has other things to do. */
+/** A search may block the app for this long, once per second. */
 const SEARCH_MS = 10;
-/** However slow the machine is. */
+/** A search looks at this many connections even if it takes longer than `SEARCH_MS`. */
 const MIN_SEARCHED = 500;
 
 /** What a list says of each of its connections. */

@@ -2,7 +2,9 @@ import type { SseConnection } from '../connection/sse-connection.js';
 import { Traffic } from './traffic.js';
 
 const INTERVAL_MS = 1_000;
-/** A page of another process asks more often than that. */
+/**
+ * Counting stops if no page of another process has asked for this long. Open pages ask more often.
+ */
 const LEASE_MS = 7_000;
 
 /** Counts the traffic while a page looks at this process, here or from another process. */
@@ -15,12 +17,12 @@ export class Counting {
   /** @param isOwn whether a connection is the inspector's */
   constructor(private readonly isOwn: (connection: SseConnection) => boolean) {}
 
-  /** `undefined` while nobody looks. */
+  /** `undefined` while no page is open. */
   get traffic(): Traffic | undefined {
     return this.counted;
   }
 
-  /** Until the function that it answers is called. */
+  /** Counts until the returned function is called. */
   hold(): () => void {
     this.holders++;
     this.begin();

@@ -3,7 +3,7 @@ import type { SseConnection } from '../connection/sse-connection.js';
 import { describe } from '../ground/errors.js';
 import { RareLine } from '../ground/warnings.js';
 
-/** What may be shown of a connection, and written as JSON. */
+/** The value of a fact about a connection. The page shows it, and JSON can carry it. */
 export type Fact = string | number | boolean;
 
 /** The option `facts`. */
@@ -16,7 +16,7 @@ const MAX_TEXT_LENGTH = 100;
 
 const logger = new Logger('Sse');
 
-/** Whom a connection belongs to, by the app's own word. */
+/** Facts about a connection, such as its user. The app supplies them. */
 export class Facts {
   private readonly failures = new RareLine();
 

@@ -14,7 +14,7 @@ import { RoomList } from './room-list.js';
 import { Sampler } from './sampler.js';
 import type { InspectorSamples } from './state.js';
 
-/** What the app sees as the reason of what is closed here, and `closes` shows. */
+/** The close reason of streams that the inspector closes. The app and `closes` show it. */
 const CLOSE_REASON = 'inspector';
 
 const NO_SAMPLES = { open: [], bufferedBytes: [], delivered: [], bytes: [], opened: [] };

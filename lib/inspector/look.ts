@@ -1,4 +1,4 @@
-/** What a page asks for. */
+/** The filters that a page has set. */
 export interface Look {
   /** `''`: everything. */
   readonly search: string;

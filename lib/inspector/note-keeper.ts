@@ -6,9 +6,9 @@ import { Notes } from './notes.js';
 import type { InspectedNotes } from './state.js';
 
 /**
- * Keeps the notable things from its making until `stop()`, so that a page shows what happened
- * before it was opened. It subscribes to rare channels alone: none of them is published on for each
- * event.
+ * Keeps notes of notable happenings, from its construction until `stop()`. So a page also shows
+ * what happened before it was opened. It subscribes only to channels with few messages, never to
+ * one that gets a message for each event.
  */
 export class NoteKeeper {
   private readonly since = Date.now();

@@ -3,7 +3,10 @@ import type { InspectedNote } from './state.js';
 export const MAX_NOTES = 50;
 const MAX_TEXT_LENGTH = 200;
 
-/** The last notes. A repeated one is counted and moved to the end, so that it evicts no other. */
+/**
+ * The latest notes. A note that repeats is counted and moved to the end. It is not stored twice, so
+ * it pushes out no other note.
+ */
 export class Notes {
   /** Oldest first. */
   private readonly notes = new Map<string, InspectedNote>();

@@ -8,7 +8,7 @@ interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** In the order of the cascade. */
+/** The style sheets, in the order in which they are applied: later rules win. */
 const STYLES = [
   'base.css',
   'page.css',

@@ -1,14 +1,14 @@
 import type { ProcessReport } from './process-report.js';
 import type { InspectedProcess } from './state.js';
 
-/** A process that has left so many questions unanswered is gone. */
+/** A process that did not answer this many questions in a row is shown as gone. */
 const MAX_MISSED = 3;
 const SHOWN_WHEN_GONE_MS = 60_000;
 
 interface Answer {
   readonly report: ProcessReport;
   readonly heardAt: number;
-  /** Questions since. */
+  /** How many questions were sent since. */
   missed: number;
 }
 
@@ -33,7 +33,7 @@ export class PeerAnswers {
     this.byProcess.set(report.id, { report, heardAt: now, missed: 0 });
   }
 
-  /** Of those that are there. */
+  /** The reports of the processes that still answer. */
   get reports(): ProcessReport[] {
     return [...this.byProcess.values()].filter((one) => !isGone(one)).map(({ report }) => report);
   }

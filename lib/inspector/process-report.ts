@@ -8,7 +8,7 @@ import type {
   InspectorSamples,
 } from './state.js';
 
-/** What one process knows of itself. */
+/** The state of one process, as it reports it to a page. */
 export interface ProcessReport {
   readonly id: string;
   readonly pid: number;

@@ -6,8 +6,8 @@ const MAX_EVENTS = 20;
 const MAX_DATA_LENGTH = 2_000;
 
 /**
- * The last events of a room, or those after `after`. They are read from the log, so the page is no
- * reader of the room: nobody counts it, and no limit holds for it.
+ * The last events of a room, or those after `after`. They are read from the log. So the page does
+ * not join the room: it is not counted as a reader, and `limits.maxPerRoom` does not apply to it.
  * @throws what `history()` throws, such as `SSE_LOG_UNAVAILABLE`
  */
 export async function roomEvents(
@@ -29,7 +29,7 @@ function inspected(event: SseEvent): InspectedEvent {
   return {
     id,
     type: type ?? null,
-    // A position is the clock of the log, in microseconds.
+    // A position is based on the clock of the log, in microseconds.
     at: Math.floor(position / 1_000),
     bytes: Buffer.byteLength(frame),
     data: shownAsText(data),

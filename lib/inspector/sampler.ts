@@ -5,7 +5,7 @@ import type { InspectorSamples } from './state.js';
 
 const INTERVAL_MS = 1_000;
 export const MAX_SAMPLES = 120;
-/** So many connections take about a millisecond. */
+/** Taking a sample of this many connections takes about a millisecond. */
 const MAX_CONNECTIONS = 20_000;
 
 type Name = keyof InspectorSamples;
@@ -58,7 +58,10 @@ export class Sampler {
     return this.samples;
   }
 
-  /** Of very many connections not each second: the figures of a longer time are shared evenly. */
+  /**
+   * With very many connections, a sample is not taken every second. Its figures are then spread
+   * evenly over the seconds since the last one.
+   */
   private sample(): void {
     this.waiting += MAX_CONNECTIONS;
     if (this.waiting < this.registry.count) return;

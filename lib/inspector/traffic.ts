@@ -126,7 +126,10 @@ export class Traffic {
     return sums;
   }
 
-  /** The first second counts as a whole one, because a rate over a moment means nothing. */
+  /**
+   * The rate per second. Within the first second it is calculated as for a whole second: over a few
+   * milliseconds, a single event would look like a high rate.
+   */
   private rateOf(counted: number): number {
     const ms = performance.now() - (this.intervals[0]?.from ?? 0);
     return Math.round((counted / Math.max(1_000, ms)) * 10_000) / 10;

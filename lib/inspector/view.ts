@@ -11,12 +11,15 @@ import { addedUp } from './sampler.js';
 import type { InspectorSamples, InspectorState } from './state.js';
 
 const INTERVAL_MS = 1_000;
-/** Every second time: each answer goes to all processes. */
+/** Only every second tick asks the other processes, because each answer goes to all of them. */
 const TICKS_PER_QUESTION = 2;
-/** Who has answered by then is in the first state; if nobody has, it waits for this long again. */
+/**
+ * The first state waits this long for answers of other processes. If none has come, it waits again;
+ * `MAX_WAITS` times in all.
+ */
 const FIRST_ANSWERS_MS = 250;
 const MAX_WAITS = 3;
-/** The page has to be read by a person, and the state written every second. */
+/** More would be too much for a person to read, and for the server to send every second. */
 const MAX_LISTED = 200;
 
 /**

@@ -137,7 +137,9 @@ export interface Gap {
  * @publicApi
  */
 export interface EventLogReads {
-  /** Resolves with the head. Every event appended before the call has a position up to it. */
+  /**
+   * Resolves with the head. Its position is at least that of every event appended before the call.
+   */
   head(): Promise<Head>;
 
   /**

@@ -23,7 +23,7 @@ export interface HistoryOptions {
   maxBytes?: number;
 }
 
-/** The defaults of these options. */
+/** The defaults of `HistoryOptions`. */
 export const HISTORY_DEFAULTS = Object.freeze({
   maxEvents: 1_000,
   maxAgeMs: 300_000,

@@ -4,7 +4,7 @@ import type { LoggedEvent } from './event.js';
 import { sizeOfText } from './heap-size.js';
 import { PublishedMessage } from './published-message.js';
 
-/** In characters. For smaller events, bytes would save little. */
+/** Events with at least this many characters are kept as bytes. Smaller ones would save little. */
 const LARGE = 65_536;
 
 /**

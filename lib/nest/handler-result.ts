@@ -14,7 +14,7 @@ export type SseSource = Observable<unknown> | AsyncIterable<unknown>;
  */
 const PULL_SLICE = { ms: 2, bytes: 16_384 };
 
-/** `isObservable()` also knows Observables of another copy of rxjs, unlike `instanceof`. */
+/** Uses `isObservable()`, because `instanceof` fails for an Observable of another copy of rxjs. */
 export function isSource(value: unknown): value is SseSource {
   return isObservable(value) || isAsyncIterable(value);
 }

@@ -3,7 +3,7 @@ import { SseInvalidFieldError } from '../ground/errors.js';
 import type { SseMap } from '../connection/stream.options.js';
 import { isBytes, type SseMessage } from '../wire/frame.js';
 
-/** The metadata key for the map of a class that the property decorators write. */
+/** The metadata key under which `@SseType()`, `@SseId()` and the like store the map of a class. */
 export const SSE_MAP = 'nestjs-eventstream:map';
 
 /**

@@ -14,9 +14,9 @@ export function isFastifyReply<T extends object>(response: T): response is T & F
 }
 
 /**
- * Calls `write` once the app's `onSend` hooks have run, which set cookies and request ids. Calls
- * `refused` if something else answered first. The hooks are asynchronous, so only an intercepted
- * `send()` shows that.
+ * Runs the app's `onSend` hooks, for example those that set cookies, and then calls `write`. Calls
+ * `refused` instead if something else has answered. `headersSent` alone does not show that, because
+ * the hooks of the other answer may still be running. So `send()` is intercepted as well.
  */
 export function writeAfterHooks(
   reply: FastifyReply,

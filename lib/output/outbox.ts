@@ -28,7 +28,10 @@ export interface OutboxOwner {
   wrote(events: number, bytes: number): void;
   /** The client has stopped reading. */
   blocked(): void;
-  /** The mark that identifies the client when it returns. Called when frames have to wait. */
+  /**
+   * A mark by which a returning client is recognized, such as one that was cut for slowness. Called
+   * when frames first have to wait.
+   */
   mark(): string;
   /**
    * Describes a frame for the backlog. Called for each frame that has to wait, with the arguments

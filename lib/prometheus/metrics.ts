@@ -14,7 +14,7 @@ import type { SsePrometheusOptions } from './prometheus.options.js';
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
-/** Seconds. */
+/** In seconds. */
 const DURATION_BUCKETS = [1, 10, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 24 * HOUR];
 
 // The values of labels. Anything else becomes `other`, so that a text passed to `close()` does not

@@ -23,7 +23,10 @@ import { checkRedisOptions, REDIS_DEFAULTS, type RedisEventLogOptions } from './
 import { FORMAT } from './script.js';
 import { END, HEAD, PROBE, PUBLISH } from './scripts.js';
 
-/** The size of the newest events that each process keeps, and again of the pages behind them. */
+/**
+ * Each process keeps up to this much of the newest events in memory, and up to the same again of
+ * pages with older events.
+ */
 const TAIL_BYTES = 16 * 1_048_576;
 
 /** What a hub passes to its log. */

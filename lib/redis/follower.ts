@@ -8,7 +8,7 @@ import { Tail } from './tail.js';
 import { UnreadableNotices } from './unreadable-notices.js';
 import { WaitingNotices } from './waiting-notices.js';
 
-/** What a follower reads if notices do not suffice. */
+/** How a follower reads from the log itself, for example when a notice is missing. */
 export interface FollowerSource {
   head(): Promise<Head>;
   /** Ends the epoch of `seen`, unless it has ended already. Positions continue above `seen`. */

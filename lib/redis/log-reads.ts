@@ -9,9 +9,12 @@ import type { Script } from './script.js';
 import type { Tail } from './tail.js';
 import { unavailable, within } from './waits.js';
 
-/** How far a page reaches back. Most clients missed less, so one read serves all of them. */
+/**
+ * A page begins at least this long before the tail. Most returning clients missed less, so one
+ * page serves all of them.
+ */
 const PAGE_US = 60_000_000;
-/** Client reads that run at a time. Each reply may be large. */
+/** At most this many client reads run at the same time, because each reply may be large. */
 const MAX_READS = 16;
 /** Rooms per script. */
 const SLICE = 500;

@@ -1,15 +1,22 @@
 import { COMMON, script } from './script.js';
 
 /**
- * Reads many rooms at one moment. Bounds both what it looks at and what it returns: it reads no
- * room further than the limits allow, and skips rooms without new events.
+ * Reads many rooms at one moment. The limits bound both what it looks at and what it returns. It
+ * skips rooms without new events.
  *
- * KEYS: meta, rooms, a stream per room. ARGV: events, bytes, 1 for the newest events first, prefix
- * of streams, then for each room its name and the position to begin after. Returns { epoch, last
- * position of each room, then for each room with new events { its number, 1 if these are all its
- * entries, then for each entry its position, the position before it, its event } }. An event comes
- * with its first entry; other entries have an empty text instead. The epoch is empty if no log
- * exists.
+ * KEYS: meta, rooms, a stream per room.
+ *
+ * ARGV: events, bytes, 1 for the newest events first, prefix of streams, then for each room its
+ * name and the position to begin after.
+ *
+ * Returns a list:
+ * - the epoch, which is empty if no log exists
+ * - the last position of each room
+ * - a list for each room with new events: its number, 1 if these are all its entries, then for each
+ *   entry its position, the position before it, and its event
+ *
+ * The text of an event comes once, with its first entry. Its entries in other rooms have an empty
+ * text.
  */
 export const READ = script(`${COMMON}
 local meta, rooms = KEYS[1], KEYS[2]

@@ -2,16 +2,16 @@ import { FORMAT, OPEN, script } from './script.js';
 
 /**
  * The keys of a hub in Redis, all in one slot:
- * - `meta`: hash. The format, the epoch, the identity of the server that began it, the position
- *   where it began, the last position, the highest last position of removed rooms, the bytes of all
- *   events, and `rooms`, a token.
- * - `rooms`: hash. For each room with events its last position and its bytes. Under the empty name
- *   the token of `meta`: if it differs, the hash expired or was evicted.
- * - `oldest`: sorted set. The rooms by the position of their oldest event.
- * - `room:<name>`: stream. The events; an entry's id is its position. An entry has `p`, the
- *   position before it, and either `e`, the event, or `w`: the event's text is in the wide stream,
- *   once for all of its rooms.
- * - `key:<key>`: text. The reply of the publish with this key.
+ * - `meta`: a hash with the format, the epoch, the identity of the server that began the epoch, the
+ *   position where it began, the last position, the highest last position of any removed room, the
+ *   bytes of all events, and a token in the field `rooms`.
+ * - `rooms`: a hash with the last position and the bytes of each room that has events. Its field
+ *   with the empty name has the token of `meta`. If they differ, this hash expired or was evicted.
+ * - `oldest`: a sorted set of the rooms, by the position of their oldest event.
+ * - `room:<name>`: a stream with the events of a room. The id of an entry is its position. The
+ *   field `p` is the position before it. The field `e` is the event. An entry with `w` instead has
+ *   its event in the wide stream, where it is stored once for all of its rooms.
+ * - `key:<key>`: a string, the reply to the publish with this key.
  */
 
 /** An event that takes more than this over all its rooms is stored once, not once per room. */

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { SseError, SseOptionsError } from '../ground/errors.js';
 import type { RedisEventLogOptions } from './redis.options.js';
 
-/** Whether waiting cannot help, because the error is permanent. */
+/** Whether the error is permanent, so that trying again is of no use. */
 export function isFinal(why: string): boolean {
   return /WRONGPASS|AUTH|NOPERM|invalid password|ENOTFOUND|cluster support disabled/i.test(why);
 }

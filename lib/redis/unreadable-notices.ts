@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import { RareLine } from '../ground/warnings.js';
 
 /**
- * Long enough for one readiness check to notice it, too short for a platform to replace all
- * processes of a hub.
+ * How long a notice that cannot be read counts as trouble. A readiness check sees it, but it ends
+ * before a platform replaces all processes of the hub.
  */
 const TROUBLE_MS = 5_000;
 

@@ -8,7 +8,7 @@ export function unavailable(why = 'no connection', cause?: unknown): SseError {
   );
 }
 
-/** Rejects if the call takes longer. The call itself continues. */
+/** Rejects if the call takes longer than `timeoutMs`. The call itself is not cancelled. */
 export function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {

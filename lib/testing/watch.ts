@@ -1,4 +1,4 @@
-/** Less than the timeout of test runners, so that the error comes from here. */
+/** Shorter than the timeout of test runners, so that the kit's error comes first and says why. */
 export const DEFAULT_TIMEOUT_MS = 2_000;
 
 /** Calls that wait for a condition. The first to wait is checked first. */

@@ -1,6 +1,6 @@
 import { formatCursor, parseCursor, type Cursor, type Position } from './cursor.js';
 
-/** A longer text is not ours. The limit bounds what a client's header can cost. */
+/** This library issues no longer ids. It does not parse longer ones, so they cost little. */
 export const MAX_LAST_EVENT_ID_LENGTH = 128;
 
 /** Separates the cursors of several hubs. */
