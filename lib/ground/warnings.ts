@@ -48,7 +48,7 @@ export function warnOfReservedType(type: string | undefined): void {
     'type',
     type.startsWith('sse-')
       ? `The event type ${preview(type)} is reserved for this library; choose a name that does not begin with "sse-"`
-      : `Events of type "${type}" also trigger on${type} of an EventSource; choose another name`,
+      : `An EventSource also passes events of type "${type}" to its on${type} handler; choose another name`,
     type,
   );
 }
@@ -112,8 +112,8 @@ export function warnOfHeldBackStreams(): void {
 
 /** Warns if a connection without a hub stream gets a hub event: nothing tracks its position. */
 export function warnOfSharedStream(): void {
-  const what = 'A hub event was sent on a connection that has no stream of a hub';
-  const cause = 'its client gets no missed events and no sse-gap';
+  const what = 'A hub event was sent on a connection that never called stream()';
+  const cause = 'its client gets neither missed events nor sse-gap';
   const remedy = 'Call stream() once per connection instead of share(), or leave out the `id`.';
   warnOnce('shared stream', `${what}, so ${cause}. ${remedy}`);
 }

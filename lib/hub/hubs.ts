@@ -65,9 +65,8 @@ export class Hubs {
     this.toPlain = toPlain;
     for (const hub of this.running) hub.toPlain = toPlain;
     if (toPlain === undefined || this.early === undefined) return;
-    const expected =
-      'no class instance before onModuleInit(), because ClassSerializerInterceptor is not known yet (publish later, or publish plain objects)';
-    throw new SseOptionsError('emit()', expected, this.early);
+    const problem = `an instance of ${this.early} was published before onModuleInit(), when ClassSerializerInterceptor is not known yet; publish later, or publish plain objects`;
+    throw new SseOptionsError('emit()', 'a plain object', this.early, problem);
   }
 
   /** Why events do not reach this process: the problem of the first hub that has one. */

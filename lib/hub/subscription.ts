@@ -140,7 +140,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     const { maxBufferedBytes } = this.connection?.settings ?? STREAM_DEFAULTS.backpressure;
     if (this.held.size <= maxBufferedBytes) return;
     if (this.connection !== undefined) return this.connection.destroy('overflow');
-    const remedy = 'too many new events arrived while missed events were read; read fewer rooms';
+    const remedy = 'new events filled the buffer during the replay; subscribe to fewer rooms';
     this.outlet.fail(new SseError('SSE_OVERFLOW', remedy));
   }
 

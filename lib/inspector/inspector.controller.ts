@@ -149,7 +149,7 @@ function dataController(options: SseInspectorOptions): Type {
       const fact = fromJson(value);
       if (name === '' || (typeof fact !== 'string' && typeof fact !== 'number')) {
         throw new BadRequestException(
-          'To revoke, send ?fact=user&value="ann": the name of a fact, and its text or number as JSON',
+          'To revoke, send ?fact=user&value="ann": the name of a fact, and its value as JSON',
         );
       }
       await orHttpError(this.inspector.revoke(name, fact));
@@ -177,7 +177,7 @@ function testEventController(options: SseInspectorOptions): Type {
       const { type, data } = Object(body) as { type?: unknown; data?: unknown };
       if (data === undefined || (type !== undefined && typeof type !== 'string')) {
         throw new BadRequestException(
-          'A test event needs a JSON body with `data`; its `type`, if there is one, must be a text',
+          'A test event needs a JSON body with `data`; its `type` is optional, and a string',
         );
       }
       const message = type === undefined ? { data } : { type, data };

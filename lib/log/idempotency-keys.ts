@@ -80,9 +80,9 @@ export class IdempotencyKeys {
     if (times === 0) return;
     const what = `Idempotency keys fill half of history.maxBytes (${this.maxBytes})`;
     const kept = `${Math.floor(ageMs / 1_000)} s instead of ${KEY_LIFETIME_MS / 1_000} s`;
-    const effect = `${times} were forgotten after ${kept}, so repeating such a publish sends a second event`;
+    const effect = `${times} keys were kept for only ${kept}; repeating their publish sends a second event`;
     const remedy = 'Raise history.maxBytes, or give keys to fewer events.';
-    logger.warn(`${what}: ${effect}. ${remedy}`);
+    logger.warn(`${what}. ${effect}. ${remedy}`);
   }
 }
 

@@ -98,7 +98,7 @@ describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
       expect(response.status).toBe(406);
       expect(JSON.parse(text)).toMatchObject({
         statusCode: 406,
-        message: `this route answers with text/event-stream, which the header "Accept: ${accept}" does not allow`,
+        message: `this route answers with text/event-stream, which the header "Accept: ${accept}" excludes`,
       });
       expect([app.nest.get(Routes).calls, app.nest.get(SseConnections).count]).toEqual([0, 0]);
     },

@@ -32,7 +32,7 @@ const open = async (paths: string[]) => {
   await until('all are open', () => connections.count === paths.length);
   const { hub } = app.nest.get(Streams);
   for (let n = 1; n <= 3; n++) await hub.to('a').emit('price', n);
-  const about = () => app.logged.filter((line) => line.includes('no stream of a hub'));
+  const about = () => app.logged.filter((line) => line.includes('never called stream()'));
   return { app, streams, about };
 };
 

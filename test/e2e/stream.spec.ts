@@ -569,7 +569,7 @@ it('sends types that collide with the client’s own unchanged, with one warning
     'event: error\ndata: x\n\nevent: error\ndata: y\n\nevent: open\ndata: z\n\n',
   );
   expect(app.logged).toEqual([
-    expect.stringContaining('"error" also trigger onerror'),
-    expect.stringContaining('"open" also trigger onopen'),
+    expect.stringContaining('"error" to its onerror handler'),
+    expect.stringContaining('"open" to its onopen handler'),
   ]);
 });

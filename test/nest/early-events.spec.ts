@@ -64,7 +64,7 @@ it.each([
   async (_title, data) => {
     const starting = serve(Streams, { setup: serializer, module: { providers: [early(data)] } });
     await expect(starting).rejects.toThrow(
-      /^emit\(\): expected no class instance before onModuleInit\(\), .*, got "User"$/,
+      /^emit\(\): an instance of User was published before onModuleInit\(\), .*plain objects$/,
     );
   },
 );
