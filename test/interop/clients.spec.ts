@@ -174,19 +174,19 @@ const PRINTS = '–';
 
 /** Each row of the table: what a client does, in the words of the page. */
 const ROWS: Record<string, (program: Program) => Promise<string>> = {
-  async 'a connection that is cut'(program) {
+  async 'the connection breaks'(program) {
     const { hears, cut, asks } = await visit(program, streamOf(`${RETRY}data: a\n\n`));
     await hears(1);
     cut();
-    return (await asks(2)) ? 'comes back' : 'over';
+    return (await asks(2)) ? 'reconnects' : 'stops';
   },
-  async 'a stream that ends'(program) {
+  async 'the stream ends'(program) {
     const { hears, end, asks } = await visit(program, streamOf(`${RETRY}data: a\n\n`));
     await hears(1);
     end();
-    return (await asks(2)) ? 'comes back' : 'over';
+    return (await asks(2)) ? 'reconnects' : 'stops';
   },
-  async 'the pause before it comes back'(program) {
+  async 'the pause before it reconnects'(program) {
     const text = `retry: ${LONG_RETRY_MS}\n\ndata: a\n\n`;
     const { hears, cut, asks, requests } = await visit(program, streamOf(text));
     await hears(1);
@@ -197,11 +197,11 @@ const ROWS: Record<string, (program: Program) => Promise<string>> = {
   },
   async '204'(program) {
     const { asks } = await visit(program, status(204));
-    return (await asks(2)) ? 'asks again' : 'over';
+    return (await asks(2)) ? 'retries' : 'stops';
   },
   async '401'(program) {
     const { asks } = await visit(program, status(401));
-    return (await asks(2)) ? 'asks again' : 'over';
+    return (await asks(2)) ? 'retries' : 'stops';
   },
   async '503 with `Retry-After`'(program) {
     const { client, hears, cut, asks, requests } = await visit(
@@ -214,11 +214,9 @@ const ROWS: Record<string, (program: Program) => Promise<string>> = {
     cut();
     await comesBack(client);
     await asks(2);
-    if (!(await asks(3))) return 'over';
+    if (!(await asks(3))) return 'stops';
     const pauseMs = requests[2]!.at - requests[1]!.at;
-    return pauseMs > RETRY_AFTER_S * 1_000 - ROUNDING_MS
-      ? 'after `Retry-After`'
-      : 'asks again, sooner';
+    return pauseMs > RETRY_AFTER_S * 1_000 - ROUNDING_MS ? 'after `Retry-After`' : 'retries sooner';
   },
   async 'an id in a block without data'(program) {
     const text = `${RETRY}id: 7\n\ndata: a\n\n`;
@@ -227,7 +225,7 @@ const ROWS: Record<string, (program: Program) => Promise<string>> = {
     await hears(1);
     cut();
     await asks(2);
-    return requests[1]?.lastEventId === '7' ? 'taken' : 'passed over';
+    return requests[1]?.lastEventId === '7' ? 'stored' : 'ignored';
   },
   async 'a comment, or a block without data'(program) {
     const { client, hears } = await visit(program, streamOf(': a\n\nid: 7\n\ndata: a\n\n'));
@@ -244,7 +242,7 @@ const ROWS: Record<string, (program: Program) => Promise<string>> = {
     expect(first).toBe('a\n\nb');
     return second === '\nc' ? 'kept' : 'lost at the beginning';
   },
-  async 'an event that the cut hits'(program) {
+  async 'an event cut in half'(program) {
     const text = `${RETRY}data: a\nid: 1\n\ndata: b\nid: 2\n`;
     const { client, hears, cut, requests } = await visit(
       program,
@@ -256,10 +254,10 @@ const ROWS: Record<string, (program: Program) => Promise<string>> = {
     await hears(1);
     cut();
     await until(`${program.name} hears the next`, () => heard().some((data) => data.includes('c')));
-    if (heard().join() !== 'a,c') return 'is taken as it is';
-    return requests[1]?.lastEventId === '1' ? 'comes again' : 'is lost';
+    if (heard().join() !== 'a,c') return 'delivered incomplete';
+    return requests[1]?.lastEventId === '1' ? 'sent again' : 'lost';
   },
-  async 'events that are cut at every byte'(program) {
+  async 'events cut at every byte'(program) {
     const events = Array.from({ length: 100 }, (_none, n) => `${n + 1} ✓`);
     const blocks = events.map((data, n) =>
       Buffer.from(encodeFrame({ id: `${n + 1}`, type: 'n', data })),
