@@ -125,6 +125,7 @@ describeChromium('LLM tokens in a browser', () => {
       );
     }
     await page.locator('.examples button').first().click();
+    await page.locator('#state[data-state=live]').waitFor();
     model.say('Reload ');
     await answer('Reload ');
     expect(await page.locator('#prompt').textContent()).toBe('What happens if I reload?');
