@@ -43,7 +43,7 @@ describeRedis('the recipes for publishing', () => {
 
   it('end the script with a failure when Redis is not there', async () => {
     const { code, output } = await announce('redis://127.0.0.1:1');
-    expect([code, output]).toEqual([1, expect.stringContaining('no connection to Redis')]);
+    expect([code, output]).toEqual([1, expect.stringContaining('cannot connect to Redis')]);
   });
 
   it('let those who have the secret publish by a request, once for each key', async () => {
