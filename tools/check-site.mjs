@@ -50,7 +50,8 @@ else {
     await browser.close();
     server.close();
   }
-  for (const problem of problems.sort()) console.log(`FAIL  ${problem}`);
+  for (const problem of problems.sort((a, b) => a.localeCompare(b)))
+    console.log(`FAIL  ${problem}`);
   if (problems.length > 0) process.exitCode = 1;
   else {
     const seconds = Math.round((Date.now() - begun) / 1_000);

@@ -28,7 +28,8 @@ const MOST_BYTES = 1_500_000;
 const PICTURES = { orders, dashboard, inspector };
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !(name in PICTURES));
-if (unknown.length > 0) throw new Error(`unknown: ${unknown}; there are ${Object.keys(PICTURES)}`);
+if (unknown.length > 0)
+  throw new Error(`unknown: ${unknown.join(', ')}; there are ${Object.keys(PICTURES).join(', ')}`);
 
 const children = [];
 const browser = await launchChromium();
