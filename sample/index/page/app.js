@@ -1,7 +1,7 @@
 import { find, fromTemplate, make } from './shared/elements.js';
 import { openStream } from './shared/stream.js';
 
-/** Part of the orders sample. */
+/** Part of the orders sample, and of the cluster. */
 const INSPECTOR = 'sse-inspector/';
 const GUARD = 'files/sample/shared/from-here.guard.ts';
 
@@ -15,7 +15,8 @@ function show({ samples, cluster }) {
   }
   const orders = samples.find(({ name }) => name === '02-orders');
   showCluster(cardOf('03-cluster'), cluster, orders);
-  if (orders !== undefined) showInspector(cardOf('inspector'), orders);
+  // That of the cluster sees three processes, and nothing of the other samples.
+  showInspector(cardOf('inspector'), cluster.port ?? orders?.port);
 }
 
 function showCard(card, { name, port, figure, guide }) {
@@ -38,9 +39,8 @@ function showCluster(card, { canRun, port }, orders) {
   showMore(card, [['Source', 'files/sample/03-cluster'], ...(guide ? [guide] : [])]);
 }
 
-function showInspector(card, { port, streams }) {
-  link(card, urlOf(port) + INSPECTOR);
-  if (streams > 0) showFigure(card, streams === 1 ? '1 open stream' : `${streams} open streams`);
+function showInspector(card, port) {
+  if (port !== undefined) link(card, urlOf(port) + INSPECTOR);
   showMore(card, [
     ['Its guard', GUARD],
     ['Inspector', 'files/docs/guide/inspector.md'],
