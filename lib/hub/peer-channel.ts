@@ -8,6 +8,11 @@ export const PEER_ROOM = 'sse:inspect';
 
 type Listener = (text: string) => void;
 
+/** Whether it can be the address of a process: it becomes part of an event. */
+export function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w-]{8}$/.test(value);
+}
+
 /**
  * Questions and answers between the processes that share the log of a hub. They are ephemeral
  * events: the log keeps none of them, and a process that is cut off misses them. Messages that must
@@ -17,8 +22,14 @@ export class PeerChannel {
   /** Names this process. Random; new at each start. */
   readonly address = randomBytes(6).toString('base64url');
   private readonly listeners = new Set<Listener>();
+  private lastNumber = 0;
 
   constructor(private readonly append: (event: NewEvent) => Promise<unknown>) {}
+
+  /** For questions: no two listeners of this process use the same number. */
+  nextNumber(): number {
+    return ++this.lastNumber;
+  }
 
   /** Sends to one address, or to all processes, this one included. */
   async send(text: string, to?: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { PeerChannel } from '../hub/peer-channel.js';
+import { isAddress, type PeerChannel } from '../hub/peer-channel.js';
 import { lookFrom, type Look } from './look.js';
 import type { PeerAnswers } from './peer-answers.js';
 import { fitted, type ProcessReport } from './process-report.js';
@@ -37,9 +37,6 @@ const CALL_TIMEOUT_MS = 2_000;
 /** However many pages are open. */
 const MAX_ANSWERS_PER_SECOND = 20;
 
-/** The number of the last view or call. An app may have two inspectors, which share an address. */
-let last = 0;
-
 /**
  * The other processes that share the log and have the inspector. A process asks all of them while a
  * page of it is open; nothing is sent otherwise.
@@ -59,8 +56,9 @@ export class Peers {
 
   /** Answers to this view go to `answers` until it is closed. */
   open(answers: PeerAnswers): number {
-    this.views.set(++last, answers);
-    return last;
+    const view = this.channel.nextNumber();
+    this.views.set(view, answers);
+    return view;
   }
 
   close(view: number): void {
@@ -80,7 +78,8 @@ export class Peers {
 
   /** Answers whether that process had something to do; `undefined` where it does not answer. */
   async act(process: string, action: Action): Promise<boolean | undefined> {
-    const call = ++last;
+    if (!isAddress(process)) return undefined;
+    const call = this.channel.nextNumber();
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
@@ -127,12 +126,18 @@ export class Peers {
   }
 }
 
-/** Another program, or another version, may have sent it. */
+/** Another program, or another version, may have sent it: then it is ignored. */
 function parsed(text: string): (Message & { readonly from: string }) | undefined {
   try {
     const message = JSON.parse(text) as Message & { readonly v: number; readonly from: string };
-    return message.v === VERSION && typeof message.from === 'string' ? message : undefined;
+    const { v, from, ask, answer, act } = message as typeof message & Record<string, unknown>;
+    const isComplete = [ask, answer, act].every((part) => part === undefined || isObject(part));
+    return v === VERSION && isAddress(from) && isComplete ? message : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }

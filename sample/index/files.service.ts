@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, extname, join, relative, sep } from 'node:path';
 import { Injectable, NotFoundException } from '@nestjs/common';
-import { escapeHtml } from './escape-html.js';
-import { highlighted, rendered } from './render.js';
+import { escapeHtml, highlighted, rendered } from './render.js';
 
 /** What can be shown: nothing else of this machine. */
 const SHOWN = ['sample', join('docs', 'guide')];
@@ -21,9 +20,23 @@ export class FilesService {
     if (!SHOWN.some((shown) => inside === shown || inside.startsWith(shown + sep))) {
       throw new NotFoundException(`There is no file ${path} here`);
     }
-    const body = (await stat(file)).isDirectory() ? await list(file, inside) : await show(file);
-    return pageOf(inside.split(sep), body);
+    return pageOf(inside.split(sep), await bodyOf(file, inside));
   }
+}
+
+async function bodyOf(file: string, path: string): Promise<string> {
+  if (!(await stat(file)).isDirectory()) return show(file);
+  // All code of all samples on one page would take seconds to make.
+  return SHOWN.includes(path) ? contents(file, path) : list(file, path);
+}
+
+async function contents(folder: string, path: string): Promise<string> {
+  const names = (await readdir(folder)).sort();
+  const entries = names.map((name) => {
+    const href = `/files/${[...path.split(sep), name].map(encodeURIComponent).join('/')}`;
+    return `<li><a href="${href}">${escapeHtml(name)}</a></li>`;
+  });
+  return `<ul class="index">${entries.join('')}</ul>`;
 }
 
 /** The code of a folder on one page, as far as it is text; what its page is made of comes last. */

@@ -4,6 +4,8 @@ import { createHighlighter, type BundledLanguage, type Highlighter } from 'shiki
 const LANGUAGES = ['ts', 'js', 'html', 'css', 'sh', 'json', 'python', 'go', 'nginx', 'yaml'];
 const THEMES = { light: 'github-light', dark: 'github-dark' };
 
+export const { escapeHtml } = markdownIt().utils;
+
 /** Made when the first file is shown: it takes a quarter of a second. */
 let highlighter: Promise<Highlighter> | undefined;
 

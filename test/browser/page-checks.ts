@@ -30,10 +30,15 @@ export function cutBesideRoom(): string[] {
   for (const element of [...document.querySelectorAll('body *')].filter(isCut)) {
     const cell = element.closest('td, th');
     const row = cell?.closest('tr');
-    if (!cell || !row || getComputedStyle(row).display !== 'table-row') continue;
+    if (!cell || !row) continue;
+    const { top, bottom } = cell.getBoundingClientRect();
     const missing = element.scrollWidth - element.clientWidth;
     const spare = [...row.children]
-      .filter((other) => other !== cell)
+      .filter((other) => {
+        const rect = other.getBoundingClientRect();
+        // A row may be a grid of several lines.
+        return other !== cell && rect.top < bottom && rect.bottom > top;
+      })
       .map((other) => {
         const { paddingLeft, paddingRight } = getComputedStyle(other);
         return (

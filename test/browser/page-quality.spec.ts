@@ -88,6 +88,27 @@ describeChromium('pages in Chromium', () => {
   }, 30_000);
   afterAll(() => browser?.close());
 
+  it('has checks that find what is wrong', async () => {
+    const page = await browser.newPage({ viewport: { width: 600, height: 400 } });
+    await page.setContent(`
+      <style>
+        td { width: 50%; padding: 0 }
+        td div { width: 60px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+        i { position: absolute; animation: a 9s infinite }
+        @keyframes a { to { opacity: 0 } }
+      </style>
+      <i>moves</i>
+      <table style="width: 500px"><tr><td><div>a name that is cut</div></td><td>1</td></tr></table>
+      <button tabindex="-1">out of reach</button>
+      <p style="width: 700px; color: #eee">pale and wide</p>`);
+    expect(await page.evaluate(overflowing)).not.toEqual([]);
+    expect(await page.evaluate(cutBesideRoom)).toHaveLength(1);
+    expect(await page.evaluate(unreachable)).toHaveLength(1);
+    expect(await page.evaluate(moving)).toHaveLength(1);
+    expect((await violations(page)).join()).toContain('color-contrast');
+    await page.close();
+  });
+
   describe.each(PAGES)('%s', (name) => {
     it.each(WIDTHS)(
       'fits at %p px, does not shift, light and dark',

@@ -414,6 +414,12 @@ it('a stream or a session of HTTP/2 that the server cuts is no client that left'
   expect(await reasonOf((response) => response.stream.destroy())).toBe('server');
   expect(await reasonOf((response) => response.stream.session?.destroy())).toBe('server');
   expect(await reasonOf((response) => response.stream.close())).toBe('server');
+  const destroyTwice = ({ stream }: Http2ServerResponse): void => {
+    stream.session?.destroy();
+    // The session has no socket any more.
+    stream.close();
+  };
+  expect(await reasonOf(destroyTwice)).toBe('server');
   expect(await reasonOf((response) => response.stream.close(8))).toBe('server');
   expect(await reasonOf((_response, session) => session.destroy())).toBe('client');
   expect(await reasonOf((_response, _session, stream) => stream.close(0))).toBe('client');

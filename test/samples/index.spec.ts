@@ -56,6 +56,7 @@ describe('what npm start runs', () => {
     };
     expect((await get('sample/05-time')).text).toContain('time.controller.ts');
     expect((await get('docs/guide/rooms.md')).text).toContain('<h1>Rooms</h1>');
+    expect((await get('sample')).text).toContain('<a href="/files/sample/05-time">05-time</a>');
     for (const path of [
       'package.json',
       'sample/%2e%2e/package.json',

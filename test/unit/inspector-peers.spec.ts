@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { SSE_DEFAULTS } from 'nestjs-eventstream';
 import { Hub } from '../../lib/hub/hub.js';
 import { lookFrom, matcher } from '../../lib/inspector/look.js';
@@ -239,6 +240,16 @@ describe('processes that ask each other', () => {
     await expect(hub.publish('sse:inspect', { data: 'x' })).rejects.toThrow(/reserved/);
   });
 
+  it('send nothing to what cannot be a process', async () => {
+    const hub = await openHub();
+    const send = jest.spyOn(hub.peers, 'send');
+    const peers = new Peers(hub.peers, { report: () => reportOf('me'), act: () => true });
+    for (const process of ['sse:control', 'orders', 'x'.repeat(1_000_000), '']) {
+      expect(await peers.act(process, { close: 'connection', id: '1' })).toBeUndefined();
+    }
+    expect(send).not.toHaveBeenCalled();
+  });
+
   it('do not decode what is for another', async () => {
     const hub = await openHub();
     hub.peers.listen(() => {});
@@ -253,6 +264,7 @@ describe('processes that ask each other', () => {
     const hub = await openHub();
     const report = jest.fn(() => reportOf('me'));
     const act = jest.fn(() => true);
+    const failed = jest.spyOn(Logger.prototype, 'error');
     const peers = new Peers(hub.peers, { report, act });
     const me = hub.peers.address;
     const look = lookFrom({});
@@ -263,21 +275,33 @@ describe('processes that ask each other', () => {
       'null',
       '{}',
       '{"v":1}',
-      JSON.stringify({ v: 2, from: 'b', ask, view: 1 }),
+      JSON.stringify({ v: 2, from: 'another1', ask, view: 1 }),
       JSON.stringify({ v: 1, from: me, ask, view: 1 }),
+      JSON.stringify({ v: 1, from: 'a room', ask, view: 1 }),
+      '{"v":1,"from":"another1","ask":null,"view":1}',
+      '{"v":1,"from":"another1","answer":null,"view":1}',
+      '{"v":1,"from":"another1","act":7,"call":1}',
     ]) {
       await hub.peers.send(text);
     }
     expect(report).not.toHaveBeenCalled();
+    expect(act).not.toHaveBeenCalled();
+    expect(failed).not.toHaveBeenCalled();
     jest.spyOn(performance, 'now').mockReturnValue(5_000);
     for (let n = 0; n < 30; n++) {
-      await hub.peers.send(JSON.stringify({ v: 1, from: 'b', ask, view: 1 }));
+      await hub.peers.send(JSON.stringify({ v: 1, from: 'another1', ask, view: 1 }));
     }
     expect(report).toHaveBeenCalledTimes(20);
-    await hub.peers.send(JSON.stringify({ v: 1, from: 'b', act: { close: 'x' }, call: 1 }), me);
+    await hub.peers.send(
+      JSON.stringify({ v: 1, from: 'another1', act: { close: 'x' }, call: 1 }),
+      me,
+    );
     expect(act).toHaveBeenCalledTimes(1);
     peers.stop();
-    await hub.peers.send(JSON.stringify({ v: 1, from: 'b', act: { close: 'x' }, call: 1 }), me);
+    await hub.peers.send(
+      JSON.stringify({ v: 1, from: 'another1', act: { close: 'x' }, call: 1 }),
+      me,
+    );
     expect(act).toHaveBeenCalledTimes(1);
   });
 });
