@@ -84,10 +84,11 @@ export type { Cursor } from './wire/cursor.js';
 export {
   SseClosedError,
   SseError,
+  SseInvalidEventError,
   SseInvalidFieldError,
   SseLimitError,
   SseNotStreamableError,
   SseOptionsError,
   SseSerializeError,
 } from './ground/errors.js';
-export type { SseErrorCode } from './ground/errors.js';
+export type { SchemaProblem, SseErrorCode } from './ground/errors.js';

@@ -1,3 +1,6 @@
+import type { AnyContract, UrlOptions } from '../schema/contract-types.js';
+import type { InvalidEvent } from '../schema/received-events.js';
+
 /**
  * Stores the last event ID for longer than the page: `localStorage`, `sessionStorage`, or an object
  * with these two functions.
@@ -9,6 +12,27 @@ export interface CursorStorage {
   /** Stores the value of the key. */
   setItem(key: string, value: string): void;
 }
+
+/**
+ * The options of `connect(contract)`: those of `connect()`, the parameters of the URL, and what is
+ * checked.
+ * @publicApi
+ */
+export type ContractConnectOptions<Contract extends AnyContract> = ConnectOptions &
+  UrlOptions<Contract> & {
+    /**
+     * Whether the data of each event is checked by its schema. Listeners get what the schema
+     * returns. An event that it refuses, or whose type is not in the contract, goes to `onInvalid`
+     * and to no listener, and the stream continues after it.
+     * @default false: data is not checked, and events of unknown types are ignored
+     */
+    validate?: boolean;
+    /**
+     * Called for each event that `validate` refuses.
+     * @default a warning on the console, once for each event type
+     */
+    onInvalid?: (event: InvalidEvent) => void;
+  };
 
 type Body = Exclude<NonNullable<RequestInit['body']>, ReadableStream>;
 type Headers = NonNullable<RequestInit['headers']>;

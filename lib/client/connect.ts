@@ -1,7 +1,22 @@
 import { MAX_TIMER_MS } from './back-off.js';
 import { SseClientError } from './client-error.js';
-import type { ConnectOptions } from './connect.options.js';
+import type {
+  AnyContract,
+  ReceivedEventsOf,
+  UrlOptions,
+  ValidatedEventsOf,
+} from '../schema/contract-types.js';
+import type { ReceiveOptions } from '../schema/received-events.js';
+import type { ConnectOptions, ContractConnectOptions } from './connect.options.js';
 import { EventStream } from './event-stream.js';
+
+/** Makes the compiler print which options are missing. */
+interface Needs<Missing> {
+  readonly 'the options need': Missing;
+}
+type RequiredKeys<Options> = {
+  [Key in keyof Options]-?: object extends Pick<Options, Key> ? never : Key;
+}[keyof Options];
 
 /**
  * Opens an event stream with `fetch`, in browsers and Node. It reconnects and resumes until it is
@@ -22,8 +37,28 @@ import { EventStream } from './event-stream.js';
  */
 export function connect<Events extends object = Record<string, unknown>>(
   url: string | URL,
-  options: ConnectOptions = {},
-): EventStream<Events> {
+  options?: ConnectOptions,
+): EventStream<Events>;
+/**
+ * Opens the stream of a contract from `nestjs-eventstream/contract`. Events, path parameters and
+ * query have the types of the contract. Events of types that it does not have are ignored, so that
+ * an older client understands a newer server.
+ * @example `connect(orders, { baseUrl: 'https://api.example.com', params: { customer: 'c7' } })`
+ * @throws SseClientError `SSE_OPTIONS` for a wrong option; SseOptionsError for a wrong parameter
+ */
+export function connect<Contract extends AnyContract, Url extends UrlOptions<Contract>>(
+  contract: object extends Url ? Contract : Needs<RequiredKeys<Url>>,
+): EventStream<ReceivedEventsOf<Contract>>;
+export function connect<Contract extends AnyContract, Validates extends boolean>(
+  contract: Contract,
+  options: ContractConnectOptions<Contract> & { validate?: Validates },
+): EventStream<
+  [Validates] extends [true] ? ValidatedEventsOf<Contract> : ReceivedEventsOf<Contract>
+>;
+export function connect(
+  to: string | URL | AnyContract,
+  options: ConnectOptions & ReceiveOptions = {},
+): unknown {
   const { stallTimeoutMs, maxBackoffMs, maxEventBytes, redirect } = options;
   if (stallTimeoutMs !== false) check('stallTimeoutMs', stallTimeoutMs);
   check('maxBackoffMs', maxBackoffMs);
@@ -33,7 +68,9 @@ export function connect<Events extends object = Record<string, unknown>>(
   if (redirect !== undefined && !['same-origin', 'follow', 'error'].includes(redirect)) {
     refuse('redirect', "'same-origin', 'follow' or 'error'", redirect);
   }
-  return new EventStream(url, options);
+  const contract = to as AnyContract;
+  if (typeof contract.receiver !== 'function') return new EventStream(to as string | URL, options);
+  return new EventStream(contract.url(options), options, contract.receiver(options));
 }
 
 function check(

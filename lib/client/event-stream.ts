@@ -7,6 +7,7 @@ import { dataOf } from './event-data.js';
 import { Loop, type EventReader } from './loop.js';
 import type { Block } from '../wire/parser.js';
 import { END_ID } from '../wire/protocol.js';
+import type { Receive } from '../schema/received-events.js';
 import { guard, Readers } from './readers.js';
 import type { StreamEvent, StreamEventType } from './stream-event.js';
 import type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
@@ -48,10 +49,9 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   constructor(
     private readonly url: string | URL,
     private readonly options: ConnectOptions,
+    private readonly receive: Receive = (event) => event,
   ) {
-    this.closed = new Promise((resolve) => {
-      this.resolveClosed = resolve;
-    });
+    this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
     this.retryMs = Math.min(DEFAULT_RETRY_MS, this.maxBackoffMs);
     Object.defineProperty(this, observable, { value: () => this });
@@ -176,8 +176,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     this.enter('connecting');
     // A listener may have closed it.
     if (this.isClosed) return undefined;
-    const isHeldBack = this.silentAttempts >= 2;
-    const attempt = (this.attempt = new Attempt(this.url, this.options, isHeldBack));
+    const attempt = (this.attempt = new Attempt(this.url, this.options, this.silentAttempts >= 2));
     try {
       const parts = await attempt.open(this.cursor);
       if (this.isClosed) return undefined;
@@ -203,7 +202,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private async take({ type, data: text, id }: Block): Promise<void> {
     let event: StreamEvent<Events> | undefined;
     if (text !== undefined) {
-      event = { type, data: dataOf(text, type, this.options), id } as StreamEvent<Events>;
+      const received = this.receive({ type, data: dataOf(text, type, this.options), id });
+      event = (received instanceof Promise ? await received : received) as typeof event;
       // The cursor moves later, so that an event that nobody has taken is sent again.
       while (!this.readers.areWaiting && !this.isClosed) await this.readers.change();
     }

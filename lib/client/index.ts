@@ -4,7 +4,7 @@
  */
 
 export { connect } from './connect.js';
-export type { ConnectOptions, CursorStorage } from './connect.options.js';
+export type { ConnectOptions, ContractConnectOptions, CursorStorage } from './connect.options.js';
 // the stream and its events
 export type { EventStream } from './event-stream.js';
 export type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';

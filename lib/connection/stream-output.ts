@@ -6,6 +6,7 @@ import { Outbox, type OutboxOwner } from '../output/outbox.js';
 import type { Turn } from '../output/batch.js';
 import type { StreamResponse } from '../output/response.js';
 import { cursorFrame, keepAliveFrame } from '../wire/control-frames.js';
+import { checkedEvent } from '../schema/checked-event.js';
 import { encodeFrame, type SseMessage } from '../wire/frame.js';
 import { ClientCursor } from './client-cursor.js';
 import type { CloseReason } from './close-reason.js';
@@ -67,11 +68,17 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
 
   send(message: SseMessage): Promise<void> {
     try {
-      this.write(message);
+      this.write(this.checked(message));
       return this.writable();
     } catch (error) {
       return Deferred.rejected(error);
     }
+  }
+
+  /** A message of the app, as the contract of the route has it. */
+  checked(message: SseMessage): SseMessage {
+    const { contract } = this.settings;
+    return contract === undefined ? message : checkedEvent(contract.schemas, message);
   }
 
   comment(text: string): Promise<void> {

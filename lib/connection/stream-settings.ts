@@ -1,6 +1,7 @@
 import type { Overflow } from '../output/backlog.js';
 import type { OptionForOwnValues } from '../ground/warnings.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
+import type { AnyContract } from '../schema/contract-types.js';
 import { defined } from '../options/defined.js';
 import type { RetryRange } from '../options/retry.js';
 import {
@@ -32,12 +33,14 @@ export interface StreamSettings {
   readonly maxDurationMs: number | undefined;
   readonly rejectWith: 'retry' | 'status';
   readonly negotiate: boolean;
+  /** The contract of the route, if it has one. */
+  readonly contract: AnyContract | undefined;
 }
 
 /** Merges defaults, the module's options and the stream's options. Nothing else does. */
 export function streamSettings(
   module: StreamOptions,
-  stream: SseStreamOptions = {},
+  stream: SseStreamOptions & { readonly contract?: AnyContract } = {},
 ): StreamSettings {
   const { keepAlive: _k, retry: _r, backpressure: _b, ...own } = stream;
   const merged = { ...module, ...defined(own) };
@@ -76,6 +79,7 @@ export function streamSettings(
     maxDurationMs: merged.maxDurationMs || undefined,
     rejectWith: merged.rejectWith ?? STREAM_DEFAULTS.rejectWith,
     negotiate: stream.negotiate ?? false,
+    contract: stream.contract,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * The stable code of an `SseError`. Compare codes, not messages.
  * - `SSE_INVALID_FIELD`: the event stream cannot carry a value.
+ * - `SSE_INVALID_EVENT`: an event is not in the contract, or its data is not what the contract says.
  * - `SSE_SERIALIZE`: data has no text form.
  * - `SSE_CLOSED`: the connection or the hub has ended.
  * - `SSE_LIMIT`: a limit is exceeded.
@@ -12,6 +13,7 @@
  */
 export type SseErrorCode =
   | 'SSE_INVALID_FIELD'
+  | 'SSE_INVALID_EVENT'
   | 'SSE_SERIALIZE'
   | 'SSE_CLOSED'
   | 'SSE_LIMIT'
@@ -50,6 +52,45 @@ export class SseInvalidFieldError extends SseError {
   ) {
     super('SSE_INVALID_FIELD', `${field}: ${remedy} (got ${preview(value)})`);
   }
+}
+
+/**
+ * What a contract's schema says about a value.
+ * @publicApi
+ */
+export interface SchemaProblem {
+  /** Where in the data, such as `items.0.no`; `''` for the data itself. */
+  readonly path: string;
+  /** What the schema library says. */
+  readonly message: string;
+}
+
+/**
+ * An event is not in its contract, or the contract's schema refuses its data. Nothing of it was
+ * sent.
+ * @publicApi
+ */
+export class SseInvalidEventError extends SseError {
+  constructor(
+    /** The type of the event; `message` for one without a type. */
+    readonly type: string,
+    readonly problems: readonly SchemaProblem[],
+  ) {
+    const told = problems.slice(0, MAX_PROBLEMS).map(problemText);
+    if (problems.length > told.length) told.push(`and ${problems.length - told.length} more`);
+    super(
+      'SSE_INVALID_EVENT',
+      `event ${preview(type)} is not what its contract says: ${told.join('; ')}`,
+    );
+  }
+}
+
+/** How many problems go into a message. */
+const MAX_PROBLEMS = 5;
+
+/** A problem as text, such as `no: expected a number`. */
+export function problemText({ path, message }: SchemaProblem): string {
+  return path === '' ? message : `${path}: ${message}`;
 }
 
 /**

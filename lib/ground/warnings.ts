@@ -102,6 +102,12 @@ export function warnOfCompression(): void {
   warnOnce('compression', `Something compresses event streams, which can delay events; ${remedy}`);
 }
 
+export function warnOfUnknownEvent(type: string, route: string): void {
+  const what = `The contract of the stream ${route} has no event ${preview(type)}, so it was left out`;
+  const remedy = 'add it to the contract, or list `types` in stream()';
+  warnOnce('unknown event', `${what}; ${remedy}`, `${route} ${type}`);
+}
+
 /** Only the client can notice this: the client of this library reports it. */
 export function warnOfHeldBackStreams(): void {
   const what = 'A client waited twice for a stream and received no byte';

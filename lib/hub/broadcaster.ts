@@ -65,7 +65,8 @@ export abstract class Broadcaster<Events extends object = EventMap> {
    *
    * An unawaited rejection does not end the process. Every failure is published on the `error`
    * channel of `SSE_CHANNELS`, and logged at most once per 10 s.
-   * @throws SseInvalidFieldError, SseSerializeError, SseClosedError; SseLimitError above
+   * @throws SseInvalidFieldError, SseSerializeError, SseClosedError; SseInvalidEventError for an
+   * event that is not what the hub's `contract` says; SseLimitError above
    * `limits.maxEventBytes` or `limits.maxRoomsPerEvent`; what the log rejects with, such as
    * SseError `SSE_LOG_UNAVAILABLE`
    */

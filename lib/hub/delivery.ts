@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { HubEvent, type LoggedEvent } from '../log/event.js';
 import type { EventLog, Gap, Head, LogFollower } from '../log/event-log.js';
 import { Ring } from '../log/ring.js';
+import type { EventSchemas } from '../schema/validate.js';
 import { CONTROL_ROOM, type ControlChannel } from './control-channel.js';
 import { PEER_ROOM, type PeerChannel } from './peer-channel.js';
 import { Rooms } from './rooms.js';
@@ -47,6 +48,8 @@ export class Delivery implements LogFollower {
     private readonly control: ControlChannel,
     readonly keepsHistory = true,
     private readonly peers?: PeerChannel,
+    /** The schemas of the hub's contracts, if it has one. */
+    readonly schemas?: EventSchemas,
   ) {}
 
   join(receiver: Receiver): void {
@@ -83,7 +86,7 @@ export class Delivery implements LogFollower {
   eventOf(logged: LoggedEvent): HubEvent {
     const known = this.replayed.get(logged)?.deref();
     if (known !== undefined) return known;
-    const event = new HubEvent(logged);
+    const event = new HubEvent(logged, this.schemas);
     this.replayed.set(logged, new WeakRef(event));
     return event;
   }
@@ -109,7 +112,7 @@ export class Delivery implements LogFollower {
   private deliverTo(receivers: Receiver[], next: LoggedEvent): void {
     // If many processes share a hub, most events have no receiver here.
     if (receivers.length === 0) return;
-    const published = guarded(() => new HubEvent(next));
+    const published = guarded(() => new HubEvent(next, this.schemas));
     // The log has counted the event, so its receivers have to get a gap.
     if (published === undefined) return this.lost({ rooms: next.rooms, reason: 'unknown' });
     // mutant: an event of two rooms is delivered twice

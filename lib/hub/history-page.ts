@@ -1,8 +1,9 @@
 import { HubEvent, type EventMap, type SseEvent } from '../log/event.js';
-import type { EventLogReads, RoomState } from '../log/event-log.js';
+import type { RoomState } from '../log/event-log.js';
 import { isCovered, positionIn } from '../log/resume.js';
 import type { Cursor } from '../wire/cursor.js';
 import type { HistoryPage } from './broadcaster.js';
+import type { Delivery } from './delivery.js';
 
 /** The most characters of wire text that one page reads. */
 const PAGE_BYTES = 8 * 1_048_576;
@@ -12,7 +13,7 @@ const PAGE_BYTES = 8 * 1_048_576;
  * position in this log.
  */
 export async function readPage(
-  log: EventLogReads,
+  { log, schemas }: Pick<Delivery, 'log' | 'schemas'>,
   room: string,
   after: readonly Cursor[] | undefined,
   limit: number,
@@ -25,7 +26,7 @@ export async function readPage(
   const [{ last, entries, isWhole }] = read.rooms as [RoomState];
   const isCoveredByLog = !isKnown || isCovered(from, last, entries[0]);
   return {
-    events: entries.map(({ event }) => new HubEvent(event) as SseEvent),
+    events: entries.map(({ event }) => new HubEvent(event, schemas) as SseEvent),
     covered: typeof from === 'number' && isCoveredByLog,
     hasMore: !isWhole,
   };

@@ -6,6 +6,8 @@ import type { EventLogFactory } from '../log/event-log.js';
 import type { ConnectionsOptions } from '../connection/connections.options.js';
 import type { StreamOptions } from '../connection/stream.options.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
+import type { AnyContract } from '../schema/contract-types.js';
+import { contracts } from './hub-contract.js';
 import * as rules from '../options/rules.js';
 
 /**
@@ -30,6 +32,12 @@ export interface HubOptions {
    * @default every connection for which a handler opens a stream
    */
   authorize?: Authorize;
+  /**
+   * The contract of the hub's events, or several: `emit()` and `publish()` send what its schemas
+   * return, and reject with `SSE_INVALID_EVENT` for any other event.
+   * @default none: events are not checked
+   */
+  contract?: AnyContract | readonly AnyContract[];
 }
 
 /**
@@ -48,6 +56,8 @@ export interface HubsOptions
   history?: HistoryOptions | false;
   /** Decides who may read which rooms of the default hub. A named hub sets its own. */
   authorize?: Authorize;
+  /** The contracts of the default hub. A named hub sets its own. */
+  contract?: AnyContract | readonly AnyContract[];
   /**
    * Creates the log of each hub, for example `redisEventLog({ url })` for several processes.
    * @default a log in the memory of this process
@@ -170,6 +180,7 @@ export const HUBS_RULES = {
   history: checkHistory,
   log: rules.aFunction,
   authorize: rules.aFunction,
+  contract: contracts,
 };
 
 const checkFeature = rules.required(
@@ -178,6 +189,7 @@ const checkFeature = rules.required(
     serialize: rules.aFunction,
     history: checkHistory,
     authorize: rules.aFunction,
+    contract: contracts,
   }),
 );
 

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import type { CloseReason } from '../connection/close-reason.js';
-import { CONNECTIONS_DEFAULTS, type LimitsOptions } from '../connection/connections.options.js';
+import type { LimitsOptions } from '../connection/connections.options.js';
 import { currentStream, streamOf } from '../connection/current-stream.js';
 import type { Stream } from '../connection/stream.js';
 import {
@@ -31,7 +31,7 @@ import {
   type HubOptions,
   type HubStreamOptions,
 } from './hub.options.js';
-import { newEvent } from './new-event.js';
+import { factsOf, newEvent, type HubFacts } from './new-event.js';
 import { PeerChannel } from './peer-channel.js';
 import { roomList } from './rooms.js';
 import { Subscription } from './subscription.js';
@@ -51,7 +51,7 @@ export class Hub extends Broadcaster {
   toPlain: ((data: unknown) => unknown) | undefined;
   private isClosed = false;
   private readonly failures = new RareLine();
-  private readonly facts: Parameters<typeof newEvent>[3];
+  private readonly facts: HubFacts;
 
   constructor(
     readonly log: EventLog,
@@ -65,13 +65,9 @@ export class Hub extends Broadcaster {
     this.control = new ControlChannel((event) =>
       this.append(() => ({ ...event, ephemeral: !keepsHistory })),
     );
-    this.delivery = new Delivery(log, this.control, keepsHistory, this.peers);
-    this.facts = {
-      serialize: options.serialize,
-      keepsHistory,
-      maxBytes: limits.maxEventBytes ?? CONNECTIONS_DEFAULTS.limits.maxEventBytes,
-      maxRooms: limits.maxRoomsPerEvent ?? CONNECTIONS_DEFAULTS.limits.maxRoomsPerEvent,
-    };
+    this.facts = factsOf(options, limits);
+    const { schemas } = this.facts;
+    this.delivery = new Delivery(log, this.control, keepsHistory, this.peers, schemas);
   }
 
   async start(): Promise<void> {
@@ -214,7 +210,7 @@ export class Hub extends Broadcaster {
     roomList(room);
     positiveInteger('history().limit', limit);
     const cursors = after === undefined ? undefined : parseLastEventId(after).cursors;
-    return readPage(this.log, room, cursors, limit);
+    return readPage(this.delivery, room, cursors, limit);
   }
 
   private requireHistory(call: string): void {

@@ -7,6 +7,7 @@ import { Hub } from './hub.js';
 import type { HubOptions, HubsOptions } from './hub.options.js';
 import { MemoryEventLog } from '../log/event-log-memory.js';
 import { HISTORY_DEFAULTS } from '../log/history.options.js';
+import type { AnyContract } from '../schema/contract-types.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import { defined } from '../options/defined.js';
 import { warnOfSeveralProcesses } from '../ground/warnings.js';
@@ -67,6 +68,11 @@ export class Hubs {
     if (toPlain === undefined || this.early === undefined) return;
     const problem = `an instance of ${this.early} was published before onModuleInit(), when ClassSerializerInterceptor is not known yet; publish later, or publish plain objects`;
     throw new SseOptionsError('emit()', 'a plain object', this.early, problem);
+  }
+
+  /** The contracts of all hubs. */
+  contracts(): AnyContract[] {
+    return [...this.byName.values()].flatMap(({ options }) => [options.contract ?? []].flat());
   }
 
   /** Why events do not reach this process: the problem of the first hub that has one. */

@@ -1,39 +1,60 @@
 import { SseInvalidFieldError, SseLimitError } from '../ground/errors.js';
 import type { NewEvent } from '../log/event-log.js';
 import { encodeBody, type Serialize, type SseMessage } from '../wire/frame.js';
-import type { EmitOptions } from './hub.options.js';
+import { CONNECTIONS_DEFAULTS, type LimitsOptions } from '../connection/connections.options.js';
+import { defined } from '../options/defined.js';
+import { schemasOf } from './hub-contract.js';
+import type { EmitOptions, HubOptions } from './hub.options.js';
+import { checkedEvent } from '../schema/checked-event.js';
+import type { EventSchemas } from '../schema/validate.js';
 import { PublishedMessage } from '../log/published-message.js';
 import { roomList } from './rooms.js';
 import { warnOfReservedType } from '../ground/warnings.js';
 import { isWellFormed } from '../ground/well-formed.js';
 
 /** A hub's settings for its events. */
-interface HubFacts {
+export interface HubFacts {
   readonly serialize: Serialize | undefined;
   readonly keepsHistory: boolean;
   /** Limit of wire text; `false` for none. */
   readonly maxBytes: number | false;
   /** `false` for no limit. */
   readonly maxRooms: number | false;
+  /** The schemas of the hub's contracts, if it has one. */
+  readonly schemas?: EventSchemas | undefined;
   /** What the app's `ClassSerializerInterceptor` does to data, if it has one. */
   readonly toPlain?: ((data: unknown) => unknown) | undefined;
 }
 
+export function factsOf(
+  { serialize, history, contract }: HubOptions,
+  own: LimitsOptions,
+): HubFacts {
+  const limits = { ...CONNECTIONS_DEFAULTS.limits, ...defined(own) };
+  return {
+    serialize,
+    keepsHistory: history !== false,
+    maxBytes: limits.maxEventBytes,
+    maxRooms: limits.maxRoomsPerEvent,
+    schemas: schemasOf(contract),
+  };
+}
+
 /**
  * Checks and encodes a message that is published. Does not change the caller's message.
- * @throws SseInvalidFieldError, SseSerializeError, SseLimitError
+ * @throws SseInvalidFieldError, SseInvalidEventError, SseSerializeError, SseLimitError
  */
 export function newEvent(
   rooms: string | readonly string[],
   message: SseMessage,
   { retry = message.retry, key, ephemeral = false }: EmitOptions,
-  { serialize, keepsHistory, maxBytes, maxRooms, toPlain }: HubFacts,
+  { serialize, keepsHistory, maxBytes, maxRooms, toPlain, schemas }: HubFacts,
 ): NewEvent {
   if (message.id !== undefined) {
     const remedy = 'expected no id, because the hub assigns ids; put your own id into `data`';
     throw new SseInvalidFieldError('id', message.id, remedy);
   }
-  const complete: SseMessage = { ...message };
+  const complete: SseMessage = { ...(schemas ? checkedEvent(schemas, message) : message) };
   if (retry !== undefined) complete.retry = retry;
   // Without a data field, a client fires no event, whatever the type.
   if (complete.type !== undefined && complete.data === undefined) complete.data = '';

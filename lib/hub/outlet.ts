@@ -96,7 +96,7 @@ export class Outlet extends AsyncResource {
     if (this.connection === undefined) {
       this.subscriber.next({ ...message, rooms: this.rooms } as PublishedEvent);
     } else if (this.connection.state !== 'closed') {
-      this.connection.writeAlways(message);
+      this.connection.writeAlways(this.connection.checked(message));
     }
   }
 

@@ -1,4 +1,5 @@
 import { formatCursor, type Position } from '../wire/cursor.js';
+import type { EventSchemas } from '../schema/validate.js';
 import { frameOf, type SseMessage } from '../wire/frame.js';
 import { JsonText } from './published-message.js';
 
@@ -60,15 +61,17 @@ export class HubEvent implements PublishedEvent {
   readonly #logged: LoggedEvent;
   /** The event that holds the decoded data, if this is a copy without id. */
   readonly #original: HubEvent | undefined;
+  readonly #schemas: EventSchemas | undefined;
   #frame: string | undefined;
   #withoutId: HubEvent | undefined;
   #data: unknown;
 
-  constructor(logged: LoggedEvent, original?: HubEvent) {
+  constructor(logged: LoggedEvent, schemas?: EventSchemas, original?: HubEvent) {
     const { epoch, position, message } = logged;
     const { type, retry, comment } = message;
     this.#logged = logged;
     this.#original = original;
+    this.#schemas = schemas;
     if ('data' in message) Object.defineProperty(this, 'data', DATA);
     if (type !== undefined) this.type = type;
     if (retry !== undefined) this.retry = retry;
@@ -99,6 +102,11 @@ export class HubEvent implements PublishedEvent {
     return this.#logged.position;
   }
 
+  /** The schemas that the hub checks its events by, if it has a contract. */
+  get schemas(): EventSchemas | undefined {
+    return this.#schemas;
+  }
+
   get frame(): string {
     return (this.#frame ??= this.frameWith(this.id));
   }
@@ -106,7 +114,8 @@ export class HubEvent implements PublishedEvent {
   /** The same event without id and position, for a stream with its own ids. Created once. */
   get withoutId(): HubEvent {
     const { epoch, rooms, message, body } = this.#logged;
-    this.#withoutId ??= new HubEvent({ epoch, position: undefined, rooms, message, body }, this);
+    const logged = { epoch, position: undefined, rooms, message, body };
+    this.#withoutId ??= new HubEvent(logged, this.#schemas, this);
     return this.#withoutId;
   }
 

@@ -1,9 +1,15 @@
 import 'reflect-metadata';
 import { Res } from '@nestjs/common';
 import { RESPONSE_PASSTHROUGH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { applyInput, inputParameters, type ContractInput } from './contract-route.js';
 
-/** Runs a handler's method with its connection. Resolves when its stream has begun. */
-export type HandlerRunner = (call: (connection?: unknown) => unknown) => Promise<void>;
+/**
+ * Calls the handler's method with its connection, and with what the contract made of the request.
+ */
+type HandlerCall = (connection?: unknown, input?: ContractInput) => unknown;
+
+/** Runs a handler's method. Resolves when its stream has begun. */
+export type HandlerRunner = (call: HandlerCall) => Promise<void>;
 
 const runners = new WeakMap<object, HandlerRunner>();
 
@@ -63,6 +69,7 @@ export function wrapHandler(
   // `Res({ passthrough: true })` on the method would make Nest send what the handler returns.
   Reflect.defineMetadata(RESPONSE_PASSTHROUGH_METADATA, false, target.constructor, key);
   const parameters = connectionParameters(target, key);
+  const inputs = inputParameters(target, key);
   const wrapper: Method = function (...args) {
     const response = args[index];
     const runner =
@@ -70,8 +77,9 @@ export function wrapHandler(
     if (runner === undefined) return method.apply(this, args);
     runners.delete(response as object);
     const own = args.slice(0, index);
-    return runner((connection) => {
+    return runner((connection, input) => {
       for (const parameter of parameters) own[parameter] = connection;
+      if (input !== undefined) applyInput(own, input, inputs);
       return method.apply(this, own);
     });
   };

@@ -16,12 +16,15 @@ import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { getBroadcasterToken } from '../hub/broadcaster.js';
 import { SSE_MAP } from './message.js';
 import type { SseMap } from '../connection/stream.options.js';
-import { SseNotStreamableError } from '../ground/errors.js';
+import { SseNotStreamableError, SseOptionsError } from '../ground/errors.js';
 import { LateErrors } from '../output/late-answers.js';
 import { isTakenOver, markConnectionParameter, wrapHandler } from './handler-takeover.js';
 import { lastEventIdOf, type HttpRequest } from '../output/request.js';
 import type { SseSource } from './handler-result.js';
-import { SSE_STREAM } from './stream-routes.js';
+import { SSE_STREAM, type RouteOptions } from './stream-routes.js';
+import { isContract } from '../schema/contract.js';
+import type { AnyContract } from '../schema/contract-types.js';
+import type { WrongEvents } from './contract-handler.js';
 import { SseInterceptor } from './sse.interceptor.js';
 import { checkStreamOptions, type SseStreamOptions } from '../connection/stream.options.js';
 
@@ -39,25 +42,71 @@ type SseHandler<Negotiates extends boolean> = (
  * @publicApi
  */
 export function SseStream<Negotiates extends boolean = false>(
-  path: string | string[] = '/',
-  options: SseStreamOptions & { negotiate?: Negotiates } = {},
-) {
+  path?: string | string[],
+  options?: SseStreamOptions & { negotiate?: Negotiates },
+): <Handler extends SseHandler<Negotiates>>(
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<Handler>,
+) => void;
+/**
+ * Declares the route of a contract from `nestjs-eventstream/contract`. Its path is the route, after
+ * the path of the controller. The query and the path parameters are checked before the handler is
+ * called, and a wrong one is answered with 400. An event that is not in the contract ends the
+ * stream with `SSE_INVALID_EVENT`. A hub whose events the handler sends as they are must have the
+ * contract too.
+ * @throws SseOptionsError for a wrong option, when the decorator is applied
+ * @example `@SseStream(orders) stream(@Param('customer') customer: string) { return this.hub.stream(customer); }`
+ */
+export function SseStream<Contract extends AnyContract, Negotiates extends boolean = false>(
+  contract: Contract,
+  options?: Omit<SseStreamOptions, 'map'> & { negotiate?: Negotiates },
+): <Handler extends (...args: never[]) => unknown>(
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<Handler> &
+    (Negotiates extends true ? unknown : WrongEvents<ReturnType<Handler>, Contract>),
+) => void;
+export function SseStream(
+  route: string | string[] | AnyContract = '/',
+  options: SseStreamOptions = {},
+): MethodDecorator {
   checkStreamOptions('', options);
-  return <Handler extends SseHandler<Negotiates>>(
-    target: object,
-    key: string | symbol,
-    descriptor: TypedPropertyDescriptor<Handler>,
-  ): void => {
+  const contract = contractIn(route, options);
+  const path = contract?.path ?? (route as string | string[]);
+  return (target, key, descriptor) => {
+    requireNoContract(descriptor.value, String(key));
     wrapHandler(target, key, descriptor as unknown as TypedPropertyDescriptor<() => unknown>);
     const { value } = descriptor;
     RequestMapping({ path, method: options.method ?? RequestMethod.GET })(target, key, descriptor);
-    SetMetadata(SSE_STREAM, options)(target, key, descriptor);
+    SetMetadata(SSE_STREAM, { ...options, contract })(target, key, descriptor);
     UseInterceptors(SseInterceptor)(target, key, descriptor);
     UseFilters(LateErrors)(target, key, descriptor);
     // By default Nest answers a POST with 201, which an EventSource refuses.
     if (!Reflect.hasMetadata(HTTP_CODE_METADATA, value as object))
       HttpCode(200)(target, key, descriptor);
   };
+}
+
+function contractIn(
+  route: string | string[] | AnyContract,
+  { map }: SseStreamOptions,
+): AnyContract | undefined {
+  if (typeof route === 'string' || Array.isArray(route)) return undefined;
+  if (!isContract(route)) {
+    throw new SseOptionsError('@SseStream()', 'a path, or a contract of sseContract()', route);
+  }
+  if (map === undefined) return route;
+  const problem = 'a contract says what events look like; emit them as { type, data } instead';
+  throw new SseOptionsError('map', 'undefined with a contract', map, problem);
+}
+
+/** Two contracts on one method would share one handler. */
+function requireNoContract(handler: unknown, name: string): void {
+  const known = Reflect.getMetadata(SSE_STREAM, handler as object) as RouteOptions | undefined;
+  if (known?.contract === undefined) return;
+  const problem = `${name}() has the contract "${known.contract.path}" already; write a method for each contract`;
+  throw new SseOptionsError('@SseStream()', 'one contract for a method', handler, problem);
 }
 
 type ParameterPipe = Type<PipeTransform> | PipeTransform;

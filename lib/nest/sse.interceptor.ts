@@ -23,12 +23,13 @@ import { END_ID } from '../wire/protocol.js';
 import { returningClientOf, type HttpRequest } from '../output/request.js';
 import { StreamResponse, type HttpResponse } from '../output/response.js';
 import { RouteInterceptors, type ToPlain } from './route-interceptors.js';
-import { SSE_STREAM } from './stream-routes.js';
+import { SSE_STREAM, type RouteOptions } from './stream-routes.js';
+import { contractInput, type ContractInput } from './contract-route.js';
 import { isSource, toObservable } from './handler-result.js';
 import { failLate, writeStream } from './stream-writer.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import type { SseModuleOptions } from './module.options.js';
-import { STREAM_DEFAULTS, type SseStreamOptions } from '../connection/stream.options.js';
+import { STREAM_DEFAULTS } from '../connection/stream.options.js';
 import { streamSettings, type StreamSettings } from '../connection/stream-settings.js';
 import { warnOfLongKeepAlive } from '../ground/warnings.js';
 
@@ -114,7 +115,7 @@ export class SseInterceptor implements NestInterceptor {
     const handler = context.getHandler();
     let settings = this.settings.get(handler);
     if (settings === undefined) {
-      const own = Reflect.getMetadata(SSE_STREAM, handler) as SseStreamOptions | undefined;
+      const own = Reflect.getMetadata(SSE_STREAM, handler) as RouteOptions | undefined;
       settings = this.withSerializers(streamSettings(this.options, own), context);
       warnOfLongKeepAlive(settings.keepAliveMs);
       this.settings.set(handler, settings);
@@ -143,7 +144,7 @@ export class SseInterceptor implements NestInterceptor {
 
   /** Runs the handler in the stream's async context, where `Broadcaster.stream()` finds it. */
   private run(
-    call: (connection: Stream) => unknown,
+    call: (connection: Stream, input?: ContractInput) => unknown,
     stream: Stream,
     response: StreamResponse,
   ): Promise<void> {
@@ -153,7 +154,9 @@ export class SseInterceptor implements NestInterceptor {
       try {
         await this.ready.get(settings);
         if (settings.negotiate && stream.opening) stream.opening.forbidden = notAcceptable(request);
-        const result = await call(stream);
+        const { contract } = settings;
+        const input = contract && (await contractInput(contract, request));
+        const result = await call(stream, input);
         // The handler may have entered an AsyncLocalStorage.
         stream.keepContext();
         if (stream.state === 'closed') return;

@@ -27,7 +27,8 @@ import {
 } from './module.options.js';
 import { CONNECTIONS_DEFAULTS } from '../connection/connections.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
-import { checkStreamRoutes, streamRoutes } from './stream-routes.js';
+import { checkAreSync } from '../schema/contract.js';
+import { checkStreamRoutes, streamRoutes, type StreamRoute } from './stream-routes.js';
 import { warnOfInterceptors } from '../ground/warnings.js';
 
 /** The name of the default hub. `forFeature()` refuses it. */
@@ -78,8 +79,8 @@ class SseFeatureModule {}
     {
       provide: Broadcaster,
       inject: [Hubs, SSE_OPTIONS],
-      useFactory: (hubs: Hubs, { authorize }: SseModuleOptions) =>
-        hubs.open(DEFAULT_HUB, { authorize }),
+      useFactory: (hubs: Hubs, { authorize, contract }: SseModuleOptions) =>
+        hubs.open(DEFAULT_HUB, { authorize, contract }),
     },
   ],
   exports: [SseConnections, Registry, SseHealth, Broadcaster, Hubs, RouteInterceptors, SSE_OPTIONS],
@@ -131,9 +132,19 @@ export class SseModule
   /** By now the app has bound its global interceptors. */
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
-    checkStreamRoutes(streamRoutes(this.modules));
+    const routes = streamRoutes(this.modules);
+    checkStreamRoutes(routes);
+    await this.checkContracts(routes);
     warnOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
     this.hubs.makePlain(await this.routes.hubToPlain());
+  }
+
+  private async checkContracts(routes: readonly StreamRoute[]): Promise<void> {
+    const contracts = new Set([
+      ...this.hubs.contracts(),
+      ...routes.map(({ contract }) => contract),
+    ]);
+    for (const contract of contracts) if (contract !== undefined) await checkAreSync(contract);
   }
 
   /** Nest treats two `forRoot()` as two modules, and an event of one does not reach the other. */

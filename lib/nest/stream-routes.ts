@@ -1,18 +1,35 @@
 import 'reflect-metadata';
 import type { Type } from '@nestjs/common';
-import { HTTP_CODE_METADATA, RENDER_METADATA } from '@nestjs/common/constants.js';
+import {
+  HOST_METADATA,
+  HTTP_CODE_METADATA,
+  METHOD_METADATA,
+  PATH_METADATA,
+  RENDER_METADATA,
+  VERSION_METADATA,
+} from '@nestjs/common/constants.js';
 import type { ModulesContainer } from '@nestjs/core';
 import { SseOptionsError } from '../ground/errors.js';
+import type { SseStreamOptions } from '../connection/stream.options.js';
+import type { AnyContract } from '../schema/contract-types.js';
 import { hasBody } from '../wire/negotiation.js';
+import { checkParameters, inputParameters } from './contract-route.js';
 
 /** The metadata key for the options of `@SseStream()`. */
 export const SSE_STREAM = 'nestjs-eventstream:stream';
+
+/** What `@SseStream()` stores: its options, and its contract if it has one. */
+export interface RouteOptions extends SseStreamOptions {
+  readonly contract?: AnyContract;
+}
 
 /** A method with `@SseStream()`. */
 export interface StreamRoute {
   readonly controller: Type;
   readonly handler: object;
+  readonly key: string;
   readonly name: string;
+  readonly contract: AnyContract | undefined;
 }
 
 /** All stream routes of the app. */
@@ -22,10 +39,11 @@ export function streamRoutes(modules: ModulesContainer): StreamRoute[] {
 }
 
 /**
- * Refuses decorators that make a stream impossible.
+ * Refuses decorators that make a stream impossible, and contracts that do not fit their route.
  * @throws SseOptionsError
  */
 export function checkStreamRoutes(routes: readonly StreamRoute[]): void {
+  checkContracts(routes);
   for (const { handler, name } of routes) {
     const status: unknown = Reflect.getMetadata(HTTP_CODE_METADATA, handler);
     if (typeof status === 'number' && !hasBody(status)) {
@@ -40,6 +58,37 @@ export function checkStreamRoutes(routes: readonly StreamRoute[]): void {
   }
 }
 
+function checkContracts(routes: readonly StreamRoute[]): void {
+  const known = new Map<string, StreamRoute>();
+  for (const route of routes) {
+    const { controller, key, name, contract } = route;
+    if (contract !== undefined) {
+      const prototype = controller.prototype as object;
+      checkParameters(controller, contract, inputParameters(prototype, key), name);
+    }
+    const place = placeOf(route);
+    const other = known.get(place);
+    known.set(place, route);
+    if (other === undefined || (contract === undefined && other.contract === undefined)) continue;
+    const problem = `${other.name} has the same route, so only one of them is called; give each contract a path of its own`;
+    throw new SseOptionsError(`@SseStream() of ${name}`, 'a route of its own', place, problem);
+  }
+}
+
+/** What tells a route from others: method, host, version and path, whatever its parameters are. */
+function placeOf({ controller, handler }: StreamRoute): string {
+  const paths = [controller, handler].map(
+    (target) => [Reflect.getMetadata(PATH_METADATA, target) as unknown].flat().join('|') || '/',
+  );
+  const path = paths.join('/').replace(/\/+/g, '/').replace(/:\w+/g, ':');
+  const about = [HOST_METADATA, VERSION_METADATA].map((metadata) =>
+    String(
+      Reflect.getMetadata(metadata, handler) ?? Reflect.getMetadata(metadata, controller) ?? '',
+    ),
+  );
+  return [Reflect.getMetadata(METHOD_METADATA, handler), ...about, path].join(' ');
+}
+
 function routesOf(controller: Type | null): StreamRoute[] {
   const routes: StreamRoute[] = [];
   const seen = new Set<string>();
@@ -51,7 +100,9 @@ function routesOf(controller: Type | null): StreamRoute[] {
       seen.add(key);
       if (isOverridden) continue;
       if (typeof handler !== 'function' || !Reflect.hasMetadata(SSE_STREAM, handler)) continue;
-      routes.push({ controller: controller!, handler, name: `${controller!.name}.${key}()` });
+      const { contract } = Reflect.getMetadata(SSE_STREAM, handler) as RouteOptions;
+      const name = `${controller!.name}.${key}()`;
+      routes.push({ controller: controller!, handler, key, name, contract });
     }
   }
   return routes;

@@ -5,6 +5,7 @@ import { diagnostics } from '../connection/diagnostics.js';
 import { readable } from '../ground/errors.js';
 import { HubEvent } from '../log/event.js';
 import type { SseMessage } from '../wire/frame.js';
+import { isInContract } from './contract-events.js';
 import { toMessage } from './message.js';
 import { END_ID } from '../wire/protocol.js';
 import { logError } from '../connection/connection-logger.js';
@@ -40,7 +41,8 @@ class StreamWriter extends Subscription implements Observer<unknown> {
   next(value: unknown): void {
     if (this.isStopped || this.closed) return;
     try {
-      this.stream.write(messageOf(value, this.stream));
+      const message = messageOf(value, this.stream);
+      if (message !== undefined) this.stream.write(message);
     } catch (error) {
       this.fail(error);
     }
@@ -70,11 +72,16 @@ class StreamWriter extends Subscription implements Observer<unknown> {
   }
 }
 
-function messageOf(value: unknown, { settings }: Stream): SseMessage {
-  if (HubEvent.is(value)) return value;
-  const message = toMessage(value, settings.map);
+/** `undefined` for a hub event that the route's contract does not have. */
+function messageOf(value: unknown, stream: Stream): SseMessage | undefined {
+  const { contract, map } = stream.settings;
+  if (HubEvent.is(value)) {
+    if (contract === undefined || isInContract(value, contract, stream.request)) return value;
+    return undefined;
+  }
+  const message = toMessage(value, map);
   warnOfReservedType(message.type);
-  return message;
+  return stream.checked(message);
 }
 
 function complete(connection: Stream): void {

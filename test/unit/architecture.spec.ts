@@ -9,7 +9,7 @@ import ts from 'typescript';
  * From the door to the ground. A file imports from its own wing and from those behind it, types
  * too.
  */
-const ORDER = ['nest', 'hub', 'connection', 'output', 'log', 'options', 'wire', 'ground'];
+const ORDER = ['nest', 'hub', 'connection', 'output', 'log', 'schema', 'options', 'wire', 'ground'];
 
 const lib = join(import.meta.dirname, '../../lib');
 const files = readdirSync(lib, { recursive: true, encoding: 'utf8' })
