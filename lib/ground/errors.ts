@@ -1,7 +1,8 @@
 /**
  * The stable code of an `SseError`. Compare codes, not messages.
  * - `SSE_INVALID_FIELD`: the event stream cannot carry a value.
- * - `SSE_INVALID_EVENT`: an event is not in the contract, or its data is not what the contract says.
+ * - `SSE_INVALID_EVENT`: an event is not in the contract, or its data is not what the contract
+ *   says.
  * - `SSE_SERIALIZE`: data has no text form.
  * - `SSE_CLOSED`: the connection or the hub has ended.
  * - `SSE_LIMIT`: a limit is exceeded.

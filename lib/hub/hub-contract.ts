@@ -9,7 +9,8 @@ type HubContract = AnyContract | readonly AnyContract[] | undefined;
 
 /**
  * The rule of the option `contract`.
- * @throws SseOptionsError for anything but contracts, and for two that describe an event differently
+ * @throws SseOptionsError for anything but contracts, and for two that describe an event
+ * differently
  */
 export function contracts(path: string, value: unknown): void {
   const list: unknown[] = value === undefined ? [] : [value].flat();
