@@ -237,6 +237,12 @@ describe('connect() with a contract', () => {
     }
   });
 
+  it('needs the URL of the server where there is no page', () => {
+    expect(() => connect(sseContract({ path: 'a', events: orders.events }))).toThrow(
+      'baseUrl: expected the URL of the server, because there is no page to take it from',
+    );
+  });
+
   it('ignores types that it does not know', async () => {
     const app = await serve(Routes, { sse });
     const hub = app.nest.get<Broadcaster<EventsOf<typeof orders>>>(Broadcaster);
