@@ -1,13 +1,15 @@
+import type { Server } from 'node:http';
 import {
   Inject,
   Logger,
   Module,
+  Optional,
   type BeforeApplicationShutdown,
   type DynamicModule,
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { Broadcaster, getBroadcasterToken } from '../hub/broadcaster.js';
 import { Registry } from '../connection/registry.js';
 import { SseConnections } from '../connection/sse-connections.js';
@@ -28,6 +30,7 @@ import {
 import { CONNECTIONS_DEFAULTS } from '../connection/connections.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import { checkStreamRoutes, streamRoutes } from './stream-routes.js';
+import { shapeRequests } from '../output/express-shape.js';
 import { warnOfInterceptors } from '../ground/warnings.js';
 
 /** The name of the default hub. `forFeature()` refuses it. */
@@ -94,6 +97,7 @@ export class SseModule
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
     private readonly modules: ModulesContainer,
     private readonly routes: RouteInterceptors,
+    @Optional() private readonly adapterHost?: HttpAdapterHost,
   ) {
     super();
   }
@@ -131,9 +135,15 @@ export class SseModule
   /** By now the app has bound its global interceptors. */
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
+    this.shapeRequests();
     checkStreamRoutes(streamRoutes(this.modules));
     warnOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
     this.hubs.makePlain(await this.routes.hubToPlain());
+  }
+
+  private shapeRequests(): void {
+    const adapter = this.adapterHost?.httpAdapter;
+    if (adapter?.getType() === 'express') shapeRequests(adapter.getHttpServer() as Server);
   }
 
   /** Nest treats two `forRoot()` as two modules, and an event of one does not reach the other. */
