@@ -1,5 +1,5 @@
-// This library in a Nest app on Express, or with HTTP/2 on Fastify, with the module's defaults:
-// ids, history, keep-alive, backpressure.
+// This library in a Nest app on Express or Fastify, with the module's defaults: ids, history,
+// keep-alive, backpressure.
 import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -8,7 +8,7 @@ import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-events
 import { SsePrometheusModule } from 'nestjs-eventstream/prometheus';
 import { decorate } from './decorate.mjs';
 
-export async function start({ isFiltered, hasMetrics, isHttp2, module = {} } = {}) {
+export async function start({ isFastify, isFiltered, hasMetrics, isHttp2, module = {} } = {}) {
   class EventsController {
     constructor(broadcaster) {
       this.broadcaster = broadcaster;
@@ -34,7 +34,8 @@ export async function start({ isFiltered, hasMetrics, isHttp2, module = {} } = {
   Module({ imports, controllers: [EventsController] })(AppModule);
 
   // Express has no HTTP/2.
-  const adapter = isHttp2 ? [new FastifyAdapter({ http2: true })] : [];
+  const options = isHttp2 ? { http2: true } : {};
+  const adapter = isFastify || isHttp2 ? [new FastifyAdapter(options)] : [];
   const app = await NestFactory.create(AppModule, ...adapter, { logger: ['error', 'warn'] });
   await app.listen(0, '127.0.0.1');
   const broadcaster = app.get(Broadcaster);
