@@ -61,8 +61,10 @@ function holdAwaits(reply: FastifyReply): () => void {
   const { then } = reply;
   if (then === undefined) return () => {};
   const waiting: Parameters<typeof then>[] = [];
+  // oxlint-disable-next-line unicorn/no-thenable -- Fastify's replies are thenable
   reply.then = (...callbacks) => void waiting.push(callbacks);
   return () => {
+    // oxlint-disable-next-line unicorn/no-thenable -- as above
     reply.then = then;
     for (const callbacks of waiting.splice(0)) then.apply(reply, callbacks);
   };

@@ -62,10 +62,12 @@ function overrideMethods(owned: Owned, methods: Record<string, Method>): void {
     if (Object.hasOwn(owned, name)) Object.assign(owned, { [name]: methods[name] });
 }
 
-/** Does nothing, and warns, if a route calls Express' `next()` of a request whose stream has begun. */
-export function lateNext(this: { readonly res?: object } | undefined): void {
+function next(this: { readonly res?: object } | undefined): void {
   if (this?.res !== undefined) tell(this.res as Owned, 'next');
 }
+
+/** Replaces Express' `next()` of a request whose stream has begun. Does nothing, and warns. */
+export const lateNext: (...args: unknown[]) => void = next;
 
 /** From now on `end()` ends the response. */
 export function allowEnd(raw: ServerResponse, owner: ResponseOwner): void {
@@ -106,7 +108,7 @@ function tell(raw: Owned, method: string, name?: unknown): void {
   const call = typeof name === 'string' ? `${method}(${JSON.stringify(name)})` : `${method}()`;
   // Without this function's own frames, so that the stack starts at the caller of the method.
   const caller: { stack?: string } = {};
-  Error.captureStackTrace(caller, LATE[method] ?? LATE_OF_REPLY[method] ?? lateNext);
+  Error.captureStackTrace(caller, LATE[method] ?? LATE_OF_REPLY[method] ?? next);
   warnOfLateAnswer(owner.route, call, caught, caller.stack);
 }
 

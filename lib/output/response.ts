@@ -237,7 +237,7 @@ export class StreamResponse implements ResponseOwner {
     this.listener = listener;
     (this.raw as unknown as Owned)[OWNER] = this;
     // A function that all responses share. `once` would keep a wrapper for each.
-    this.raw.on('close', tellOwner);
+    this.raw.on('close', reportClosed);
     // A write to a client that has just left emits 'error'. The 'close' event reports that it left.
     this.raw.on('error', ignore);
     // A pipelined response has no socket yet. If the client leaves before its turn, it never emits
@@ -253,7 +253,7 @@ export class StreamResponse implements ResponseOwner {
   }
 }
 
-function tellOwner(this: unknown): void {
+function reportClosed(this: unknown): void {
   (this as Owned)[OWNER]?.closed();
 }
 

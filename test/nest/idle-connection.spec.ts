@@ -269,7 +269,8 @@ describe('on Express', () => {
     const app = await serve(Shops, { adapter: 'express' });
     const stream = await openOne(app, '/shops/headers?tenant=a');
     const [connection] = app.nest.get(SseConnections).list();
-    (connection?.request as unknown as AnyRequest).next?.();
+    const request = connection?.request as AnyRequest | undefined;
+    request?.next?.();
     await app.nest.get(Broadcaster).to('room').emit('tick', 1);
     expect(await stream.next('tick')).toMatchObject({ data: 1 });
     expect(app.logged.join('\n')).toMatch(/next\(\)/);
