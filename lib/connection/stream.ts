@@ -59,7 +59,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     const mark = returning?.mark;
     if (mark !== undefined)
       this.cursor.keepMark(mark, host.slowClients.knows(mark, performance.now()));
-    response.onClosed(this.onResponseClosed);
+    response.onClosed(this);
   }
 
   get lastEventId(): string | undefined {
@@ -229,11 +229,11 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     quietly(this, () => this.inContext(() => this.subscription?.unsubscribe()));
   }
 
-  private readonly onResponseClosed = (): void => {
+  responseClosed(): void {
     if (this.phase !== 'closed') this.end(this.whyClosed(), () => this.outbox.discard());
     // HTTP/2 emits 'close' inside `end()`, before the host knows that the stream has ended.
     queueMicrotask(() => this.host.gone(this));
-  };
+  }
 
   private whyClosed(): CloseReason {
     if (this.opening !== undefined && this.response.raw.headersSent) return 'error';

@@ -92,7 +92,15 @@ export class Outbox implements TurnWriter {
   open(opening: string): void {
     this.phase = 'open';
     this.writer = new ChunkWriter(this.raw);
+    const { batch, raw } = this;
+    // A replay usually waits. One write for both is half of the work for the kernel. What exceeds
+    // Node's own buffer would look as if the client had not taken it.
+    const isJoined = batch !== undefined && batch.bytes < raw.writableHighWaterMark / 2;
+    const { socket } = raw;
+    if (isJoined) socket?.cork();
     if (opening !== '') this.write(Batch.of(opening));
+    if (isJoined && this.isWritable) this.writeBatch(batch);
+    if (isJoined) socket?.uncork();
     if (this.batch !== undefined) this.joinTurn();
   }
 

@@ -7,8 +7,16 @@ import { hasBody } from '../wire/negotiation.js';
 import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
 import { onSocketClosed } from './pipelined.js';
 import { routeOf, type HttpRequest } from './request.js';
-import { pauseIdleTimeout, type Timed } from './idle-timeouts.js';
-import { allowEnd, ignoreLateAnswers, type ResponseOwner } from './late-answers.js';
+import { http2Of, pauseIdleTimeout } from './idle-timeouts.js';
+import {
+  allowEnd,
+  ignoreLateAnswers,
+  OWNER,
+  type Owned,
+  type ResponseOwner,
+} from './late-answers.js';
+import { endRouting } from './express-shape.js';
+import { shareHead } from './shared-head.js';
 import { EVENT_STREAM, mergeHeaders, STREAM_HEADERS, streamHeaders } from './stream-headers.js';
 
 /** The response, as Express or Fastify pass it to a handler. */
@@ -18,6 +26,11 @@ export interface HttpResponse {
   getHeaders(): Record<string, number | string | string[] | undefined>;
   removeHeader(name: string): unknown;
   hijack?(): void;
+}
+
+/** The stream of a response. */
+export interface ClosedListener {
+  responseClosed(): void;
 }
 
 /**
@@ -37,6 +50,7 @@ export class StreamResponse implements ResponseOwner {
   private readonly request: IncomingMessage;
   isEnding = false;
   realEnd: ResponseOwner['realEnd'];
+  private listener: ClosedListener | undefined;
 
   /** @throws SseNotStreamableError if something has answered already */
   constructor(
@@ -128,6 +142,8 @@ export class StreamResponse implements ResponseOwner {
     const all = streamHeaders(connection, this.response.getHeaders(), headers);
     this.writeHead(this.response.statusCode, all);
     ignoreLateAnswers(this.raw, this.response, this);
+    shareHead(this.raw);
+    endRouting(this.platformRequest);
     watchClosing(this.transport);
     for (const timed of this.isHttp2 ? http2Of(this.raw) : [this.request.socket]) {
       const resume = pauseIdleTimeout(timed);
@@ -216,25 +232,29 @@ export class StreamResponse implements ResponseOwner {
     this.response.hijack?.();
   }
 
-  /** Calls `listener` when the client left or the response is finished. */
-  onClosed(listener: () => void): void {
-    // `once` would keep a wrapper. The listener does nothing the second time.
-    this.raw.on('close', listener);
+  /** Tells `listener` when the client left or the response is finished, maybe twice. */
+  onClosed(listener: ClosedListener): void {
+    this.listener = listener;
+    (this.raw as unknown as Owned)[OWNER] = this;
+    // A function that all responses share. `once` would keep a wrapper for each.
+    this.raw.on('close', reportClosed);
     // A write to a client that has just left emits 'error'. The 'close' event reports that it left.
     this.raw.on('error', ignore);
     // A pipelined response has no socket yet. If the client leaves before its turn, it never emits
     // 'close'.
     if (this.raw.socket === null && !this.isHttp2) {
-      const forget = onSocketClosed(this.request, listener);
+      const forget = onSocketClosed(this.request, () => this.closed());
       this.raw.on('close', forget);
     }
   }
+
+  closed(): void {
+    this.listener?.responseClosed();
+  }
+}
+
+function reportClosed(this: unknown): void {
+  (this as Owned)[OWNER]?.closed();
 }
 
 function ignore(): void {}
-
-/** What has an idle timeout under an HTTP/2 response. */
-function http2Of(raw: ServerResponse): Timed[] {
-  const { stream } = raw as unknown as Partial<Http2ServerResponse>;
-  return stream === undefined ? [] : [stream, ...(stream.session ? [stream.session] : [])];
-}
