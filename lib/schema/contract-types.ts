@@ -28,7 +28,8 @@ export interface ContractEvent<Schema extends StandardSchemaV1 = StandardSchemaV
 }
 
 /**
- * The events of a contract, by event type: schemas, or objects with a schema.
+ * The events of a contract, by event type: schemas, or objects with a schema. A class whose static
+ * `schema` is one, as of nestjs-zod, is such an object.
  * @publicApi
  */
 export type ContractEvents = Readonly<Record<string, StandardSchemaV1 | ContractEvent>>;
