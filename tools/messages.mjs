@@ -48,8 +48,12 @@ function messagesOf(node, path) {
   if (!ts.isCallExpression(node)) return [];
   const called = node.expression.getText();
   const argument = called === 'warnOnce' ? node.arguments[1] : node.arguments[0];
-  if (called !== 'warnOnce' && !/\blogger\.(warn|error|log)$/.test(called)) return [];
-  return argument === undefined ? [] : textsOf(argument).map((text) => ({ section: 'log', text }));
+  // Only the client has no logger.
+  const isOfClient = called === 'console.warn';
+  if (!isOfClient && called !== 'warnOnce' && !/\blogger\.(warn|error|log)$/.test(called))
+    return [];
+  const section = isOfClient ? 'client' : 'log';
+  return argument === undefined ? [] : textsOf(argument).map((text) => ({ section, text }));
 }
 
 function messagesOfError(node, path) {
@@ -119,10 +123,13 @@ function textsOf(node, known = new Map()) {
   if (ts.isElementAccessExpression(node)) {
     const table = declarationOf(node.expression);
     if (table && ts.isObjectLiteralExpression(table))
-      return table.properties.flatMap(({ initializer }) => textsOf(initializer, known));
+      // A spread may bring any text.
+      return table.properties.flatMap(({ initializer }) =>
+        initializer ? textsOf(initializer, known) : [UNKNOWN],
+      );
   }
   if (!ts.isIdentifier(node)) return [UNKNOWN];
-  const declared = known.get(node.text) ?? declarationOf(node);
+  const declared = known.get(node.text) ?? declarationOf(node) ?? passedTo(node);
   if (declared === undefined) return [UNKNOWN];
   return Array.isArray(declared) ? declared : textsOf(declared, known);
 }
@@ -142,6 +149,26 @@ function declarationOf(identifier) {
     }
   }
   return undefined;
+}
+
+/** What is passed for a parameter of a function that stands in another one and is called there. */
+function passedTo(identifier) {
+  let scope = identifier.parent;
+  const index = () => scope.parameters?.findIndex(({ name }) => name.getText() === identifier.text);
+  while (scope !== undefined && !(index() >= 0)) scope = scope.parent;
+  if (scope === undefined || !ts.isArrowFunction(scope)) return undefined;
+  const { parent: declaration } = scope;
+  if (!ts.isVariableDeclaration(declaration)) return undefined;
+  const block = declaration.parent.parent.parent;
+  if (ts.isSourceFile(block)) return undefined;
+  const texts = [];
+  visit(block, (node) => {
+    const isCall =
+      ts.isCallExpression(node) && node.expression.getText() === declaration.name.getText();
+    const argument = isCall ? node.arguments[index()] : undefined;
+    if (argument !== undefined) texts.push(...textsOf(argument));
+  });
+  return texts.length > 0 ? texts : undefined;
 }
 
 function valueOf(object, name) {
