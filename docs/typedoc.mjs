@@ -7,6 +7,7 @@ export default {
   entryPoints: [
     '../lib/index.ts',
     '../lib/client/index.ts',
+    '../lib/contract/index.ts',
     '../lib/redis/index.ts',
     '../lib/testing/index.ts',
     '../lib/swagger/index.ts',

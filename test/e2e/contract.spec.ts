@@ -401,7 +401,7 @@ describe('at start-up', () => {
     await expect(hub.to('a').emit('throws', {})).rejects.toThrow('asynchronous or threw an error');
   });
 
-  it('anything else in place of a contract, and a map beside one', () => {
+  it('anything else instead of a contract, and a map beside one', () => {
     expect(() => SseStream({ path: 'a' } as never)).toThrow(
       '@SseStream(): expected a path, or a contract of sseContract(), got an object with path',
     );
