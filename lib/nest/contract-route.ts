@@ -70,8 +70,8 @@ export function checkParameters(
 }
 
 /**
- * Replaces what `@Query()` and `@Param()` read by what the schemas returned. A parameter with pipes
- * of its own keeps what they returned.
+ * Gives a handler what the schemas returned, instead of what `@Query()` and `@Param()` read. A
+ * parameter with pipes of its own keeps what they returned.
  */
 export function applyInput(
   args: unknown[],
