@@ -56,28 +56,39 @@ function messagesOf(node, path) {
   return argument === undefined ? [] : textsOf(argument).map((text) => ({ section, text }));
 }
 
+/** A text that is a place at most, because a function got the rest from its caller. */
+const SAYS_NOTHING = /(^|: )…+$/;
+
 function messagesOfError(node, path) {
+  const messages = messagesWith(node, path, new Map());
+  if (!messages.some(({ text }) => SAYS_NOTHING.test(text))) return messages;
+  const calls = callsAround(node);
+  if (calls.length === 0) return messages;
+  return calls.flatMap((known) => messagesWith(node, path, known));
+}
+
+function messagesWith(node, path, known) {
   const name = node.expression.getText();
   const of = (section, texts) => texts.map((text) => ({ section, text }));
   if (name.endsWith('Exception')) {
     const [body] = node.arguments ?? [];
     const message = body && ts.isObjectLiteralExpression(body) ? valueOf(body, 'message') : body;
-    return message === undefined ? [] : of('http', textsOf(message));
+    return message === undefined ? [] : of('http', textsOf(message, known));
   }
   if (name === 'Error') {
     const [message] = node.arguments ?? [];
-    return message === undefined ? [] : of(sectionOf(path) ?? 'cause', textsOf(message));
+    return message === undefined ? [] : of(sectionOf(path) ?? 'cause', textsOf(message, known));
   }
   if (!classes.has(name) || ts.isClassDeclaration(node.parent)) return [];
-  const [[code], texts] = constructed(name, node.arguments);
+  const [[code], texts] = constructed(name, node.arguments, known);
   return of(sectionOf(path) ?? code, texts);
 }
 
 const sectionOf = (path) => /^(client|testing)\//.exec(path)?.[1];
 
 /** Code and message of an error, from the constructor of its class. */
-function constructed(name, passed) {
-  const given = passed.map((argument) => textsOf(argument));
+function constructed(name, passed, around) {
+  const given = passed.map((argument) => textsOf(argument, around));
   if (name === 'SseError') return given;
   const maker = classes.get(name).members.find(ts.isConstructorDeclaration);
   const known = new Map();
@@ -129,7 +140,7 @@ function textsOf(node, known = new Map()) {
       );
   }
   if (!ts.isIdentifier(node)) return [UNKNOWN];
-  const declared = known.get(node.text) ?? declarationOf(node) ?? passedTo(node);
+  const declared = known.get(node.text) ?? declarationOf(node);
   if (declared === undefined) return [UNKNOWN];
   return Array.isArray(declared) ? declared : textsOf(declared, known);
 }
@@ -151,24 +162,29 @@ function declarationOf(identifier) {
   return undefined;
 }
 
-/** What is passed for a parameter of a function that stands in another one and is called there. */
-function passedTo(identifier) {
-  let scope = identifier.parent;
-  const index = () => scope.parameters?.findIndex(({ name }) => name.getText() === identifier.text);
-  while (scope !== undefined && !(index() >= 0)) scope = scope.parent;
-  if (scope === undefined || !ts.isArrowFunction(scope)) return undefined;
-  const { parent: declaration } = scope;
-  if (!ts.isVariableDeclaration(declaration)) return undefined;
-  const block = declaration.parent.parent.parent;
-  if (ts.isSourceFile(block)) return undefined;
-  const texts = [];
-  visit(block, (node) => {
-    const isCall =
-      ts.isCallExpression(node) && node.expression.getText() === declaration.name.getText();
-    const argument = isCall ? node.arguments[index()] : undefined;
-    if (argument !== undefined) texts.push(...textsOf(argument));
+/** The function around a node that others call by its name. */
+function functionAround(node) {
+  let scope = node.parent;
+  while (scope !== undefined && !ts.isFunctionLike(scope)) scope = scope.parent;
+  const named = scope && ts.isArrowFunction(scope) ? scope.parent : scope;
+  const hasName = named && (ts.isVariableDeclaration(named) || ts.isFunctionDeclaration(named));
+  return hasName ? { name: named.name.getText(), parameters: scope.parameters } : undefined;
+}
+
+/** What each call in this file passes to the function around a node: texts by parameter. */
+function callsAround(node) {
+  const around = functionAround(node);
+  const calls = [];
+  if (around === undefined) return calls;
+  visit(node.getSourceFile(), (call) => {
+    if (!ts.isCallExpression(call) || call.expression.getText() !== around.name) return;
+    const passed = around.parameters.flatMap(({ name }, index) => {
+      const argument = call.arguments[index];
+      return argument === undefined ? [] : [[name.getText(), textsOf(argument)]];
+    });
+    calls.push(new Map(passed));
   });
-  return texts.length > 0 ? texts : undefined;
+  return calls;
 }
 
 function valueOf(object, name) {
