@@ -47,6 +47,7 @@ export interface AnyContract {
   readonly schemas: EventSchemas;
   /** @internal The names of the path parameters. */
   readonly parameters: readonly string[];
+  /** The URL of the stream. */
   url(options?: unknown): string;
   /** @internal */
   receiver(options: ReceiveOptions): Receive;

@@ -207,8 +207,8 @@ describe.each(ADAPTERS)('a contract on %s', (adapter) => {
   });
 
   it('moves the client past events that it leaves out', async () => {
-    const sse = { contract: [orders, older], keepAlive: { intervalMs: 20 } };
-    const app = await serve(Routes, { adapter, sse });
+    const options = { contract: [orders, older], keepAlive: { intervalMs: 20 } };
+    const app = await serve(Routes, { adapter, sse: options });
     const hub = app.nest.get<Broadcaster<EventsOf<typeof orders>>>(Broadcaster);
     const stream = app.open('/older');
     await stream.next('dropped');

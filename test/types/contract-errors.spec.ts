@@ -109,12 +109,12 @@ function compile(snippets: ReadonlyMap<string, string>): Map<string, string[]> {
   );
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   const host = ts.createCompilerHost({ ...options, noEmit: true });
-  const { getSourceFile, fileExists } = host;
-  host.fileExists = (path) => snippets.has(path) || fileExists(path);
+  const onDisk = { ...host };
+  host.fileExists = (path) => snippets.has(path) || onDisk.fileExists(path);
   host.getSourceFile = (path, ...rest) => {
     const code = snippets.get(path);
     return code === undefined
-      ? getSourceFile(path, ...rest)
+      ? onDisk.getSourceFile(path, ...rest)
       : ts.createSourceFile(path, code, ts.ScriptTarget.ES2022, true);
   };
   const program = ts.createProgram([...snippets.keys()], { ...options, noEmit: true }, host);

@@ -3,8 +3,8 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
 
 /** A class of class-validator as a schema, for the events of a contract. */
-export function dto<Dto extends object>(type: new () => Dto): StandardSchemaV1<Dto> {
-  const validate = (value: unknown): StandardSchemaV1.Result<Dto> => {
+export function dto<T extends object>(type: new () => T): StandardSchemaV1<T> {
+  const validate = (value: unknown): StandardSchemaV1.Result<T> => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       return { issues: [{ message: 'expected an object' }] };
     }
