@@ -100,6 +100,11 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     this.push(this.frameOf(message, id), message, id);
   }
 
+  /** Moves the client's cursor past an event of a hub that it does not get. */
+  pass({ id }: HubEvent): void {
+    this.cursor.idOf(id);
+  }
+
   /** Like `write()`, for a message that is never dropped. */
   writeAlways(message: SseMessage): void {
     this.begin(message);
