@@ -1,15 +1,22 @@
-// What one event to a thousand readers costs the server.
+// What one event to a thousand readers costs the server, and on the wire.
 //
 // Measured: CPU time of the server process per event that reached a reader, over 127.0.0.1, with
-// one event per turn of the event loop and with twenty. All servers are up at once, each with its
+// one event per turn of the event loop and with twenty; and the bytes that a reader got per event,
+// with the chunks of HTTP or the frames around them. All servers are up at once, each with its
 // readers in a further process on another core, and take turns in short rounds; the ratio is the
 // median of the ratios within each round, because a machine's speed drifts by a third within a
 // minute. Readers count events (one `memchr`), and a turn only counts if each got each event once.
-// `raw` is node:http with one shared buffer per turn; `raw-socket` writes a chunk of HTTP, framed
-// once, below the response. Ours is a Nest app with the module's defaults: ids, history,
-// keep-alive, backpressure. `nchan` is nginx, without the process that posts the events to it.
-// `ours + metrics` is ours with `SsePrometheusModule`. Not shown: a real network, TLS, compression,
-// readers that are slow, and time between publishing and arrival.
+// Ours is a Nest app with the module's defaults: ids, history, keep-alive, backpressure. `ours +
+// metrics` is ours with `SsePrometheusModule`.
+//
+// The floors have no features. `raw` is node:http with one shared buffer per turn; `raw-socket`
+// writes a chunk of HTTP, framed once per turn, below the response with `socket.write`; `C send(2)`
+// hands that chunk to the kernel from C. Other stacks: `nchan` is nginx, `go net/http` has a
+// goroutine for each reader, `bun sse` writes to streams of type `direct`, `bun websocket` uses
+// `server.publish()`. They get the events from a process that does not count.
+//
+// Not shown: a real network, TLS, compression, readers that are slow, and time between publishing
+// and arrival.
 import { foreign } from './foreign.mjs';
 import { plotBars } from './plot.mjs';
 import {
@@ -17,7 +24,6 @@ import {
   contestant,
   goal,
   median,
-  nchan,
   perDelivery,
   race,
   readers,
@@ -28,7 +34,7 @@ import {
 
 const count = readers(1_000);
 const ROUNDS = 7;
-const names = ['raw', 'ours', 'raw-socket', 'better-sse', 'fastify-sse', 'nest-sse', ...nchan()];
+const names = ['raw', 'ours', 'raw-socket', 'better-sse', 'fastify-sse', 'nest-sse'];
 const withMetrics = { server: 'ours', options: { hasMetrics: true } };
 const ONE = { turns: 30, burst: 1, gapMs: 20, perReader: 30, readers: count };
 const TWENTY = { turns: 4, burst: 20, gapMs: 20, perReader: 80, readers: count };

@@ -1,10 +1,11 @@
-// The contestants in other languages and runtimes: what each needs is looked for, and its source is
-// built. One that cannot take part is left out, and why is printed.
+// The contestants that need more than Node: what each needs is looked for, and its source is built.
+// One that cannot take part is left out, and why is printed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { contestant } from './race.mjs';
+import { isInstalled as hasNchan } from './servers/nchan.mjs';
 
 const peers = join(import.meta.dirname, 'servers', 'peers');
 const oven = join(import.meta.dirname, '..', 'node_modules', '@oven');
@@ -26,6 +27,9 @@ export function foreign() {
     if (status === 0) add(name, [binary]);
     else leaveOut(name, `${command} cannot build it: ${firstFault(stderr)}`);
   };
+
+  if (hasNchan()) found.push(() => contestant('nchan'));
+  else leaveOut('nchan', 'nginx with its module (Debian: libnginx-mod-nchan) is not here');
 
   const cc = ['cc', 'gcc', 'clang'].find((name) => runs(name, '--version'));
   if (cc === undefined) leaveOut('C send(2)', 'no cc, gcc or clang is here');

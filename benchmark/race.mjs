@@ -4,7 +4,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isInstalled as hasNchan } from './servers/nchan.mjs';
 import { pinning, start } from './rpc.mjs';
 
 const folder = import.meta.dirname;
@@ -28,13 +27,6 @@ export function readers(wanted) {
     `open files are limited to ${limit}: ${possible} readers instead of ${wanted}; raise it with \`ulimit -n\``,
   );
   return possible;
-}
-
-/** Nchan, where it is installed. */
-export function nchan() {
-  if (hasNchan()) return ['nchan'];
-  console.log('nchan is left out: nginx with its module (Debian: libnginx-mod-nchan) is not here');
-  return [];
 }
 
 /**
