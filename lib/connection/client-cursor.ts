@@ -158,6 +158,11 @@ export class ClientCursor {
     return this.marksAll ? this.marked(all) : all;
   }
 
+  /** Whether the id of an event of the only hub stream is sent as it is. */
+  get isThatOfOne(): boolean {
+    return this.sources.length === 1 && !this.marksAll;
+  }
+
   private marked(id: string | number | undefined): string | number | undefined {
     const { ownMark } = this;
     if (typeof id !== 'string' || ownMark === undefined || !this.isOurs(id)) return id;

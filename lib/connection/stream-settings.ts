@@ -26,6 +26,7 @@ export interface StreamSettings {
   readonly openWithinMs: number;
   /** Whether `openWithinMs` was set explicitly. It then also holds the opening of an Observable. */
   readonly holdsOpening: boolean;
+  readonly flushMs: number;
   readonly maxBufferedBytes: number;
   readonly overflow: Overflow;
   readonly conflateKey: (message: SseMessage) => string;
@@ -72,6 +73,7 @@ export function streamSettings(
     onComplete: merged.onComplete ?? STREAM_DEFAULTS.onComplete,
     openWithinMs: (merged.openWithinMs ?? STREAM_DEFAULTS.openWithinMs) || 0,
     holdsOpening: typeof merged.openWithinMs === 'number',
+    flushMs: merged.flushMs ?? STREAM_DEFAULTS.flushMs,
     maxBufferedBytes: backpressure.maxBufferedBytes,
     overflow: backpressure.overflow,
     conflateKey: backpressure.key ?? typeOf,

@@ -119,6 +119,14 @@ export interface StreamOptions {
    * @default 50
    */
   openWithinMs?: number | false;
+  /**
+   * How long the events of a stream are collected before they are written together, in
+   * milliseconds. The first event after a pause of this length is written at once, and so are the
+   * opening, gaps, snapshots, replays and the end. `0` collects only the events of one turn of the
+   * event loop.
+   * @default 0
+   */
+  flushMs?: number;
   /** What happens to a client that reads too slowly. */
   backpressure?: BackpressureOptions;
   /**
@@ -168,6 +176,7 @@ export const STREAM_DEFAULTS = Object.freeze({
   retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
   onComplete: 'end',
   openWithinMs: 50,
+  flushMs: 0,
   backpressure: Object.freeze({
     maxBufferedBytes: 1_048_576,
     overflow: 'disconnect',
@@ -217,6 +226,7 @@ export const STREAM_RULES = {
   onError: rules.aFunction,
   onComplete: rules.oneOf('end', 'close'),
   openWithinMs: rules.orFalse(rules.durationMs),
+  flushMs: rules.durationMsOrZero,
   backpressure: rules.object({
     maxBufferedBytes: rules.positiveInteger,
     overflow: rules.oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate'),

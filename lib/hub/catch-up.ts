@@ -165,7 +165,7 @@ async function inSlices<T>(
     const isFull = (n + 1) % REPLAY_SLICE.items === 0 || isLastOfMany;
     // It rejects only when the connection has ended. The subscription has then ended, too.
     if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
-      await connection?.writable().catch(() => {});
+      await connection?.written().catch(() => {});
   }
 }
 

@@ -1,3 +1,5 @@
+import { FlushWindow } from './flush-window.js';
+
 /**
  * Frames that a connection has not written yet, as a linked list whose nodes are shared.
  * Connections that receive the same frames in the same turn hold the *same* batch, so a thousand of
@@ -58,6 +60,12 @@ export interface TurnWriter {
   failed(error: unknown): void;
 }
 
+/** Has frames for a connection that it has not handed over yet. */
+export interface FrameSource {
+  /** Appends them to the connection's batch, if it has one. Must not throw. */
+  take(batch: Batch | undefined): Batch | undefined;
+}
+
 /** A longer slice would delay the app's other routes. */
 const FLUSH_SLICE_MS = 4;
 
@@ -71,6 +79,19 @@ export class Turn {
   root = new Batch();
   private queue: TurnWriter[] = [];
   private scheduled = false;
+  /** The newest of each length. */
+  private windows: Map<number, FlushWindow> | undefined;
+
+  /** The window that begins now. Rounded up, so that none is shorter than it should be. */
+  windowOf(flushMs: number): FlushWindow {
+    const endsAt = Math.ceil(performance.now()) + flushMs;
+    this.windows ??= new Map();
+    const newest = this.windows.get(flushMs);
+    if (newest?.endsAt === endsAt) return newest;
+    const window = new FlushWindow(endsAt);
+    this.windows.set(flushMs, window);
+    return window;
+  }
 
   add(writer: TurnWriter): void {
     this.queue.push(writer);

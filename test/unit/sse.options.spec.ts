@@ -23,6 +23,8 @@ const WRONG: [string, unknown, string][] = [
   ['retry', -1, `retry: ${aRetry}, got -1`],
   ['retry', true, `retry: ${aRetry}, got true`],
   ['retry', { minMs: 2, maxMs: 1 }, `retry: ${aRetry}, got an object with minMs, maxMs`],
+  ['flushMs', -1, 'flushMs: expected an integer of at least 0, got -1'],
+  ['flushMs', 0.5, 'flushMs: expected an integer of at least 0, got 0.5'],
   ['headers', 'X-A: b', `headers: ${anObject}, got "X-A: b"`],
   ['headers', { 'X-A': 1 }, 'headers.X-A: expected a string, got 1'],
   [
