@@ -6,9 +6,14 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import { SsePrometheusModule } from 'nestjs-eventstream/prometheus';
+import { sseContract } from 'nestjs-eventstream/contract';
+import { z } from 'zod';
 import { decorate } from './decorate.mjs';
 
-export async function start({ isFiltered, hasMetrics, isHttp2, module = {} } = {}) {
+const EVENT = z.object({ n: z.number(), note: z.string() });
+
+export async function start({ isFiltered, hasMetrics, isHttp2, hasContract, module = {} } = {}) {
+  const contract = hasContract ? sseContract({ path: 'events', events: { n: EVENT } }) : undefined;
   class EventsController {
     constructor(broadcaster) {
       this.broadcaster = broadcaster;
@@ -24,12 +29,12 @@ export async function start({ isFiltered, hasMetrics, isHttp2, module = {} } = {
     }
   }
   Inject(Broadcaster)(EventsController, undefined, 0);
-  decorate(EventsController, 'events', [SseStream('events')], [Query('room')]);
+  decorate(EventsController, 'events', [SseStream(contract ?? 'events')], [Query('room')]);
   decorate(EventsController, 'ping', [Get('ping')]);
   Controller()(EventsController);
 
   class AppModule {}
-  const imports = [SseModule.forRoot(module)];
+  const imports = [SseModule.forRoot({ ...module, contract })];
   if (hasMetrics) imports.push(SsePrometheusModule.forRoot());
   Module({ imports, controllers: [EventsController] })(AppModule);
 

@@ -4,6 +4,9 @@ import type { HubEvent } from '../log/event.js';
 import { routeOf, type HttpRequest } from '../output/request.js';
 import type { AnyContract } from '../schema/contract-types.js';
 
+/** All readers get an event in a row, so it is looked up once. */
+let accepted: { readonly event: HubEvent; readonly contract: AnyContract } | undefined;
+
 /**
  * Whether an event of a hub is in the contract of a route. The hub has checked it, once for all
  * readers. An event of another type is left out with a warning: it may have been kept since an
@@ -15,13 +18,17 @@ export function isInContract(
   contract: AnyContract,
   request: HttpRequest,
 ): boolean {
+  if (accepted?.event === event && accepted.contract === contract) return true;
   const { type = 'message' } = event;
   const schema = contract.schemas.get(type);
   if (schema === undefined) {
     warnOfUnknownEvent(type, routeOf(request));
     return false;
   }
-  if (event.schemas?.get(type) === schema) return true;
+  if (event.schemas?.get(type) === schema) {
+    accepted = { event, contract };
+    return true;
+  }
   const problem =
     `the hub does not check events "${type}" by the contract "${contract.path}"; pass the contract as ` +
     '`contract`' +

@@ -70,8 +70,8 @@ export function checkParameters(
 }
 
 /**
- * Puts what the schemas returned in place of what `@Query()` and `@Param()` read. A parameter with
- * pipes of its own keeps what they returned.
+ * Gives a handler what the schemas returned, instead of what `@Query()` and `@Param()` read. A
+ * parameter with pipes of its own keeps what they returned.
  */
 export function applyInput(
   args: unknown[],

@@ -27,6 +27,7 @@ import {
 } from './module.options.js';
 import { CONNECTIONS_DEFAULTS } from '../connection/connections.options.js';
 import { SSE_OPTIONS } from '../options/token.js';
+import { describeContracts } from './contract-documents.js';
 import { checkAreSync } from '../schema/contract.js';
 import { checkStreamRoutes, streamRoutes, type StreamRoute } from './stream-routes.js';
 import { warnOfInterceptors } from '../ground/warnings.js';
@@ -97,6 +98,7 @@ export class SseModule
     private readonly routes: RouteInterceptors,
   ) {
     super();
+    describeContracts(streamRoutes(modules));
   }
 
   /** Import it once. The options apply to the default hub and to all streams. */

@@ -1,5 +1,5 @@
 import { validate as validateBy, type EventSchemas } from './validate.js';
-import { problemText } from '../ground/errors.js';
+import { problemText, SseOptionsError } from '../ground/errors.js';
 
 /**
  * An event that a client received and that its contract does not allow.
@@ -16,6 +16,7 @@ export interface InvalidEvent {
 
 /** What a client does with the events of a contract. */
 export interface ReceiveOptions {
+  readonly baseUrl?: string | URL | undefined;
   readonly validate?: boolean | undefined;
   readonly onInvalid?: ((event: InvalidEvent) => void) | undefined;
 }
@@ -30,8 +31,12 @@ export type Receive = (
 /** Passes on the events of a contract. Control events always pass. */
 export function receiveBy(
   schemas: EventSchemas,
-  { validate = false, onInvalid = warnOnce() }: ReceiveOptions,
+  { baseUrl, validate = false, onInvalid = warnOnce() }: ReceiveOptions,
 ): Receive {
+  if (baseUrl === undefined && globalThis.location === undefined) {
+    const problem = 'expected the URL of the server, because there is no page to take it from';
+    throw new SseOptionsError('baseUrl', 'a URL', baseUrl, problem);
+  }
   return async (event) => {
     const { type, data } = event;
     if (type.startsWith('sse-')) return event;

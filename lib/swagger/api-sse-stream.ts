@@ -1,11 +1,14 @@
 import { applyDecorators } from '@nestjs/common';
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { ApiExtraModels, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
+import { describeContractsWith } from '../nest/contract-documents.js';
 import { SseError, SseOptionsError } from '../ground/errors.js';
-import { SSE_STREAM } from '../nest/stream-routes.js';
+import { SSE_STREAM, type RouteOptions } from '../nest/stream-routes.js';
 import type { SseStreamOptions } from '../connection/stream.options.js';
+import { eventsOf, inputDecorators } from './contract-docs.js';
 import { defined } from '../options/defined.js';
-import { eventSchema, modelsOf, type SsePayload } from './frame-schema.js';
+import type { AnyContract } from '../schema/contract-types.js';
+import { eventSchema, eventsOfClasses, modelsOf, type SsePayload } from './frame-schema.js';
 
 /**
  * The options of `@ApiSseStream()`.
@@ -65,7 +68,8 @@ const RETRY_AFTER = {
 /**
  * Documents a stream for `@nestjs/swagger`: `text/event-stream` with a schema of its events, the
  * header `Last-Event-ID`, and other statuses. Write it above `@SseStream()`, whose options it
- * reads. For OpenAPI 3.1 and 3.2 use `withSseStreams()` too.
+ * reads. For OpenAPI 3.1 and 3.2 use `withSseStreams()` too. A contract describes itself: with one,
+ * this decorator is only for other options, and `events` or `type` replace its events.
  * @throws SseError `SSE_OPTIONS` if it is not above `@SseStream()`; SseOptionsError if a payload is
  * not a class, or if both `type` and `events.message` are set
  * @example `@ApiSseStream({ events: { price: PriceDto } }) @SseStream('prices') prices() { ... }`
@@ -74,17 +78,27 @@ const RETRY_AFTER = {
 export function ApiSseStream(options: ApiSseStreamOptions = {}): MethodDecorator {
   return (target, key, descriptor) => {
     const handler = descriptor.value as object;
-    const stream = Reflect.getMetadata(SSE_STREAM, handler) as SseStreamOptions | undefined;
+    const stream = Reflect.getMetadata(SSE_STREAM, handler) as RouteOptions | undefined;
     if (stream === undefined) {
       const remedy = `${String(key)}: write \`@ApiSseStream()\` above \`@SseStream()\`, whose options it reads`;
       throw new SseError('SSE_OPTIONS', remedy);
     }
     const status = Reflect.getMetadata(HTTP_CODE_METADATA, handler) as number;
+    const { contract } = stream;
     const { onComplete, rejectWith } = { ...stream, ...defined(options) };
-    const decorators = decoratorsFor({ ...options, onComplete, rejectWith }, status);
+    const decorators = decoratorsFor({ ...options, onComplete, rejectWith }, status, contract);
     applyDecorators(...decorators)(target, key, descriptor);
+    Reflect.defineMetadata(IS_DESCRIBED, true, handler);
   };
 }
+
+/** Marks a handler that the document describes already. */
+const IS_DESCRIBED = 'nestjs-eventstream:described';
+
+describeContractsWith(({ controller, handler, key }) => {
+  if (Reflect.hasMetadata(IS_DESCRIBED, handler)) return;
+  ApiSseStream()(controller.prototype as object, key, { value: handler });
+});
 
 function decoratorsFor(
   {
@@ -96,6 +110,7 @@ function decoratorsFor(
     rejectWith,
   }: ApiSseStreamOptions,
   status: number,
+  contract: AnyContract | undefined,
 ): MethodDecorator[] {
   if (type !== undefined && 'message' in events) {
     throw new SseOptionsError(
@@ -105,8 +120,11 @@ function decoratorsFor(
     );
   }
   const payloads = type === undefined ? events : { message: type, ...events };
-  const content = { 'text/event-stream': { schema: eventSchema(payloads) } };
+  const isOfContract = contract !== undefined && Object.keys(payloads).length === 0;
+  const described = isOfContract ? eventsOf(contract) : eventsOfClasses(payloads);
+  const content = { 'text/event-stream': { schema: eventSchema(described) } };
   const decorators = [
+    ...(contract ? inputDecorators(contract) : []),
     ApiResponse({ status, description, content }),
     ApiExtraModels(...modelsOf(payloads)),
     ApiHeader(HEADER),

@@ -1,5 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { Schema } from './frame-schema.js';
+import { forOpenApi31 } from './json-schema.js';
 
 /** The schema of one event: an object with `data`. */
 type Frame = Schema & { properties: { data: Schema } };
@@ -54,7 +55,11 @@ function convertStream(stream: MediaType, hasItemSchema: boolean): MediaType {
 function convertFrame(frame: Frame): Schema {
   const { data } = frame.properties;
   if (data.type === 'string') return frame;
-  const text = { type: 'string', contentMediaType: 'application/json', contentSchema: data };
+  const text = {
+    type: 'string',
+    contentMediaType: 'application/json',
+    contentSchema: forOpenApi31(data),
+  };
   return { ...frame, properties: { ...frame.properties, data: text } };
 }
 

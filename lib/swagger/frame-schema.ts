@@ -25,6 +25,14 @@ const PRIMITIVES = new Map<unknown, Schema>([
 /** JSON changes instances of these classes, or their properties are unknown. */
 const NO_MODELS = new Set<unknown>([Date, Object, Array, Map, Set, Promise, Buffer]);
 
+/** An event for the document. */
+export interface EventDescription {
+  readonly type: string;
+  readonly data: Schema | Reference;
+  readonly description?: string | undefined;
+  readonly deprecated?: boolean;
+}
+
 /** The control events of the library. */
 const OWN_FRAME = frameSchema(
   { type: 'string', enum: ['sse-gap', 'sse-error', 'sse-end'] },
@@ -36,12 +44,21 @@ const OWN_FRAME = frameSchema(
  * The schema of one event: its type decides its data. `@nestjs/swagger` writes OpenAPI 3.0, which
  * cannot describe JSON inside a string, so `data` has the schema of the parsed JSON.
  */
-export function eventSchema(events: Readonly<Record<string, SsePayload>>): Schema {
-  const frames = Object.entries(events).map(([type, payload]) =>
-    frameSchema({ type: 'string', enum: [type] }, dataSchema(type, payload)),
-  );
+export function eventSchema(events: readonly EventDescription[]): Schema {
+  const frames = events.map(({ type, data, description, deprecated }) => ({
+    ...frameSchema({ type: 'string', enum: [type] }, data, description),
+    ...(deprecated === true ? { deprecated } : {}),
+  }));
   if (frames.length === 0) return frameSchema({ type: 'string' }, { type: 'string' });
   return { oneOf: [...frames, OWN_FRAME] };
+}
+
+/** Events whose data are classes. */
+export function eventsOfClasses(events: Readonly<Record<string, SsePayload>>): EventDescription[] {
+  return Object.entries(events).map(([type, payload]) => ({
+    type,
+    data: dataSchema(type, payload),
+  }));
 }
 
 /** The classes that the document must describe. */

@@ -237,6 +237,12 @@ describe('connect() with a contract', () => {
     }
   });
 
+  it('needs the URL of the server where there is no page', () => {
+    expect(() => connect(sseContract({ path: 'a', events: orders.events }))).toThrow(
+      'baseUrl: expected the URL of the server, because there is no page to take it from',
+    );
+  });
+
   it('ignores types that it does not know', async () => {
     const app = await serve(Routes, { sse });
     const hub = app.nest.get<Broadcaster<EventsOf<typeof orders>>>(Broadcaster);
@@ -390,7 +396,7 @@ describe('at start-up', () => {
     await expect(hub.to('a').emit('throws', {})).rejects.toThrow('asynchronous or threw an error');
   });
 
-  it('anything else in place of a contract, and a map beside one', () => {
+  it('anything else instead of a contract, and a map beside one', () => {
     expect(() => SseStream({ path: 'a' } as never)).toThrow(
       '@SseStream(): expected a path, or a contract of sseContract(), got an object with path',
     );
