@@ -3,6 +3,10 @@ import { sseContract, type EventsOf, type MessageOf } from 'nestjs-eventstream/c
 // large. `zod/mini` is smaller, but its schemas have no JSON Schema for the OpenAPI document.
 import * as z from 'zod';
 
+// Otherwise zod tries to compile schemas with `eval`, which the page's content security policy
+// forbids and reports.
+z.config({ jitless: true });
+
 /** The room of everything that happens in the shop. */
 export const ROOM = 'orders';
 
