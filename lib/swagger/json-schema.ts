@@ -76,7 +76,9 @@ function refused(at: string, schema: StandardSchemaV1, problem: string): SseOpti
   return new SseOptionsError(at, 'a schema with a JSON Schema', schema, problem);
 }
 
-/** Writes what JSON Schema says in the words of OpenAPI 3.0, and definitions where they are used. */
+/**
+ * Writes what JSON Schema says in the words of OpenAPI 3.0, and definitions where they are used.
+ */
 export function forOpenApi30(root: Json): Schema {
   const convert = (node: unknown, path: readonly string[]): unknown => {
     if (Array.isArray(node)) return node.map((one) => convert(one, path));
