@@ -42,7 +42,7 @@ export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
   private readonly settings = new WeakMap<object, StreamSettings>();
-  /** Resolves when the `ClassSerializerInterceptor` of these settings is ready. */
+  /** Resolves when the serializers and the compression of these settings are loaded. */
   private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
   /** Serializes an answer that is not a stream. */
   private readonly plain = new WeakMap<StreamSettings, ToPlain>();
@@ -116,10 +116,21 @@ export class SseInterceptor implements NestInterceptor {
     if (settings === undefined) {
       const own = Reflect.getMetadata(SSE_STREAM, handler) as SseStreamOptions | undefined;
       settings = this.withSerializers(streamSettings(this.options, own), context);
+      this.loadCompression(settings);
       warnOfLongKeepAlive(settings.keepAliveMs);
       this.settings.set(handler, settings);
     }
     return settings;
+  }
+
+  private loadCompression(settings: StreamSettings): void {
+    const loaded = settings.compression?.load();
+    if (loaded === undefined) return;
+    const ready = this.ready.get(settings);
+    this.ready.set(
+      settings,
+      loaded.then(() => ready),
+    );
   }
 
   private withSerializers(settings: StreamSettings, context: ExecutionContext): StreamSettings {

@@ -3,8 +3,9 @@ import { Deferred } from '../ground/deferred.js';
 import { SseClosedError } from '../ground/errors.js';
 import type { SseMessage } from '../wire/frame.js';
 import { Backlog, type BacklogSettings, type Pushed, type Waiting } from './backlog.js';
-import { Batch, type Turn, type TurnWriter } from './batch.js';
+import { Batch, type Piece, type Turn, type TurnWriter } from './batch.js';
 import { ChunkWriter } from './chunk-writer.js';
+import type { Encoder } from './encoder.js';
 
 /**
  * A backlog is written in parts of this size, so that progress shows and the rest can still be
@@ -54,6 +55,7 @@ export class Outbox implements TurnWriter {
    */
   private phase: 'held' | 'open' | 'closed' = 'held';
   private writer: ChunkWriter | undefined;
+  private encoder: Encoder | undefined;
   private batch: Batch | undefined;
   private backlog: Backlog | undefined;
   private inTurn = false;
@@ -89,9 +91,10 @@ export class Outbox implements TurnWriter {
   }
 
   /** The headers are sent: writes `opening` at once, and from now on whatever is pushed. */
-  open(opening: string): void {
+  open(opening: string, encoder?: Encoder): void {
     this.phase = 'open';
-    this.writer = new ChunkWriter(this.raw);
+    this.encoder = encoder;
+    this.writer = new ChunkWriter(this.raw, encoder !== undefined);
     if (opening !== '') this.write(Batch.of(opening));
     if (this.batch !== undefined) this.joinTurn();
   }
@@ -147,23 +150,23 @@ export class Outbox implements TurnWriter {
     return this.writableWaiters.promise;
   }
 
-  /**
-   * Writes everything pushed and ends the response. Until the client has read that, it is blocked.
-   */
+  /** Writes everything pushed and ends the response. Blocked until the client has read it. */
   end(): void {
-    const { backlog, raw } = this;
+    const { backlog, raw, encoder } = this;
     let last = this.batch;
-    let { events, bytes } = last ?? { events: 0, bytes: 0 };
+    let [events, bytes] = [last?.events ?? 0, 0];
     this.discard();
     this.blockedAt ??= now();
     for (const part of backlog?.takeAll(END_PART_BYTES) ?? []) {
-      if (last !== undefined) raw.write(last.buffer);
-      last = part;
+      const piece: Piece | undefined = last && (encoder?.next(last) ?? last);
+      if (piece !== undefined) raw.write(piece.buffer);
+      bytes += piece?.bytes ?? 0;
       events += part.events;
-      bytes += part.bytes;
+      last = part;
     }
-    raw.end(last?.buffer);
-    if (last !== undefined && !this.isBroken) this.owner.wrote(events, bytes);
+    const end = encoder?.end(last) ?? last;
+    raw.end(end?.buffer);
+    if (end !== undefined && !this.isBroken) this.owner.wrote(events, bytes + end.bytes);
   }
 
   /** Drops everything that is not written. */
@@ -224,12 +227,13 @@ export class Outbox implements TurnWriter {
   private write(batch: Batch): void {
     this.activeAt = now();
     try {
-      if (!this.writer?.write(batch, this.onDrain)) {
+      const piece = this.encoder?.next(batch) ?? batch;
+      if (!this.writer?.write(piece, this.onDrain)) {
         this.blockedAt = this.activeAt;
         this.owner.blocked();
         if (this.isBroken) return;
       }
-      this.owner.wrote(batch.events, batch.bytes);
+      this.owner.wrote(batch.events, piece.bytes);
     } catch (error) {
       this.owner.failed(error);
     }
@@ -244,9 +248,8 @@ export class Outbox implements TurnWriter {
   };
 
   private resolveWaiters(): void {
-    const waiters = this.writableWaiters;
+    this.writableWaiters?.resolve();
     this.writableWaiters = undefined;
-    waiters?.resolve();
   }
 }
 
