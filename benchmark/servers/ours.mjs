@@ -4,11 +4,12 @@ import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import compression from 'compression';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import { SsePrometheusModule } from 'nestjs-eventstream/prometheus';
 import { decorate } from './decorate.mjs';
 
-export async function start({ isFiltered, hasMetrics, isHttp2, module = {} } = {}) {
+export async function start({ isFiltered, hasMetrics, isHttp2, hasMiddleware, module = {} } = {}) {
   class EventsController {
     constructor(broadcaster) {
       this.broadcaster = broadcaster;
@@ -36,6 +37,7 @@ export async function start({ isFiltered, hasMetrics, isHttp2, module = {} } = {
   // Express has no HTTP/2.
   const adapter = isHttp2 ? [new FastifyAdapter({ http2: true })] : [];
   const app = await NestFactory.create(AppModule, ...adapter, { logger: ['error', 'warn'] });
+  if (hasMiddleware) app.use(compression());
   await app.listen(0, '127.0.0.1');
   const broadcaster = app.get(Broadcaster);
   const connections = app.get(SseConnections);

@@ -162,7 +162,7 @@ describe.each(TRANSPORTS)('a compressed stream over %s', (_title, options) => {
     const client = await open(app, '/silent');
     await client.until('three of them', (text) => text.split(': keep-alive\n\n').length > 3);
     expect(client.text).toMatch(
-      /^retry: \d+\n: connected, keep-alive 20\n\n(: keep-alive\n\n){3,}$/,
+      /^: connected, keep-alive 20\nretry: \d+\n\n(: keep-alive\n\n){3,}$/,
     );
   });
 
