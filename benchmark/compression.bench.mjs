@@ -3,12 +3,12 @@
 // Measured: CPU time of the server process per event that reached a reader, and bytes of the body
 // per event, with one event per turn of the event loop and with twenty; memory per idle connection.
 // The events are prices that walk at random, about 160 bytes each on the wire: every number in them
-// changes, so this is near the least that compression can save. `ours` is a Nest app on Express with
-// the module's defaults; `compressed` has the option `compression` as well; `level 1` and `level 9`
-// show what the option `level` does; `middleware` has `compression()` of Express instead, which is
-// let compress the streams. All readers inflate what they get, and a turn only counts if each got
-// each event once. The servers take turns in short rounds, as in `fan-out`. Not shown: TLS, and
-// readers with events of their own, each of which costs about 10 µs more (see the guide).
+// changes, so this is near the least that compression can save. `ours` is a Nest app on Express
+// with the module's defaults; `compressed` has the option `compression` as well; `level 1` and
+// `level 9` show what the option `level` does; `middleware` has `compression()` of Express instead,
+// which is let compress the streams. All readers inflate what they get, and a turn only counts if
+// each got each event once. The servers take turns in short rounds, as in `fan-out`. Not shown:
+// TLS, and readers with events of their own, each of which costs about 10 µs more (see the guide).
 import {
   compare,
   contestant,

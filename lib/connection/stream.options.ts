@@ -29,7 +29,7 @@ export interface KeepAliveOptions {
  */
 export interface BackpressureOptions {
   /**
-   * The maximum backlog of a client, in bytes.
+   * The maximum backlog of a client, in bytes of text, also where streams are compressed.
    * @default 1_048_576
    */
   maxBufferedBytes?: number;
