@@ -4,6 +4,7 @@ import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import compression from 'compression';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import { SsePrometheusModule } from 'nestjs-eventstream/prometheus';
 import { sseContract } from 'nestjs-eventstream/contract';
@@ -18,6 +19,7 @@ export async function start({
   hasMetrics,
   isHttp2,
   hasContract,
+  hasMiddleware,
   module = {},
 } = {}) {
   const contract = hasContract ? sseContract({ path: 'events', events: { n: EVENT } }) : undefined;
@@ -49,6 +51,7 @@ export async function start({
   const options = isHttp2 ? { http2: true } : {};
   const adapter = isFastify || isHttp2 ? [new FastifyAdapter(options)] : [];
   const app = await NestFactory.create(AppModule, ...adapter, { logger: ['error', 'warn'] });
+  if (hasMiddleware) app.use(compression());
   await app.listen(0, '127.0.0.1');
   const broadcaster = app.get(Broadcaster);
   const connections = app.get(SseConnections);

@@ -83,6 +83,9 @@ export class Run {
       taken = (taken ?? this.root).append(frame, true);
       last = position;
     }
+    // Those who take later share it. Compression has to know before the first one writes.
+    if (batch === undefined && taken !== undefined)
+      taken.readers = Math.max(taken.readers, this.readers);
     return { batch: taken, position: last };
   }
 }

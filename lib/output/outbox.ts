@@ -4,8 +4,9 @@ import { SseClosedError } from '../ground/errors.js';
 import { wholeNow } from '../ground/timers.js';
 import type { SseMessage } from '../wire/frame.js';
 import { Backlog, type Pushed } from './backlog.js';
-import { Batch, type FrameSource, type Turn } from './batch.js';
+import { Batch, type FrameSource, type Piece, type Turn } from './batch.js';
 import { ChunkWriter } from './chunk-writer.js';
+import type { Encoder } from './encoder.js';
 import type { OutboxOwner, OutboxSettings } from './outbox-owner.js';
 import { TurnTaker } from './turn-taker.js';
 
@@ -37,6 +38,7 @@ export class Outbox extends TurnTaker {
    */
   private phase: 'held' | 'open' | 'closed' = 'held';
   private writer: ChunkWriter | undefined;
+  private encoder: Encoder | undefined;
   private batch: Batch | undefined;
   /** Has frames that follow the batch. */
   private source: FrameSource | undefined;
@@ -74,18 +76,18 @@ export class Outbox extends TurnTaker {
   }
 
   /** The headers are sent: writes `opening` at once, and from now on whatever is pushed. */
-  open(opening: string): void {
+  open(opening: string, encoder?: Encoder): void {
     this.phase = 'open';
-    this.writer = new ChunkWriter(this.raw);
+    this.encoder = encoder;
+    this.writer = new ChunkWriter(this.raw, encoder !== undefined);
     const { batch, raw } = this;
     // A replay usually waits. One write for both is half of the work for the kernel. What exceeds
     // Node's own buffer would look as if the client had not taken it.
     const isJoined = batch !== undefined && batch.bytes < raw.writableHighWaterMark / 2;
-    const { socket } = raw;
-    if (isJoined) socket?.cork();
+    if (isJoined) raw.socket?.cork();
     if (opening !== '') this.write(Batch.of(opening));
     if (isJoined && this.isWritable) this.writeBatch(batch);
-    if (isJoined) socket?.uncork();
+    if (isJoined) raw.socket?.uncork();
     if (this.batch !== undefined) this.joinTurn();
   }
 
@@ -156,7 +158,6 @@ export class Outbox extends TurnTaker {
     this.owner.failed(error);
   }
 
-  /** Rejects when the connection has ended. */
   written(): Promise<void> {
     if (this.phase === 'closed') return Deferred.rejected(new SseClosedError('the connection'));
     this.settle();
@@ -164,24 +165,24 @@ export class Outbox extends TurnTaker {
     return this.nextWrite();
   }
 
-  /**
-   * Writes everything pushed and ends the response. Until the client has read that, it is blocked.
-   */
+  /** Writes everything pushed and ends the response. Blocked until the client has read it. */
   end(): void {
     this.settle();
-    const { backlog, raw } = this;
+    const { backlog, raw, encoder } = this;
     let last = this.batch;
-    let { events, bytes } = last ?? { events: 0, bytes: 0 };
+    let [events, bytes] = [last?.events ?? 0, 0];
     this.discard();
     this.blockedAt ??= wholeNow();
     for (const part of backlog?.takeAll(END_PART_BYTES) ?? []) {
-      if (last !== undefined) raw.write(last.buffer);
-      last = part;
+      const piece: Piece | undefined = last && (encoder?.next(last) ?? last);
+      if (piece !== undefined) raw.write(piece.buffer);
+      bytes += piece?.bytes ?? 0;
       events += part.events;
-      bytes += part.bytes;
+      last = part;
     }
-    raw.end(last?.buffer);
-    if (last !== undefined && !this.isBroken) this.owner.wrote(events, bytes);
+    const end = encoder?.end(last) ?? last;
+    raw.end(end?.buffer);
+    if (end !== undefined && !this.isBroken) this.owner.wrote(events, bytes + end.bytes);
   }
 
   /** Drops everything that is not written. */
@@ -237,12 +238,13 @@ export class Outbox extends TurnTaker {
     this.activeAt = wholeNow();
     if (batch.events > 0) this.beginWindow();
     try {
-      if (!this.writer?.write(batch, this.onDrain)) {
+      const piece = this.encoder?.next(batch) ?? batch;
+      if (!this.writer?.write(piece, this.onDrain)) {
         this.blockedAt = this.activeAt;
         this.owner.blocked();
         if (this.isBroken) return;
       }
-      this.owner.wrote(batch.events, batch.bytes);
+      this.owner.wrote(batch.events, piece.bytes);
     } catch (error) {
       this.owner.failed(error);
     }

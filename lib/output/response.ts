@@ -3,8 +3,11 @@ import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { SseNotStreamableError } from '../ground/errors.js';
 import { wasClosedHere, watchClosing } from './closed-here.js';
+import type { Compression, HeadSettings } from './compression.js';
+import type { Encoder } from './encoder.js';
 import { hasBody } from '../wire/negotiation.js';
 import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
+import type { HttpResponse } from './http-response.js';
 import { onSocketClosed } from './pipelined.js';
 import { routeOf, type HttpRequest } from './request.js';
 import { http2Of, pauseIdleTimeout } from './idle-timeouts.js';
@@ -18,15 +21,6 @@ import {
 import { endRouting } from './express-shape.js';
 import { shareHead } from './shared-head.js';
 import { EVENT_STREAM, mergeHeaders, STREAM_HEADERS, streamHeaders } from './stream-headers.js';
-
-/** The response, as Express or Fastify pass it to a handler. */
-export interface HttpResponse {
-  readonly raw?: ServerResponse | Http2ServerResponse;
-  readonly statusCode: number;
-  getHeaders(): Record<string, number | string | string[] | undefined>;
-  removeHeader(name: string): unknown;
-  hijack?(): void;
-}
 
 /** The stream of a response. */
 export interface ClosedListener {
@@ -86,13 +80,13 @@ export class StreamResponse implements ResponseOwner {
   /**
    * Checks status and headers, and writes the head when `later` runs its callback. Until then,
    * interceptors that see the handler's result may still set headers or refuse. Fastify runs its
-   * `onSend` hooks before. Then calls `written`. Calls `refused` if something else answered, or
-   * with an error.
+   * `onSend` hooks before. Then calls `written`, with the encoder if the stream is compressed.
+   * Calls `refused` if something else answered, or with an error.
    * @throws SseNotStreamableError for a status without a body; Node's error for an invalid header
    */
   begin(
-    headers: Readonly<Record<string, string>>,
-    written: () => void,
+    { headers, compression }: HeadSettings,
+    written: (encoder?: Encoder) => void,
     refused: (error?: unknown) => void,
   ): void {
     this.checkStatus();
@@ -100,12 +94,13 @@ export class StreamResponse implements ResponseOwner {
     const write = (): void => {
       if (this.isGone) return;
       if (this.isAnswered) return refused();
+      let encoder: Encoder | undefined;
       try {
-        this.writeStreamHead(headers);
+        encoder = this.writeStreamHead(headers, compression);
       } catch (error) {
         return refused(error);
       }
-      written();
+      written(encoder);
     };
     // Fastify answers a HEAD request itself when it gets a payload.
     if (isFastifyReply(this.response) && !this.isHead)
@@ -136,11 +131,15 @@ export class StreamResponse implements ResponseOwner {
     }
   }
 
-  private writeStreamHead(headers: Readonly<Record<string, string>>): void {
+  private writeStreamHead(
+    headers: HeadSettings['headers'],
+    compression: Compression | undefined,
+  ): Encoder | undefined {
     this.checkStatus();
     const connection = this.keepsConnection ? { Connection: 'keep-alive' } : {};
     const all = streamHeaders(connection, this.response.getHeaders(), headers);
-    this.writeHead(this.response.statusCode, all);
+    const compressed = compression?.begin(this.platformRequest, this.raw, all);
+    this.writeHead(this.response.statusCode, compressed?.headers ?? all);
     ignoreLateAnswers(this.raw, this.response, this);
     shareHead(this.raw);
     endRouting(this.platformRequest);
@@ -149,6 +148,7 @@ export class StreamResponse implements ResponseOwner {
       const resume = pauseIdleTimeout(timed);
       if (resume !== undefined) this.raw.once('close', resume);
     }
+    return this.isHead ? undefined : compressed?.encoder();
   }
 
   /** The response decides: on an HTTP/1.1 socket, the request may claim any version. */
