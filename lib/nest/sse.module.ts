@@ -7,7 +7,7 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { Broadcaster, getBroadcasterToken } from '../hub/broadcaster.js';
 import { Registry } from '../connection/registry.js';
 import { SseConnections } from '../connection/sse-connections.js';
@@ -96,6 +96,7 @@ export class SseModule
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
     private readonly modules: ModulesContainer,
     private readonly routes: RouteInterceptors,
+    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
   ) {
     super();
     describeContracts(streamRoutes(modules));
@@ -135,7 +136,7 @@ export class SseModule
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
     const routes = streamRoutes(this.modules);
-    checkStreamRoutes(routes);
+    checkStreamRoutes(routes, this.config.getGlobalPrefix());
     await this.checkContracts(routes);
     warnOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
     this.hubs.makePlain(await this.routes.hubToPlain());
