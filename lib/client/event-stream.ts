@@ -202,8 +202,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   private async take({ type, data: text, id }: Block): Promise<void> {
     let event: StreamEvent<Events> | undefined;
     if (text !== undefined) {
-      const received = this.receive({ type, data: dataOf(text, type, this.options), id });
-      event = (received instanceof Promise ? await received : received) as typeof event;
+      const got = this.receive({ type, data: dataOf(text, type, this.options), id }, text, this);
+      event = (got instanceof Promise ? await got : got) as typeof event;
       // The cursor moves later, so that an event that nobody has taken is sent again.
       while (!this.readers.areWaiting && !this.isClosed) await this.readers.change();
     }

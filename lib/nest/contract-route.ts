@@ -1,16 +1,19 @@
 import 'reflect-metadata';
 import { BadRequestException } from '@nestjs/common';
-import { PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { problemText, SseOptionsError } from '../ground/errors.js';
 import type { HttpRequest } from '../output/request.js';
 import type { AnyContract } from '../schema/contract-types.js';
 import { validate } from '../schema/validate.js';
 
-/** What the schemas of a contract returned for a request. */
+/**
+ * What the schemas of a contract returned for a request. A key is absent if there is no schema: a
+ * schema may return `undefined`.
+ */
 export interface ContractInput {
-  readonly query?: unknown;
-  readonly params?: unknown;
+  query?: unknown;
+  params?: unknown;
 }
 
 /** A `@Query()` or `@Param()` of a handler. */
@@ -46,19 +49,23 @@ export function inputParameters(target: object, key: string | symbol): InputPara
 }
 
 /**
- * Refuses a handler that asks for a path parameter that its contract does not have.
+ * Refuses a handler that asks for a path parameter that is neither in its contract nor in the
+ * `prefix`, the path before it.
  * @throws SseOptionsError
  */
 export function checkParameters(
-  controller: object,
+  prefix: string,
   contract: AnyContract,
   parameters: readonly InputParameter[],
   handler: string,
 ): void {
-  const path = String(Reflect.getMetadata(PATH_METADATA, controller));
+  const known = new Set([
+    ...contract.parameters,
+    ...[...prefix.matchAll(/[:*]([\w$]+)/g)].map(([, name]) => name),
+  ]);
   for (const { from, property } of parameters) {
     if (from !== 'params' || property === undefined) continue;
-    if (contract.parameters.includes(property) || path.includes(`:${property}`)) continue;
+    if (known.has(property)) continue;
     const problem = `the contract "${contract.path}" has no parameter ":${property}"; add it to the path, or correct the name`;
     throw new SseOptionsError(
       `@Param() of ${handler}`,
@@ -79,10 +86,9 @@ export function applyInput(
   parameters: readonly InputParameter[],
 ): void {
   for (const { index, from, property, hasPipes } of parameters) {
-    const value = input[from];
-    if (value === undefined || hasPipes) continue;
-    args[index] =
-      property === undefined ? value : (value as Readonly<Record<string, unknown>>)[property];
+    if (!(from in input) || hasPipes) continue;
+    const value = input[from] as Readonly<Record<string, unknown>> | null | undefined;
+    args[index] = property === undefined ? value : value?.[property];
   }
 }
 
@@ -101,21 +107,21 @@ export async function contractInput(
   >;
   const { params: ownParams } = request as { params?: object };
   const problems: string[] = [];
-  const check = async (name: string, schema: typeof query, value: object): Promise<unknown> => {
-    if (schema === undefined) return undefined;
+  const input: ContractInput = {};
+  const check = async (name: keyof ContractInput, schema: typeof query, value: object) => {
+    if (schema === undefined) return;
     const result = await validate(schema, value);
-    if (result.problems === undefined) return result.value;
-    problems.push(
-      ...result.problems.map((problem) =>
-        problemText({ ...problem, path: [name, problem.path].filter(Boolean).join('.') }),
-      ),
-    );
-    return undefined;
+    if (result.problems === undefined) input[name] = result.value;
+    else {
+      problems.push(
+        ...result.problems.map((problem) =>
+          problemText({ ...problem, path: [name, problem.path].filter(Boolean).join('.') }),
+        ),
+      );
+    }
   };
-  const input = {
-    query: await check('query', query, ownQuery),
-    params: await check('params', params, { ...ownParams }),
-  };
+  await check('query', query, ownQuery);
+  await check('params', params, { ...ownParams });
   if (problems.length > 0) throw new BadRequestException(problems);
   return input;
 }

@@ -9,7 +9,7 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { Broadcaster, getBroadcasterToken } from '../hub/broadcaster.js';
 import { Registry } from '../connection/registry.js';
 import { SseConnections } from '../connection/sse-connections.js';
@@ -99,6 +99,7 @@ export class SseModule
     @Inject(SSE_OPTIONS) private readonly options: SseModuleOptions,
     private readonly modules: ModulesContainer,
     private readonly routes: RouteInterceptors,
+    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Optional() private readonly adapterHost?: HttpAdapterHost,
   ) {
     super();
@@ -140,7 +141,7 @@ export class SseModule
     this.warnOfSecondModule();
     this.shapeRequests();
     const routes = streamRoutes(this.modules);
-    checkStreamRoutes(routes);
+    checkStreamRoutes(routes, this.config.getGlobalPrefix());
     await this.checkContracts(routes);
     warnOfInterceptors(this.routes.namesAroundStreams(SseInterceptor));
     this.hubs.makePlain(await this.routes.hubToPlain());

@@ -4,6 +4,7 @@ import {
   HOST_METADATA,
   HTTP_CODE_METADATA,
   METHOD_METADATA,
+  MODULE_PATH,
   PATH_METADATA,
   RENDER_METADATA,
   VERSION_METADATA,
@@ -30,20 +31,29 @@ export interface StreamRoute {
   readonly key: string;
   readonly name: string;
   readonly contract: AnyContract | undefined;
+  /** What `RouterModule` puts before the path of the controller. */
+  readonly modulePath: string;
 }
 
 /** All stream routes of the app. */
 export function streamRoutes(modules: ModulesContainer): StreamRoute[] {
-  const controllers = [...modules.values()].flatMap((module) => [...module.controllers.values()]);
-  return controllers.flatMap(({ metatype }) => routesOf(metatype as Type | null));
+  const { applicationId } = modules;
+  return [...modules.values()].flatMap(({ controllers, metatype: module }) => {
+    const [modulePath = ''] = [MODULE_PATH + applicationId, MODULE_PATH]
+      .map((key) => Reflect.getMetadata(key, module) as string | undefined)
+      .filter(Boolean);
+    return [...controllers.values()].flatMap(({ metatype }) =>
+      routesOf(metatype as Type | null, modulePath),
+    );
+  });
 }
 
 /**
  * Refuses decorators that make a stream impossible, and contracts that do not fit their route.
  * @throws SseOptionsError
  */
-export function checkStreamRoutes(routes: readonly StreamRoute[]): void {
-  checkContracts(routes);
+export function checkStreamRoutes(routes: readonly StreamRoute[], globalPrefix: string): void {
+  checkContracts(routes, globalPrefix);
   for (const { handler, name } of routes) {
     const status: unknown = Reflect.getMetadata(HTTP_CODE_METADATA, handler);
     if (typeof status === 'number' && !hasBody(status)) {
@@ -58,29 +68,32 @@ export function checkStreamRoutes(routes: readonly StreamRoute[]): void {
   }
 }
 
-function checkContracts(routes: readonly StreamRoute[]): void {
+function checkContracts(routes: readonly StreamRoute[], globalPrefix: string): void {
   const known = new Map<string, StreamRoute>();
   for (const route of routes) {
-    const { controller, key, name, contract } = route;
+    const { controller, key, name, contract, modulePath } = route;
     if (contract !== undefined) {
       const prototype = controller.prototype as object;
-      checkParameters(controller, contract, inputParameters(prototype, key), name);
+      const prefix = [globalPrefix, modulePath, pathOf(controller)].join('/');
+      checkParameters(prefix, contract, inputParameters(prototype, key), name);
     }
     const place = placeOf(route);
     const other = known.get(place);
     known.set(place, route);
     if (other === undefined || (contract === undefined && other.contract === undefined)) continue;
+    // A controller may be in several modules.
+    if (other.name === name && other.handler === route.handler) continue;
     const problem = `${other.name} has the same route, so only one of them is called; give each contract a path of its own`;
     throw new SseOptionsError(`@SseStream() of ${name}`, 'a route of its own', place, problem);
   }
 }
 
 /** What tells a route from others: method, host, version and path, whatever its parameters are. */
-function placeOf({ controller, handler }: StreamRoute): string {
-  const paths = [controller, handler].map(
-    (target) => [Reflect.getMetadata(PATH_METADATA, target) as unknown].flat().join('|') || '/',
-  );
-  const path = paths.join('/').replace(/\/+/g, '/').replace(/:\w+/g, ':');
+function placeOf({ controller, handler, modulePath }: StreamRoute): string {
+  const path = ['', modulePath, pathOf(controller), pathOf(handler)]
+    .join('/')
+    .replace(/\/+/g, '/')
+    .replace(/:\w+/g, ':');
   const about = [HOST_METADATA, VERSION_METADATA].map((metadata) =>
     String(
       Reflect.getMetadata(metadata, handler) ?? Reflect.getMetadata(metadata, controller) ?? '',
@@ -89,7 +102,11 @@ function placeOf({ controller, handler }: StreamRoute): string {
   return [Reflect.getMetadata(METHOD_METADATA, handler), ...about, path].join(' ');
 }
 
-function routesOf(controller: Type | null): StreamRoute[] {
+function pathOf(target: object): string {
+  return [Reflect.getMetadata(PATH_METADATA, target) as unknown].flat().join('|');
+}
+
+function routesOf(controller: Type | null, modulePath: string): StreamRoute[] {
   const routes: StreamRoute[] = [];
   const seen = new Set<string>();
   let at = controller?.prototype as object | undefined;
@@ -102,7 +119,7 @@ function routesOf(controller: Type | null): StreamRoute[] {
       if (typeof handler !== 'function' || !Reflect.hasMetadata(SSE_STREAM, handler)) continue;
       const { contract } = Reflect.getMetadata(SSE_STREAM, handler) as RouteOptions;
       const name = `${controller!.name}.${key}()`;
-      routes.push({ controller: controller!, handler, key, name, contract });
+      routes.push({ controller: controller!, handler, key, name, contract, modulePath });
     }
   }
   return routes;

@@ -128,12 +128,16 @@ export type MessageOf<Contract extends AnyContract> =
       readonly data?: never;
     });
 
+/** Stays as it is. Such a type may contain itself, which a mapped type over arrays cannot. */
+type Json =
+  string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json };
+
 /** A value as it arrives: what `JSON.parse()` makes of its JSON. */
 export type Jsonified<Value> = unknown extends Value
   ? Value
-  : Value extends { toJSON(): infer Json }
-    ? Json
-    : Value extends string | number | boolean | null | undefined
+  : Value extends { toJSON(): infer Text }
+    ? Text
+    : Value extends Json
       ? Value
       : Value extends Uint8Array
         ? string

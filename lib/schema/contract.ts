@@ -213,8 +213,8 @@ function checkType(at: string, type: string): void {
  * such a value is sent.
  * @throws SseOptionsError
  */
-export async function checkAreSync({ path, schemas }: AnyContract): Promise<void> {
-  for (const [type, schema] of schemas) {
+export async function checkAreSync(contract: AnyContract): Promise<void> {
+  for (const [type, schema] of contract.schemas) {
     try {
       const result = validate(schema, undefined);
       if (!isPromise(result)) continue;
@@ -223,7 +223,7 @@ export async function checkAreSync({ path, schemas }: AnyContract): Promise<void
       // A schema may fail without a value. Some libraries then return a promise.
       continue;
     }
-    throw asynchronous(`contract "${path}", event "${type}"`, schema);
+    throw asynchronous(`contract "${contract.path}", event "${type}"`, schema);
   }
 }
 

@@ -83,29 +83,37 @@ export function forOpenApi30(root: Json): Schema {
   const convert = (node: unknown, path: readonly string[]): unknown => {
     if (Array.isArray(node)) return node.map((one) => convert(one, path));
     if (typeof node !== 'object' || node === null) return node;
-    const { $ref, $schema: _, $defs: _d, definitions: _o, ...schema } = node as Json;
+    const { $ref, $defs: _, definitions: _d, ...schema } = node as Json;
     if (typeof $ref === 'string') {
       if (path.includes($ref)) throw new Error(`the schema contains itself (${$ref})`);
       return convert({ ...(resolve(root, $ref) as object), ...schema }, [...path, $ref]);
     }
-    const converted = Object.fromEntries(
-      Object.entries(schema).map(([key, value]) => [
-        key,
-        isData(key) ? value : convert(value, path),
-      ]),
-    );
-    return withoutNull(withoutDraft(converted));
+    const converted = mapSchemas(schema, (value) => convert(value, path));
+    return withoutNull(withoutDraft(withoutTuple(converted)));
   };
   return convert(root, []) as Schema;
+}
+
+/** Converts what a schema has in it: not data of the app, and not the names of properties. */
+function mapSchemas(schema: object, convert: (value: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]: [string, unknown]) => {
+      if (isData(key)) return [key, value];
+      const isMap = key === 'properties' && typeof value === 'object' && value !== null;
+      return [key, isMap ? mapValues(value, convert) : convert(value)];
+    }),
+  );
+}
+
+function mapValues(map: object, convert: (value: unknown) => unknown): object {
+  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, convert(value)]));
 }
 
 /** OpenAPI 3.1 has JSON Schema's own words for what 3.0 says in others. */
 export function forOpenApi31(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(forOpenApi31);
   if (typeof node !== 'object' || node === null) return node;
-  const schema: Record<string, unknown> = Object.fromEntries(
-    Object.entries(node).map(([key, value]) => [key, isData(key) ? value : forOpenApi31(value)]),
-  );
+  const schema = mapSchemas(node, forOpenApi31);
   for (const [flag, limit] of EXCLUSIVE) {
     if (typeof schema[flag] !== 'boolean') continue;
     if (schema[flag]) {
@@ -138,8 +146,32 @@ function withoutAllOf({ allOf, ...schema }: Record<string, unknown>): Record<str
   return allOf.length === 1 ? { ...(allOf[0] as Json), ...schema } : { ...schema, allOf };
 }
 
+/** OpenAPI 3.0 has one schema for all items of an array. */
+function withoutTuple(schema: Record<string, unknown>): Record<string, unknown> {
+  const { prefixItems, items, additionalItems, ...rest } = schema;
+  const tuple = [prefixItems, items].find(Array.isArray) as unknown[] | undefined;
+  if (tuple === undefined) return schema;
+  const others = tuple === items ? additionalItems : items;
+  const hasOthers = typeof others === 'object' && others !== null;
+  const isOpen = others === undefined || others === true;
+  if (isOpen) return { ...rest, type: 'array', items: {} };
+  const anyOf = hasOthers ? [...tuple, others] : tuple;
+  const maxItems = hasOthers ? {} : { maxItems: tuple.length };
+  return { ...maxItems, ...rest, items: { anyOf } };
+}
+
+/** Keywords that OpenAPI 3.0 does not have. Without them a schema allows more. */
+const UNKNOWN = (
+  '$schema $id $anchor $comment additionalItems propertyNames contains minContains maxContains ' +
+  'dependentRequired dependentSchemas dependencies if then else unevaluatedProperties ' +
+  'unevaluatedItems contentEncoding contentMediaType contentSchema'
+).split(' ');
+
 function withoutDraft(schema: Record<string, unknown>): Record<string, unknown> {
-  const { const: only, examples, ...rest } = withoutAllOf(schema);
+  const { const: only, examples, patternProperties, ...rest } = withoutAllOf(schema);
+  for (const keyword of UNKNOWN) delete rest[keyword];
+  // Properties by pattern are additional ones, and could be refused.
+  if (patternProperties !== undefined) delete rest['additionalProperties'];
   if ('const' in schema) rest['enum'] = [only];
   if (Array.isArray(examples)) rest['example'] = examples[0];
   for (const [exclusive, limit] of EXCLUSIVE) {
@@ -172,12 +204,13 @@ function withoutNull(schema: Record<string, unknown>): Record<string, unknown> {
 
 /** A reference within the schema: `#/$defs/Order`. */
 function resolve(root: unknown, reference: string): unknown {
-  if (!reference.startsWith('#')) throw new Error(`the reference ${reference} leads elsewhere`);
-  return reference
+  const found = reference
     .split('/')
     .slice(1)
     .reduce<unknown>(
-      (at, key) => (at as Json)[key.replaceAll('~1', '/').replaceAll('~0', '~')],
+      (at, key) => (at as Json | undefined)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')],
       root,
     );
+  if (reference.startsWith('#') && found !== undefined) return found;
+  throw new Error(`the reference ${reference} leads elsewhere`);
 }

@@ -194,6 +194,60 @@ describe('the document of a contract', () => {
     expect(responses['400']).toMatchObject({ description: expect.stringContaining('wrong') });
   });
 
+  it('has properties that are named like keywords, tuples, and unions in the query', async () => {
+    const schema = z.object({
+      const: z.date(),
+      default: z.string().nullable(),
+      examples: z.number(),
+      definitions: z.tuple([z.string(), z.number()]),
+      type: z.base64(),
+      anyOf: z.null(),
+    });
+    const query = z.union([
+      z.object({ page: z.string(), size: z.string() }),
+      z.object({ page: z.stringbool() }),
+    ]);
+    const pair = type(['string', 'number']);
+    const named = sseContract({ path: 'named', query, events: { schema: { schema }, pair } });
+    @Controller()
+    class Named {
+      @SseStream(named) stream() {
+        return NEVER;
+      }
+    }
+    for (const version of ['3.0.3', '3.2.0']) {
+      const made = await documentOf(version, Named);
+      const { errors } = await new Validator().validate(made as never);
+      expect(errors ?? []).toEqual([]);
+    }
+    const made = await documentOf('3.0.3', Named);
+    const [properties, tuple] = mediaOf(made, '/api/named').schema!.oneOf;
+    expect(properties).toMatchObject({
+      properties: {
+        data: {
+          properties: {
+            const: { type: 'string', format: 'date-time' },
+            default: { type: 'string', nullable: true },
+            examples: { type: 'number' },
+            definitions: { items: { anyOf: [{ type: 'string' }, { type: 'number' }] } },
+            type: { type: 'string' },
+            anyOf: { nullable: true },
+          },
+        },
+      },
+    });
+    const items = { anyOf: [{ type: 'string' }, { type: 'number' }] };
+    expect(tuple).toMatchObject({
+      properties: { data: { type: 'array', minItems: 2, maxItems: 2, items } },
+    });
+    expect(made.paths['/api/named']!.get!.parameters).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ name: 'page', in: 'query', required: true }),
+        expect.objectContaining({ name: 'size', in: 'query', required: false }),
+      ]),
+    );
+  });
+
   it('keeps what a decorator says', () => {
     const responses = (path: string) => document.paths[path]!.get!.responses['200'];
     expect(responses('/api/shop/by-hand')).toMatchObject({ description: 'Described by hand.' });
@@ -255,6 +309,21 @@ describe('the document of a contract', () => {
     }
     await expect(serve(Unwritable)).rejects.toThrow(
       'contract "b", event "message": zod could not write the JSON Schema for the document: JSON Schema has no bigint; use',
+    );
+    @Controller()
+    class Referring {
+      @SseStream(
+        sseContract({
+          path: 'd',
+          events: { message: { schema: z.string(), jsonSchema: { $ref: '#/$defs/Text' } } },
+        }),
+      )
+      stream() {
+        return NEVER;
+      }
+    }
+    await expect(serve(Referring)).rejects.toThrow(
+      'contract "d", event "message", jsonSchema: the reference #/$defs/Text leads elsewhere',
     );
     interface Tree {
       children: Tree[];

@@ -1,5 +1,6 @@
 // A contract at run time: what is asked, what is sent, and what a client is given.
-import { Controller, Param, ParseIntPipe, Query } from '@nestjs/common';
+import { Controller, Module, Param, ParseIntPipe, Query } from '@nestjs/common';
+import { RouterModule } from '@nestjs/core';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type as ark } from 'arktype';
 import { from, map, of, startWith } from 'rxjs';
@@ -138,6 +139,60 @@ describe.each(ADAPTERS)('a contract on %s', (adapter) => {
     const app = await serve(Routes, { adapter, sse });
     const stream = await openStream(app.nest, '/pipes/42');
     expect(await stream.next()).toMatchObject({ data: 42 });
+  });
+
+  it('gives the handler nothing else, if a schema returns undefined or null', async () => {
+    const { events } = orders;
+    const returning = (value: unknown) => z.looseObject({}).transform(() => value);
+    @Controller()
+    class Empty {
+      @SseStream(sseContract({ path: 'undefined', query: returning(undefined), events }))
+      none(@Query() query: unknown, @Query('a') a: unknown) {
+        return of({ type: 'moved', data: { to: [query, a].map(String).join(' ') } } as const);
+      }
+      @SseStream(sseContract({ path: 'null', query: returning(null), events }))
+      nothing(@Query() query: unknown, @Query('a') a: unknown) {
+        return of({ type: 'moved', data: { to: [query, a].map(String).join(' ') } } as const);
+      }
+    }
+    const app = await serve(Empty, { adapter });
+    for (const value of ['undefined', 'null']) {
+      const stream = await openStream(app.nest, `/${value}?a=1`);
+      expect(await stream.next()).toMatchObject({ data: { to: `${value} undefined` } });
+    }
+  });
+
+  it('knows the paths of modules and the global prefix', async () => {
+    const contract = sseContract({ path: 'own', events: { message: z.string() } });
+    @Controller()
+    class First {
+      @SseStream(contract) own(@Param('org') org: string, @Param('tenant') tenant: string) {
+        return of({ data: `${org} ${tenant}` });
+      }
+    }
+    @Controller()
+    class Second {
+      @SseStream(contract) own() {
+        return of({ data: 'second' });
+      }
+    }
+    @Module({ controllers: [First] })
+    class OfFirst {}
+    @Module({ controllers: [Second] })
+    class OfSecond {}
+    const paths = RouterModule.register([
+      { path: 'first/:org', module: OfFirst },
+      { path: 'second', module: OfSecond },
+    ]);
+    const app = await serve([], {
+      adapter,
+      module: { imports: [OfFirst, OfSecond, paths] },
+      setup: (nest) => void nest.setGlobalPrefix('of/:tenant'),
+    });
+    const first = await openStream(app.nest, '/of/ann/first/acme/own');
+    expect(await first.next()).toMatchObject({ data: 'acme ann' });
+    const second = await openStream(app.nest, '/of/ann/second/own');
+    expect(await second.next()).toMatchObject({ data: 'second' });
   });
 
   it('sends what the schemas return, and nothing of a wrong event', async () => {
@@ -328,6 +383,56 @@ describe('connect() with a contract', () => {
   });
 });
 
+describe('connect() with validate', () => {
+  it('takes text that looks like JSON, and no data, as the schema has it', async () => {
+    const plain = sseContract({
+      path: 'plain',
+      events: { message: z.string(), ping: z.void(), no: z.number() },
+    });
+    @Controller()
+    class Plain {
+      @SseStream(plain) stream() {
+        return from([
+          { data: '42' },
+          { data: '{"a":1}' },
+          { type: 'ping', data: undefined },
+          { type: 'no', data: 7 },
+        ] as const);
+      }
+    }
+    const app = await serve(Plain);
+    const stream = opened(connect(plain, { baseUrl: app.url, validate: true }));
+    const got: unknown[] = [];
+    for await (const { data } of stream) if (got.push(data) === 4) break;
+    expect(got).toEqual(['42', '{"a":1}', undefined, 7]);
+  });
+
+  it('tells nothing after it was closed', async () => {
+    let ask = (): void => {};
+    const asked = new Promise<void>((resolve) => (ask = resolve));
+    let answer: (isRight: boolean) => void = () => {};
+    const slow = z.unknown().refine(async () => {
+      ask();
+      return new Promise<boolean>((resolve) => (answer = resolve));
+    });
+    const mine = sseContract({ path: orders.path, events: { moved: slow } });
+    const app = await serve(Routes, { sse });
+    const hub = app.nest.get<Broadcaster<EventsOf<typeof orders>>>(Broadcaster);
+    const onInvalid = jest.fn();
+    const options = { baseUrl: app.url, params: { customer: 'c1' }, validate: true, onInvalid };
+    const stream = opened(connect(mine, options));
+    await new Promise<void>((resolve) => {
+      stream.onState((state) => state === 'open' && resolve());
+    });
+    await hub.to('c1').emit('moved', { to: 'Rome' });
+    await asked;
+    stream.close();
+    answer(false);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(onInvalid).not.toHaveBeenCalled();
+  });
+});
+
 describe('at start-up', () => {
   const events = { message: z.string() };
   const contract = sseContract({ path: 'a/:id', events });
@@ -358,6 +463,20 @@ describe('at start-up', () => {
     await expect(serve(Two)).rejects.toThrow(
       '@SseStream() of Two.two(): Two.one() has the same route, so only one of them is called',
     );
+  });
+
+  it('but not one controller in two modules', async () => {
+    @Controller()
+    class Shared {
+      @SseStream(sseContract({ path: 'shared', events })) stream() {
+        return of({ data: 'once' });
+      }
+    }
+    @Module({ controllers: [Shared] })
+    class Other {}
+    const app = await serve(Shared, { module: { imports: [Other] } });
+    const stream = await openStream(app.nest, '/shared');
+    expect(await stream.next()).toMatchObject({ data: 'once' });
   });
 
   it('a parameter that the path does not have', async () => {

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import ts from 'typescript';
 import { describe, expect, it } from '@jest/globals';
 import * as root from 'nestjs-eventstream';
 
@@ -23,6 +24,7 @@ describe('the package', () => {
       'SseError',
       'SseHealth',
       'SseId',
+      'SseInvalidEventError',
       'SseInvalidFieldError',
       'SseLimitError',
       'SseModule',
@@ -87,4 +89,34 @@ describe('the package', () => {
     const expected = folders.map((name) => [name, [`dist/lib/${name}/index.d.ts`]] as const);
     expect(typesVersions).toEqual({ '*': Object.fromEntries(expected) });
   });
+
+  // An app without `skipLibCheck` compiles them too. Internal members are stripped from them.
+  it('has declarations that compile', () => {
+    const config = ts.getParsedCommandLineOfConfigFile(
+      join(folder, 'tsconfig.build.json'),
+      { include: ['lib'] },
+      { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} },
+    )!;
+    const outDir = mkdtempSync(join(folder, 'test/declarations-'));
+    try {
+      const built = { ...config.options, outDir, declarationMap: false, emitDeclarationOnly: true };
+      ts.createProgram(config.fileNames, built).emit();
+      const entries = ['', ...folders].map((name) => join(outDir, 'lib', name, 'index.d.ts'));
+      const strict = { ...config.options, noEmit: true, skipLibCheck: false };
+      const program = ts.createProgram(entries, strict);
+      const own = program.getSourceFiles().filter(({ fileName }) => fileName.includes(outDir));
+      expect(own.length).toBeGreaterThan(entries.length);
+      const problems = own.flatMap((file) => [
+        ...program.getSyntacticDiagnostics(file),
+        ...program.getSemanticDiagnostics(file),
+      ]);
+      const texts = problems.map(({ file, messageText }) => [
+        file?.fileName.slice(outDir.length),
+        ts.flattenDiagnosticMessageText(messageText, ' '),
+      ]);
+      expect(texts).toEqual([]);
+    } finally {
+      rmSync(outDir, { recursive: true });
+    }
+  }, 120_000);
 });

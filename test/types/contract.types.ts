@@ -31,6 +31,17 @@ const search = sseContract({
   events: { hit: type({ title: 'string', 'url?': 'string' }) },
 });
 
+/** Types that contain themselves. */
+type Nested = { at: Date; in: Nested[] };
+const trees = sseContract({
+  path: 'trees',
+  events: {
+    json: z.json(),
+    nested: z.custom<Nested>(),
+    list: z.custom<readonly (string | null)[]>(),
+  },
+});
+
 type Equal<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 type Expect<IsEqual extends true> = IsEqual;
 
@@ -47,6 +58,9 @@ export type Ends = [
   Expect<Equal<ParamsOf<typeof orders>, Record<'customer', string>>>,
   Expect<Equal<ParamsOf<typeof search>, { lang: 'en' | 'de'; page: number }>>,
   Expect<Equal<QueryOf<typeof search>, { q: string; limit?: number }>>,
+  Expect<Equal<ReceivedEventsOf<typeof trees>['json'], z.core.util.JSONType>>,
+  Expect<Equal<ReceivedEventsOf<typeof trees>['nested']['in'][number]['at'], string>>,
+  Expect<Equal<ReceivedEventsOf<typeof trees>['list'], readonly (string | null)[]>>,
   // @ts-expect-error the type is another one
   Expect<Equal<ParamsOf<typeof orders>, Record<'client', string>>>,
 ];
