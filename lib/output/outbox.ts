@@ -81,14 +81,14 @@ export class Outbox extends TurnTaker {
     this.encoder = encoder;
     this.writer = new ChunkWriter(this.raw, encoder !== undefined);
     const { batch, raw } = this;
-    // A replay usually waits. One write for both is half of the work for the kernel. What exceeds
-    // Node's own buffer would look as if the client had not taken it.
+    // A short replay costs one write with it. More would seem not to be taken by the client.
     const isJoined = batch !== undefined && batch.bytes < raw.writableHighWaterMark / 2;
     if (isJoined) raw.socket?.cork();
     if (opening !== '') this.write(Batch.of(opening));
     if (isJoined && this.isWritable) this.writeBatch(batch);
     if (isJoined) raw.socket?.uncork();
-    if (this.batch !== undefined) this.joinTurn();
+    // Joins even if nothing waits, to resolve `writable()`.
+    if (this.batch !== undefined || this.hasWaiters) this.joinTurn();
   }
 
   /**

@@ -293,6 +293,17 @@ describe('an outbox that fails', () => {
 });
 
 describe('writable()', () => {
+  it('resolves when what was pushed before the opening was written with it', async () => {
+    const { outbox, raw } = oneOutbox();
+    outbox.push('a|');
+    const writable = outbox.writable();
+    expect(await stateOf(writable)).toBe('pending');
+    outbox.open('opening|');
+    expect(raw.chunks).toEqual(['opening|', 'a|']);
+    await nextTurn();
+    expect(await stateOf(writable)).toBe('resolved');
+  });
+
   it('resolves at once where nothing waits', async () => {
     const { outbox } = oneOutbox();
     outbox.open('opening');
