@@ -87,8 +87,8 @@ export class Outbox extends TurnTaker {
     if (opening !== '') this.write(Batch.of(opening));
     if (isJoined && this.isWritable) this.writeBatch(batch);
     if (isJoined) raw.socket?.uncork();
-    // Joins even if nothing waits, to resolve `writable()`.
-    if (this.batch !== undefined || this.hasWaiters) this.joinTurn();
+    // Whatever waits: the batch, the backlog, or who asked for `writable()`.
+    this.joinTurn();
   }
 
   /**

@@ -42,10 +42,6 @@ export abstract class TurnTaker implements Windowed {
     return this.waiters.promise;
   }
 
-  protected get hasWaiters(): boolean {
-    return this.waiters !== undefined;
-  }
-
   protected resolveWaiters(): void {
     const { waiters } = this;
     this.waiters = undefined;

@@ -11,6 +11,7 @@ export class RecordingResponse extends EventEmitter {
   readonly headersSent = false;
   readonly writableEnded = false;
   readonly writableLength = 0;
+  readonly writableHighWaterMark = 16_384;
   readonly socket = { cork() {}, uncork() {} };
   statusCode = 200;
   head: { status: number; headers: Record<string, unknown> } | undefined;
