@@ -1,6 +1,7 @@
 // What an idle connection holds, and what else may grow: the list is in the guide, under Memory.
 //
-// Measured, of connections: one server after the other, each alone in a fresh process: heap in use
+// Measured, of connections: one server after the other, this library and a Nest handler that writes
+// by hand on Express and on Fastify, each alone in a fresh process: heap in use
 // and resident memory with a hundred open streams and with ten thousand more, after garbage
 // collection; the difference by ten thousand. Measured, of what may grow: each thing alone in a
 // fresh process, filled beyond its budget (`held.mjs`): what was counted for it, heap in use and
@@ -17,8 +18,19 @@ const MIB = 2 ** 20;
 
 const count = readers(10_000);
 const table = {};
-for (const name of ['raw', 'ours', 'better-sse', 'fastify-sse', 'nest-sse']) {
-  await withContestants([contestant(name)], async ([each]) => {
+const onFastify = { isFastify: true };
+const IDLE = {
+  raw: { server: 'raw' },
+  ours: { server: 'ours' },
+  'ours, Fastify': { server: 'ours', options: onFastify },
+  'Nest by hand': { server: 'by-hand' },
+  'Nest by hand, Fastify': { server: 'by-hand', options: onFastify },
+  'better-sse': { server: 'better-sse' },
+  'fastify-sse': { server: 'fastify-sse' },
+  'nest-sse': { server: 'nest-sse' },
+};
+for (const [name, server] of Object.entries(IDLE)) {
+  await withContestants([contestant(name, server)], async ([each]) => {
     await each.open({ count: 100 });
     const before = await each.ask('memory');
     await each.open({ count: count - 100 });
@@ -106,6 +118,8 @@ report(
   [
     goal('heap per idle connection, KiB', table.ours['heap KiB'], 9),
     goal('resident ÷ raw', table.ours['resident, × raw'], 1.4),
+    goal('heap per idle connection on Fastify, KiB', table['ours, Fastify']['heap KiB'], 8),
+    goal('resident ÷ raw on Fastify', table['ours, Fastify']['resident, × raw'], 1.3),
     ...goalsOf,
     goal('resident after 1 000 events of 1 MB, MB', whole.defaults['resident MB'], 300),
     goal('resident peak, on a heap of 256 MB', whole['a heap of 256 MB']['at the peak'], 300),

@@ -4,7 +4,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isInstalled as hasNchan } from './servers/nchan.mjs';
 import { pinning, start } from './rpc.mjs';
 
 const folder = import.meta.dirname;
@@ -30,12 +29,16 @@ export function readers(wanted) {
   return possible;
 }
 
-/** Nchan, where it is installed. */
-export function nchan() {
-  if (hasNchan()) return ['nchan'];
-  console.log('nchan is left out: nginx with its module (Debian: libnginx-mod-nchan) is not here');
-  return [];
-}
+/**
+ * The head of a WebSocket's handshake. The key is the one of RFC 6455; nobody looks at the
+ * answer's.
+ */
+export const upgrade = {
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
 
 /** A server and the clients of it, each in a process of its own. */
 export async function contestant(
@@ -109,19 +112,22 @@ export async function race(contestants, rounds, turn) {
 }
 
 /**
- * CPU microseconds of the server for each event that reached a reader, in one turn. `undefined`
- * when not all did.
+ * What one turn takes for each event that reached a reader: CPU microseconds of the server, and
+ * bytes on the wire with their chunks or frames. `undefined` when not all events did.
  */
-export async function cpuPerDelivery(each, { readers: count, perReader, ...publish }) {
+export async function perDelivery(each, { readers: count, perReader, ...publish }) {
   await each.load('reset');
   const before = await each.ask('cpu');
   await each.ask('publish', publish);
-  const { isExact, least, most } = await each.load('expect', { events: perReader });
+  const { isExact, least, most, bytes } = await each.load('expect', { events: perReader });
   const after = await each.ask('cpu');
-  if (isExact) return (after - before) / (count * perReader);
+  const deliveries = count * perReader;
+  if (isExact) return { cpu: (after - before) / deliveries, bytes: bytes / deliveries };
   console.log(`${each.name}: readers got ${least} to ${most} of ${perReader} events; no figure`);
   return undefined;
 }
+
+export const cpuPerDelivery = async (each, publish) => (await perDelivery(each, publish))?.cpu;
 
 export function median(list) {
   const sorted = list.filter((value) => value !== undefined).sort((a, b) => a - b);

@@ -3,10 +3,11 @@
 // Measured: until each of the clients, in a hundred rooms, has its twenty events, none lost and
 // none twice (an event more for each at the end shows that they are live); 400 of them knock at a
 // time, as more would measure the kernel's queue of connections. Beside it: raw node:http that only
-// accepts them (`raw`), and one that also writes each the same twenty events, encoded beforehand
-// (`raw, replay`). A fresh process for each server and round, in turns; the resident peak is
-// sampled every 10 ms from before the first client. Not shown: a log on another machine; clients
-// that come back over the seconds that `retry` spreads them.
+// accepts them (`raw`), one that also writes each the same twenty events, encoded beforehand (`raw,
+// replay`), and a Nest handler that only accepts them (`Nest by hand`). A fresh process for each
+// server and round, in turns; the resident peak is sampled every 10 ms from before the first
+// client. Not shown: a log on another machine; clients that come back over the seconds that `retry`
+// spreads them.
 import { compare, contestant, goal, median, race, readers, report } from './race.mjs';
 
 const count = readers(10_000);
@@ -19,6 +20,9 @@ const CASES = {
   raw: { server: 'raw', missed: 0 },
   'raw, replay': { server: 'raw', options: { replay: MISSED }, missed: MISSED },
   ours: { server: 'ours', missed: MISSED },
+  'ours, Fastify': { server: 'ours', options: { isFastify: true }, missed: MISSED },
+  'Nest by hand': { server: 'by-hand', missed: 0 },
+  'Nest by hand, Fastify': { server: 'by-hand', options: { isFastify: true }, missed: 0 },
 };
 
 async function run({ name, server, options, missed }) {
@@ -35,10 +39,12 @@ async function run({ name, server, options, missed }) {
     }
     await each.ask('memory');
     await each.ask('watchPeak');
+    const cpuBefore = await each.ask('cpu');
     const start = performance.now();
     await each.open({ count, paths, headers, window: 400 });
     const resumed = await each.load('expect', { events: missed });
     const seconds = (performance.now() - start) / 1000;
+    const cpu = ((await each.ask('cpu')) - cpuBefore) / count;
     const peakMiB = (await each.ask('peak')) / 2 ** 20;
     // To raw in one room, to ours in each.
     await each.ask('publish', { turns: 1, rooms: server === 'ours' ? rooms : ['all'] });
@@ -46,7 +52,7 @@ async function run({ name, server, options, missed }) {
     if (!resumed.isExact || !isExact) {
       throw new Error(`${name}: readers got ${least} to ${most} of ${missed + 1} events`);
     }
-    return { seconds, peakMiB };
+    return { seconds, cpu, peakMiB };
   } finally {
     await each.stop();
   }
@@ -61,13 +67,15 @@ const of = (figure) =>
     ),
     'raw',
   );
-const [seconds, peak] = [of('seconds'), of('peakMiB')];
+const [seconds, cpu, peak] = [of('seconds'), of('cpu'), of('peakMiB')];
 const table = Object.keys(CASES).map((name) => [
   name,
   {
     'time, × raw': seconds[name].ratio,
+    'CPU, × raw': cpu[name].ratio,
     'peak, × raw': peak[name].ratio,
     seconds: seconds[name].figure,
+    'CPU µs each': cpu[name].figure,
     'clients/s': count / median(rounds.map((round) => round[name].seconds)),
     'resident peak MiB': peak[name].figure,
   },
@@ -77,6 +85,7 @@ report(
   { [`${count} clients return, ${MISSED} missed each`]: Object.fromEntries(table) },
   [
     goal('time ÷ raw, which only accepts', seconds.ours.ratio, 2.5),
+    goal('the same on Fastify', seconds['ours, Fastify'].ratio, 3),
     goal('resident peak ÷ raw', peak.ours.ratio, 1.5),
   ],
 );

@@ -2,6 +2,7 @@
 // the method.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { machine } from './race.mjs';
 import { pinning } from './rpc.mjs';
@@ -17,6 +18,14 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 console.log(`${machine}; ${pinning}`);
+// A benchmark itself keeps one to two cores busy.
+const [load] = loadavg();
+if (load > 1.5 * availableParallelism()) {
+  console.log(
+    `the load average is ${load.toFixed(1)}: other work shares the cores. A server that comes late ` +
+      'joins the events of several turns, so that its figure looks better than it is',
+  );
+}
 for (const name of chosen.length > 0 ? chosen : all) {
   console.log(`\n== ${name}`);
   const { status } = spawnSync(

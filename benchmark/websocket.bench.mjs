@@ -18,6 +18,7 @@ import {
   race,
   readers,
   report,
+  upgrade,
   withContestants,
 } from './race.mjs';
 
@@ -30,13 +31,6 @@ const ALONE = { turns: 200, gapMs: 5 };
 const EACH = { turns: 40, gapMs: 30 };
 const names = ['ours', 'websocket', 'websocket + joined'];
 
-/** The key is the one of RFC 6455; nobody looks at the answer's. */
-const upgrade = {
-  Connection: 'Upgrade',
-  Upgrade: 'websocket',
-  'Sec-WebSocket-Version': '13',
-  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
-};
 const start = (name) =>
   name === 'ours'
     ? contestant(name)

@@ -7,6 +7,7 @@ export default {
   entryPoints: [
     '../lib/index.ts',
     '../lib/client/index.ts',
+    '../lib/contract/index.ts',
     '../lib/redis/index.ts',
     '../lib/testing/index.ts',
     '../lib/swagger/index.ts',
@@ -34,7 +35,8 @@ export default {
   validation: { notDocumented: true, notExported: false, invalidLink: true },
   requiredToBeDocumented: ['Class', 'Interface', 'TypeAlias', 'Variable', 'Function', 'Method'],
   intentionallyNotDocumented: [
-    // Its name says it.
+    // Their names say it.
+    'nestjs-eventstream.SseStream.__type.Handler',
     'nestjs-eventstream/client.EventStream.subscribe.__type.unsubscribe',
   ],
   treatValidationWarningsAsErrors: true,

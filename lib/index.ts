@@ -12,6 +12,7 @@ export type {
   SseStreamOptions,
   StreamOptions,
 } from './connection/stream.options.js';
+export type { CompressionOptions } from './output/compression.options.js';
 export type { LimitsOptions, ShutdownOptions } from './connection/connections.options.js';
 export type { RetryRange } from './options/retry.js';
 export type { SseFeature } from './hub/hub.options.js';

@@ -48,32 +48,47 @@ function messagesOf(node, path) {
   if (!ts.isCallExpression(node)) return [];
   const called = node.expression.getText();
   const argument = called === 'warnOnce' ? node.arguments[1] : node.arguments[0];
-  if (called !== 'warnOnce' && !/\blogger\.(warn|error|log)$/.test(called)) return [];
-  return argument === undefined ? [] : textsOf(argument).map((text) => ({ section: 'log', text }));
+  // Only the client has no logger.
+  const isOfClient = called === 'console.warn';
+  if (!isOfClient && called !== 'warnOnce' && !/\blogger\.(warn|error|log)$/.test(called))
+    return [];
+  const section = isOfClient ? 'client' : 'log';
+  return argument === undefined ? [] : textsOf(argument).map((text) => ({ section, text }));
 }
 
+/** A text that is a place at most, because a function got the rest from its caller. */
+const SAYS_NOTHING = /(^|: )…+$/;
+
 function messagesOfError(node, path) {
+  const messages = messagesWith(node, path, new Map());
+  if (!messages.some(({ text }) => SAYS_NOTHING.test(text))) return messages;
+  const calls = callsAround(node);
+  if (calls.length === 0) return messages;
+  return calls.flatMap((known) => messagesWith(node, path, known));
+}
+
+function messagesWith(node, path, known) {
   const name = node.expression.getText();
   const of = (section, texts) => texts.map((text) => ({ section, text }));
   if (name.endsWith('Exception')) {
     const [body] = node.arguments ?? [];
     const message = body && ts.isObjectLiteralExpression(body) ? valueOf(body, 'message') : body;
-    return message === undefined ? [] : of('http', textsOf(message));
+    return message === undefined ? [] : of('http', textsOf(message, known));
   }
   if (name === 'Error') {
     const [message] = node.arguments ?? [];
-    return message === undefined ? [] : of(sectionOf(path) ?? 'cause', textsOf(message));
+    return message === undefined ? [] : of(sectionOf(path) ?? 'cause', textsOf(message, known));
   }
   if (!classes.has(name) || ts.isClassDeclaration(node.parent)) return [];
-  const [[code], texts] = constructed(name, node.arguments);
+  const [[code], texts] = constructed(name, node.arguments, known);
   return of(sectionOf(path) ?? code, texts);
 }
 
 const sectionOf = (path) => /^(client|testing)\//.exec(path)?.[1];
 
 /** Code and message of an error, from the constructor of its class. */
-function constructed(name, passed) {
-  const given = passed.map((argument) => textsOf(argument));
+function constructed(name, passed, around) {
+  const given = passed.map((argument) => textsOf(argument, around));
   if (name === 'SseError') return given;
   const maker = classes.get(name).members.find(ts.isConstructorDeclaration);
   const known = new Map();
@@ -119,7 +134,10 @@ function textsOf(node, known = new Map()) {
   if (ts.isElementAccessExpression(node)) {
     const table = declarationOf(node.expression);
     if (table && ts.isObjectLiteralExpression(table))
-      return table.properties.flatMap(({ initializer }) => textsOf(initializer, known));
+      // A spread may bring any text.
+      return table.properties.flatMap(({ initializer }) =>
+        initializer ? textsOf(initializer, known) : [UNKNOWN],
+      );
   }
   if (!ts.isIdentifier(node)) return [UNKNOWN];
   const declared = known.get(node.text) ?? declarationOf(node);
@@ -142,6 +160,31 @@ function declarationOf(identifier) {
     }
   }
   return undefined;
+}
+
+/** The function around a node that others call by its name. */
+function functionAround(node) {
+  let scope = node.parent;
+  while (scope !== undefined && !ts.isFunctionLike(scope)) scope = scope.parent;
+  const named = scope && ts.isArrowFunction(scope) ? scope.parent : scope;
+  const hasName = named && (ts.isVariableDeclaration(named) || ts.isFunctionDeclaration(named));
+  return hasName ? { name: named.name.getText(), parameters: scope.parameters } : undefined;
+}
+
+/** What each call in this file passes to the function around a node: texts by parameter. */
+function callsAround(node) {
+  const around = functionAround(node);
+  const calls = [];
+  if (around === undefined) return calls;
+  visit(node.getSourceFile(), (call) => {
+    if (!ts.isCallExpression(call) || call.expression.getText() !== around.name) return;
+    const passed = around.parameters.flatMap(({ name }, index) => {
+      const argument = call.arguments[index];
+      return argument === undefined ? [] : [[name.getText(), textsOf(argument)]];
+    });
+    calls.push(new Map(passed));
+  });
+  return calls;
 }
 
 function valueOf(object, name) {

@@ -11,8 +11,22 @@ const now = () => performance.timeOrigin + performance.now();
 /** About 100 bytes of JSON with the other field; its `~` is what the load counts. */
 const note = (bytes = 86) => `~${'x'.repeat(bytes - 1)}`;
 let published = 0;
+const price = priceEvents();
 let peak = 0;
 let sampler;
+
+function priceEvents() {
+  let [last, volume, time] = [42, 100_000, 1_760_000_000_000];
+  return () => {
+    const change = (Math.random() - 0.5) * 0.4;
+    last = Math.max(1, last + change);
+    volume += Math.floor(Math.random() * 900);
+    time += Math.floor(Math.random() * 400);
+    const [bid, ask] = [last - 0.03, last + 0.03].map((value) => Number(value.toFixed(2)));
+    const at = new Date(time).toISOString();
+    return { symbol: '~ACME', change: Number(change.toFixed(3)), volume, bid, ask, at };
+  };
+}
 
 const cpu = () => {
   if (server.cpu !== undefined) return server.cpu();
@@ -44,6 +58,17 @@ expose({
       await sleep(Math.max(gapMs, everyMs - (now() - at)));
     }
     return times;
+  },
+
+  /**
+   * As `publish()`, events of a price that walks at random: about 160 bytes each on the wire, and
+   * no two alike.
+   */
+  async publishPrices({ turns, burst = 1, gapMs }) {
+    for (let turn = 0; turn < turns; turn++) {
+      for (let n = 0; n < burst; n++) server.publish('all', price());
+      await sleep(gapMs);
+    }
   },
 
   /** As many events per second as asked for, by the clock and evenly, whatever the timers do. */

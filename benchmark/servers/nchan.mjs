@@ -1,6 +1,7 @@
 // Nchan: a module of nginx, in C. Only its worker's CPU time counts; this process posts the events
 // to it.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,6 +28,7 @@ http {
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
   keepalive_requests 1000000;
+  keepalive_timeout 1d;
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location = /ping { return 200 pong; }
@@ -47,7 +49,13 @@ export async function start() {
   });
 
   const publisher = await connected(port);
+  // The port is open before there is a worker; an answer comes from the worker.
+  publisher.write('GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+  await once(publisher, 'data');
   publisher.on('data', () => {});
+  publisher.on('close', () => {
+    throw new Error('nginx closed the connection that posts the events');
+  });
   const worker = workerOf(nginx.pid);
   let requests = '';
   return {

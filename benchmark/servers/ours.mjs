@@ -1,9 +1,10 @@
-// This library in a Nest app on Express, or with HTTP/2 on Fastify, with the module's defaults:
-// ids, history, keep-alive, backpressure.
+// This library in a Nest app on Express or Fastify, with the module's defaults: ids, history,
+// keep-alive, backpressure.
 import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import compression from 'compression';
 import { Broadcaster, SseConnections, SseModule, SseStream } from 'nestjs-eventstream';
 import { SsePrometheusModule } from 'nestjs-eventstream/prometheus';
 import { sseContract } from 'nestjs-eventstream/contract';
@@ -12,7 +13,15 @@ import { decorate } from './decorate.mjs';
 
 const EVENT = z.object({ n: z.number(), note: z.string() });
 
-export async function start({ isFiltered, hasMetrics, isHttp2, hasContract, module = {} } = {}) {
+export async function start({
+  isFastify,
+  isFiltered,
+  hasMetrics,
+  isHttp2,
+  hasContract,
+  hasMiddleware,
+  module = {},
+} = {}) {
   const contract = hasContract ? sseContract({ path: 'events', events: { n: EVENT } }) : undefined;
   class EventsController {
     constructor(broadcaster) {
@@ -39,8 +48,10 @@ export async function start({ isFiltered, hasMetrics, isHttp2, hasContract, modu
   Module({ imports, controllers: [EventsController] })(AppModule);
 
   // Express has no HTTP/2.
-  const adapter = isHttp2 ? [new FastifyAdapter({ http2: true })] : [];
+  const options = isHttp2 ? { http2: true } : {};
+  const adapter = isFastify || isHttp2 ? [new FastifyAdapter(options)] : [];
   const app = await NestFactory.create(AppModule, ...adapter, { logger: ['error', 'warn'] });
+  if (hasMiddleware) app.use(compression());
   await app.listen(0, '127.0.0.1');
   const broadcaster = app.get(Broadcaster);
   const connections = app.get(SseConnections);

@@ -18,7 +18,7 @@ const docs = join(import.meta.dirname, '..');
 const GUIDE: Record<string, string[]> = {
   Overview: ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure', 'options'],
   Security: ['authentication'],
-  Techniques: ['llm', 'jobs', 'bullmq', 'publishing', 'openapi', 'testing'],
+  Techniques: ['llm', 'jobs', 'bullmq', 'publishing', 'contracts', 'openapi', 'testing'],
   Clients: [
     'clients',
     'react',
@@ -87,7 +87,7 @@ function item(page: string): DefaultTheme.SidebarItem | undefined {
 
 /** A page for each entry point, made by typedoc. */
 function api(): DefaultTheme.SidebarItem {
-  const others = ['client', 'redis', 'testing', 'swagger', 'prometheus', 'inspector'];
+  const others = ['client', 'contract', 'redis', 'testing', 'swagger', 'prometheus', 'inspector'];
   const items = [
     { text: 'nestjs-eventstream', link: '/api/nestjs-eventstream' },
     ...others.map((name) => ({ text: `…/${name}`, link: `/api/nestjs-eventstream/${name}` })),

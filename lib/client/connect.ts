@@ -14,9 +14,6 @@ import { EventStream } from './event-stream.js';
 interface Needs<Missing> {
   readonly 'the options need': Missing;
 }
-type RequiredKeys<Options> = {
-  [Key in keyof Options]-?: object extends Pick<Options, Key> ? never : Key;
-}[keyof Options];
 
 /**
  * Opens an event stream with `fetch`, in browsers and Node. It reconnects and resumes until it is
@@ -47,7 +44,10 @@ export function connect<Events extends object = Record<string, unknown>>(
  * @throws SseClientError `SSE_OPTIONS` for a wrong option; SseOptionsError for a wrong parameter
  */
 export function connect<Contract extends AnyContract, Url extends UrlOptions<Contract>>(
-  contract: object extends Url ? Contract : Needs<RequiredKeys<Url>>,
+  contract: object extends Url
+    ? Contract
+    : // The keys that are required. The compiler would print the name of an alias instead of them.
+      Needs<{ [Key in keyof Url]-?: object extends Pick<Url, Key> ? never : Key }[keyof Url]>,
 ): EventStream<ReceivedEventsOf<Contract>>;
 export function connect<Contract extends AnyContract, Validates extends boolean>(
   contract: Contract,

@@ -9,7 +9,7 @@ import type { Block } from '../wire/parser.js';
 import { END_ID } from '../wire/protocol.js';
 import type { Receive } from '../schema/received-events.js';
 import { guard, Readers } from './readers.js';
-import type { StreamEvent, StreamEventType } from './stream-event.js';
+import type { ControlEvents, StreamEvent } from './stream-event.js';
 import type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
 
 /** Used until the server sends `retry:`. Browsers wait for about as long. */
@@ -82,7 +82,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
    * Calls the listener for each event of this type; an event without a type is a `message`. Errors
    * in the listener are reported as uncaught. Returns a function that removes the listener.
    */
-  on<Type extends StreamEventType<Events>>(
+  on<Type extends (keyof Events & string) | keyof ControlEvents>(
     type: Type,
     listener: (event: StreamEvent<Events, Type>) => void,
   ): () => void {

@@ -90,7 +90,8 @@ export class ClientCursor {
         'a connection cannot read more hub streams; open one stream with several rooms instead';
       throw new SseLimitError('maxHubStreams', MAX_CURSOR_SOURCES, remedy, { isOption: false });
     }
-    this.sources = [...this.sources, source];
+    // A spread would make a list with room for seventeen.
+    this.sources = this.sources.concat(source);
     this.hasRead = true;
   }
 
@@ -132,7 +133,7 @@ export class ClientCursor {
   claim(hub: object, rooms: readonly string[]): boolean {
     const earlier = new Set(this.claims.flatMap((claim) => (claim.hub === hub ? claim.rooms : [])));
     const unread = earlier.size === 0 ? rooms : rooms.filter((room) => !earlier.has(room));
-    if (unread.length > 0) this.claims = [...this.claims, { hub, rooms: unread }];
+    if (unread.length > 0) this.claims = this.claims.concat({ hub, rooms: unread });
     return unread.length === rooms.length;
   }
 
@@ -155,6 +156,11 @@ export class ClientCursor {
     this.note(String(id));
     const all = this.sources.length > 1 && !this.hasOwnIds ? joinPositions(this.positions) : id;
     return this.marksAll ? this.marked(all) : all;
+  }
+
+  /** Whether the id of an event of the only hub stream is sent as it is. */
+  get isThatOfOne(): boolean {
+    return this.sources.length === 1 && !this.marksAll;
   }
 
   private marked(id: string | number | undefined): string | number | undefined {
@@ -182,7 +188,9 @@ export class ClientCursor {
   }
 
   private get positions(): ReaderPosition[] {
-    return this.sources.flatMap(({ position }) => position ?? []);
+    const positions: ReaderPosition[] = [];
+    for (const { position } of this.sources) if (position !== undefined) positions.push(position);
+    return positions;
   }
 }
 

@@ -37,7 +37,7 @@ export interface ConnectionDiagnostics {
   };
   /**
    * Data was written to the socket of a connection. Keep-alives and the beginning of a stream count
-   * as bytes, not as events.
+   * as bytes, not as events. With `compression`, the bytes are compressed.
    */
   deliver: { readonly connection: SseConnection; readonly events: number; readonly bytes: number };
   /** Events were dropped for a client that reads too slowly. */

@@ -59,10 +59,16 @@ export abstract class SseConnection {
   /** The number of events written to the socket so far. */
   abstract readonly sentEvents: number;
 
-  /** The number of bytes written to the socket so far, without HTTP framing. */
+  /**
+   * The number of bytes written to the socket so far, without HTTP framing. With `compression`, the
+   * compressed bytes.
+   */
   abstract readonly sentBytes: number;
 
-  /** The size of the backlog in bytes. Clients can share bytes, which count for each of them. */
+  /**
+   * The size of the backlog in bytes. Clients can share bytes, which count for each of them. With
+   * `compression`, frames count as text until they are written.
+   */
   abstract readonly bufferedBytes: number;
 
   /**

@@ -2,8 +2,9 @@ import { HubEvent } from '../log/event.js';
 import { Deferred } from '../ground/deferred.js';
 import { SseClosedError } from '../ground/errors.js';
 import type { Waiting } from '../output/backlog.js';
-import { Outbox, type OutboxOwner } from '../output/outbox.js';
-import type { Turn } from '../output/batch.js';
+import { Outbox } from '../output/outbox.js';
+import type { OutboxOwner } from '../output/outbox-owner.js';
+import type { FrameSource, Turn } from '../output/batch.js';
 import type { StreamResponse } from '../output/response.js';
 import { cursorFrame, keepAliveFrame } from '../wire/control-frames.js';
 import { checkedEvent } from '../schema/checked-event.js';
@@ -93,11 +94,31 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     return this.outbox.writable();
   }
 
+  /** See `Outbox.expect()`. A stream whose ids differ from those of other readers collects none. */
+  expect(source: FrameSource): number {
+    return this.cursor.isThatOfOne ? this.outbox.expect(source) : 0;
+  }
+
+  /** Takes over what a source has for this stream. */
+  settle(): void {
+    this.outbox.settle();
+  }
+
+  /** Like `writable()`, but waits for no window of `flushMs`. */
+  written(): Promise<void> {
+    return this.outbox.written();
+  }
+
   /** Begins the stream if necessary, and adds the message to what this turn writes. */
   write(message: SseMessage): void {
     this.begin(message);
     const id = this.cursor.idOf(message.id);
     this.push(this.frameOf(message, id), message, id);
+  }
+
+  /** Moves the client's cursor past an event of a hub that it does not get. */
+  pass({ id }: HubEvent): void {
+    this.cursor.idOf(id);
   }
 
   /** Like `write()`, for a message that is never dropped. */

@@ -1,4 +1,6 @@
 import type { Overflow } from '../output/backlog.js';
+import { Compression } from '../output/compression.js';
+import { COMPRESSION_DEFAULTS } from '../output/compression.options.js';
 import type { OptionForOwnValues } from '../ground/warnings.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
 import type { AnyContract } from '../schema/contract-types.js';
@@ -17,6 +19,7 @@ export interface StreamSettings {
   readonly keepAliveMs: number | undefined;
   readonly retry: RetryRange | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly compression: Compression | undefined;
   readonly serialize: Serialize | undefined;
   readonly map: SseMap | undefined;
   /** The stream's own option that events of a hub ignore, if it is set. */
@@ -26,6 +29,7 @@ export interface StreamSettings {
   readonly openWithinMs: number;
   /** Whether `openWithinMs` was set explicitly. It then also holds the opening of an Observable. */
   readonly holdsOpening: boolean;
+  readonly flushMs: number;
   readonly maxBufferedBytes: number;
   readonly overflow: Overflow;
   readonly conflateKey: (message: SseMessage) => string;
@@ -65,6 +69,7 @@ export function streamSettings(
           ? { minMs: retry, maxMs: retry }
           : retry,
     headers: { ...module.headers, ...stream.headers },
+    compression: compressionOf(module.compression, stream.compression),
     serialize: merged.serialize,
     map: stream.map,
     unusedByHubs: stream.map ? 'map' : stream.serialize && 'serialize',
@@ -72,6 +77,7 @@ export function streamSettings(
     onComplete: merged.onComplete ?? STREAM_DEFAULTS.onComplete,
     openWithinMs: (merged.openWithinMs ?? STREAM_DEFAULTS.openWithinMs) || 0,
     holdsOpening: typeof merged.openWithinMs === 'number',
+    flushMs: merged.flushMs ?? STREAM_DEFAULTS.flushMs,
     maxBufferedBytes: backpressure.maxBufferedBytes,
     overflow: backpressure.overflow,
     conflateKey: backpressure.key ?? typeOf,
@@ -81,6 +87,17 @@ export function streamSettings(
     negotiate: stream.negotiate ?? false,
     contract: stream.contract,
   };
+}
+
+/** The stream's option decides whether, and what it leaves out is the module's. */
+function compressionOf(
+  module: StreamOptions['compression'],
+  stream: StreamOptions['compression'],
+): Compression | undefined {
+  const option = stream ?? module ?? STREAM_DEFAULTS.compression;
+  if (option === false) return undefined;
+  const sources = [module, stream].map((each) => (typeof each === 'object' ? defined(each) : {}));
+  return new Compression(Object.assign({ ...COMPRESSION_DEFAULTS }, ...sources));
 }
 
 function typeOf({ type = 'message' }: SseMessage): string {

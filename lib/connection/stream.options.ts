@@ -4,6 +4,7 @@ import { SseOptionsError } from '../ground/errors.js';
 import * as rules from '../options/rules.js';
 import type { RetryRange } from '../options/retry.js';
 import type { Overflow } from '../output/backlog.js';
+import { checkCompression, type CompressionOptions } from '../output/compression.options.js';
 import { isEventStreamType } from '../output/stream-headers.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
 import { KEEP_ALIVE_MS } from '../wire/protocol.js';
@@ -28,7 +29,7 @@ export interface KeepAliveOptions {
  */
 export interface BackpressureOptions {
   /**
-   * The maximum backlog of a client, in bytes.
+   * The maximum backlog of a client, in bytes of text, also where streams are compressed.
    * @default 1_048_576
    */
   maxBufferedBytes?: number;
@@ -91,6 +92,16 @@ export interface StreamOptions {
    */
   headers?: Record<string, string>;
   /**
+   * Compresses streams with gzip for clients whose `Accept-Encoding` allows it. Events are
+   * compressed once for all connections that read the same, and each is flushed at once. `true`
+   * uses the defaults of `CompressionOptions`.
+   *
+   * Leave it off for a stream that carries a secret, such as a token, beside text that somebody
+   * else can choose: an observer could guess the secret by the sizes of events (BREACH).
+   * @default false
+   */
+  compression?: boolean | CompressionOptions;
+  /**
    * Turns data that is neither text nor bytes into text. Events of a hub use the `serialize` of the
    * hub instead.
    * @default JSON
@@ -119,6 +130,14 @@ export interface StreamOptions {
    * @default 50
    */
   openWithinMs?: number | false;
+  /**
+   * How long the events of a stream are collected before they are written together, in
+   * milliseconds. The first event after a pause of this length is written at once, and so are the
+   * opening, gaps, snapshots, replays and the end. `0` collects only the events of one turn of the
+   * event loop.
+   * @default 0
+   */
+  flushMs?: number;
   /** What happens to a client that reads too slowly. */
   backpressure?: BackpressureOptions;
   /**
@@ -166,8 +185,10 @@ export interface SseStreamOptions extends StreamOptions {
 export const STREAM_DEFAULTS = Object.freeze({
   keepAlive: Object.freeze({ intervalMs: KEEP_ALIVE_MS }),
   retry: Object.freeze({ minMs: 2_000, maxMs: 5_000 }),
+  compression: false,
   onComplete: 'end',
   openWithinMs: 50,
+  flushMs: 0,
   backpressure: Object.freeze({
     maxBufferedBytes: 1_048_576,
     overflow: 'disconnect',
@@ -213,10 +234,12 @@ export const STREAM_RULES = {
   keepAlive: rules.orFalse(rules.object({ intervalMs: rules.durationMs })),
   retry: rules.orFalse(rules.durationMsOrRange),
   headers: streamHeaders,
+  compression: checkCompression,
   serialize: rules.aFunction,
   onError: rules.aFunction,
   onComplete: rules.oneOf('end', 'close'),
   openWithinMs: rules.orFalse(rules.durationMs),
+  flushMs: rules.durationMsOrZero,
   backpressure: rules.object({
     maxBufferedBytes: rules.positiveInteger,
     overflow: rules.oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate'),

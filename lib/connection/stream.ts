@@ -1,4 +1,5 @@
 import { drawRetry } from '../options/retry.js';
+import type { Encoder } from '../output/encoder.js';
 import type { HttpRequest } from '../output/request.js';
 import type { StreamResponse } from '../output/response.js';
 import { openingFrame } from '../wire/control-frames.js';
@@ -59,7 +60,7 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     const mark = returning?.mark;
     if (mark !== undefined)
       this.cursor.keepMark(mark, host.slowClients.knows(mark, performance.now()));
-    response.onClosed(this.onResponseClosed);
+    response.onClosed(this);
   }
 
   get lastEventId(): string | undefined {
@@ -90,13 +91,13 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
 
   private writeOpening(opening: Opening): void {
     // Take the cursor now: frames that are pushed before the head is written carry later ones.
-    const { retry, keepAliveMs, headers, maxDurationMs } = this.settings;
+    const { retry, keepAliveMs, maxDurationMs } = this.settings;
     const frame = this.response.isHead
       ? ''
       : openingFrame(retry && drawRetry(retry), keepAliveMs, this.cursor.text);
     this.response.begin(
-      headers,
-      () => this.headWritten(frame),
+      this.settings,
+      (encoder) => this.headWritten(frame, encoder),
       (error) => this.headRefused(error),
     );
     // The opening frame could not be written.
@@ -116,8 +117,8 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     if (this.state === 'open') this.host.opened(this);
   }
 
-  private headWritten(frame: string): void {
-    this.outbox.open(frame);
+  private headWritten(frame: string, encoder: Encoder | undefined): void {
+    this.outbox.open(frame, encoder);
     const closing = this.opening?.closing;
     this.opening = undefined;
     // The opening frame may have failed.
@@ -229,11 +230,11 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     quietly(this, () => this.inContext(() => this.subscription?.unsubscribe()));
   }
 
-  private readonly onResponseClosed = (): void => {
+  responseClosed(): void {
     if (this.phase !== 'closed') this.end(this.whyClosed(), () => this.outbox.discard());
     // HTTP/2 emits 'close' inside `end()`, before the host knows that the stream has ended.
     queueMicrotask(() => this.host.gone(this));
-  };
+  }
 
   private whyClosed(): CloseReason {
     if (this.opening !== undefined && this.response.raw.headersSent) return 'error';

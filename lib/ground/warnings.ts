@@ -108,6 +108,22 @@ export function warnOfUnknownEvent(type: string, route: string): void {
   warnOnce('unknown event', `${what}; ${remedy}`, `${route} ${type}`);
 }
 
+/** Warns of a stream with the option `compression` that something else has encoded already. */
+export function warnOfForeignEncoding(route: string, encoding: string): void {
+  const what = `\`compression\` has no effect on the stream ${route}`;
+  const cause = `its response already has "Content-Encoding: ${encoding}"`;
+  const remedy = 'Remove that header, or set `compression: false` for the stream.';
+  warnOnce('foreign encoding', `${what}, because ${cause}. ${remedy}`, route);
+}
+
+/** Warns of middleware that wraps a response, though the stream is compressed here. */
+export function warnOfWrappedStream(route: string): void {
+  const what = `The stream ${route} is compressed by the option \`compression\``;
+  const effect = 'each chunk goes through the middleware that compresses other responses';
+  const remedy = 'Leave the path out of the middleware, which saves CPU.';
+  warnOnce('wrapped stream', `${what}, but ${effect}. ${remedy}`, route);
+}
+
 /** Only the client can notice this: the client of this library reports it. */
 export function warnOfHeldBackStreams(): void {
   const what = 'A client waited twice for a stream and received no byte';

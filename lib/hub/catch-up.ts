@@ -159,10 +159,13 @@ async function inSlices<T>(
   for (const [n, item] of items.entries()) {
     if (stream.hasEnded) return;
     give(item);
-    const isFull = (n + 1) % REPLAY_SLICE.items === 0 || n + 1 === items.length;
+    // A short replay is written together with what follows.
+    const isLastOfMany =
+      n + 1 === items.length && (n >= REPLAY_SLICE.items || connection?.isBlocked === true);
+    const isFull = (n + 1) % REPLAY_SLICE.items === 0 || isLastOfMany;
     // It rejects only when the connection has ended. The subscription has then ended, too.
     if (isFull || (connection?.bufferedBytes ?? 0) >= bytes)
-      await connection?.writable().catch(() => {});
+      await connection?.written().catch(() => {});
   }
 }
 

@@ -6,6 +6,7 @@ import type { EventSchemas } from '../schema/validate.js';
 import { CONTROL_ROOM, type ControlChannel } from './control-channel.js';
 import { PEER_ROOM, type PeerChannel } from './peer-channel.js';
 import { Rooms } from './rooms.js';
+import { Run } from './run.js';
 
 const logger = new Logger('Sse');
 
@@ -13,6 +14,11 @@ const logger = new Logger('Sse');
 export interface Receiver {
   readonly rooms: readonly string[];
   deliver(event: HubEvent): void;
+  /**
+   * Enters a run before the event is added to it. Returns false for a receiver that needs
+   * `deliver()`. Runs no code of the app.
+   */
+  enter(run: Run, event: HubEvent): boolean;
   /** Events of these rooms did not reach this process, and never will. */
   lost(gap: Gap): void;
   /** The log has a new epoch, so its positions cannot be compared with earlier ones. */
@@ -33,6 +39,8 @@ export class Delivery implements LogFollower {
 
   private readonly receivers = new Set<Receiver>();
   private readonly byRoom = new Rooms<Receiver>();
+  /** The rooms with events that some direct readers have not taken yet. */
+  private readonly runs = new Map<string, Run>();
   private readonly undelivered = new Ring<LoggedEvent>();
   private isDelivering = false;
   /**
@@ -105,18 +113,43 @@ export class Delivery implements LogFollower {
     const { epoch, position, rooms } = next;
     if (rooms[0] === CONTROL_ROOM) guarded(() => this.control.receive(next));
     else if (rooms[0] === PEER_ROOM) guarded(() => this.peers?.receive(next));
-    else this.deliverTo(this.byRoom.membersOf(rooms), next);
+    else this.deliverTo(rooms, next);
     if (position !== undefined) this.head = { epoch, position };
   }
 
-  private deliverTo(receivers: Receiver[], next: LoggedEvent): void {
+  private deliverTo(rooms: readonly string[], next: LoggedEvent): void {
     // If many processes share a hub, most events have no receiver here.
-    if (receivers.length === 0) return;
+    if (!rooms.some((room) => this.byRoom.size(room) > 0)) return;
     const published = guarded(() => new HubEvent(next, this.schemas));
     // The log has counted the event, so its receivers have to get a gap.
-    if (published === undefined) return this.lost({ rooms: next.rooms, reason: 'unknown' });
+    if (published === undefined) return this.lost({ rooms, reason: 'unknown' });
+    const [only] = rooms;
+    const receivers =
+      only === undefined || rooms.length > 1
+        ? this.byRoom.membersOf(rooms)
+        : this.addToRun(only, published);
     // mutant: an event of two rooms is delivered twice
     for (const receiver of receivers) guarded(() => receiver.deliver(published));
+  }
+
+  /**
+   * Adds the event to the run of its room. Returns the members that are not in it. While all are,
+   * an event costs the same for any number of them.
+   */
+  private addToRun(room: string, event: HubEvent): readonly Receiver[] {
+    let run = this.runs.get(room);
+    if (run === undefined || run.isFull) {
+      run = new Run((empty) => {
+        if (this.runs.get(room) === empty) this.runs.delete(room);
+      });
+      this.runs.set(room, run);
+    }
+    // mutant: who is not in a run yet gets nothing of it
+    const isComplete = run.readers === this.byRoom.size(room);
+    const others = isComplete ? NONE : this.byRoom.membersOf([room]).filter(notIn(run, event));
+    if (run.readers === 0) this.runs.delete(room);
+    else run.add(event);
+    return others;
   }
 
   lost({ rooms, reason }: Gap): void {
@@ -168,6 +201,13 @@ export class Delivery implements LogFollower {
     return room === undefined ? this.receivers.size : this.byRoom.size(room);
   }
 }
+
+const NONE: readonly Receiver[] = [];
+
+const notIn =
+  (run: Run, event: HubEvent) =>
+  (receiver: Receiver): boolean =>
+    !receiver.enter(run, event);
 
 /** An error of one receiver must not keep an event from the others. */
 function guarded<T>(call: () => T): T | undefined {

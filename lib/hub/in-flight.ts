@@ -81,6 +81,12 @@ export class InFlight {
     this.older?.splice(0, index + 1);
   }
 
+  /** Events up to this one went to the client, without operators between. */
+  passed(position: Position): void {
+    this.lastOut = position;
+    this.clear();
+  }
+
   /** Searches the older events. They are of the same epoch as the newest. */
   private indexOf(id: string): number {
     if (this.older === undefined || this.newestId === undefined) return -1;

@@ -3,22 +3,27 @@ import type { Subscriber } from 'rxjs';
 import type { Stream } from '../connection/stream.js';
 import type { EventMap, HubEvent, PublishedEvent, SseEvent } from '../log/event.js';
 import type { Gap } from '../log/event-log.js';
+import type { Batch, FrameSource } from '../output/batch.js';
 import type { SseMessage } from '../wire/frame.js';
 import { diagnostics } from './diagnostics.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { InFlight } from './in-flight.js';
+import type { Run } from './run.js';
 
 /**
  * Passes the events of a subscription through the app's filter into the handler's operators. Gaps
  * and snapshots go directly to the client. The app's code runs in the async context of the
  * subscription, wherever an event was published.
  */
-export class Outlet extends AsyncResource {
+export class Outlet extends AsyncResource implements FrameSource {
   private readonly types: ReadonlySet<string> | undefined;
   /** The types of the events that end the stream. */
   private readonly until: ReadonlySet<string> | undefined;
   /** Whether the stream writer itself is the subscriber, so that no code of the app runs. */
   private readonly isDirect: boolean;
+  /** What the stream gets next: the events of this run from this index on. */
+  private run: Run | undefined;
+  private from = 0;
 
   constructor(
     private readonly subscriber: Subscriber<PublishedEvent>,
@@ -39,6 +44,10 @@ export class Outlet extends AsyncResource {
     return this.until !== undefined;
   }
 
+  private get hasIds(): boolean {
+    return this.options.lastEventId !== false;
+  }
+
   isLast(message: { readonly type?: string | undefined }): boolean {
     return this.until !== undefined && this.until.has(message.type ?? '');
   }
@@ -52,9 +61,41 @@ export class Outlet extends AsyncResource {
   }
 
   pass(event: HubEvent): void {
+    // Older events first.
+    if (this.run !== undefined) this.connection?.settle();
     // Entering the async context for each event costs as much as writing it.
     if (this.isDirect) this.next(event);
     else this.runInAsyncScope(() => this.passInContext(event));
+  }
+
+  /**
+   * Enters a run with its next event, so that the stream gets its events as one. Returns false if
+   * the event has to be passed by itself.
+   */
+  enter(run: Run): boolean {
+    if (this.run === run) return true;
+    if (!this.isDirect || this.hasLast) return false;
+    // The stream leaves out what the contract of its route does not have.
+    if (this.connection?.settings.contract !== undefined) return false;
+    const room = this.connection?.expect(this) ?? 0;
+    if (room === 0) return false;
+    this.run = run;
+    this.from = run.enter(room);
+    return true;
+  }
+
+  /** Gives the events of a run to the stream. Like `next()` for each, but none of it can fail. */
+  take(batch: Batch | undefined): Batch | undefined {
+    const { run, from } = this;
+    if (run === undefined) return batch;
+    this.run = undefined;
+    const takesAll = batch === undefined && this.types === undefined && this.hasIds;
+    const taken = takesAll
+      ? run.all(from)
+      : run.some(batch, from, (event) => this.wants(event), this.hasIds);
+    if (taken.position !== undefined) this.inFlight.passed(taken.position);
+    run.leave();
+    return taken.batch;
   }
 
   /**
@@ -74,7 +115,7 @@ export class Outlet extends AsyncResource {
   private next(event: HubEvent): void {
     const { subscriber } = this;
     if (subscriber.closed) return;
-    if (this.options.lastEventId === false) {
+    if (!this.hasIds) {
       subscriber.next(event.withoutId);
     } else {
       if (event.position !== undefined) this.inFlight.enter(event);

@@ -2,20 +2,21 @@ import type { Subscriber } from 'rxjs';
 import type { CursorSource } from '../connection/client-cursor.js';
 import type { Stream } from '../connection/stream.js';
 import { SseError } from '../ground/errors.js';
-import { warnOfUnusedOption } from '../ground/warnings.js';
 import type { EventMap, HubEvent, PublishedEvent } from '../log/event.js';
 import type { Gap, Head } from '../log/event-log.js';
 import type { Missed } from '../log/resume.js';
 import { STREAM_DEFAULTS } from '../connection/stream.options.js';
-import { routeOf } from '../output/request.js';
 import type { Cursor, Position } from '../wire/cursor.js';
 import { parseLastEventId, type ReaderPosition } from '../wire/last-event-id.js';
 import { catchUp, goLive, type CatchingUp } from './catch-up.js';
 import type { Delivery, Receiver } from './delivery.js';
+import { withGap } from './gaps.js';
 import { HeldEvents } from './held-events.js';
 import type { HubStreamOptions } from './hub.options.js';
 import { InFlight } from './in-flight.js';
 import { Outlet } from './outlet.js';
+import type { Run } from './run.js';
+import { warnOfUnused } from './unused-options.js';
 
 /**
  * One subscription to some rooms. It passes each of their events once, in the order of the hub.
@@ -63,9 +64,10 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     const { rewind, snapshot } = this.options;
     const brought = this.broughtCursors();
     this.epoch = head.epoch;
+    this.connection?.settle();
     this.inFlight.lastOut = brought?.find(({ epoch }) => epoch === head.epoch)?.position;
     connection?.cursor.track(this);
-    this.warnOfUnusedOptions();
+    if (connection !== undefined) warnOfUnused(connection);
     const rewinds = keepsHistory && rewind !== undefined;
     // mutant: a new client of a finished job waits
     const mayBeOver = this.outlet.hasLast && keepsHistory;
@@ -80,12 +82,6 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     // retries.
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
     connection?.opening?.hold(Promise.race([caughtUp, held]));
-  }
-
-  private warnOfUnusedOptions(): void {
-    const { connection } = this;
-    const unused = connection?.settings.unusedByHubs;
-    if (connection && unused !== undefined) warnOfUnusedOption(unused, routeOf(connection.request));
   }
 
   /**
@@ -104,6 +100,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
 
   /** RxJS calls it when the subscriber has ended. */
   unsubscribe(): void {
+    this.connection?.settle();
     this.phase = 'ended';
     this.held = undefined;
     this.connection?.cursor.untrack(this);
@@ -127,6 +124,13 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     if (this.phase === 'ended' || !this.outlet.wants(event)) return;
     if (this.phase === 'live') this.passNew(event);
     else this.hold(event);
+  }
+
+  enter(run: Run, event: HubEvent): boolean {
+    if (!this.outlet.wants(event)) return true;
+    // mutant: a run begins before the client has caught up
+    const isLive = this.phase === 'live' && this.after <= this.delivery.head.position;
+    return isLive && this.outlet.enter(run);
   }
 
   private passNew(event: HubEvent): void {
@@ -161,6 +165,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     if (!keepsHistory) return;
     // If the subscription already read the new epoch as far as the hub knows it, it lost nothing.
     if (this.epoch === head.epoch && this.after >= head.position) return;
+    this.connection?.settle();
     // The client gets no cursor of the new epoch before it got the gap for the old one.
     this.inFlight.restart();
     // mutant: another log is not noticed
@@ -171,6 +176,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
 
   /** From now on live events wait. What was held before is dropped. */
   private collect(): void {
+    this.connection?.settle();
     this.phase = 'catching up';
     this.held = undefined;
   }
@@ -229,6 +235,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
 
   get position(): ReaderPosition | undefined {
     if (!this.delivery.keepsHistory || this.options.lastEventId === false) return undefined;
+    this.connection?.settle();
     // mutant: keep-alive cursor from a fresh head read
     const { head } = this.delivery;
     const delivered = this.epoch === head.epoch ? head.position : 0;
@@ -250,10 +257,3 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
 }
 
 const NONE: readonly HubEvent[] = [];
-
-/** Merges gaps by reason, so that repeated losses do not add entries. */
-function withGap(gaps: readonly Gap[], { rooms, reason }: Gap): Gap[] {
-  const before = gaps.find((gap) => gap.reason === reason)?.rooms ?? [];
-  const others = gaps.filter((gap) => gap.reason !== reason);
-  return [...others, { rooms: [...new Set([...before, ...rooms])], reason }];
-}

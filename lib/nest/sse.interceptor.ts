@@ -21,7 +21,8 @@ import { runHandlerWith } from './handler-takeover.js';
 import { acceptsEventStream, isWithoutBody } from '../wire/negotiation.js';
 import { END_ID } from '../wire/protocol.js';
 import { returningClientOf, type HttpRequest } from '../output/request.js';
-import { StreamResponse, type HttpResponse } from '../output/response.js';
+import type { HttpResponse } from '../output/http-response.js';
+import { StreamResponse } from '../output/response.js';
 import { RouteInterceptors, type ToPlain } from './route-interceptors.js';
 import { SSE_STREAM, type RouteOptions } from './stream-routes.js';
 import { contractInput, type ContractInput } from './contract-route.js';
@@ -43,7 +44,7 @@ export const SSE_UNCOUNTED = 'nestjs-eventstream:uncounted';
 @Injectable()
 export class SseInterceptor implements NestInterceptor {
   private readonly settings = new WeakMap<object, StreamSettings>();
-  /** Resolves when the `ClassSerializerInterceptor` of these settings is ready. */
+  /** Resolves when the serializers and the compression of these settings are loaded. */
   private readonly ready = new WeakMap<StreamSettings, Promise<void>>();
   /** Serializes an answer that is not a stream. */
   private readonly plain = new WeakMap<StreamSettings, ToPlain>();
@@ -117,10 +118,21 @@ export class SseInterceptor implements NestInterceptor {
     if (settings === undefined) {
       const own = Reflect.getMetadata(SSE_STREAM, handler) as RouteOptions | undefined;
       settings = this.withSerializers(streamSettings(this.options, own), context);
+      this.loadCompression(settings);
       warnOfLongKeepAlive(settings.keepAliveMs);
       this.settings.set(handler, settings);
     }
     return settings;
+  }
+
+  private loadCompression(settings: StreamSettings): void {
+    const loaded = settings.compression?.load();
+    if (loaded === undefined) return;
+    const ready = this.ready.get(settings);
+    this.ready.set(
+      settings,
+      loaded.then(() => ready),
+    );
   }
 
   private withSerializers(settings: StreamSettings, context: ExecutionContext): StreamSettings {

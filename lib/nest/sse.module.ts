@@ -1,13 +1,15 @@
+import type { Server } from 'node:http';
 import {
   Inject,
   Logger,
   Module,
+  Optional,
   type BeforeApplicationShutdown,
   type DynamicModule,
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { Broadcaster, getBroadcasterToken } from '../hub/broadcaster.js';
 import { Registry } from '../connection/registry.js';
 import { SseConnections } from '../connection/sse-connections.js';
@@ -30,6 +32,7 @@ import { SSE_OPTIONS } from '../options/token.js';
 import { describeContracts } from './contract-documents.js';
 import { checkAreSync } from '../schema/contract.js';
 import { checkStreamRoutes, streamRoutes, type StreamRoute } from './stream-routes.js';
+import { shapeRequests } from '../output/express-shape.js';
 import { warnOfInterceptors } from '../ground/warnings.js';
 
 /** The name of the default hub. `forFeature()` refuses it. */
@@ -97,6 +100,7 @@ export class SseModule
     private readonly modules: ModulesContainer,
     private readonly routes: RouteInterceptors,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+    @Optional() private readonly adapterHost?: HttpAdapterHost,
   ) {
     super();
     describeContracts(streamRoutes(modules));
@@ -135,6 +139,7 @@ export class SseModule
   /** By now the app has bound its global interceptors. */
   async onModuleInit(): Promise<void> {
     this.warnOfSecondModule();
+    this.shapeRequests();
     const routes = streamRoutes(this.modules);
     checkStreamRoutes(routes, this.config.getGlobalPrefix());
     await this.checkContracts(routes);
@@ -148,6 +153,11 @@ export class SseModule
       ...routes.map(({ contract }) => contract),
     ]);
     for (const contract of contracts) if (contract !== undefined) await checkAreSync(contract);
+  }
+
+  private shapeRequests(): void {
+    const adapter = this.adapterHost?.httpAdapter;
+    if (adapter?.getType() === 'express') shapeRequests(adapter.getHttpServer() as Server);
   }
 
   /** Nest treats two `forRoot()` as two modules, and an event of one does not reach the other. */

@@ -77,6 +77,7 @@ function messageOf(value: unknown, stream: Stream): SseMessage | undefined {
   const { contract, map } = stream.settings;
   if (HubEvent.is(value)) {
     if (contract === undefined || isInContract(value, contract, stream.request)) return value;
+    stream.pass(value);
     return undefined;
   }
   const message = toMessage(value, map);

@@ -20,6 +20,8 @@ const isWhole = (value: unknown, from: number, to: number): boolean =>
 export const positiveInteger = rule('a positive integer', (value) =>
   isWhole(value, 1, Number.MAX_SAFE_INTEGER),
 );
+export const integerFrom = (from: number, to: number): Rule =>
+  rule(`an integer from ${from} to ${to}`, (value) => isWhole(value, from, to));
 export const positiveNumber = rule(
   'a positive number',
   (value) => typeof value === 'number' && value > 0 && Number.isFinite(value),

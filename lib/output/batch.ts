@@ -1,13 +1,24 @@
+import { FlushWindow } from './flush-window.js';
+
+/** Bytes to write: as they are, and as one chunk of a chunked body. */
+export interface Piece {
+  readonly bytes: number;
+  readonly buffer: Buffer;
+  readonly chunk: Buffer;
+}
+
 /**
  * Frames that a connection has not written yet, as a linked list whose nodes are shared.
  * Connections that receive the same frames in the same turn hold the *same* batch, so a thousand of
  * them need one buffer.
  */
-export class Batch {
+export class Batch implements Piece {
   /** The size of the wire text. */
   readonly bytes: number;
   /** The number of events in the text. */
   readonly events: number;
+  /** The number of connections that collected these frames, at least. */
+  readers = 1;
   private lastChild: Batch | undefined;
   private encoded: Buffer | undefined;
   private framed: Buffer | undefined;
@@ -28,7 +39,10 @@ export class Batch {
 
   /** Adds a frame. Everyone who appends the same frame to this batch gets the same new batch. */
   append(frame: string, isEvent = false): Batch {
-    if (this.lastChild?.frame === frame) return this.lastChild;
+    if (this.lastChild?.frame === frame) {
+      this.lastChild.readers++;
+      return this.lastChild;
+    }
     return (this.lastChild = new Batch(this, frame, isEvent ? 1 : 0));
   }
 
@@ -58,6 +72,12 @@ export interface TurnWriter {
   failed(error: unknown): void;
 }
 
+/** Has frames for a connection that it has not handed over yet. */
+export interface FrameSource {
+  /** Appends them to the connection's batch, if it has one. Must not throw. */
+  take(batch: Batch | undefined): Batch | undefined;
+}
+
 /** A longer slice would delay the app's other routes. */
 const FLUSH_SLICE_MS = 4;
 
@@ -71,6 +91,19 @@ export class Turn {
   root = new Batch();
   private queue: TurnWriter[] = [];
   private scheduled = false;
+  /** The newest of each length. */
+  private windows: Map<number, FlushWindow> | undefined;
+
+  /** The window that begins now. Rounded up, so that none is shorter than it should be. */
+  windowOf(flushMs: number): FlushWindow {
+    const endsAt = Math.ceil(performance.now()) + flushMs;
+    this.windows ??= new Map();
+    const newest = this.windows.get(flushMs);
+    if (newest?.endsAt === endsAt) return newest;
+    const window = new FlushWindow(endsAt);
+    this.windows.set(flushMs, window);
+    return window;
+  }
 
   add(writer: TurnWriter): void {
     this.queue.push(writer);

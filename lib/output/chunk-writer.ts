@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { warnOfCompression } from '../ground/warnings.js';
-import type { Batch } from './batch.js';
+import type { Piece } from './batch.js';
 
 /**
  * Writes batches to a response the cheapest way. On HTTP/1.1 with an unwrapped `write()`, the
@@ -12,21 +12,19 @@ import type { Batch } from './batch.js';
 export class ChunkWriter {
   private readonly isPlain: boolean;
   private isBegun = false;
-  /**
-   * The `flush()` that `compression` adds to a response as an own property. Node's method of the
-   * same name does something else.
-   */
   private readonly flush: (() => void) | undefined;
 
-  constructor(private readonly raw: ServerResponse) {
+  constructor(
+    private readonly raw: ServerResponse,
+    isCompressedHere = false,
+  ) {
     this.isPlain =
       raw instanceof ServerResponse &&
       raw.chunkedEncoding &&
       raw.write === ServerResponse.prototype.write;
-    const own = Object.getOwnPropertyDescriptor(raw, 'flush')?.value as unknown;
-    this.flush = typeof own === 'function' ? (own as () => void) : undefined;
+    this.flush = flushOfMiddleware(raw);
     const isCompressed = raw.getHeader?.('Content-Encoding') !== undefined;
-    if (isCompressed && this.flush === undefined) warnOfCompression();
+    if (isCompressed && !isCompressedHere && this.flush === undefined) warnOfCompression();
   }
 
   /**
@@ -34,13 +32,13 @@ export class ChunkWriter {
    * returns false for each write longer than its own buffer, even if the kernel took all of it.
    * Nothing waits in that case, so this returns true.
    */
-  write(batch: Batch, onDrain: () => void): boolean {
+  write(piece: Piece, onDrain: () => void): boolean {
     const { raw } = this;
     // The first write must go through the response, which puts the headers before it. A pipelined
     // response has no socket yet and buffers until its turn.
     const target = this.isPlain && this.isBegun && raw.socket?.writable ? raw.socket : raw;
     this.isBegun = true;
-    const takesMore = target === raw ? this.writeRaw(batch.buffer) : target.write(batch.chunk);
+    const takesMore = target === raw ? this.writeRaw(piece.buffer) : target.write(piece.chunk);
     if (takesMore || this.isTaken(target)) return true;
     target.once('drain', onDrain);
     return false;
@@ -63,4 +61,13 @@ export class ChunkWriter {
     raw.socket?.uncork();
     return takesMore;
   }
+}
+
+/**
+ * The `flush()` that `compression` adds to a response as an own property. Node's method of the same
+ * name does something else.
+ */
+export function flushOfMiddleware(raw: ServerResponse): (() => void) | undefined {
+  const own = Object.getOwnPropertyDescriptor(raw, 'flush')?.value as unknown;
+  return typeof own === 'function' ? (own as () => void) : undefined;
 }

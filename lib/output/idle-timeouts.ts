@@ -1,3 +1,6 @@
+import type { ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
+
 /**
  * A socket, or an HTTP/2 stream or session. Each closes itself after `timeout` idle milliseconds.
  */
@@ -28,4 +31,10 @@ export function pauseIdleTimeout(timed: Timed): (() => void) | undefined {
     // When a response ends, Node sets the timeout of a kept-alive socket itself. That one wins.
     if (timed.destroyed !== true && !timed.timeout) timed.setTimeout(entry.timeoutMs);
   };
+}
+
+/** What has an idle timeout under an HTTP/2 response. */
+export function http2Of(raw: ServerResponse): Timed[] {
+  const { stream } = raw as unknown as Partial<Http2ServerResponse>;
+  return stream === undefined ? [] : [stream, ...(stream.session ? [stream.session] : [])];
 }

@@ -6,20 +6,23 @@ import { warnOfLateAnswer } from '../ground/warnings.js';
 export interface ResponseOwner {
   /** For the log. */
   readonly route: string;
+  /** The response has closed. */
+  closed(): void;
   /** Whether the stream itself ends the response now. */
   isEnding: boolean;
   /** Node's `end()`, or that of a middleware that wrapped it, such as one that saves sessions. */
   realEnd: Method | undefined;
 }
 
-const OWNER = Symbol('nestjs-eventstream:owner');
+/** Where a response refers to the stream that owns it. */
+export const OWNER = Symbol('nestjs-eventstream:owner');
 
 /** A method of a response. Node's typings have overloads that do not matter here. */
 type Method = (this: Owned, ...args: unknown[]) => unknown;
 
-interface Owned {
+export interface Owned {
   end: Method;
-  [OWNER]?: ResponseOwner;
+  [OWNER]?: ResponseOwner | undefined;
 }
 
 /**
@@ -35,9 +38,36 @@ export function ignoreLateAnswers(
 ): void {
   const owned = raw as unknown as Owned;
   owner.realEnd = owned.end;
-  Object.assign(owned, LATE, { [OWNER]: owner });
+  overrideMethods(owned, LATE);
   if (platformResponse !== raw) Object.assign(platformResponse, LATE_OF_REPLY, { [OWNER]: owner });
 }
+
+/** The prototypes with the methods of `LATE`, by the prototypes below them. */
+const latePrototypes = new WeakMap<object, object>();
+
+/**
+ * Overrides by a prototype that all responses share. Methods of its own would cost each response a
+ * place for each, and after Express has changed its prototype also a hidden class.
+ */
+function overrideMethods(owned: Owned, methods: Record<string, Method>): void {
+  const prototype = Object.getPrototypeOf(owned) as object;
+  let late = latePrototypes.get(prototype);
+  if (late === undefined) {
+    late = Object.assign(Object.create(prototype) as object, methods);
+    latePrototypes.set(prototype, late);
+  }
+  Object.setPrototypeOf(owned, late);
+  // Middleware has wrapped these for this response alone.
+  for (const name of Object.keys(methods))
+    if (Object.hasOwn(owned, name)) Object.assign(owned, { [name]: methods[name] });
+}
+
+function next(this: { readonly res?: object } | undefined): void {
+  if (this?.res !== undefined) tell(this.res as Owned, 'next');
+}
+
+/** Replaces Express' `next()` of a request whose stream has begun. Does nothing, and warns. */
+export const lateNext: (...args: unknown[]) => void = next;
 
 /** From now on `end()` ends the response. */
 export function allowEnd(raw: ServerResponse, owner: ResponseOwner): void {
@@ -78,7 +108,7 @@ function tell(raw: Owned, method: string, name?: unknown): void {
   const call = typeof name === 'string' ? `${method}(${JSON.stringify(name)})` : `${method}()`;
   // Without this function's own frames, so that the stack starts at the caller of the method.
   const caller: { stack?: string } = {};
-  Error.captureStackTrace(caller, LATE[method] ?? LATE_OF_REPLY[method]);
+  Error.captureStackTrace(caller, LATE[method] ?? LATE_OF_REPLY[method] ?? next);
   warnOfLateAnswer(owner.route, call, caught, caller.stack);
 }
 

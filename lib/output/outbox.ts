@@ -1,10 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import { Deferred } from '../ground/deferred.js';
 import { SseClosedError } from '../ground/errors.js';
+import { wholeNow } from '../ground/timers.js';
 import type { SseMessage } from '../wire/frame.js';
-import { Backlog, type BacklogSettings, type Pushed, type Waiting } from './backlog.js';
-import { Batch, type Turn, type TurnWriter } from './batch.js';
+import { Backlog, type Pushed } from './backlog.js';
+import { Batch, type FrameSource, type Piece, type Turn } from './batch.js';
 import { ChunkWriter } from './chunk-writer.js';
+import type { Encoder } from './encoder.js';
+import type { OutboxOwner, OutboxSettings } from './outbox-owner.js';
+import { TurnTaker } from './turn-taker.js';
 
 /**
  * A backlog is written in parts of this size, so that progress shows and the rest can still be
@@ -22,42 +26,23 @@ const TURN_PART_BYTES = 4_194_304;
 /** At the end, the backlog is written in parts: a string cannot exceed about half a gigabyte. */
 const END_PART_BYTES = 16_777_216;
 
-/** The connection, as its outbox sees it. */
-export interface OutboxOwner {
-  /** This much was handed to the socket. */
-  wrote(events: number, bytes: number): void;
-  /** The client has stopped reading. */
-  blocked(): void;
-  /**
-   * A mark by which a returning client is recognized, such as one that was cut for slowness. Called
-   * when frames first have to wait.
-   */
-  mark(): string;
-  /**
-   * Describes a frame for the backlog. Called for each frame that has to wait, with the arguments
-   * of `push()`.
-   */
-  waitingOf(frame: string, event?: SseMessage, id?: string | number): Waiting;
-  /** A write failed. Must not throw. */
-  failed(error: unknown): void;
-}
-
 /**
  * Frames on their way to one client: collected in the batch of the turn, or in the backlog while
  * the client is not reading. `push()` alone decides which, and what becomes of a frame that does
  * not fit. Frames of the batch are older than those of the backlog.
  */
-export class Outbox implements TurnWriter {
+export class Outbox extends TurnTaker {
   /**
    * `held` until the head is written, at least one turn after the stream began. Until then frames
    * are collected in the batch, which follows the opening; what exceeds it is backlog.
    */
   private phase: 'held' | 'open' | 'closed' = 'held';
   private writer: ChunkWriter | undefined;
+  private encoder: Encoder | undefined;
   private batch: Batch | undefined;
+  /** Has frames that follow the batch. */
+  private source: FrameSource | undefined;
   private backlog: Backlog | undefined;
-  private inTurn = false;
-  private writableWaiters: Deferred<void> | undefined;
 
   /** The size at which a turn's batch is written early. */
   private readonly partBytes: number;
@@ -71,15 +56,17 @@ export class Outbox implements TurnWriter {
 
   constructor(
     private readonly raw: ServerResponse,
-    private readonly turn: Turn,
-    private readonly settings: BacklogSettings,
+    turn: Turn,
+    private readonly settings: OutboxSettings,
     private readonly owner: OutboxOwner,
   ) {
+    super(turn, settings.flushMs ?? 0);
     this.partBytes = Math.min(TURN_PART_BYTES, settings.maxBufferedBytes);
   }
 
   /** The bytes that wait for the client. */
   get bufferedBytes(): number {
+    this.settle();
     return (this.batch?.bytes ?? 0) + (this.backlog?.bytes ?? 0) + this.raw.writableLength;
   }
 
@@ -89,10 +76,18 @@ export class Outbox implements TurnWriter {
   }
 
   /** The headers are sent: writes `opening` at once, and from now on whatever is pushed. */
-  open(opening: string): void {
+  open(opening: string, encoder?: Encoder): void {
     this.phase = 'open';
-    this.writer = new ChunkWriter(this.raw);
+    this.encoder = encoder;
+    this.writer = new ChunkWriter(this.raw, encoder !== undefined);
+    const { batch, raw } = this;
+    // A replay usually waits. One write for both is half of the work for the kernel. What exceeds
+    // Node's own buffer would look as if the client had not taken it.
+    const isJoined = batch !== undefined && batch.bytes < raw.writableHighWaterMark / 2;
+    if (isJoined) raw.socket?.cork();
     if (opening !== '') this.write(Batch.of(opening));
+    if (isJoined && this.isWritable) this.writeBatch(batch);
+    if (isJoined) raw.socket?.uncork();
     if (this.batch !== undefined) this.joinTurn();
   }
 
@@ -103,11 +98,13 @@ export class Outbox implements TurnWriter {
    * @param id the id of the frame
    */
   push(frame: string, event?: SseMessage, id?: string | number): Pushed {
+    this.settle();
     this.writeFullBatch();
     // A failed write has ended the connection.
     if (this.phase === 'closed') return 0;
     if (!this.isBlocked && !this.isFullBeforeHead) {
       this.collect(frame, event !== undefined);
+      this.joinTurn(event !== undefined);
       return 0;
     }
     const pushed = this.openBacklog().push(this.owner.waitingOf(frame, event, id));
@@ -115,15 +112,40 @@ export class Outbox implements TurnWriter {
     return pushed;
   }
 
+  /**
+   * Takes what `source` will have, at the end of the turn or before anything else. Returns how many
+   * bytes that may be; 0 if frames cannot be collected now.
+   */
+  expect(source: FrameSource): number {
+    this.settle();
+    if (!this.isWritable || this.backlog !== undefined) return 0;
+    const room = this.partBytes - (this.batch?.bytes ?? 0);
+    if (room <= 0) return 0;
+    this.source = source;
+    this.joinTurn(true);
+    return room;
+  }
+
+  /** Takes what a source has now. */
+  settle(): void {
+    const { source } = this;
+    if (source === undefined) return;
+    this.source = undefined;
+    this.batch = source.take(this.batch);
+  }
+
   /** Adds a frame that the connection ends with. No limit applies. */
   pushLast(frame: string): void {
+    this.settle();
     if (this.isBlocked) this.openBacklog().pushLast({ frame });
     else this.collect(frame, false);
+    this.joinTurn();
   }
 
   /** The turn calls it at its end. */
   flush(): void {
-    this.inTurn = false;
+    this.leaveTurn();
+    this.settle();
     if (!this.isWritable) return;
     // A batch is older than the backlog beside it.
     if (this.batch !== undefined) this.writeBatch(this.batch);
@@ -136,42 +158,40 @@ export class Outbox implements TurnWriter {
     this.owner.failed(error);
   }
 
-  /**
-   * Resolves when everything pushed is written and the client takes more. Rejects when the
-   * connection has ended.
-   */
-  writable(): Promise<void> {
+  written(): Promise<void> {
     if (this.phase === 'closed') return Deferred.rejected(new SseClosedError('the connection'));
+    this.settle();
     if (this.batch === undefined && !this.isBlocked) return Promise.resolve();
-    this.writableWaiters ??= new Deferred();
-    return this.writableWaiters.promise;
+    return this.nextWrite();
   }
 
-  /**
-   * Writes everything pushed and ends the response. Until the client has read that, it is blocked.
-   */
+  /** Writes everything pushed and ends the response. Blocked until the client has read it. */
   end(): void {
-    const { backlog, raw } = this;
+    this.settle();
+    const { backlog, raw, encoder } = this;
     let last = this.batch;
-    let { events, bytes } = last ?? { events: 0, bytes: 0 };
+    let [events, bytes] = [last?.events ?? 0, 0];
     this.discard();
-    this.blockedAt ??= now();
+    this.blockedAt ??= wholeNow();
     for (const part of backlog?.takeAll(END_PART_BYTES) ?? []) {
-      if (last !== undefined) raw.write(last.buffer);
-      last = part;
+      const piece: Piece | undefined = last && (encoder?.next(last) ?? last);
+      if (piece !== undefined) raw.write(piece.buffer);
+      bytes += piece?.bytes ?? 0;
       events += part.events;
-      bytes += part.bytes;
+      last = part;
     }
-    raw.end(last?.buffer);
-    if (last !== undefined && !this.isBroken) this.owner.wrote(events, bytes);
+    const end = encoder?.end(last) ?? last;
+    raw.end(end?.buffer);
+    if (end !== undefined && !this.isBroken) this.owner.wrote(events, bytes + end.bytes);
   }
 
   /** Drops everything that is not written. */
   discard(): void {
+    this.settle();
     this.phase = 'closed';
     this.batch = undefined;
     this.backlog = undefined;
-    this.writableWaiters?.reject(new SseClosedError('the connection'));
+    this.rejectWaiters();
   }
 
   /** Whether the socket is broken, so that its writes went nowhere. */
@@ -185,23 +205,16 @@ export class Outbox implements TurnWriter {
     return this.phase === 'held' && (this.batch?.bytes ?? 0) >= this.partBytes;
   }
 
-  private get isWritable(): boolean {
+  protected get isWritable(): boolean {
     return this.phase === 'open' && this.blockedAt === undefined;
   }
 
   private collect(frame: string, isEvent: boolean): void {
     this.batch = (this.batch ?? this.turn.root).append(frame, isEvent);
-    this.joinTurn();
   }
 
   private openBacklog(): Backlog {
     return (this.backlog ??= new Backlog(this.settings, this.owner.mark()));
-  }
-
-  private joinTurn(): void {
-    if (this.inTurn || !this.isWritable) return;
-    this.inTurn = true;
-    this.turn.add(this);
   }
 
   /** Bounds what a turn collects: a full batch is written before the turn is over. */
@@ -222,14 +235,16 @@ export class Outbox implements TurnWriter {
   }
 
   private write(batch: Batch): void {
-    this.activeAt = now();
+    this.activeAt = wholeNow();
+    if (batch.events > 0) this.beginWindow();
     try {
-      if (!this.writer?.write(batch, this.onDrain)) {
+      const piece = this.encoder?.next(batch) ?? batch;
+      if (!this.writer?.write(piece, this.onDrain)) {
         this.blockedAt = this.activeAt;
         this.owner.blocked();
         if (this.isBroken) return;
       }
-      this.owner.wrote(batch.events, batch.bytes);
+      this.owner.wrote(batch.events, piece.bytes);
     } catch (error) {
       this.owner.failed(error);
     }
@@ -238,19 +253,8 @@ export class Outbox implements TurnWriter {
   private readonly onDrain = (): void => {
     if (this.phase !== 'open') return;
     this.blockedAt = undefined;
-    this.activeAt = now();
+    this.activeAt = wholeNow();
     // Joins the turn even if nothing waits, to resolve `writable()`.
     this.joinTurn();
   };
-
-  private resolveWaiters(): void {
-    const waiters = this.writableWaiters;
-    this.writableWaiters = undefined;
-    waiters?.resolve();
-  }
-}
-
-/** Whole milliseconds: a fraction would cost each connection a heap number. */
-function now(): number {
-  return Math.floor(performance.now());
 }

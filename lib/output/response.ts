@@ -3,21 +3,28 @@ import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { SseNotStreamableError } from '../ground/errors.js';
 import { wasClosedHere, watchClosing } from './closed-here.js';
+import type { Compression, HeadSettings } from './compression.js';
+import type { Encoder } from './encoder.js';
 import { hasBody } from '../wire/negotiation.js';
 import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
+import type { HttpResponse } from './http-response.js';
 import { onSocketClosed } from './pipelined.js';
 import { routeOf, type HttpRequest } from './request.js';
-import { pauseIdleTimeout, type Timed } from './idle-timeouts.js';
-import { allowEnd, ignoreLateAnswers, type ResponseOwner } from './late-answers.js';
+import { http2Of, pauseIdleTimeout } from './idle-timeouts.js';
+import {
+  allowEnd,
+  ignoreLateAnswers,
+  OWNER,
+  type Owned,
+  type ResponseOwner,
+} from './late-answers.js';
+import { endRouting } from './express-shape.js';
+import { shareHead } from './shared-head.js';
 import { EVENT_STREAM, mergeHeaders, STREAM_HEADERS, streamHeaders } from './stream-headers.js';
 
-/** The response, as Express or Fastify pass it to a handler. */
-export interface HttpResponse {
-  readonly raw?: ServerResponse | Http2ServerResponse;
-  readonly statusCode: number;
-  getHeaders(): Record<string, number | string | string[] | undefined>;
-  removeHeader(name: string): unknown;
-  hijack?(): void;
+/** The stream of a response. */
+export interface ClosedListener {
+  responseClosed(): void;
 }
 
 /**
@@ -37,6 +44,7 @@ export class StreamResponse implements ResponseOwner {
   private readonly request: IncomingMessage;
   isEnding = false;
   realEnd: ResponseOwner['realEnd'];
+  private listener: ClosedListener | undefined;
 
   /** @throws SseNotStreamableError if something has answered already */
   constructor(
@@ -72,13 +80,13 @@ export class StreamResponse implements ResponseOwner {
   /**
    * Checks status and headers, and writes the head when `later` runs its callback. Until then,
    * interceptors that see the handler's result may still set headers or refuse. Fastify runs its
-   * `onSend` hooks before. Then calls `written`. Calls `refused` if something else answered, or
-   * with an error.
+   * `onSend` hooks before. Then calls `written`, with the encoder if the stream is compressed.
+   * Calls `refused` if something else answered, or with an error.
    * @throws SseNotStreamableError for a status without a body; Node's error for an invalid header
    */
   begin(
-    headers: Readonly<Record<string, string>>,
-    written: () => void,
+    { headers, compression }: HeadSettings,
+    written: (encoder?: Encoder) => void,
     refused: (error?: unknown) => void,
   ): void {
     this.checkStatus();
@@ -86,12 +94,13 @@ export class StreamResponse implements ResponseOwner {
     const write = (): void => {
       if (this.isGone) return;
       if (this.isAnswered) return refused();
+      let encoder: Encoder | undefined;
       try {
-        this.writeStreamHead(headers);
+        encoder = this.writeStreamHead(headers, compression);
       } catch (error) {
         return refused(error);
       }
-      written();
+      written(encoder);
     };
     // Fastify answers a HEAD request itself when it gets a payload.
     if (isFastifyReply(this.response) && !this.isHead)
@@ -122,17 +131,24 @@ export class StreamResponse implements ResponseOwner {
     }
   }
 
-  private writeStreamHead(headers: Readonly<Record<string, string>>): void {
+  private writeStreamHead(
+    headers: HeadSettings['headers'],
+    compression: Compression | undefined,
+  ): Encoder | undefined {
     this.checkStatus();
     const connection = this.keepsConnection ? { Connection: 'keep-alive' } : {};
     const all = streamHeaders(connection, this.response.getHeaders(), headers);
-    this.writeHead(this.response.statusCode, all);
+    const compressed = compression?.begin(this.platformRequest, this.raw, all);
+    this.writeHead(this.response.statusCode, compressed?.headers ?? all);
     ignoreLateAnswers(this.raw, this.response, this);
+    shareHead(this.raw);
+    endRouting(this.platformRequest);
     watchClosing(this.transport);
     for (const timed of this.isHttp2 ? http2Of(this.raw) : [this.request.socket]) {
       const resume = pauseIdleTimeout(timed);
       if (resume !== undefined) this.raw.once('close', resume);
     }
+    return this.isHead ? undefined : compressed?.encoder();
   }
 
   /** The response decides: on an HTTP/1.1 socket, the request may claim any version. */
@@ -216,25 +232,29 @@ export class StreamResponse implements ResponseOwner {
     this.response.hijack?.();
   }
 
-  /** Calls `listener` when the client left or the response is finished. */
-  onClosed(listener: () => void): void {
-    // `once` would keep a wrapper. The listener does nothing the second time.
-    this.raw.on('close', listener);
+  /** Tells `listener` when the client left or the response is finished, maybe twice. */
+  onClosed(listener: ClosedListener): void {
+    this.listener = listener;
+    (this.raw as unknown as Owned)[OWNER] = this;
+    // A function that all responses share. `once` would keep a wrapper for each.
+    this.raw.on('close', reportClosed);
     // A write to a client that has just left emits 'error'. The 'close' event reports that it left.
     this.raw.on('error', ignore);
     // A pipelined response has no socket yet. If the client leaves before its turn, it never emits
     // 'close'.
     if (this.raw.socket === null && !this.isHttp2) {
-      const forget = onSocketClosed(this.request, listener);
+      const forget = onSocketClosed(this.request, () => this.closed());
       this.raw.on('close', forget);
     }
   }
+
+  closed(): void {
+    this.listener?.responseClosed();
+  }
+}
+
+function reportClosed(this: unknown): void {
+  (this as Owned)[OWNER]?.closed();
 }
 
 function ignore(): void {}
-
-/** What has an idle timeout under an HTTP/2 response. */
-function http2Of(raw: ServerResponse): Timed[] {
-  const { stream } = raw as unknown as Partial<Http2ServerResponse>;
-  return stream === undefined ? [] : [stream, ...(stream.session ? [stream.session] : [])];
-}

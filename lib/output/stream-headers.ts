@@ -1,6 +1,6 @@
 /** A header as Node takes it; `undefined` for none. */
 export type HeaderValue = number | string | string[] | undefined;
-type Headers = Readonly<Record<string, HeaderValue>>;
+export type Headers = Readonly<Record<string, HeaderValue>>;
 
 export const EVENT_STREAM = 'text/event-stream';
 
@@ -40,6 +40,14 @@ export function mergeHeaders(sources: readonly Headers[]): Headers {
   return Object.fromEntries(byName.values());
 }
 
+/** Adds the name of a request header to `Vary`. Returns new headers. */
+export function withVary(headers: Headers, name: string): Headers {
+  const known = [valueOf(headers, 'vary') ?? []].flat().join(', ');
+  const names = known.split(',').map((each) => each.trim().toLowerCase());
+  if (names.includes(name.toLowerCase()) || names.includes('*')) return headers;
+  return mergeHeaders([headers, { Vary: known === '' ? name : `${known}, ${name}` }]);
+}
+
 /** Whether it is the type of an event stream, with any parameters, such as `charset`. */
 export function isEventStreamType(type: string): boolean {
   return type.split(';', 1)[0]?.trim().toLowerCase() === EVENT_STREAM;
@@ -56,7 +64,7 @@ function withNoTransform(cacheControl: HeaderValue): string {
   return /\bno-transform\b/i.test(text) ? text : `${text}, no-transform`;
 }
 
-function valueOf(headers: Headers, name: string): HeaderValue {
+export function valueOf(headers: Headers, name: string): HeaderValue {
   const entry = Object.entries(headers).find(([known]) => known.toLowerCase() === name);
   return entry?.[1];
 }

@@ -28,7 +28,8 @@ export interface ContractEvent<Schema extends StandardSchemaV1 = StandardSchemaV
 }
 
 /**
- * The events of a contract, by event type: schemas, or objects with a schema.
+ * The events of a contract, by event type: schemas, or objects with a schema. A class whose static
+ * `schema` is one, as of nestjs-zod, is such an object.
  * @publicApi
  */
 export type ContractEvents = Readonly<Record<string, StandardSchemaV1 | ContractEvent>>;
@@ -46,6 +47,7 @@ export interface AnyContract {
   readonly schemas: EventSchemas;
   /** @internal The names of the path parameters. */
   readonly parameters: readonly string[];
+  /** The URL of the stream. */
   url(options?: unknown): string;
   /** @internal */
   receiver(options: ReceiveOptions): Receive;

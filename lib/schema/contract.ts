@@ -183,11 +183,16 @@ function checkEvents(path: string, events: unknown): void {
   for (const [type, event] of Object.entries(events)) {
     const at = `${path}.${type.replace(/\s+/g, ' ')}`;
     checkType(at, type);
-    if (isSchema(event)) continue;
+    if (isSchema(event) || isClassWithSchema(event)) continue;
     if (typeof event === 'object' && event !== null && 'schema' in event) {
       anEvent(at, event);
     } else throw new SseOptionsError(at, `${SCHEMA}; or { schema }`, event);
   }
+}
+
+/** For example a class of `createZodDto()` of nestjs-zod. */
+function isClassWithSchema(event: unknown): boolean {
+  return typeof event === 'function' && isSchema((event as { schema?: unknown }).schema);
 }
 
 function checkType(at: string, type: string): void {

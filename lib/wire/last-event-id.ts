@@ -61,6 +61,11 @@ export interface ReaderPosition {
 
 /** One last event ID for all positions. Per hub the lowest held one counts, else the highest. */
 export function joinPositions(streams: readonly ReaderPosition[]): string | undefined {
+  const [only] = streams;
+  if (only !== undefined && streams.length === 1) {
+    const { epoch, position = -1 } = only;
+    return position >= 0 ? formatCursor({ epoch, position }) : undefined;
+  }
   const positions = new Map<string, { held: Position; free: Position }>();
   for (const { epoch, position = -1, isHeld } of streams) {
     const known = positions.get(epoch) ?? { held: Infinity, free: -1 };

@@ -1,10 +1,11 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { withSseStreams } from 'nestjs-eventstream/swagger';
 
-/** OpenAPI 3.0, which generators of clients read best. */
+/** OpenAPI 3.0, which generators of clients read best. The contract describes the stream. */
 export function orderDocument(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder().setTitle('Orders').build();
-  return SwaggerModule.createDocument(app, config);
+  return withSseStreams(SwaggerModule.createDocument(app, config));
 }
 
 /**

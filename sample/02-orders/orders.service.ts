@@ -5,6 +5,7 @@ import {
   type NewOrder,
   type Order,
   type OrderEvents,
+  type OrderMessage,
   type OrdersSnapshot,
   type Shop,
 } from './events.js';
@@ -33,6 +34,18 @@ export class OrdersService {
   /** Newest first. */
   list(): Order[] {
     return [...this.shop.orders];
+  }
+
+  /**
+   * A new client gets the whole list and then its changes; a returning client gets the changes that
+   * it missed.
+   */
+  stream() {
+    return this.broadcaster.stream(ROOM, {
+      snapshot: async (reason): Promise<OrderMessage[]> => [
+        { type: 'orders', data: await this.snapshot(reason) },
+      ],
+    });
   }
 
   /** Everything, and the position in the stream from which on the changes go on. */

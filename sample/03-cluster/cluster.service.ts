@@ -1,12 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { SseConnections } from 'nestjs-eventstream';
 import { map, merge, ReplaySubject, Subject, type Observable } from 'rxjs';
-import {
-  PROCESS_NUMBER,
-  type ClusterState,
-  type ToPrimary,
-  type ToProcess,
-} from './cluster-state.js';
+import type { ClusterState } from './events.js';
+import { PROCESS_NUMBER, type ToPrimary, type ToProcess } from './primary-messages.js';
 
 /**
  * This process among the others. They hear of each other through the primary, which knows who is

@@ -1,12 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
-import {
-  PROCESS_NUMBER,
-  type ClusterState,
-  type ProcessState,
-  type ToPrimary,
-  type ToProcess,
-} from './cluster-state.js';
+import type { ClusterState, ProcessState } from './events.js';
+import { PROCESS_NUMBER, type ToPrimary, type ToProcess } from './primary-messages.js';
 
 /**
  * So long one is away after it was killed: long enough to be seen, and for its clients to go

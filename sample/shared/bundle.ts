@@ -2,7 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 
 /** The package is this project itself: its sources or its build, whichever runs. */
-const CLIENT = fileURLToPath(import.meta.resolve('nestjs-eventstream/client'));
+const PACKAGE = Object.fromEntries(
+  ['nestjs-eventstream/client', 'nestjs-eventstream/contract'].map((name) => [
+    name,
+    fileURLToPath(import.meta.resolve(name)),
+  ]),
+);
 
 /**
  * A module of a page with all that it imports, as one that browsers take. `entry` is its path
@@ -15,7 +20,7 @@ export function bundle(entry: string): string {
     format: 'esm',
     target: 'es2022',
     write: false,
-    alias: { 'nestjs-eventstream/client': CLIENT },
+    alias: PACKAGE,
   });
   return outputFiles[0]!.text;
 }

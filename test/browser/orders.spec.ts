@@ -6,13 +6,14 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SseConnections, SseModule } from 'nestjs-eventstream';
 import type { Browser, Page } from 'playwright-core';
 import { firstValueFrom } from 'rxjs';
+import { orders as contract } from '../../sample/02-orders/events.js';
 import { OrdersModule } from '../../sample/02-orders/orders.module.js';
 import { OrdersService } from '../../sample/02-orders/orders.service.js';
 import { servePage } from '../../sample/02-orders/page.js';
 import { describeChromium, launchChromium } from './chromium.js';
 
 /** The sample as it is, but clients come back sooner. */
-@Module({ imports: [SseModule.forRoot({ retry: 200 }), OrdersModule] })
+@Module({ imports: [SseModule.forRoot({ contract, retry: 200 }), OrdersModule] })
 class QuickModule {}
 
 async function serve(port = 0): Promise<{ app: NestExpressApplication; port: number }> {

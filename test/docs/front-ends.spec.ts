@@ -14,6 +14,7 @@ const PAGES: [page: string, folder: string, shown: string[]][] = [
   ['tabs.md', 'tabs', ['shared-stream.ts', 'shared-stream.worker.ts']],
   ['nextjs.md', 'next', ['app/orders.jsx', 'next.config.mjs', 'app/relay/route.js']],
   ['bullmq.md', 'bullmq', ['imports.controller.ts', 'worker.ts']],
+  ['contracts.md', 'class-validator', ['dto.ts']],
   ['publishing.md', 'publishing', ['announce-offers.ts', 'publish.controller.ts']],
 ];
 

@@ -173,6 +173,44 @@ describe('the snippet of one type for server, page and document', () => {
   });
 });
 
+describe('the snippet of a contract', () => {
+  // feature: 86
+  it('shows on its page what its server emits, and refuses what the contract does not allow', async () => {
+    const snippet = snippets.find(({ document }) => document === 'docs/guide/contracts.md');
+    const { AppModule, OrdersController, showOrders } = (await import(
+      snippet!.file
+    )) as ContractSnippet;
+    const app = await NestFactory.create(AppModule, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    const url = await app.getUrl();
+    const shown: unknown[] = [];
+    const leave = showOrders('c7', (...order) => shown.push(order), url);
+    const hub = app.get(Broadcaster);
+    await until('the page reads', () => hub.size('c7') === 1);
+    await app.get(OrdersController).create('c7', 1);
+    await until('the order is there', () => shown.length === 1);
+    leave();
+    expect(shown).toEqual([[1, '']]);
+    await expect(hub.to('c7').emit('created', { no: 1.5 })).rejects.toThrow('no: ');
+    const refused = await fetch(`${url}/orders/c7/events?limit=all`);
+    expect([refused.status, await refused.text()]).toEqual([
+      400,
+      expect.stringContaining('query.limit: '),
+    ]);
+    await app.close();
+  });
+});
+
+interface ContractSnippet {
+  readonly AppModule: Type;
+  readonly OrdersController: Type<{ create(customer: string, no: number): Promise<void> }>;
+  readonly showOrders: (
+    customer: string,
+    show: (...order: unknown[]) => void,
+    baseUrl: string,
+  ) => () => void;
+}
+
 describe('the snippets of answers and jobs', () => {
   const exportsOf = (name: string): Promise<Record<string, never>> =>
     import(snippets.find(({ code }) => code.includes(name))!.file) as Promise<

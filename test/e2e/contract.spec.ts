@@ -261,6 +261,17 @@ describe.each(ADAPTERS)('a contract on %s', (adapter) => {
     );
   });
 
+  it('moves the client past events that it leaves out', async () => {
+    const options = { contract: [orders, older], keepAlive: { intervalMs: 20 } };
+    const app = await serve(Routes, { adapter, sse: options });
+    const hub = app.nest.get<Broadcaster<EventsOf<typeof orders>>>(Broadcaster);
+    const stream = app.open('/older');
+    await stream.next('dropped');
+    const id = await hub.to('c1').emit('moved', { to: 'Rome' });
+    await stream.until(({ text }) => text.includes(`id: ${id}`));
+    expect(stream.events.map(({ type }) => type)).toEqual(['dropped']);
+  });
+
   it('refuses events of a hub without the contract', async () => {
     const app = await serve(Routes, { adapter });
     const stream = await openStream(app.nest, '/orders/c1/events');

@@ -94,6 +94,11 @@ export class ModelClient {
     if (this.connection?.state === 'open') this.connection.check(performance.now() + 10);
   }
 
+  /** The app writes to this client alone, between the events. */
+  say(): void {
+    if (this.connection?.state === 'open') void this.connection.comment('hello').catch(() => {});
+  }
+
   private newParser(): EventSourceParser {
     const parser = createParser({
       onEvent: ({ event, data, id }) => {

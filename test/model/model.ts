@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { concatMap, filter, type Observable } from 'rxjs';
+import { concatMap, filter, tap, type Observable } from 'rxjs';
 import type { Appended, EventLog, NewEvent } from '../../lib/log/event-log.js';
 import { Hub } from '../../lib/hub/hub.js';
 import { ModelClient, type Item } from './client.js';
@@ -21,6 +21,7 @@ type Action =
   | 'arrive'
   | 'receive'
   | 'keepAlive'
+  | 'say'
   | 'readSlowly'
   | 'readAgain'
   | 'drop'
@@ -147,6 +148,8 @@ export async function runModel(
     const uid = published.length;
     let rooms = [...new Set([ROOMS[schedule.below(5)]!, ROOMS[schedule.below(12)] ?? 'a'])];
     let type = uid % 2 === 0 ? 'even' : 'odd';
+    if (schedule.below(2) === 0) rooms = published.at(-1)?.rooms.slice(0, 1) ?? rooms;
+    if (rooms[0] === JOB) rooms = ['a'];
     if (schedule.below(8) === 0 && !published.some(isEnd)) {
       rooms = [JOB];
       if (schedule.below(8) === 0) type = 'end';
@@ -179,9 +182,14 @@ export async function runModel(
     const { client } = reader;
     if (action === 'publish') publish();
     if (action === 'goOn') schedule.release();
-    if (action === 'arrive') schedule.pick(processes)!.log.arrive();
+    if (action === 'arrive') {
+      // Several in one turn of the event loop reach a direct reader as one.
+      const { log } = schedule.pick(processes)!;
+      for (let left = 1 + schedule.below(6); left > 0 && log.arrive(); left--);
+    }
     if (action === 'receive') client.receive(1 + schedule.below(3));
     if (action === 'keepAlive') client.keepAlive();
+    if (action === 'say') client.say();
     if (action === 'readSlowly') client.readSlowly();
     if (action === 'readAgain') client.readAgain();
     if (action === 'drop' && client.isConnected) client.drop();
@@ -193,7 +201,8 @@ export async function runModel(
 
   for (; schedule.step < options.steps; schedule.step++) {
     await act(schedule.weighted(actions));
-    await turn();
+    // Some things happen in one turn.
+    if (schedule.below(3) > 0) await turn();
   }
   // Everybody comes back and reads all there is.
   await shared.settled();
@@ -262,7 +271,11 @@ function makeReader(n: number, schedule: Schedule, step: () => number): Reader {
     { open: (hub) => hub.stream(rooms, { onGap: 'rest' }), wants: all, wantsRest: true },
     { rooms: [JOB], open: (hub) => hub.stream(JOB, { until: ['end'] }), wants: all },
   ];
-  return { client, rooms, since: 0, ...kinds[n % kinds.length]! };
+  const { open, ...kind } = kinds[n % kinds.length]!;
+  // Each kind is read directly, and through an operator, which the events reach one by one.
+  const isDirect = schedule.below(2) === 0;
+  const opened = (hub: Hub): Observable<unknown> => (isDirect ? open(hub) : open(hub).pipe(tap()));
+  return { client, rooms, since: 0, ...kind, open: opened };
 }
 
 /** The oracle: what every client should have been told, from what was published alone. */

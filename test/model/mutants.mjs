@@ -112,6 +112,15 @@ return;`,
     name: 'a replay goes on after the last event',
     replace: '',
   },
+  {
+    name: 'who is not in a run yet gets nothing of it',
+    replace: 'const isComplete = run.readers > 0;',
+  },
+  {
+    name: 'a run begins before the client has caught up',
+    spec: 'resume',
+    replace: 'const isLive = this.phase !== "ended";',
+  },
 ];
 
 /** The source with a mutant in it; `undefined` where its mark is not there, or there twice. */

@@ -14,6 +14,7 @@ const CALM = {
   arrive: 20,
   receive: 20,
   keepAlive: 4,
+  say: 2,
   readSlowly: 3,
   readAgain: 2,
   drop: 6,

@@ -1,6 +1,7 @@
 // The promise of the library over random schedules. MODEL_RUNS=100000 npm test -- test/model makes
 // it long; MODEL_SEED=… begins at that seed, so MODEL_SEED=… MODEL_RUNS=1 repeats one schedule.
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { Run } from '../../lib/hub/run.js';
 import { runModel, type ModelOptions } from './model.js';
 
 const RUNS = Number(process.env['MODEL_RUNS'] ?? 600);
@@ -20,6 +21,7 @@ const CALM = {
   arrive: 20,
   receive: 20,
   keepAlive: 4,
+  say: 2,
   readSlowly: 3,
   readAgain: 2,
   drop: 2,
@@ -41,12 +43,25 @@ const WORLDS: [string, World][] = [
   ],
 ];
 
+/** How many events came to a run that held some: direct readers took them as one. */
+let joined = 0;
+beforeAll(() => {
+  const begun = new WeakSet<Run>();
+  const add = Object.getOwnPropertyDescriptor(Run.prototype, 'add')?.value as Run['add'];
+  Run.prototype.add = function (this: Run, event) {
+    if (begun.has(this)) joined++;
+    begun.add(this);
+    add.call(this, event);
+  };
+});
+
 describe('a client that drops at any step and returns to any process', () => {
   // feature: 47
   // fault: 13
   it.each(WORLDS)(
     'gets each event once and in order, or is told, when %s',
     async (_world, { gaps: expected, ...options }) => {
+      joined = 0;
       console.log(`MODEL_SEED=${FIRST_SEED} MODEL_RUNS=${RUNS}`);
       let events = 0;
       let ended = 0;
@@ -67,6 +82,7 @@ describe('a client that drops at any step and returns to any process', () => {
         told += gaps;
       }
       expect(events).toBeGreaterThan(RUNS * 20);
+      expect(joined).toBeGreaterThan(RUNS);
       expect(ended).toBeGreaterThanOrEqual(RUNS > 50 ? RUNS / 4 : 0);
       expect(told / RUNS).toBeGreaterThanOrEqual(RUNS > 50 ? expected : 0);
     },

@@ -31,6 +31,8 @@ beforeAll(async () => {
     '@swc/cli': '^0.7.0',
     '@swc/core': '^1.15.0',
     '@swc/jest': '^0.2.39',
+    'nestjs-zod': '^5.5.0',
+    zod: '^4.0.0',
   });
 }, 300_000);
 afterAll(() => app.remove());
@@ -59,6 +61,20 @@ describe('an app that the command line of Nest 11 makes', () => {
     120_000,
   );
 });
+
+it('has a contract of the classes of nestjs-zod', async () => {
+  const compilerOptions = { outDir: 'zod-dist' };
+  const config = { extends: './tsconfig.json', compilerOptions, include: ['zod'] };
+  await app.write({ 'tsconfig.zod.json': JSON.stringify(config), 'zod/main.ts': ZOD_APP });
+  await app.run('npx', 'tsc', '-p', 'tsconfig.zod.json');
+  const main = 'zod-dist/main.js';
+  expect(eventsOf(await app.stream(main, '/orders/c7/events?limit=2'))).toEqual([
+    'event: created\ndata: {"no":1,"note":"none"}',
+    'event: created\ndata: {"no":2,"note":"none"}',
+    'event: refused\ndata: ["SSE_INVALID_EVENT","no"]',
+  ]);
+  expect(await app.stream(main, '/orders/c7/events?limit=many')).toContain('"query.limit: ');
+}, 120_000);
 
 /** Node 24.9 lets Jest load ES modules by `require()`. */
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -182,4 +198,53 @@ export async function read(url: string) {
     event.data.text;
   }
 }
+`;
+
+const ZOD_APP = `import { Controller, Module, Param, Query } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { createZodDto } from 'nestjs-zod';
+import { Broadcaster, SseInvalidEventError, SseModule, SseStream } from 'nestjs-eventstream';
+import { sseContract, type EventsOf, type QueryOf } from 'nestjs-eventstream/contract';
+import { z } from 'zod';
+
+class Created extends createZodDto(z.object({ no: z.int(), note: z.string().default('none') })) {}
+class Limits extends createZodDto(z.object({ limit: z.coerce.number() })) {}
+
+const orders = sseContract({
+  path: 'orders/:customer/events',
+  query: Limits.schema,
+  events: { created: Created, refused: z.array(z.string()) },
+});
+
+@Controller()
+class OrdersController {
+  constructor(private readonly hub: Broadcaster<EventsOf<typeof orders>>) {}
+
+  @SseStream(orders)
+  async stream(@Param('customer') customer: string, @Query() { limit }: QueryOf<typeof orders>) {
+    const room = this.hub.to(customer);
+    for (let no = 1; no <= limit; no++) await room.emit('created', { no });
+    // @ts-expect-error: the class has the types of its schema.
+    const wrong = room.emit('created', { no: 'one' });
+    const refused = await wrong.catch((error: SseInvalidEventError) => [
+      error.code,
+      ...error.problems.map(({ path }) => path),
+    ]);
+    await room.emit('refused', refused as string[]);
+    return this.hub.stream(customer, { rewind: limit + 1, until: ['refused'] });
+  }
+}
+
+@Module({
+  imports: [SseModule.forRoot({ contract: orders })],
+  controllers: [OrdersController],
+})
+class AppModule {}
+
+async function main() {
+  const app = await NestFactory.create(AppModule);
+  await app.listen(process.env.PORT ?? 3000);
+  console.log('url ' + (await app.getUrl()));
+}
+void main();
 `;

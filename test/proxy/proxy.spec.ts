@@ -17,6 +17,7 @@ import {
   stopAllProxies,
   type ProxyOptions,
 } from '../support/proxy-servers.js';
+import { openGzip } from '../support/gzip-client.js';
 import { ADAPTERS, serve, type ServeOptions, type TestApp } from '../support/serve.js';
 import { streamClient, type StreamRequest, type TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
@@ -161,6 +162,21 @@ describe.each(PROXIES)('%s', (name) => {
         while (!text.includes(`data: ${data}\nid: `)) text += (await reader.read()).value;
       }
       await reader.cancel();
+    });
+
+    // feature: 81
+    it('passes on each event that the app has compressed, and compresses nothing again', async () => {
+      const sse = { compression: true };
+      const { app, url } = await behind(name, { site: bare, ...compressing, sse });
+      const client = await openGzip({ url: `${url}/room` });
+      expect(client.headers['content-encoding']).toBe('gzip');
+      for (const data of NUMBERS) {
+        await app.nest.get(Broadcaster).publish('room', { data });
+        await client.until(`event ${data}`, (text) => text.includes(`data: ${data}\nid: `));
+      }
+      const [connection] = app.nest.get(SseConnections).list();
+      connection!.close();
+      expect(await client.ended).toBe(client.text);
     });
 
     it.each(ADAPTERS)('tells an app that trusts it whose request it is (%s)', async (adapter) => {

@@ -24,6 +24,7 @@ export class RecordingResponse extends EventEmitter {
   writeHead(status: number, headers: Record<string, unknown>): void {
     this.head = { status, headers };
   }
+  getHeader(): undefined {}
   hasHeader(): boolean {
     return false;
   }

@@ -1,14 +1,43 @@
-// Sample 02: server, page and document have their events from one map.
-import type { Broadcaster } from 'nestjs-eventstream';
-import type { connect, EventStream } from 'nestjs-eventstream/client';
-import type { ApiSseStreamOptions } from 'nestjs-eventstream/swagger';
+// Sample 02: server, page and document have one contract, and neither end needs a cast.
+import { Connection, SseStream, type Broadcaster, type SseConnection } from 'nestjs-eventstream';
+import { connect } from 'nestjs-eventstream/client';
+import { sseContract } from 'nestjs-eventstream/contract';
+import { of, startWith } from 'rxjs';
 import {
-  ORDER_EVENTS,
-  Order,
-  Shop,
+  orders,
+  OrderSchema,
+  type Change,
+  type Order,
   type OrderEvents,
   type OrderMessage,
+  type Shop,
 } from '../../sample/02-orders/events.js';
+import type { OrdersService } from '../../sample/02-orders/orders.service.js';
+import { takeEvent } from '../../sample/02-orders/page/live.js';
+import { sharedOrders } from '../../sample/03-cluster/events.js';
+
+type Equal<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+type Expect<IsEqual extends true> = IsEqual;
+
+/** What the schemas say. */
+export type Inferred = [
+  Expect<
+    Equal<
+      Order,
+      {
+        no: number;
+        item: string;
+        amount: number;
+        status: 'placed' | 'packed' | 'shipped';
+        revision: number;
+      }
+    >
+  >,
+  Expect<Equal<OrderEvents['shop'], { isOpen: boolean; revision: number }>>,
+  Expect<Equal<Change['type'], 'created' | 'changed' | 'shop'>>,
+  // @ts-expect-error a shop is no order
+  Expect<Equal<Order, Shop>>,
+];
 
 export async function server(hub: Broadcaster<OrderEvents>, order: Order): Promise<void> {
   await hub.to('orders').emit('created', order);
@@ -25,7 +54,7 @@ export async function server(hub: Broadcaster<OrderEvents>, order: Order): Promi
   await hub.to('orders').emit('created', { ...fields, status: 'lost' });
 }
 
-/** What the handler puts before the events of the hub. */
+/** The messages of a snapshot. */
 export const messages: OrderMessage[] = [
   { type: 'connected', data: { connection: 'one', revision: 1 } },
   // @ts-expect-error no such event
@@ -34,34 +63,67 @@ export const messages: OrderMessage[] = [
   { type: 'orders', data: { connection: 'one', revision: 1 } },
 ];
 
-export function page(stream: EventStream<OrderEvents>): void {
+export class Handlers {
+  constructor(private readonly service: OrdersService) {}
+
+  @SseStream(orders)
+  events(@Connection() { id }: SseConnection) {
+    const data = { connection: id, revision: 1 };
+    return this.service.stream().pipe(startWith({ type: 'connected', data } as const));
+  }
+
+  // @ts-expect-error no such event
+  @SseStream(orders)
+  unknown() {
+    return this.service.stream().pipe(startWith({ type: 'welcome', data: 1 } as const));
+  }
+
+  // @ts-expect-error the data of another event
+  @SseStream(orders)
+  wrong() {
+    return this.service.stream().pipe(startWith({ type: 'connected', data: { no: 1 } } as const));
+  }
+
+  // @ts-expect-error only sample 03 has this event
+  @SseStream(orders)
+  cluster() {
+    const redis = { isUp: true, canBeKilled: false };
+    return of({ type: 'cluster', data: { processes: [], redis } } as const);
+  }
+}
+
+export function page(): void {
+  const stream = connect(orders, { baseUrl: '.', lastEventId: undefined });
   stream.on('created', ({ data }) => data.status === 'placed');
   stream.on('orders', ({ data }) => data.orders[0]?.item.trim());
+  stream.on('sse-gap', ({ data }) => data.rooms.join());
   // @ts-expect-error no such event
   stream.on('deleted', () => {});
   // @ts-expect-error the data of another event
   stream.on('shop', ({ data }) => data.orders);
   // @ts-expect-error no such status
   stream.on('changed', ({ data }) => data.status === 'lost');
+  stream.subscribe((event) => {
+    if (event.type === 'shop') return event.data.isOpen;
+    // @ts-expect-error no such event
+    return event.type === 'deleted';
+  });
 }
 
-export const connected: ReturnType<typeof connect<OrderEvents>> = {} as EventStream<OrderEvents>;
-// @ts-expect-error the stream of other events
-export const other: EventStream<OrderEvents> = {} as EventStream<{ created: string }>;
-
-export const documents: ApiSseStreamOptions[] = [
-  { events: ORDER_EVENTS },
-  // @ts-expect-error no class
-  { events: { created: { no: 1 } } },
-];
-
-/** As a document that names its classes itself: each has to be that of its event. */
-export const maps: (typeof ORDER_EVENTS)[] = [
-  { ...ORDER_EVENTS, created: Order },
-  // @ts-expect-error the class of another event
-  { ...ORDER_EVENTS, created: Shop },
-  // @ts-expect-error one event is missing
-  { created: Order, changed: Order, shop: Shop },
-  // @ts-expect-error one event too many
-  { ...ORDER_EVENTS, deleted: Order },
-];
+export function pages(): void {
+  connect(orders).subscribe(takeEvent);
+  connect(sharedOrders).subscribe((event) => {
+    if (event.type !== 'cluster') return takeEvent(event);
+    // @ts-expect-error no such field
+    return event.data.isUp;
+  });
+  // @ts-expect-error this page does not know the event `cluster`
+  connect(sharedOrders).subscribe(takeEvent);
+  const swapped = { ...orders.events, shop: OrderSchema };
+  // @ts-expect-error the data of another event
+  connect(sseContract({ path: 'events', events: swapped })).subscribe(takeEvent);
+  // @ts-expect-error no parameter in the path
+  connect(orders, { params: { shop: 1 } });
+  // @ts-expect-error no query in the contract
+  connect(orders, { query: { since: 1 } });
+}

@@ -98,6 +98,20 @@ describe('the imports in lib/', () => {
     expect([...found].filter((target) => !target.endsWith('.ts'))).toEqual([]);
   });
 
+  it('load what compresses only where it is used', () => {
+    const loading = (target: string): string[] =>
+      files.filter((file) => {
+        const text = readFileSync(join(lib, file), 'utf8');
+        return [...text.matchAll(/^import (?!type )[^;]*? from '(.+?)';/gms)].some(
+          ([, name = '']) => name === target || name.endsWith(`/${target}.js`),
+        );
+      });
+    expect(loading('node:zlib')).toEqual(['output/deflater.ts', 'output/gzip.ts']);
+    expect(loading('deflater')).toEqual(['output/gzip.ts']);
+    expect(loading('gzip')).toEqual([]);
+    expect(imports.get('output/compression.ts')).toContain('output/gzip.ts');
+  });
+
   it('begin at few places', () => {
     expect(readdirSync(lib).length).toBeLessThanOrEqual(18);
     expect(files.filter((file) => folderOf(file) === '')).toEqual(['index.ts']);

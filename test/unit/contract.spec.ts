@@ -1,7 +1,7 @@
 // A contract's definition and its URL.
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { sseContract } from 'nestjs-eventstream/contract';
+import { sseContract, type EventsOf } from 'nestjs-eventstream/contract';
 
 const events = { message: z.string() };
 const refusal = (definition: object): string => {
@@ -29,6 +29,17 @@ describe('sseContract()', () => {
       { path: 'a', events: { a: String } },
       'events.a: expected a Standard Schema, such as one of zod',
     ],
+    [
+      {
+        path: 'a',
+        events: {
+          a: class {
+            static schema = 1;
+          },
+        },
+      },
+      'events.a: expected a Standard Schema, such as one of zod',
+    ],
     [{ path: 'a', events: { a: { schema: 1 } } }, 'events.a.schema: expected a Standard Schema'],
     [
       { path: 'a', events: { a: { schema: z.null(), since: 2 } } },
@@ -50,6 +61,17 @@ describe('sseContract()', () => {
     expect(Object.isFrozen(contract)).toBe(true);
     expect(contract.url()).toBe('/a');
   });
+});
+
+it('an event may be a class with a schema, such as one of nestjs-zod', () => {
+  class Created {
+    static readonly schema = z.object({ no: z.int() });
+    no!: number;
+  }
+  const contract = sseContract({ path: 'a', events: { created: Created } });
+  expect(contract.schemas.get('created')).toBe(Created.schema);
+  const data: EventsOf<typeof contract>['created'] = { no: 1 };
+  expect(data).toEqual({ no: 1 });
 });
 
 describe('url()', () => {

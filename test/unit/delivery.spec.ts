@@ -161,6 +161,7 @@ describe('the receivers of a room', () => {
   class Noting implements Receiver {
     readonly notes: unknown[] = [];
     constructor(readonly rooms: readonly string[]) {}
+    enter = (): boolean => false;
     deliver = ({ data }: HubEvent): void => void this.notes.push(data);
     lost = ({ rooms, reason }: Gap): void => void this.notes.push(`${reason} ${rooms.join()}`);
     restart = (): void => void this.notes.push('restart');

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Batch, Turn } from '../../lib/output/batch.js';
-import { Outbox, type OutboxOwner } from '../../lib/output/outbox.js';
+import { Outbox } from '../../lib/output/outbox.js';
+import type { OutboxOwner } from '../../lib/output/outbox-owner.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, RecordingResponse } from '../support/recording-response.js';
 

@@ -11,6 +11,8 @@ const aPositiveInteger = 'expected a positive integer';
 const aText = 'expected a non-empty string';
 const aRetry = 'expected an integer of at least 0, or { minMs, maxMs } with minMs <= maxMs';
 
+const aCompression = 'expected true, false or { level, windowBytes }';
+
 /** The wrong values of the options that a module and a stream share. */
 const WRONG: [string, unknown, string][] = [
   ['keepAlive', true, `keepAlive: ${anObject}, got true`],
@@ -23,6 +25,8 @@ const WRONG: [string, unknown, string][] = [
   ['retry', -1, `retry: ${aRetry}, got -1`],
   ['retry', true, `retry: ${aRetry}, got true`],
   ['retry', { minMs: 2, maxMs: 1 }, `retry: ${aRetry}, got an object with minMs, maxMs`],
+  ['flushMs', -1, 'flushMs: expected an integer of at least 0, got -1'],
+  ['flushMs', 0.5, 'flushMs: expected an integer of at least 0, got 0.5'],
   ['headers', 'X-A: b', `headers: ${anObject}, got "X-A: b"`],
   ['headers', { 'X-A': 1 }, 'headers.X-A: expected a string, got 1'],
   [
@@ -47,6 +51,27 @@ const WRONG: [string, unknown, string][] = [
   ],
   ['headers', ['X-A'], `headers: ${anObject}, got an array`],
   ['keepAlive', { intervalMs: 3e9 }, 'keepAlive.intervalMs: expected at most 2147483647 (24 days)'],
+  ['compression', 'gzip', `compression: ${aCompression}, got "gzip"`],
+  ['compression', null, `compression: ${aCompression}, got null`],
+  ['compression', ['gzip'], `compression: ${aCompression}, got an array`],
+  ['compression', { level: 0 }, 'compression.level: expected an integer from 1 to 9, got 0'],
+  ['compression', { level: 10 }, 'compression.level: expected an integer from 1 to 9, got 10'],
+  ['compression', { level: 1.5 }, 'compression.level: expected an integer from 1 to 9, got 1.5'],
+  [
+    'compression',
+    { windowBytes: -1 },
+    'compression.windowBytes: expected an integer from 0 to 32768, got -1',
+  ],
+  [
+    'compression',
+    { windowBytes: 32_769 },
+    'compression.windowBytes: expected an integer from 0 to 32768, got 32769',
+  ],
+  [
+    'compression',
+    { encodings: ['br'] },
+    'compression.encodings: no such option; expected one of level, windowBytes',
+  ],
   ['serialize', 'json', 'serialize: expected a function, got "json"'],
   ['onError', {}, 'onError: expected a function, got an object with no keys'],
   ['onComplete', 'stop', `onComplete: expected 'end' or 'close', got "stop"`],
@@ -265,6 +290,31 @@ describe('the settings of a stream', () => {
       { retry: { minMs: 1, maxMs: 2 } },
       { retry: { minMs: 3, maxMs: 4 } },
       { retry: { minMs: 3, maxMs: 4 } },
+    ],
+    ['compress nothing by default', {}, {}, { compression: undefined }],
+    [
+      'compress with the defaults',
+      { compression: true },
+      {},
+      { compression: { settings: { level: 6, windowBytes: 4_096 } } },
+    ],
+    [
+      'merge what they say about compression',
+      { compression: { level: 3, windowBytes: undefined } },
+      { compression: { windowBytes: 0 } },
+      { compression: { settings: { level: 3, windowBytes: 0 } } },
+    ],
+    [
+      'can switch compression on, as the module sets it',
+      { compression: { level: 3 } },
+      { compression: true },
+      { compression: { settings: { level: 3, windowBytes: 4_096 } } },
+    ],
+    [
+      'can switch compression off',
+      { compression: { level: 3 } },
+      { compression: false },
+      { compression: undefined },
     ],
     ['have a map of the stream alone', {}, { map: { data: 'x' } }, { map: { data: 'x' } }],
   ])('%s', (_title, module, stream, settings) => {

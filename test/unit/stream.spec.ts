@@ -462,7 +462,7 @@ describe('the head of a stream', () => {
   it.each(['1.0', '2.0'])('has no Connection header on HTTP/%s', (httpVersion) => {
     const raw = new RecordingResponse();
     streamResponse(raw, { httpVersion }).begin(
-      {},
+      { headers: {} },
       () => {},
       () => {},
     );

@@ -1,11 +1,11 @@
 // Beside the page of `02-orders`: what is behind its address, and buttons to kill it.
-import type { EventStream } from 'nestjs-eventstream/client';
-import { ask, onLive, remember, useStream } from '../../02-orders/page/app.js';
+import { connect } from 'nestjs-eventstream/client';
 import { find, fromTemplate, plural, write } from '../../02-orders/page/dom.js';
+import { ask, onLive, remember, start, takeEvent } from '../../02-orders/page/live.js';
 import { now } from '../../02-orders/page/state.js';
 import { namePlaces } from '../../02-orders/page/steps.js';
 import { showConnection } from '../../02-orders/page/view.js';
-import type { ClusterEvents, ClusterState } from '../cluster-state.js';
+import { sharedOrders, type ClusterState } from '../events.js';
 
 /** The process that the page is on, and the one before that. */
 let here: string | undefined;
@@ -22,11 +22,14 @@ namePlaces({
 
 onLive('kill', () => void ask(`kill/${here?.replace(' ', '/')}`));
 
-useStream((stream) => {
-  stream.on('connected', ({ data }) => moveTo(data.place));
-  // This server sends more than that of `02-orders`.
-  const cluster = stream as unknown as EventStream<ClusterEvents>;
-  cluster.on('cluster', ({ data }) => show(data));
+start((lastEventId) => {
+  const stream = connect(sharedOrders, { baseUrl: '.', lastEventId });
+  stream.subscribe((event) => {
+    if (event.type === 'cluster') return show(event.data);
+    takeEvent(event);
+    if (event.type === 'connected') moveTo(event.data.place);
+  });
+  return stream;
 });
 
 function moveTo(place: string | undefined): void {
