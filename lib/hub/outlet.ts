@@ -19,11 +19,13 @@ export class Outlet extends AsyncResource implements FrameSource {
   private readonly types: ReadonlySet<string> | undefined;
   /** The types of the events that end the stream. */
   private readonly until: ReadonlySet<string> | undefined;
-  /** Whether the stream writer itself is the subscriber, so that no code of the app runs. */
-  private readonly isDirect: boolean;
+  /** Whether the stream writer itself is the subscriber: there are no operators. */
+  private readonly isWritten: boolean;
   /** What the stream gets next: the events of this run from this index on. */
   private run: Run | undefined;
   private from = 0;
+  /** Or these events, which have passed the filter. */
+  private passed: { readonly events: HubEvent[]; bytesLeft: number } | undefined;
 
   constructor(
     private readonly subscriber: Subscriber<PublishedEvent>,
@@ -36,12 +38,23 @@ export class Outlet extends AsyncResource implements FrameSource {
     const { types, until } = options;
     this.types = types && new Set<string>([...types, ...(until ?? [])]);
     this.until = until && new Set<string>(until);
-    this.isDirect = options.filter === undefined && connection?.isWrittenBy(subscriber) === true;
+    this.isWritten = connection?.isWrittenBy(subscriber) === true;
   }
 
   /** Whether an event can end the stream. */
   get hasLast(): boolean {
     return this.until !== undefined;
+  }
+
+  /** Whether no code of the app runs. */
+  private get isDirect(): boolean {
+    return this.isWritten && this.options.filter === undefined;
+  }
+
+  /** Whether the stream may get the events of a turn as one. */
+  private get mayCollect(): boolean {
+    // The stream leaves out what the contract of its route does not have.
+    return this.isWritten && !this.hasLast && this.connection?.settings.contract === undefined;
   }
 
   private get hasIds(): boolean {
@@ -74,9 +87,7 @@ export class Outlet extends AsyncResource implements FrameSource {
    */
   enter(run: Run): boolean {
     if (this.run === run) return true;
-    if (!this.isDirect || this.hasLast) return false;
-    // The stream leaves out what the contract of its route does not have.
-    if (this.connection?.settings.contract !== undefined) return false;
+    if (!this.isDirect || !this.mayCollect) return false;
     const room = this.connection?.expect(this) ?? 0;
     if (room === 0) return false;
     this.run = run;
@@ -86,7 +97,9 @@ export class Outlet extends AsyncResource implements FrameSource {
 
   /** Gives the events of a run to the stream. Like `next()` for each, but none of it can fail. */
   take(batch: Batch | undefined): Batch | undefined {
-    const { run, from } = this;
+    const { run, from, passed } = this;
+    this.passed = undefined;
+    if (passed !== undefined) return this.append(passed.events, batch);
     if (run === undefined) return batch;
     this.run = undefined;
     const takesAll = batch === undefined && this.types === undefined && this.hasIds;
@@ -96,6 +109,30 @@ export class Outlet extends AsyncResource implements FrameSource {
     if (taken.position !== undefined) this.inFlight.passed(taken.position);
     run.leave();
     return taken.batch;
+  }
+
+  private append(events: readonly HubEvent[], batch: Batch | undefined): Batch | undefined {
+    let all = batch ?? this.connection?.host.turn.root;
+    for (const event of events) {
+      const { frame, position } = this.hasIds ? event : event.withoutId;
+      all = all?.append(frame, true);
+      if (position !== undefined) this.inFlight.passed(position);
+    }
+    return all;
+  }
+
+  /** Keeps an event for the end of the turn. Returns false if it has to be passed by itself. */
+  private collect(event: HubEvent): boolean {
+    if (!this.mayCollect) return false;
+    if (this.passed === undefined) {
+      const bytesLeft = this.connection?.expect(this) ?? 0;
+      if (bytesLeft === 0) return false;
+      this.passed = { events: [], bytesLeft };
+    }
+    this.passed.events.push(event);
+    this.passed.bytesLeft -= Buffer.byteLength(event.frame);
+    if (this.passed.bytesLeft <= 0) this.connection?.settle();
+    return true;
   }
 
   /**
@@ -109,7 +146,7 @@ export class Outlet extends AsyncResource implements FrameSource {
       this.subscriber.error(error);
       return;
     }
-    this.next(event);
+    if (!this.collect(event)) this.next(event);
   }
 
   private next(event: HubEvent): void {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { currentStream } from '../../lib/connection/current-stream.js';
-import type { Stream } from '../../lib/connection/stream.js';
+import { Stream } from '../../lib/connection/stream.js';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import type { StreamOptions } from '../../lib/connection/stream.options.js';
 import { Hub } from '../../lib/hub/hub.js';
@@ -69,6 +69,43 @@ describe('the events of a turn', () => {
     expect(other.data()).toEqual(['1', '2', '3']);
     expect([one.raw.chunks.length, other.raw.chunks.length]).toEqual([1, 1]);
     expect([one.stream.sentEvents, other.stream.sentEvents]).toEqual([4, 3]);
+  });
+
+  it('reach a direct reader with a filter as one, and the filter sees each at its time', async () => {
+    const { hub, read } = await openHub();
+    let limit = 2;
+    const filter = ({ data }: { data: unknown }) => Number(data) <= limit;
+    const nexts = jest.spyOn(Stream.prototype, 'write');
+    const one = await read(() => hub.stream('a', { filter }));
+    const other = await read(() => hub.stream('a', { filter, lastEventId: false }));
+    nexts.mockClear();
+    for (let n = 1; n <= 3; n++) void hub.to('a').emit('n', n);
+    limit = 4;
+    void hub.to('a').emit('n', 4);
+    void one.stream.comment('hello');
+    const id = await hub.to('a').emit('n', 0);
+    expect(cursorOf(one.stream)).toBe(id);
+    await nextTurn();
+    expect(one.data()).toEqual(['1', '2', '4', 'hello', '0']);
+    expect(other.data()).toEqual(['1', '2', '4', '0']);
+    expect(other.raw.chunks.join('')).not.toContain('id:');
+    // The comment alone went by itself.
+    expect(nexts).toHaveBeenCalledTimes(1);
+    expect(one.stream.sentEvents).toBe(5);
+  });
+
+  it('come before the error of a filter', async () => {
+    const { hub, read } = await openHub();
+    const filter = ({ data }: { data: unknown }) => {
+      if (data === 2) throw new Error('a filter that fails');
+      return true;
+    };
+    const { stream, data } = await read(() => hub.stream('a', { filter }));
+    void hub.to('a').emit('n', 1);
+    void hub.to('a').emit('n', 2);
+    await nextTurn();
+    expect(data()[0]).toBe('1');
+    expect(stream.state).toBe('closed');
   });
 
   it('count as buffered, and as read by the cursor, before they are written', async () => {
