@@ -292,6 +292,8 @@ describeChromium('the dashboard in a browser', () => {
     await fillHistory();
     await visit();
     await lines('live').first().waitFor();
+    // A page that is slow shows its lines later. Only a full list can be scrolled.
+    await lines().nth(10).waitFor({ state: 'attached' });
     await page.getByRole('button', { name: 'Pause' }).click();
     const picture = () => page.locator('[data-room=cpu] canvas').evaluate(pictureOf);
     const scrolled = () => page.locator('#events').evaluate(({ scrollTop }) => scrollTop);
