@@ -10,6 +10,14 @@ import type { HubStreamOptions } from './hub.options.js';
 import type { InFlight } from './in-flight.js';
 import type { Run } from './run.js';
 
+/** Events of a turn that have passed the filter of a reader. */
+interface Passed {
+  readonly events: HubEvent[];
+  bytesLeft: number;
+  /** They and nothing else: all readers that take the same share it. */
+  batch: Batch;
+}
+
 /**
  * Passes the events of a subscription through the app's filter into the handler's operators. Gaps
  * and snapshots go directly to the client. The app's code runs in the async context of the
@@ -25,7 +33,7 @@ export class Outlet extends AsyncResource implements FrameSource {
   private run: Run | undefined;
   private from = 0;
   /** Or these events, which have passed the filter. */
-  private passed: { readonly events: HubEvent[]; bytesLeft: number } | undefined;
+  private passed: Passed | undefined;
 
   constructor(
     private readonly subscriber: Subscriber<PublishedEvent>,
@@ -99,7 +107,7 @@ export class Outlet extends AsyncResource implements FrameSource {
   take(batch: Batch | undefined): Batch | undefined {
     const { run, from, passed } = this;
     this.passed = undefined;
-    if (passed !== undefined) return this.append(passed.events, batch);
+    if (passed !== undefined) return this.append(passed, batch);
     if (run === undefined) return batch;
     this.run = undefined;
     const takesAll = batch === undefined && this.types === undefined && this.hasIds;
@@ -111,27 +119,27 @@ export class Outlet extends AsyncResource implements FrameSource {
     return taken.batch;
   }
 
-  private append(events: readonly HubEvent[], batch: Batch | undefined): Batch | undefined {
-    let all = batch ?? this.connection?.host.turn.root;
-    for (const event of events) {
-      const { frame, position } = this.hasIds ? event : event.withoutId;
-      all = all?.append(frame, true);
-      if (position !== undefined) this.inFlight.passed(position);
-    }
-    return all;
+  private append({ events, batch: own }: Passed, batch: Batch | undefined): Batch {
+    for (const { position } of events) if (position !== undefined) this.inFlight.passed(position);
+    if (batch === undefined) return own;
+    return events.reduce((all, { frame }) => all.append(frame, true), batch);
   }
 
   /** Keeps an event for the end of the turn. Returns false if it has to be passed by itself. */
   private collect(event: HubEvent): boolean {
     if (!this.mayCollect) return false;
     if (this.passed === undefined) {
-      const bytesLeft = this.connection?.expect(this) ?? 0;
-      if (bytesLeft === 0) return false;
-      this.passed = { events: [], bytesLeft };
+      const { connection } = this;
+      const bytesLeft = connection?.expect(this) ?? 0;
+      if (connection === undefined || bytesLeft === 0) return false;
+      this.passed = { events: [], bytesLeft, batch: connection.host.turn.root };
     }
-    this.passed.events.push(event);
-    this.passed.bytesLeft -= Buffer.byteLength(event.frame);
-    if (this.passed.bytesLeft <= 0) this.connection?.settle();
+    const { passed } = this;
+    const own = this.hasIds ? event : event.withoutId;
+    passed.events.push(own);
+    passed.batch = passed.batch.append(own.frame, true);
+    passed.bytesLeft -= Buffer.byteLength(own.frame);
+    if (passed.bytesLeft <= 0) this.connection?.settle();
     return true;
   }
 
