@@ -39,7 +39,6 @@ describeChromium('the dashboard in a browser', () => {
   afterAll(() => browser?.close());
 
   beforeEach(async () => {
-    ({ app, port } = await serve());
     page = await browser.newPage();
     complaints = [];
     streams = [];
@@ -60,6 +59,8 @@ describeChromium('the dashboard in a browser', () => {
         console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`),
       );
     });
+    // Last: a test that fills the history has to be earlier than the first sample.
+    ({ app, port } = await serve());
   });
 
   afterEach(async () => {
