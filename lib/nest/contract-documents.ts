@@ -3,8 +3,8 @@ import type { StreamRoute } from './stream-routes.js';
 type Document = (route: StreamRoute) => void;
 
 let documentRoute: Document | undefined;
-/** Routes of contracts that nothing has described yet. */
-const waiting = new Set<StreamRoute>();
+/** Routes of contracts that nothing has described yet, by handler: an app may be created often. */
+const waiting = new Map<object, StreamRoute>();
 
 /**
  * Describes the routes of contracts, those that are known and those to come.
@@ -12,7 +12,7 @@ const waiting = new Set<StreamRoute>();
  */
 export function describeContractsWith(document: Document): void {
   documentRoute = document;
-  const routes = [...waiting];
+  const routes = [...waiting.values()];
   waiting.clear();
   routes.forEach(document);
 }
@@ -21,7 +21,7 @@ export function describeContractsWith(document: Document): void {
 export function describeContracts(routes: readonly StreamRoute[]): void {
   for (const route of routes) {
     if (route.contract === undefined) continue;
-    if (documentRoute === undefined) waiting.add(route);
+    if (documentRoute === undefined) waiting.set(route.handler, route);
     else documentRoute(route);
   }
 }
