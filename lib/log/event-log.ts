@@ -1,17 +1,12 @@
 import type { Cursor, Position } from '../wire/cursor.js';
+import type { EntryChange, RoomEntries } from './entries.js';
 import type { LoggedEvent } from './event.js';
-import type { HistoryOptions } from './history.options.js';
-import type { Serialize, SseMessage } from '../wire/frame.js';
 
 /**
  * An event to append: checked and encoded, but without a position yet.
  * @publicApi
  */
-export interface NewEvent {
-  readonly rooms: readonly string[];
-  readonly message: SseMessage;
-  /** The wire text without the id and the final blank line. */
-  readonly body: string;
+export interface NewEvent extends Pick<LoggedEvent, 'rooms' | 'message' | 'body' | 'except'> {
   /** Deliver it to followers only: it gets no position and is not kept. */
   readonly ephemeral?: boolean;
   /**
@@ -19,6 +14,8 @@ export interface NewEvent {
    * resolves with the position of the first.
    */
   readonly key?: string;
+  /** Also sets or deletes this entry of the room. Such an event has one room. */
+  readonly entry?: EntryChange;
 }
 
 /**
@@ -27,7 +24,10 @@ export interface NewEvent {
  */
 export interface Appended {
   readonly epoch: string;
-  /** `undefined` for an ephemeral event. */
+  /**
+   * `undefined` if nothing was kept: for an ephemeral event, and for the deletion of an entry that
+   * does not exist.
+   */
   readonly position: Position | undefined;
 }
 
@@ -48,6 +48,11 @@ export interface Head {
    * never issued, so its gap has the reason `unknown`. If a log omits it, the reason is `trimmed`.
    */
   readonly begin?: Position | undefined;
+  /**
+   * The number of entries in all rooms. `undefined` as long as no room has ever had one: readers
+   * then never ask for entries.
+   */
+  readonly entries?: number | undefined;
 }
 
 /**
@@ -163,8 +168,12 @@ export interface LogFollower {
   /** The rooms that this process reads. A log that missed notifications must re-read these. */
   rooms(): readonly string[];
 
-  /** Events of these rooms are lost. Called before any later event. */
-  lost(gap: Gap): void;
+  /**
+   * Events of these rooms are lost. Called before any later event.
+   * @param upTo the head up to which they are lost, whose `entries` say whether rooms may have a
+   * state; absent if the log never has entries
+   */
+  lost(gap: Gap, upTo?: Head): void;
 
   /**
    * Everything up to this head was delivered, or reported as lost. A new epoch means that
@@ -190,8 +199,24 @@ export interface EventLog extends EventLogReads {
    * - In every room the event stores the position of the previous event.
    * - If it rejects with `SSE_LOG_UNAVAILABLE`, the event may still have been kept. A `key` makes a
    *   second try safe.
+   * - With `entry`, the event and the change of the entry are one atom. Entries are kept until they
+   *   are deleted or end, whatever `history` says, and in every later epoch. Above `state.maxKeys`
+   *   and `state.maxBytes` it rejects with `SseLimitError`; nothing else is dropped.
    */
   append(event: NewEvent): Promise<Appended>;
+
+  /**
+   * Resolves with all entries of a room at one moment, without those that have ended. `undefined`
+   * if the room never had one, or if the log has forgotten that it did: it may, once the room has
+   * neither entries nor kept events.
+   */
+  entries(room: string): Promise<RoomEntries | undefined>;
+
+  /** Resolves with the event that set an entry; `undefined` if there is none. */
+  entry(
+    room: string,
+    key: string,
+  ): Promise<(LoggedEvent & { readonly position: Position }) | undefined>;
 
   /**
    * Starts delivering events to `follower`. Resolves with a head: the follower gets exactly the
@@ -217,15 +242,3 @@ export interface EventLog extends EventLogReads {
    */
   close(): Promise<void>;
 }
-
-/**
- * Creates the log of a hub, for the option `log`.
- * @publicApi
- */
-export type EventLogFactory = (hub: {
-  /** The name of the hub; `''` for the default hub. */
-  readonly name: string;
-  readonly history: Required<HistoryOptions>;
-  /** Turns the hub's data into text instead of JSON. */
-  readonly serialize?: Serialize | undefined;
-}) => EventLog;

@@ -22,6 +22,8 @@ export interface LoggedEvent {
   readonly message: SseMessage;
   /** The wire text without the id and the final blank line. */
   readonly body: string;
+  /** The client that does not get the event, as its `Identity` names it. */
+  readonly except?: string | undefined;
 }
 
 /**
@@ -100,6 +102,11 @@ export class HubEvent implements PublishedEvent {
 
   get position(): Position | undefined {
     return this.#logged.position;
+  }
+
+  /** The client that does not get it. */
+  get except(): string | undefined {
+    return this.#logged.except;
   }
 
   /** The schemas that the hub checks its events by, if it has a contract. */

@@ -16,14 +16,16 @@ class LargeEvent implements LoggedEvent {
   readonly position: Position | undefined;
   readonly rooms: readonly string[];
   readonly message: SseMessage;
+  readonly except: string | undefined;
   declare readonly body: string;
   readonly #bytes: Buffer;
 
-  constructor({ epoch, position, rooms, message, body }: LoggedEvent) {
+  constructor({ epoch, position, rooms, message, body, except }: LoggedEvent) {
     this.epoch = epoch;
     this.position = position;
     this.rooms = rooms;
     this.message = message;
+    this.except = except;
     this.#bytes = Buffer.from(body);
     if (message instanceof PublishedMessage) PublishedMessage.pack(message, body, this.#bytes);
     Object.defineProperty(this, 'body', BODY);

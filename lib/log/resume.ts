@@ -16,6 +16,8 @@ export interface Missed {
   readonly epoch: string;
   /** The client's own position. Its cursor stays there until one of these events has reached it. */
   readonly resumedFrom: Position | undefined;
+  /** As in the head of the log: `undefined` as long as no room has ever had an entry. */
+  readonly entries: number | undefined;
 }
 
 /** Limits of one read. */
@@ -61,20 +63,22 @@ export async function readMissed(
   rest?: EventLogReads,
 ): Promise<Missed> {
   const head = await log.head();
-  const { epoch, position: barrier } = head;
+  const { epoch, position: barrier, entries: count } = head;
+  const at = { barrier, epoch, entries: count };
   const after = positionIn(head, cursors);
   if (typeof after === 'string') {
     const gaps = [{ rooms, reason: after }];
     // For `unknown`, nobody knows which events the client has. It would get some of them twice.
     const events = rest && after === 'epoch' ? await readRest(rest, head, rooms, 0, cap) : NOTHING;
     // Until one of these events reaches the client, it must return with the cursor that it brought.
-    return { gaps, events, barrier, epoch, resumedFrom: events.length > 0 ? undefined : barrier };
+    return { ...at, gaps, events, resumedFrom: events.length > 0 ? undefined : barrier };
   }
 
+  if (rooms.length === 0) return { ...at, gaps: [], events: [], resumedFrom: after };
   const range = { after, maxEvents: cap.events, maxBytes: cap.bytes };
   const read = await log.read(rooms, range);
   if (read.epoch !== epoch) {
-    return { gaps: [{ rooms, reason: 'epoch' }], events: [], barrier, epoch, resumedFrom: barrier };
+    return { ...at, gaps: [{ rooms, reason: 'epoch' }], events: [], resumedFrom: barrier };
   }
   const trimmed: string[] = [];
   const overflow: string[] = [];
@@ -92,10 +96,9 @@ export async function readMissed(
     missed.push(...(await readRest(rest, head, withGap, after, leftOf(cap, inOrder(missed)))));
   }
   return {
+    ...at,
     gaps: gapsOf({ trimmed, overflow }),
     events: inOrder(missed),
-    barrier,
-    epoch,
     resumedFrom: after,
   };
 }
@@ -128,13 +131,17 @@ function leftOf(cap: ReadCap, events: readonly RoomEntry['event'][]): ReadCap {
   return { events: cap.events - events.length, bytes: cap.bytes - bytes };
 }
 
-/** Reads the last `count` events of the rooms, or those since a position, for a new client. */
+/**
+ * Reads the last `count` events of the rooms, or those since a position, for a new client.
+ * @param live a room of which only what was published after a position is wanted
+ */
 export async function readRewind(
   log: EventLogReads,
   rooms: readonly string[],
   rewind: { readonly count: number } | { readonly since: Position },
+  live?: { readonly room: string | undefined; readonly after: Position },
 ): Promise<Missed> {
-  const { epoch, position: barrier } = await log.head();
+  const { epoch, position: barrier, entries: count } = await log.head();
   const [after, limit] =
     'count' in rewind
       ? [0, Math.min(rewind.count, REPLAY_CAP.events)]
@@ -142,12 +149,19 @@ export async function readRewind(
   const maxEvents = limit * rooms.length;
   const range = { after, maxEvents, maxBytes: REPLAY_CAP.bytes, newest: true };
   const read = await log.read(rooms, range);
-  const entries = read.epoch === epoch ? read.rooms.flatMap((room) => room.entries) : [];
+  const wanted: RoomEntry[] = [];
+  const since: RoomEntry[] = [];
+  for (const [n, { entries }] of (read.epoch === epoch ? read.rooms : []).entries()) {
+    if (live === undefined || rooms[n] !== live.room) wanted.push(...entries);
+    else since.push(...entries.filter(({ event }) => event.position > live.after));
+  }
+  const newest = inOrder(upTo(barrier, wanted)).slice(-limit);
   return {
     gaps: [],
-    events: inOrder(upTo(barrier, entries)).slice(-limit),
+    events: since.length === 0 ? newest : inOrder([...newest, ...upTo(barrier, since)]),
     barrier,
     epoch,
+    entries: count,
     // No cursor: a client that leaves before its first event returns as a new one.
     resumedFrom: undefined,
   };
@@ -155,14 +169,27 @@ export async function readRewind(
 
 /** Newer events are delivered live. */
 function upTo(barrier: Position, entries: readonly RoomEntry[]): RoomEntry['event'][] {
+  const events: RoomEntry['event'][] = [];
   // mutant: no barrier
-  return entries.map(({ event }) => event).filter(({ position }) => position <= barrier);
+  for (const { event } of entries) if (event.position <= barrier) events.push(event);
+  return events;
 }
 
 /** An event of several rooms was read once per room. */
-export function inOrder(events: readonly RoomEntry['event'][]): RoomEntry['event'][] {
+export function inOrder(events: RoomEntry['event'][]): RoomEntry['event'][] {
+  // Those of one room are.
+  if (isInOrder(events)) return events;
   const byPosition = new Map(events.map((event) => [event.position, event]));
   return [...byPosition.values()].sort((a, b) => a.position - b.position);
+}
+
+function isInOrder(events: readonly RoomEntry['event'][]): boolean {
+  let last = -1;
+  for (const { position } of events) {
+    if (position <= last) return false;
+    last = position;
+  }
+  return true;
 }
 
 function gapsOf(rooms: Partial<Record<GapReason, string[]>>): Gap[] {

@@ -17,27 +17,37 @@ const MAX_LOOKS = 50_000;
 
 /** Selects the entries of these rooms that fit the limits of the range. */
 export function fitting(rooms: readonly RoomView[], range: RoomsRange): RoomState[] {
-  const budget = new Budget(range);
+  const [only] = rooms;
+  const budget = new Budget(range, rooms.length > 1);
+  // The common case, and at a return of all clients once for each of them.
+  if (only !== undefined && rooms.length === 1) return [stateOf(only, budget.take(only, 1))];
   const states: RoomState[] = [];
   const smallestFirst = [...rooms.keys()].sort((a, b) => lengthOf(rooms[a]) - lengthOf(rooms[b]));
   for (const [done, n] of smallestFirst.entries()) {
     const room = rooms[n];
     if (room === undefined) continue;
     const entries = budget.take(room, range.newest ? rooms.length - done : 1);
-    states[n] = { last: room.last, entries, isWhole: entries.length === room.length };
+    states[n] = stateOf(room, entries);
   }
   return states;
 }
 
+function stateOf({ last, length }: RoomView, entries: RoomEntry[]): RoomState {
+  return { last, entries, isWhole: entries.length === length };
+}
+
 /** What is left of a range's limits. An event of several rooms counts once. */
 class Budget {
-  private readonly seen = new Set<Position>();
+  /** Events of one room alone are different ones. */
+  private readonly seen: Set<Position> | undefined;
+  private isUntouched = true;
   private readonly newest: boolean;
   private events: number;
   private bytes: number;
   private looks = MAX_LOOKS;
 
-  constructor({ maxEvents, maxBytes, newest = false }: RoomsRange) {
+  constructor({ maxEvents, maxBytes, newest = false }: RoomsRange, hasSeveralRooms: boolean) {
+    if (hasSeveralRooms) this.seen = new Set();
     this.events = maxEvents;
     this.bytes = maxBytes;
     this.newest = newest;
@@ -52,15 +62,16 @@ class Budget {
       const entry = room.at(this.newest ? room.length - 1 - n : n);
       if (entry === undefined) break;
       const { position } = entry.event;
-      if (!this.seen.has(position)) {
+      if (this.seen?.has(position) !== true) {
         const size = bodySize(entry.event);
         // One event always fits, or a reader of pages would never get past it.
-        if (events < 1 || (size > bytes && this.seen.size > 0)) break;
+        if (events < 1 || (size > bytes && !this.isUntouched)) break;
         events--;
         bytes -= size;
         this.events--;
         this.bytes -= size;
-        this.seen.add(position);
+        this.seen?.add(position);
+        this.isUntouched = false;
       }
       entries.push(entry);
     }

@@ -27,11 +27,7 @@ export class Asking {
   private isGivenUp = false;
   private lastError: string | undefined;
 
-  constructor(
-    private readonly connection: Connection,
-    /** The connection's own time limit per command; 0 for none. */
-    private readonly commandTimeoutMs: number,
-  ) {
+  constructor(private readonly connection: Connection) {
     connection.on('error', (error: Error & { lastNodeError?: Error }) => {
       this.lastError = describe(error.lastNodeError ?? error);
     });
@@ -123,11 +119,7 @@ export class Asking {
 
   private async reply<T>(call: Promise<T>, deadline: number): Promise<T> {
     try {
-      const rest = deadline - performance.now();
-      // The connection's own limit does not suffice for a call that waited before, or that a
-      // Cluster forwards: less time is left for it.
-      const isLimited = this.commandTimeoutMs > 0 && rest > this.commandTimeoutMs - 10;
-      return await (isLimited ? call : limited(call, rest));
+      return await limited(call, deadline - performance.now());
     } catch (error) {
       if (this.isClosed) throw new SseClosedError('the hub');
       const text = describe(error);

@@ -1,4 +1,5 @@
 import { describe, SseError } from '../ground/errors.js';
+import { afterLimit } from '../ground/time-limit.js';
 import type { RedisClient, RedisEventLogOptions } from './redis.options.js';
 
 /** The part of `ioredis` in use, the same in versions 5 and 6, for a server and for a Cluster. */
@@ -26,8 +27,6 @@ const MAX_RETRY_MS = 2_000;
 export type CopyClient = (options?: {
   /** For sharded Pub/Sub in a Cluster. */
   readonly isSharded?: boolean;
-  /** The time limit of a command. */
-  readonly timeoutMs?: number;
 }) => Connection;
 
 /** @throws SseError `SSE_OPTIONS` if `ioredis` is needed and missing, or does not accept the URL */
@@ -42,29 +41,42 @@ export async function connectionFactory({
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
+    // `Asking` limits the calls: a limit of ioredis ends before its socket is read after a stall.
+    commandTimeout: undefined,
     connectTimeout: CALL_TIMEOUT_MS,
     disconnectTimeout: 100,
   };
   const retry = (times: number): number => Math.random() * Math.min(MAX_RETRY_MS, 50 * 2 ** times);
   const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => Connection;
   if (!client.isCluster) {
-    return ({ timeoutMs = CALL_TIMEOUT_MS } = {}) =>
-      duplicate({
-        ...own,
-        commandTimeout: timeoutMs,
-        retryStrategy: retry,
-        enableOfflineQueue: false,
-      });
+    return () =>
+      limitHandshake(duplicate({ ...own, retryStrategy: retry, enableOfflineQueue: false }));
   }
-  return ({ isSharded = false, timeoutMs = CALL_TIMEOUT_MS } = {}) =>
-    duplicate([], {
-      keyPrefix: '',
-      lazyConnect: true,
-      clusterRetryStrategy: retry,
-      enableOfflineQueue: false,
-      shardedSubscribers: isSharded,
-      redisOptions: { ...credentialsOf(client), ...own, commandTimeout: timeoutMs },
-    });
+  return ({ isSharded = false } = {}) =>
+    limitHandshake(
+      duplicate([], {
+        keyPrefix: '',
+        lazyConnect: true,
+        clusterRetryStrategy: retry,
+        enableOfflineQueue: false,
+        shardedSubscribers: isSharded,
+        redisOptions: { ...credentialsOf(client), ...own },
+      }),
+    );
+}
+
+/**
+ * Drops a connection whose server accepts it, but does not answer the commands with which `ioredis`
+ * begins.
+ */
+function limitHandshake(connection: Connection): Connection {
+  let cancel = (): void => {};
+  connection.on('connect', () => {
+    cancel();
+    cancel = afterLimit(CALL_TIMEOUT_MS, () => connection.disconnect(true));
+  });
+  for (const event of ['ready', 'close', 'end']) connection.on(event, () => cancel());
+  return connection;
 }
 
 async function clientOf(url: string): Promise<RedisClient> {

@@ -3,25 +3,33 @@ import { describe, SseClosedError, SseOptionsError } from '../ground/errors.js';
 import type {
   Appended,
   EventLog,
-  EventLogFactory,
   EventLogReads,
   Head,
   LogFollower,
   NewEvent,
+  RoomEntry,
   RoomsRange,
   RoomsRead,
 } from '../log/event-log.js';
+import type { EventLogFactory } from '../log/event-log-factory.js';
+import type { RoomEntries } from '../log/entries.js';
 import { newEpoch } from '../log/epoch.js';
 import type { HistoryOptions } from '../log/history.options.js';
-import { KEY_LIFETIME_MS } from '../log/idempotency-keys.js';
+import type { StateOptions } from '../log/state.options.js';
 import { REPAIR_TIMEOUT_MS } from './client.js';
-import { encodeEvent } from './event-text.js';
+import { EntryEnds } from './entry-ends.js';
+import { EntryReads } from './entry-reads.js';
 import { Follower } from './follower.js';
+import { keysOf, type HubKeys } from './keys.js';
 import { Link } from './link.js';
-import { LogReads } from './log-reads.js';
+import { LogReads, type RunRead } from './log-reads.js';
+import { PublishCommand } from './publish-command.js';
+import { changeArgs, publishArgs, publishKeys, publishReply } from './publish.js';
+import { ReadLimit } from './read-limit.js';
 import { checkRedisOptions, REDIS_DEFAULTS, type RedisEventLogOptions } from './redis.options.js';
-import { FORMAT } from './script.js';
-import { END, HEAD, PROBE, PUBLISH } from './scripts.js';
+import type { Script } from './script.js';
+import { CHANGE, END, END_DUE, HEAD, PROBE, PUBLISH } from './scripts.js';
+import { refusal } from './server.js';
 
 /**
  * Each process keeps up to this much of the newest events in memory, and up to the same again of
@@ -50,39 +58,43 @@ export function redisEventLog(options: RedisEventLogOptions): EventLogFactory {
 export class RedisEventLog implements EventLog {
   private readonly link: Link;
   private readonly reads: LogReads;
-  private readonly keys: Readonly<Record<'meta' | 'rooms' | 'oldest' | 'room' | 'key', string>>;
-  private readonly channel: string;
+  private readonly entryReads: EntryReads;
+  private readonly ends: EntryEnds;
+  private readonly keys: HubKeys;
   private readonly name: string;
   private readonly history: Required<HistoryOptions>;
+  private readonly state: Required<StateOptions>;
   private readonly customSerializer: boolean;
   private following: Follower | undefined;
   private opened: Promise<void> | undefined;
   private isClosed = false;
   private readonly durable: string;
+  private readonly command: PublishCommand | undefined;
 
   constructor(
     private readonly options: RedisEventLogOptions,
-    { name, history, serialize }: HubContext,
+    { name, history, state, serialize, publishing }: HubContext,
   ) {
     this.name = name;
     this.history = history;
+    this.state = state;
     this.customSerializer = serialize !== undefined;
-    const prefix = `${keyPrefixOf(options)}${options.prefix ?? REDIS_DEFAULTS.prefix}:{hub:${name}}`;
-    this.channel = `${prefix}:events`;
-    this.keys = {
-      meta: `${prefix}:meta`,
-      rooms: `${prefix}:rooms`,
-      oldest: `${prefix}:oldest`,
-      room: `${prefix}:room:`,
-      key: `${prefix}:key:`,
-    };
-    this.link = new Link(this.channel, options, {
+    this.keys = keysOf(name, options);
+    this.link = new Link(this.keys.channel, options, {
       message: (text) => this.following?.message(text),
       subscribed: () => this.following?.subscribed(),
       away: (why) => this.following?.away(why),
     });
-    this.reads = new LogReads(this.keys, (...call) => this.link.read(...call));
+    const run: RunRead = (...call) => this.link.read(...call);
+    const limit = new ReadLimit();
+    this.reads = new LogReads(this.keys, run, limit);
+    this.entryReads = new EntryReads(this.keys, run, limit);
+    this.ends = new EntryEnds(() => this.writeEnds());
     this.durable = options.durable === true ? '1' : '0';
+    if (publishing !== undefined) {
+      const settings = () => ({ ...publishing, state, appendArgs: this.appendArgs() });
+      this.command = new PublishCommand(this.link, this.keys, settings);
+    }
   }
 
   get trouble(): string | undefined {
@@ -91,29 +103,22 @@ export class RedisEventLog implements EventLog {
 
   async append(event: NewEvent): Promise<Appended> {
     await this.open();
-    const { meta, rooms, oldest, room, key } = this.keys;
-    const { maxEvents, maxAgeMs, maxBytes } = this.history;
-    const keys = [meta, rooms, oldest, key + (event.key ?? '')];
-    for (const name of event.rooms) keys.push(room + name);
-    const args = [
-      newEpoch(),
-      this.durable,
-      encodeEvent(event, this.customSerializer),
-      this.channel,
-      this.link.publishCommand,
-      String(maxEvents),
-      String(maxAgeMs * 1000),
-      String(maxBytes),
-      String(maxAgeMs * 2),
-      String(event.key === undefined ? 0 : KEY_LIFETIME_MS),
-      event.ephemeral ? '1' : '0',
-      room,
-      ...event.rooms,
-    ];
-    const replicas = event.ephemeral ? 0 : this.options.minReplicas;
-    const reply = await this.link.ask(PUBLISH, keys, args, replicas);
-    const [epoch = '', position] = String(reply).split(' ');
-    return { epoch, position: position ? Number(position) : undefined };
+    const { state, customSerializer } = this;
+    const { entry, ephemeral } = event;
+    const isChange = entry !== undefined && !ephemeral;
+    const args = isChange
+      ? changeArgs(event, entry, state, customSerializer)
+      : publishArgs(event, customSerializer);
+    const reply = await this.link.ask(
+      isChange ? CHANGE : PUBLISH,
+      publishKeys(event, this.keys),
+      [...this.appendArgs(), ...args],
+      ephemeral ? 0 : this.options.minReplicas,
+    );
+    const appended = publishReply(reply, event, state);
+    const ttl = event.entry?.ttl;
+    if (ttl !== undefined && appended.position !== undefined) this.ends.in(ttl.ms);
+    return appended;
   }
 
   async head(): Promise<Head> {
@@ -126,6 +131,16 @@ export class RedisEventLog implements EventLog {
     return this.reads.read(rooms, range);
   }
 
+  async entries(room: string): Promise<RoomEntries | undefined> {
+    await this.open();
+    return this.entryReads.entries(room);
+  }
+
+  async entry(room: string, key: string): Promise<RoomEntry['event'] | undefined> {
+    await this.open();
+    return this.entryReads.entry(room, key);
+  }
+
   async follow(follower: LogFollower): Promise<Head> {
     await this.open();
     this.following = new Follower(
@@ -136,6 +151,7 @@ export class RedisEventLog implements EventLog {
         read: (asks, limits) => this.reads.readOnce(asks, limits, REPAIR_TIMEOUT_MS),
         probe: () => this.probe(),
         resubscribe: () => this.link.resubscribe(),
+        endsIn: (ms) => this.ends.heardOf(ms),
       },
       {
         hub: this.name,
@@ -167,6 +183,7 @@ export class RedisEventLog implements EventLog {
 
   async close(): Promise<void> {
     this.isClosed = true;
+    this.ends.close();
     this.following?.close();
     this.link.close();
   }
@@ -180,36 +197,16 @@ export class RedisEventLog implements EventLog {
   private async connect(): Promise<void> {
     await this.link.open();
     try {
-      await this.readHead();
+      const { epoch } = await this.readHead();
+      await this.command?.offer(epoch);
     } catch (error) {
       this.link.close();
-      throw this.refusal(describe(error)) ?? error;
+      throw refusal(describe(error), this.options, this.keys.meta) ?? error;
     }
   }
 
-  /** The error for a store that this process cannot use. */
-  private refusal(why: string): SseOptionsError | undefined {
-    const { prefix = REDIS_DEFAULTS.prefix } = this.options;
-    const format = /FORMAT (\w+)/.exec(why)?.[1];
-    if (format !== undefined) {
-      const expected =
-        Number(format) > Number(FORMAT)
-          ? `a log of format ${FORMAT} (choose another prefix, or upgrade this process)`
-          : `a log of format ${FORMAT} (choose another prefix, or stop all processes of the older version and delete the key ${this.keys.meta})`;
-      return new SseOptionsError('redisEventLog.prefix', expected, `format ${format}`);
-    }
-    if (why.includes('NOIDENTITY')) {
-      const expected =
-        'true, because scripts cannot read `master_replid` in `INFO replication` of this server (set it only if the store never loses acknowledged writes)';
-      return new SseOptionsError('redisEventLog.durable', expected, this.options.durable);
-    }
-    if (!/NOTOURS|WRONGTYPE/.test(why)) return undefined;
-    const expected = 'a prefix that no other program uses';
-    return new SseOptionsError('redisEventLog.prefix', expected, prefix);
-  }
-
-  private async readHead(): Promise<Head> {
-    return headOf(await this.link.ask(HEAD, [this.keys.meta], [newEpoch(), this.durable]));
+  private readHead(): Promise<Head> {
+    return this.askHead(HEAD, [newEpoch(), this.durable]);
   }
 
   /** Publishes the log's head to all followers, this one included. */
@@ -217,21 +214,44 @@ export class RedisEventLog implements EventLog {
     await this.link.ask(PROBE, [this.keys.meta], this.noticeArgs());
   }
 
-  private async end({ epoch, position }: Head): Promise<Head> {
-    const args = [...this.noticeArgs(), epoch, String(position)];
-    return headOf(await this.link.ask(END, [this.keys.meta], args));
+  private end({ epoch, position }: Head): Promise<Head> {
+    return this.askHead(END, [...this.noticeArgs(), epoch, String(position)]);
+  }
+
+  private async askHead(script: Script, args: readonly string[]): Promise<Head> {
+    const { meta, ends } = this.keys;
+    const reply = await this.link.ask(script, [meta, ends], args);
+    const [epoch, position, begin, entries, endsInMs] = (reply as unknown[]).map(String);
+    if (endsInMs) this.ends.heardOf(Number(endsInMs));
+    if (epoch) void this.command?.offer(epoch);
+    return {
+      epoch: epoch ?? '',
+      position: Number(position),
+      begin: Number(begin),
+      entries: entries ? Number(entries) : undefined,
+    };
+  }
+
+  /** Ends entries that are due. Resolves with the milliseconds until the next one ends. */
+  private async writeEnds(): Promise<number | undefined> {
+    const { meta, rooms, oldest } = this.keys;
+    const reply = await this.link.ask(END_DUE, [meta, rooms, oldest], this.appendArgs());
+    return reply === '' ? undefined : Number(reply);
   }
 
   private noticeArgs(): string[] {
-    return [newEpoch(), this.durable, this.channel, this.link.publishCommand];
+    return [newEpoch(), this.durable, this.keys.channel, this.link.publishCommand];
   }
-}
 
-function headOf(reply: unknown): Head {
-  const [epoch, position, begin] = reply as [string, string, string];
-  return { epoch, position: Number(position), begin: Number(begin) };
-}
-
-function keyPrefixOf({ client }: RedisEventLogOptions): string {
-  return (client as { options?: { keyPrefix?: string } } | undefined)?.options?.keyPrefix ?? '';
+  private appendArgs(): string[] {
+    const { maxEvents, maxAgeMs, maxBytes } = this.history;
+    return [
+      ...this.noticeArgs(),
+      this.keys.hub,
+      String(maxEvents),
+      String(maxAgeMs * 1000),
+      String(maxBytes),
+      String(maxAgeMs * 2),
+    ];
+  }
 }

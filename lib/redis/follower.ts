@@ -17,6 +17,8 @@ export interface FollowerSource {
   /** Publishes the head to all followers, over the channel of the events. */
   probe(): Promise<void>;
   resubscribe(): void;
+  /** A process has set an entry that ends in `ms` milliseconds. */
+  endsIn(ms: number): void;
 }
 
 const MAX_RETRY_MS = 2_000;
@@ -94,6 +96,9 @@ export class Follower {
       this.unreadable.add();
       return this.headCheck.soon();
     }
+    if (notice.kind === 'event' && notice.endsInMs !== undefined) {
+      this.source.endsIn(notice.endsInMs);
+    }
     const isTaken = !this.isBehind && this.take(notice);
     if (!isTaken && !(this.waiting.push(notice) && this.isBehind)) this.mustRepair = true;
     if (this.mustRepair && !this.isBehind) void this.catchUp();
@@ -163,7 +168,7 @@ export class Follower {
     while (!this.isClosed && repair.isUnfinished(rooms)) await repair.readNext();
     if (this.isClosed) return;
     this.repairing = undefined;
-    for (const gap of repair.gaps) this.hub.lost(gap);
+    for (const gap of repair.gaps) this.hub.lost(gap, repair.upTo);
     const { missed } = repair;
     for (const event of missed) this.hub.event(event);
     const newest = missed.at(-1);
@@ -233,9 +238,9 @@ export class Follower {
       this.hasGoneBack = true;
       return false;
     }
-    const { event, previous, epoch, position } = notice;
+    const { event, previous, epoch, position, entries } = notice;
     this.tail.add(event, previous);
-    this.at = { epoch, position, begin: at.begin };
+    this.at = { epoch, position, begin: at.begin, entries };
     this.isAtNotice = true;
     this.lastTaken = { position, room: event.rooms[0] ?? '' };
     this.hub.event(event);

@@ -1,11 +1,6 @@
 import { SseClosedError } from '../ground/errors.js';
 import { Asking, type RunOptions } from './asking.js';
-import {
-  CALL_TIMEOUT_MS,
-  connectionFactory,
-  REPAIR_TIMEOUT_MS,
-  type CopyClient,
-} from './client.js';
+import { CALL_TIMEOUT_MS, connectionFactory, type CopyClient } from './client.js';
 import { Listening, type LinkListener } from './listening.js';
 import type { RedisEventLogOptions } from './redis.options.js';
 import type { Script } from './script.js';
@@ -37,13 +32,9 @@ export class Link {
   /** @throws SseError `SSE_LOG_UNAVAILABLE` or `SSE_OPTIONS`, within 5 s */
   async open(): Promise<void> {
     this.copy = await connectionFactory(this.options);
-    // A Cluster may forward a command, which then gets its full time limit again.
-    const ownLimit = (timeoutMs: number): number =>
-      this.options.client?.isCluster === true ? 0 : timeoutMs;
-    const asking = new Asking(this.copy(), ownLimit(CALL_TIMEOUT_MS));
-    const reads = this.copy({ timeoutMs: REPAIR_TIMEOUT_MS });
+    const asking = new Asking(this.copy());
     this.asking = asking;
-    this.reading = new Asking(reads, ownLimit(REPAIR_TIMEOUT_MS));
+    this.reading = new Asking(this.copy());
     try {
       asking.connect();
       await asking.started();

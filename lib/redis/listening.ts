@@ -1,4 +1,5 @@
 import { describe } from '../ground/errors.js';
+import { afterLimit } from '../ground/time-limit.js';
 import { START_TIMEOUT_MS } from './asking.js';
 import type { Connection } from './client.js';
 import { isFinal, startError } from './server.js';
@@ -42,12 +43,11 @@ export class Listening {
       if (isOurs()) this.listener.away(this.lastError ?? 'the connection was closed');
     });
     return new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(startError(this.lastError)), START_TIMEOUT_MS);
-      timer.unref();
+      const cancel = afterLimit(START_TIMEOUT_MS, () => reject(startError(this.lastError)));
       connection.on('ready', () => {
         this.subscribe(connection)
           .then(() => {
-            clearTimeout(timer);
+            cancel();
             if (isOurs()) this.listener.subscribed();
             return resolve();
           })

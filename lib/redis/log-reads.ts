@@ -2,20 +2,17 @@ import type { Cursor, Position } from '../wire/cursor.js';
 import type { Head, RoomsRange, RoomsRead, RoomState } from '../log/event-log.js';
 import { REPLAY_CAP } from '../log/resume.js';
 import { fitting, type RoomView } from '../log/room-range.js';
-import { CALL_TIMEOUT_MS } from './client.js';
+import type { ReadLimit } from './read-limit.js';
 import { readReply, type ReadRoom, type RoomAsk } from './read-reply.js';
 import { READ } from './read-script.js';
 import type { Script } from './script.js';
 import type { Tail } from './tail.js';
-import { unavailable, within } from './waits.js';
 
 /**
  * A page begins at least this long before the tail. Most returning clients missed less, so one
  * page serves all of them.
  */
 const PAGE_US = 60_000_000;
-/** At most this many client reads run at the same time, because each reply may be large. */
-const MAX_READS = 16;
 /** Rooms per script. */
 const SLICE = 500;
 
@@ -32,7 +29,7 @@ export interface ReadLimits {
 }
 
 /** Runs a script on the connection for reads. */
-type RunRead = (
+export type RunRead = (
   script: Script,
   keys: readonly string[],
   args: readonly string[],
@@ -41,14 +38,13 @@ type RunRead = (
 
 /** Reads rooms for returning clients, from Redis or from the `Tail` of this process. */
 export class LogReads {
-  private reads = 0;
-  private readonly waiting = new Set<() => void>();
   /** The reads of pages under way, by room. */
   private readonly coming = new Map<string, { after: Position; read: Promise<string> }>();
 
   constructor(
     private readonly keys: Readonly<Record<'meta' | 'rooms' | 'room', string>>,
     private readonly run: RunRead,
+    private readonly limit: ReadLimit,
   ) {}
 
   /** Reads all rooms, usually with one script; 500 rooms each if there are more. */
@@ -63,7 +59,7 @@ export class LogReads {
         maxBytes: Math.floor(maxBytes * share),
         newest: range.newest,
       };
-      const part = await this.limited((timeoutMs) => this.readOnce(asks, limits, timeoutMs));
+      const part = await this.limit.run((timeoutMs) => this.readOnce(asks, limits, timeoutMs));
       maxEvents -= part.events;
       maxBytes -= part.bytes;
       all.push(...part.rooms);
@@ -162,24 +158,6 @@ export class LogReads {
       tail.keep(rooms[n] ?? '', { last, entries, after: begin, upTo, cutWith });
     }
     return epoch;
-  }
-
-  private async limited<T>(read: (timeoutMs: number) => Promise<T>): Promise<T> {
-    const deadline = performance.now() + CALL_TIMEOUT_MS;
-    if (this.reads >= MAX_READS) {
-      await within(CALL_TIMEOUT_MS, (go) => {
-        this.waiting.add(go);
-        return () => this.waiting.delete(go);
-      }).catch(() => Promise.reject(unavailable('too many reads before it')));
-    }
-    this.reads++;
-    try {
-      return await read(deadline - performance.now());
-    } finally {
-      this.reads--;
-      const [next] = this.waiting;
-      next?.();
-    }
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Position } from '../wire/cursor.js';
 import type { RoomState } from '../log/event-log.js';
-import { decodeEvent, type StoredEvent } from './event-text.js';
+import { decodeEvent, type StoredEvent } from '../log/event-text.js';
 import { positionOf } from './notice.js';
 import type { StoredEntry } from './tail.js';
 

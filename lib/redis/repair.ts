@@ -1,7 +1,7 @@
 import type { Position } from '../wire/cursor.js';
 import type { Gap, GapReason, Head } from '../log/event-log.js';
 import { isCovered } from '../log/resume.js';
-import type { StoredEvent } from './event-text.js';
+import type { StoredEvent } from '../log/event-text.js';
 import type { ReadLimits } from './log-reads.js';
 import type { ReadReply, ReadRoom, RoomAsk } from './read-reply.js';
 import { bytesOf } from './tail.js';

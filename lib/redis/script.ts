@@ -15,7 +15,7 @@ export const script = (lua: string): Script => ({
  * The version of a hub's data in Redis: its keys, the text of events, and notices. Change it with
  * any of them. A process refuses a log of another format.
  */
-export const FORMAT = '2';
+export const FORMAT = '3';
 
 /** Shared by all scripts. `text()` is needed because Lua writes a position as `1.7e+15`. */
 export const COMMON = `
@@ -59,24 +59,25 @@ local function identity()
 end
 
 -- An empty token matches no hash of rooms: all rooms of an earlier epoch count as removed.
-local function begin(meta, epoch, server, last)
+-- The entries of rooms stay.
+local function begin(meta, epoch, server, last, state)
   last = text(math.max(last, clock()))
   redis.call('HSET', meta, 'format', '${FORMAT}', 'epoch', epoch, 'server', server,
     'begin', last, 'last', last, 'forgotten', last, 'bytes', '0', 'rooms', '')
-  return { epoch, last, last, '0', '', last }
+  return { epoch, last, last, '0', '', last, '${FORMAT}', server, state }
 end
 
 local function open(meta, epoch, isDurable)
-  local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms', 'begin', 'format', 'server')
+  local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms', 'begin', 'format', 'server', 'state')
   local server = known[8]
   -- mutant: the identity of the server is ignored
   if isDurable ~= '1' then server = identity() end
   if not known[1] then
     if redis.call('EXISTS', meta) == 1 then error(redis.error_reply('NOTOURS the key is of another program')) end
-    return begin(meta, epoch, server or '', 0)
+    return begin(meta, epoch, server or '', 0, false)
   end
   checkFormat(known[7])
-  if server ~= known[8] then return begin(meta, epoch, server, tonumber(known[2])) end
+  if server ~= known[8] then return begin(meta, epoch, server, tonumber(known[2]), known[9]) end
   return known
 end
 `;

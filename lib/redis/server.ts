@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { SseError, SseOptionsError } from '../ground/errors.js';
-import type { RedisEventLogOptions } from './redis.options.js';
+import { REDIS_DEFAULTS, type RedisEventLogOptions } from './redis.options.js';
+import { FORMAT } from './script.js';
 
 /** Whether the error is permanent, so that trying again is of no use. */
 export function isFinal(why: string): boolean {
@@ -58,6 +59,30 @@ export function startError(why = 'no answer'): SseError {
     'SSE_LOG_UNAVAILABLE',
     `redisEventLog: cannot connect to Redis (${why}); ${remedy}`,
   );
+}
+
+/** The error for a store that this process cannot use, by what a script said of it. */
+export function refusal(
+  why: string,
+  { prefix = REDIS_DEFAULTS.prefix, durable }: RedisEventLogOptions,
+  meta: string,
+): SseOptionsError | undefined {
+  const format = /FORMAT (\w+)/.exec(why)?.[1];
+  if (format !== undefined) {
+    const expected =
+      Number(format) > Number(FORMAT)
+        ? `a log of format ${FORMAT} (choose another prefix, or upgrade this process)`
+        : `a log of format ${FORMAT} (choose another prefix, or stop all processes of the older version and delete the key ${meta})`;
+    return new SseOptionsError('redisEventLog.prefix', expected, `format ${format}`);
+  }
+  if (why.includes('NOIDENTITY')) {
+    const expected =
+      'true, because scripts cannot read `master_replid` in `INFO replication` of this server (set it only if the store never loses acknowledged writes)';
+    return new SseOptionsError('redisEventLog.durable', expected, durable);
+  }
+  if (!/NOTOURS|WRONGTYPE/.test(why)) return undefined;
+  const expected = 'a prefix that no other program uses';
+  return new SseOptionsError('redisEventLog.prefix', expected, prefix);
 }
 
 const logger = new Logger('Sse');

@@ -1,7 +1,7 @@
 import type { Position } from '../wire/cursor.js';
 import type { RoomEntry, RoomState } from '../log/event-log.js';
 import { Ring } from '../log/ring.js';
-import type { StoredEvent } from './event-text.js';
+import type { StoredEvent } from '../log/event-text.js';
 
 /** An entry that was read from Redis, or arrived in a notice. */
 export interface StoredEntry extends RoomEntry {

@@ -1,4 +1,5 @@
 import { SseError } from '../ground/errors.js';
+import { afterLimit } from '../ground/time-limit.js';
 
 export function unavailable(why = 'no connection', cause?: unknown): SseError {
   return new SseError(
@@ -10,11 +11,20 @@ export function unavailable(why = 'no connection', cause?: unknown): SseError {
 
 /** Rejects if the call takes longer than `timeoutMs`. The call itself is not cancelled. */
 export function limited<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('timed out')), timeoutMs);
+  // Each publish passes through here: `race()` and `finally()` would cost it several promises.
+  return new Promise<T>((resolve, reject) => {
+    const cancel = afterLimit(timeoutMs, () => reject(new Error('timed out')));
+    call.then(
+      (value) => {
+        cancel();
+        return resolve(value);
+      },
+      (error: Error) => {
+        cancel();
+        reject(error);
+      },
+    );
   });
-  return Promise.race([call, late]).finally(() => clearTimeout(timer));
 }
 
 /** `begin` gets the functions that settle the promise, and returns a function that cleans up. */
@@ -23,13 +33,13 @@ export function within(
   begin: (resolve: () => void, reject: (error: Error) => void) => () => void,
 ): Promise<void> {
   return new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => settle(() => reject(new Error('timed out'))), timeoutMs);
+    const cancel = afterLimit(timeoutMs, () => settle(() => reject(new Error('timed out'))));
     const end = begin(
       () => settle(resolve),
       (error) => settle(() => reject(error)),
     );
     function settle(how: () => void): void {
-      clearTimeout(timer);
+      cancel();
       end();
       how();
     }

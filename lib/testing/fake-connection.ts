@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { Turn } from '../output/batch.js';
+import type { Identity } from '../connection/identity.js';
 import type { SseConnection } from '../connection/sse-connection.js';
 import { Stream, type StreamHost } from '../connection/stream.js';
+import type { LoggedEvent } from '../log/event.js';
 import type { SseMessage } from '../wire/frame.js';
 import { returningClientOf, type HttpRequest } from '../output/request.js';
 import { StreamResponse } from '../output/response.js';
@@ -21,6 +23,8 @@ export interface FakeConnectionOptions {
   headers?: IncomingHttpHeaders;
   /** Properties that a guard or middleware would have set on the request, such as `{ user }`. */
   request?: object;
+  /** Whose it is, as `identify` would say. */
+  identity?: Identity;
 }
 
 /** The part of a response that a connection uses. It records the text. */
@@ -88,10 +92,11 @@ class FakeStream extends Stream implements FakeConnection {
   constructor(
     request: HttpRequest,
     private readonly recorder: Recorder,
+    identity: Identity | undefined,
   ) {
     const response = new StreamResponse(request, recorder.asResponse);
     const settings = streamSettings({ retry: false });
-    super(request, response, settings, noHost(), returningClientOf(request));
+    super(request, response, settings, noHost(identity), returningClientOf(request));
   }
 
   get text(): string {
@@ -110,6 +115,11 @@ class FakeStream extends Stream implements FakeConnection {
   override writeAlways(message: SseMessage): void {
     super.writeAlways(message);
     this.messages.push(message);
+  }
+
+  override writeEntry(entry: LoggedEvent): void {
+    super.writeEntry(entry);
+    this.messages.push(entry.message);
   }
 
   override writeLast(message: SseMessage): void {
@@ -134,6 +144,7 @@ export function fakeConnection({
   lastEventId,
   headers = {},
   request = {},
+  identity,
 }: FakeConnectionOptions = {}): FakeConnection {
   const fake = {
     method: 'GET',
@@ -143,11 +154,11 @@ export function fakeConnection({
     ...request,
     headers: { ...headers, ...lastEventIdHeader(lastEventId) },
   };
-  return new FakeStream(fake, new Recorder());
+  return new FakeStream(fake, new Recorder(), identity);
 }
 
 /** A host without keep-alives and stall checks. */
-function noHost(): StreamHost {
+function noHost(identity: Identity | undefined): StreamHost {
   return {
     turn: new Turn(),
     slowClients: new SlowClients(),
@@ -155,5 +166,6 @@ function noHost(): StreamHost {
     closed() {},
     gone() {},
     schedulePulse() {},
+    identify: identity && (() => identity),
   };
 }

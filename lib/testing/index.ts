@@ -20,4 +20,4 @@ export type { MockSseServer, ReceivedRequest, ScriptedMessage } from './mock-sse
 
 // logs
 export { eventLogContract } from './event-log-contract.js';
-export type { ContractCase, OpenLog } from './event-log-contract.js';
+export type { ContractCase, OpenLog } from './contract-support.js';

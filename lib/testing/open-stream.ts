@@ -53,7 +53,7 @@ export async function openStream(
   const { lastEventId, timeoutMs = DEFAULT_TIMEOUT_MS, ...request } = options;
   await listen(app);
   const url = new URL(path, await app.getUrl()).href;
-  return TestStream.open({ request: { ...request, url }, lastEventId, timeoutMs });
+  return TestStream.open({ request: { ...request, url }, lastEventId, timeoutMs, earlier: [] });
 }
 
 /** Apps that are being started, so that two concurrent calls start an app once. */

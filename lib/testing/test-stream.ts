@@ -7,6 +7,7 @@ import { lastEventIdHeader } from './last-event-id.js';
 import { inspectValue } from './inspect-value.js';
 import { Watch } from './watch.js';
 import { jsonOrText } from '../wire/json-or-text.js';
+import { isStateEvent, StateMap } from '../wire/state-map.js';
 
 /**
  * A received event.
@@ -25,6 +26,8 @@ interface TestStreamSettings {
   readonly request: StreamRequest;
   readonly lastEventId: string | undefined;
   readonly timeoutMs: number;
+  /** The events of the streams before `reconnect()`. */
+  readonly earlier: readonly (readonly TestEvent[])[];
 }
 
 /** How many characters of a body go into a message. */
@@ -166,6 +169,21 @@ export class TestStream {
     return data as Gap;
   }
 
+  /**
+   * Resolves with the entries of a state room, as this client has them now; waits for the first
+   * whole state. After `reconnect()`, the client still has what the stream before it had.
+   */
+  stateOf(room: string): Promise<Map<string, unknown>> {
+    return this.find(`the state of room "${room}"`, () => {
+      const map = new StateMap(room);
+      for (const events of [...this.settings.earlier, this.received]) {
+        map.drop();
+        for (const event of events) if (isStateEvent(event.type)) map.receive(event);
+      }
+      return map.isWhole ? new Map(map) : undefined;
+    });
+  }
+
   /** Stops reading from the socket, as a client that hangs. */
   pause(): void {
     this.exchange.body.pause();
@@ -194,7 +212,8 @@ export class TestStream {
   }: { lastEventId?: string } = {}): Promise<TestStream> {
     this.close();
     await this.closed;
-    return TestStream.open({ ...this.settings, lastEventId, timeoutMs: this.timeoutMs });
+    const earlier = [...this.settings.earlier, this.received];
+    return TestStream.open({ ...this.settings, lastEventId, timeoutMs: this.timeoutMs, earlier });
   }
 
   /** Disconnects, as a browser that closes the page. A second call does nothing. */

@@ -21,7 +21,10 @@ describe('the log in memory', () => {
     expect(begin).toBe(position);
   });
 
-  it.each(eventLogContract((history) => new MemoryEventLog(history)))('%s', (_title, run) => run());
+  it.each(eventLogContract((history, state) => new MemoryEventLog(history, { state })))(
+    '%s',
+    (_title, run) => run(),
+  );
 });
 
 describeRedis('the log on Redis', () => {
@@ -38,10 +41,12 @@ describeRedis('the log on Redis', () => {
   ];
   describe.each(WAYS)('%s', (_way, options) => {
     // Each log gets keys of its own: an empty one.
-    const open: OpenLog = (history) =>
-      redisEventLog({ ...options(), prefix: randomUUID() })({ name: '', history });
+    const open: OpenLog = (history, state) =>
+      redisEventLog({ ...options(), prefix: randomUUID() })({ name: '', history, state });
     it('says where its epoch began', async () => {
-      const { begin, position } = await headOf(await open(SSE_DEFAULTS.history));
+      const { begin, position } = await headOf(
+        await open(SSE_DEFAULTS.history, SSE_DEFAULTS.state),
+      );
       expect(begin).toBe(position);
     });
 

@@ -6,9 +6,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { SSE_DEFAULTS, type HubOptions, type PublishedEvent } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { firstValueFrom, take, toArray } from 'rxjs';
-import type { EventLogFactory } from '../../lib/log/event-log.js';
+import type { EventLogFactory } from '../../lib/log/event-log-factory.js';
 import { Hub } from '../../lib/hub/hub.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
+import { STATE_DEFAULTS } from '../../lib/log/state.options.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 
 const hubs: Hub[] = [];
@@ -18,7 +19,7 @@ function cases(log: () => EventLogFactory): void {
   const open = async (options: HubOptions = {}): Promise<Hub> => {
     const { serialize } = options;
     const history = SSE_DEFAULTS.history;
-    const hub = new Hub(log()({ name: '', history, serialize }), options);
+    const hub = new Hub(log()({ name: '', history, state: STATE_DEFAULTS, serialize }), options);
     hubs.push(hub);
     await hub.start();
     return hub;

@@ -12,6 +12,7 @@ import {
 } from '../support/redis-server.js';
 import { startProxy } from '../support/tcp-proxy.js';
 import { until, untilReplicated } from '../support/until.js';
+import { STATE_DEFAULTS } from '../../lib/log/state.options.js';
 
 jest.setTimeout(30_000);
 
@@ -60,7 +61,11 @@ async function open(
   begun.push(() => way.close());
   const url = `redis://127.0.0.1:${way.port}`;
   const history = { maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 };
-  const log = redisEventLog({ url, probeIntervalMs: 200, ...options })({ name: '', history });
+  const log = redisEventLog({ url, probeIntervalMs: 200, ...options })({
+    name: '',
+    history,
+    state: STATE_DEFAULTS,
+  });
   begun.push(() => log.close());
   const heard = new Heard();
   heard.caughtUp(await log.follow(heard));

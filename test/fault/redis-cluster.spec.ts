@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { Controller, Query } from '@nestjs/common';
 import { Cluster, Redis } from 'ioredis';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Broadcaster, InjectBroadcaster, SseModule, SseStream } from 'nestjs-eventstream';
 import { redisEventLog, type RedisEventLogOptions } from 'nestjs-eventstream/redis';
+import { eventLogContract } from 'nestjs-eventstream/testing';
 import { EXACT, FAULT_SEED, FlappingWorld } from '../support/flapping.js';
 import {
   describeRedis,
@@ -76,6 +78,11 @@ describeRedis('a log on a Redis Cluster', () => {
       ...more,
     });
 
+  const ofEntries = eventLogContract((history, state) =>
+    log(randomUUID())({ name: '', history, state }),
+  ).filter(([title]) => /entr/.test(title));
+  it.each(ofEntries)('%s', (_title, run) => run());
+
   it('gives each event to clients that go from app to app', async () => {
     const world = await FlappingWorld.start([log('flap'), log('flap')]);
     await world.more(150);
@@ -113,6 +120,25 @@ describeRedis('a log on a Redis Cluster', () => {
     for (const [ofHub, ofOrders] of streams) {
       expect((await ofHub.next()).data).toBe(1);
       expect((await ofOrders.next()).data).toBe(2);
+    }
+  });
+
+  // feature: 54
+  it('takes the command of other languages, each hub on the node of its slot', async () => {
+    const module = { imports: [SseModule.forFeature([{ name: 'orders' }])] };
+    const app = await serve(TwoHubs, { module, sse: { log: log('command') } });
+    const other = client(new Cluster(toNodes(cluster)));
+    for (const [path, hub] of [
+      ['/main', ''],
+      ['/orders', 'orders'],
+    ] as const) {
+      const stream = app.open(path);
+      await stream.until(({ text }) => /^id: /m.test(text));
+      const key = `command:{hub:${hub}}:publish:1`;
+      const text = (await other.get(key)) ?? '';
+      const rooms = ['room', 'room', 'room', 'another', 'room', 'third'];
+      const id = await other.eval(text, 1, key, ...rooms, 'type', 'n', 'data', '7', 'key', 'k');
+      expect(await stream.next()).toMatchObject({ type: 'n', data: 7, id });
     }
   });
 

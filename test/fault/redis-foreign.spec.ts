@@ -7,7 +7,8 @@ import { Broadcaster, SseStream, type Gap } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { READ } from '../../lib/redis/read-script.js';
 import { FORMAT } from '../../lib/redis/script.js';
-import { END, HEAD, PROBE, PUBLISH } from '../../lib/redis/scripts.js';
+import { ENTRY, PAGE, WHOLE } from '../../lib/redis/entry-scripts.js';
+import { CHANGE, END, END_DUE, HEAD, PROBE, PUBLISH } from '../../lib/redis/scripts.js';
 import {
   describeRedis,
   startRedis,
@@ -65,15 +66,15 @@ const CHANNEL = 'sse:{hub:}:events';
 const META = 'sse:{hub:}:meta';
 
 const NO_NOTICES: ((epoch: string, at: string) => string)[] = [
-  (epoch) => `n2 ${epoch} 9000000000000000 0 0\nnot json`,
-  (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\nnot json`,
-  (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\nnot json\ndata: 1\n`,
-  (epoch) => `e2 ${epoch}\n{\ndata: 1\n`,
-  (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\n{}`,
-  (epoch, at) => `n2 ${epoch} 9000000000000000 ${at} 0\n[["a"],"json"]`,
-  (epoch) => `e2 ${epoch}\n{}`,
-  (epoch) => `e2 ${epoch}`,
-  (epoch) => `n2 ${epoch}`,
+  (epoch) => `n3 ${epoch} 9000000000000000 0 0\nnot json`,
+  (epoch, at) => `n3 ${epoch} 9000000000000000 ${at} 0\nnot json`,
+  (epoch, at) => `n3 ${epoch} 9000000000000000 ${at} 0\nnot json\ndata: 1\n`,
+  (epoch) => `e3 ${epoch}\n{\ndata: 1\n`,
+  (epoch, at) => `n3 ${epoch} 9000000000000000 ${at} 0\n{}`,
+  (epoch, at) => `n3 ${epoch} 9000000000000000 ${at} 0\n[["a"],"json"]`,
+  (epoch) => `e3 ${epoch}\n{}`,
+  (epoch) => `e3 ${epoch}`,
+  (epoch) => `n3 ${epoch}`,
   (epoch) => `2n ${epoch} 1 2 3`,
   () => '',
   () => '\0\xff\n\n',
@@ -147,11 +148,11 @@ describeRedis('an entry that cannot be read', () => {
 
 describeRedis('a log of another format', () => {
   it.each([
-    ['newer', '3', /format 2 \(choose another prefix, or upgrade this process\), .*format 3/],
+    ['newer', '4', /format 3 \(choose another prefix, or upgrade this process\), .*format 4/],
     [
       'older',
       '1',
-      /format 2 \(.*stop all processes of the older version and delete the key \S+:meta\), .*format 1/,
+      /format 3 \(.*stop all processes of the older version and delete the key \S+:meta\), .*format 1/,
     ],
   ])('that is %s is refused at the start, with the remedy, and left alone', async (...args) => {
     const [prefix, format, message] = args;
@@ -184,8 +185,8 @@ describeRedis('a log of another format', () => {
     const { emit } = await start();
     await emit('a', 1);
     const before = await redis.command('HGETALL', META);
-    const args = ['epoch', '0', CHANNEL, 'PUBLISH', 'epoch', '1'];
-    for (const { lua } of [HEAD, PROBE, END, READ, PUBLISH]) {
+    const args = ['epoch', '0', CHANNEL, 'PUBLISH', 'epoch', '1', '1', '1', '1', 'e', '0', 'event'];
+    for (const { lua } of [HEAD, PROBE, END, READ, PUBLISH, CHANGE, END_DUE, ENTRY, PAGE, WHOLE]) {
       const older = lua.replaceAll(`'${FORMAT}'`, "'1'");
       expect(older).not.toBe(lua);
       const keys = [META, 'rooms', 'oldest', 'key'];
@@ -202,14 +203,14 @@ describeRedis('a log of another format', () => {
     await client.until(({ text: all }) => all.includes('retry'));
     await emit('a', 1);
     await untilTold(client, 1);
-    await redis.command('HSET', META, 'format', '3');
+    await redis.command('HSET', META, 'format', '4');
     await expect(emit('a', 2)).rejects.toMatchObject({
       code: 'SSE_LOG_UNAVAILABLE',
-      message: expect.stringContaining('FORMAT 3'),
+      message: expect.stringContaining('FORMAT 4'),
     });
-    await redis.command('PUBLISH', CHANNEL, 'n3 of another version');
-    await until('health shows it', () => trouble()?.includes('FORMAT 3') === true);
-    expect(warnings.some((text) => text.includes('FORMAT 3'))).toBe(true);
+    await redis.command('PUBLISH', CHANNEL, 'n4 of another version');
+    await until('health shows it', () => trouble()?.includes('FORMAT 4') === true);
+    expect(warnings.some((text) => text.includes('FORMAT 4'))).toBe(true);
     await redis.command('HSET', META, 'format', FORMAT);
     await until('all is well again', () => trouble() === undefined);
     await emit('a', 3);

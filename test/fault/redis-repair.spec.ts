@@ -13,6 +13,8 @@ import {
 } from '../support/redis-server.js';
 import { startProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { STATE_DEFAULTS } from '../../lib/log/state.options.js';
+import { inPieces } from '../../lib/testing/in-pieces.js';
 
 jest.setTimeout(120_000);
 
@@ -38,7 +40,7 @@ const event = (room: string, data: unknown, more: Partial<NewEvent> = {}): NewEv
 async function follow(redis: RedisServer, rooms: readonly string[]) {
   const way = await startProxy(redis.port);
   const url = `redis://127.0.0.1:${way.port}`;
-  const log = redisEventLog({ url })({ name: '', history: HISTORY });
+  const log = redisEventLog({ url })({ name: '', history: HISTORY, state: STATE_DEFAULTS });
   begun.push(() => log.close());
   begun.push(() => way.close());
   const events: unknown[] = [];
@@ -56,7 +58,11 @@ async function follow(redis: RedisServer, rooms: readonly string[]) {
 async function start() {
   const redis = await startRedis();
   begun.push(() => redis.stop());
-  const publisher = redisEventLog({ url: redis.url })({ name: '', history: HISTORY });
+  const publisher = redisEventLog({ url: redis.url })({
+    name: '',
+    history: HISTORY,
+    state: STATE_DEFAULTS,
+  });
   begun.push(() => publisher.close());
   await publisher.head();
   return { redis, publisher };
@@ -71,11 +77,8 @@ async function miss(process: Awaited<ReturnType<typeof follow>>, meanwhile: () =
   way.heal();
 }
 
-const publishAll = async (log: EventLog, events: readonly NewEvent[]): Promise<void> => {
-  for (let from = 0; from < events.length; from += 100) {
-    await Promise.all(events.slice(from, from + 100).map((each) => log.append(each)));
-  }
-};
+const publishAll = (log: EventLog, events: readonly NewEvent[]): Promise<void> =>
+  inPieces(events, (each) => log.append(each));
 
 const scripts = async (redis: RedisServer): Promise<number> => {
   const stats = await redis.command('INFO', 'commandstats');

@@ -19,7 +19,7 @@ import {
   SseStream,
 } from 'nestjs-eventstream';
 import { openStream, type OpenStreamOptions } from 'nestjs-eventstream/testing';
-import { NEVER, of, throwError } from 'rxjs';
+import { concat, NEVER, of, throwError } from 'rxjs';
 import { ADAPTERS, type Adapter } from '../support/serve.js';
 import { until } from '../support/until.js';
 import { streamOf } from '../../lib/connection/current-stream.js';
@@ -48,9 +48,29 @@ class Streams {
   }
 }
 
+/** The wire of a state room: the n-th element to the n-th client. */
+const STATES = [
+  [
+    { type: 'sse-state', data: { rooms: ['prices'], entries: 1 } },
+    { type: 'sse-set', data: { room: 'prices', key: 'A', value: 1 } },
+    { type: 'sse-set', id: 1, data: { room: 'prices', key: 'B', value: 2 } },
+    { type: 'sse-state', data: { rooms: ['prices'], entries: 2 } },
+    { type: 'sse-set', data: { room: 'prices', key: 'X', value: 0 } },
+  ],
+  [{ type: 'sse-delete', id: 2, data: { room: 'prices', key: 'A' } }],
+];
+
+@Controller()
+class Prices {
+  private clients = 0;
+  @SseStream('prices') prices() {
+    return concat(of(...STATES[this.clients++]!), NEVER);
+  }
+}
+
 @Module({
   imports: [SseModule.forRoot({ history: { maxEvents: 3 }, shutdown: { timeoutMs: 0 } })],
-  controllers: [Streams],
+  controllers: [Streams, Prices],
 })
 class App {}
 
@@ -72,6 +92,31 @@ it('openStream() speaks HTTP/2', async () => {
   expect(stream.status).toBe(200);
   expect(await stream.take(3)).toHaveLength(3);
   expect(await stream.ended).toContain('data: {"n":1}');
+});
+
+describe('stateOf()', () => {
+  it('has the entries of a whole state and its changes, also of before a reconnect', async () => {
+    const app = await makeApp('express');
+    const first = await openStream(app, '/prices');
+    await first.take(5);
+    const entries = await first.stateOf('prices');
+    expect([...entries]).toEqual([
+      ['A', 1],
+      ['B', 2],
+    ]);
+    const second = await first.reconnect();
+    await second.next('sse-delete');
+    expect([...(await second.stateOf('prices'))]).toEqual([['B', 2]]);
+    expect([...entries.keys()]).toEqual(['A', 'B']);
+  });
+
+  it('rejects with what came when there is no state', async () => {
+    const app = await makeApp('express');
+    const stream = await openStream(app, '/three');
+    await expect(stream.stateOf('prices')).rejects.toThrow(
+      'waited for the state of room "prices": the server ended the stream; events: 3 received',
+    );
+  });
 });
 
 describe.each(ADAPTERS)('openStream() on %s', (adapter) => {

@@ -16,11 +16,12 @@ const FACTS = {
   keepsHistory: true,
   maxBytes: false,
   maxRooms: false,
+  identifies: true,
 } as const;
 const LARGE = 70_000;
 
 const publish = (log: MemoryEventLog, message: SseMessage, serialize?: (data: unknown) => string) =>
-  log.append(newEvent('a', message, {}, { ...FACTS, serialize }));
+  log.append(newEvent(() => ['a'], message, { except: 'tab 1' }, { ...FACTS, serialize }));
 
 async function entriesOf(log: MemoryEventLog, maxBytes = 1e15): Promise<readonly RoomEntry[]> {
   const { rooms } = await log.read(['a'], { after: 0, maxEvents: 1e9, maxBytes });
@@ -28,12 +29,13 @@ async function entriesOf(log: MemoryEventLog, maxBytes = 1e15): Promise<readonly
 }
 
 /** What of an event can be seen. */
-const seen = ({ epoch, position, rooms, message, body }: LoggedEvent) => ({
+const seen = ({ epoch, position, rooms, message, body, except }: LoggedEvent) => ({
   epoch,
   position,
   rooms,
   message: { ...message },
   body,
+  except,
 });
 
 describe('a large event', () => {
@@ -53,6 +55,7 @@ describe('a large event', () => {
     await publish(log, { type: 'n', data, comment: 'c', retry: 5 });
     const [entry] = await entriesOf(log);
     expect(seen(entry!.event)).toEqual(followed[0]);
+    expect(followed[0]?.except).toBe('tab 1');
     expect({ ...entry!.event }).toMatchObject({ body: followed[0]!.body });
   });
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { Gap, Head, LogFollower } from '../../lib/log/event-log.js';
-import { decodeEvent } from '../../lib/redis/event-text.js';
+import { decodeEvent } from '../../lib/log/event-text.js';
 import { Follower, type FollowerSource } from '../../lib/redis/follower.js';
 import { until } from '../support/until.js';
 
@@ -30,6 +30,7 @@ describe('Follower', () => {
       lost: ({ reason }: Gap) => seen.push(`lost ${reason}`),
       caughtUp: ({ epoch }: Head) => seen.push(`caught up ${epoch}`),
     };
+    const endings: number[] = [];
     let asked = 0;
     let begun: Head | undefined;
     const headNow = (): Head => begun ?? heads[Math.min(asked, heads.length) - 1]!;
@@ -50,6 +51,7 @@ describe('Follower', () => {
       }),
       probe: async () => {},
       resubscribe: () => {},
+      endsIn: (ms) => endings.push(ms),
     };
     const follower = new Follower(hub, source, {
       hub: '',
@@ -63,14 +65,14 @@ describe('Follower', () => {
       last = 0;
       stored.length = 0;
     };
-    return { follower, seen, stored, asked: () => asked, lose };
+    return { follower, seen, stored, endings, asked: () => asked, lose };
   }
 
   const turn = async (): Promise<void> => {
     for (let n = 0; n < 3; n++) await new Promise<void>((resolve) => setImmediate(resolve));
   };
   const notice = (epoch: string, position: number, before = position - 1): string =>
-    `n2 ${epoch} ${position} ${before} 0\n[["a"],"json"]\nevent: t\ndata: 1\n`;
+    `n3 ${epoch} ${position} ${before} 0\n[["a"],"json"]\nevent: t\ndata: 1\n`;
 
   it('comes to rest when a log came and went that it only heard of', async () => {
     // The head is looked at again some milliseconds after a notice of a former log: here never.
@@ -89,6 +91,18 @@ describe('Follower', () => {
     await turn();
     expect(seen).toEqual(['caught up three', 'event 9']);
     expect(asked()).toBeLessThan(4);
+  });
+
+  it('knows from notices how many entries there are, and of entries that end', async () => {
+    const { follower, endings } = await follow({ epoch: 'one', position: 5 });
+    const set = (position: number, more: string): string =>
+      `n3 one ${position} ${position - 1} 0${more}\n[["a"],"json"]\nevent: t\ndata: 1\n`;
+    follower.message(set(6, ''));
+    expect(follower.head).toEqual({ epoch: 'one', position: 6 });
+    follower.message(set(7, ' 1 30000'));
+    follower.message(set(8, ' 2'));
+    expect(follower.head).toEqual({ epoch: 'one', position: 8, entries: 2 });
+    expect(endings).toEqual([30_000]);
   });
 
   it('ends a log for all that had ended and comes back', async () => {
@@ -184,6 +198,7 @@ describe('Follower', () => {
       },
       probe: async () => {},
       resubscribe: () => {},
+      endsIn: () => {},
     };
     const hub: LogFollower = {
       event() {},
@@ -223,7 +238,7 @@ describe('Follower', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
     const { follower, seen, asked } = await follow({ epoch: 'one', position: 5 });
     const before = asked();
-    for (let n = 0; n < 1_000; n++) follower.message(`n2 one ${6 + n} 5 0\nnot json`);
+    for (let n = 0; n < 1_000; n++) follower.message(`n3 one ${6 + n} 5 0\nnot json`);
     expect(follower.trouble).toContain('cannot be read');
     await jest.advanceTimersByTimeAsync(0);
     expect(asked()).toBe(before + 1);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { decodeEvent } from '../../lib/redis/event-text.js';
+import { decodeEvent } from '../../lib/log/event-text.js';
 import { Repair, type ReadChunk } from '../../lib/redis/repair.js';
 
 const AT = { epoch: 'e', position: 100 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RoomEntry } from '../../lib/log/event-log.js';
-import { decodeEvent, type StoredEvent } from '../../lib/redis/event-text.js';
+import { decodeEvent, type StoredEvent } from '../../lib/log/event-text.js';
 import { Tail } from '../../lib/redis/tail.js';
 
 const eventAt = (position: number, rooms: readonly string[], data = ''): StoredEvent =>

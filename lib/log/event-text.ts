@@ -1,8 +1,8 @@
 import type { Position } from '../wire/cursor.js';
-import type { LoggedEvent } from '../log/event.js';
-import type { NewEvent } from '../log/event-log.js';
 import { dataStart, type SseMessage } from '../wire/frame.js';
-import { PublishedMessage } from '../log/published-message.js';
+import type { LoggedEvent } from './event.js';
+import type { NewEvent } from './event-log.js';
+import { PublishedMessage } from './published-message.js';
 
 const FORMS = ['none', 'text', 'bytes', 'json', 'embedded'] as const;
 
@@ -17,7 +17,8 @@ type EventHeader = readonly [
   rooms: readonly string[],
   form: DataForm,
   data?: unknown,
-  comment?: SseMessage['comment'],
+  comment?: SseMessage['comment'] | null,
+  except?: string,
 ];
 
 /**
@@ -25,7 +26,7 @@ type EventHeader = readonly [
  * body as it is, without encoding the event again.
  */
 export function encodeEvent(
-  { rooms, message, body }: Pick<NewEvent, 'rooms' | 'message' | 'body'>,
+  { rooms, message, body, except }: Pick<NewEvent, 'rooms' | 'message' | 'body' | 'except'>,
   customSerializer: boolean,
 ): string {
   const form =
@@ -34,7 +35,7 @@ export function encodeEvent(
       : formOf(message.data, customSerializer);
   const data = form === 'embedded' ? message.data : undefined;
   const comment = isListOfLines(message.comment) ? undefined : message.comment;
-  return `${headerLine([rooms, form], data, comment)}\n${body}`;
+  return `${headerLine([rooms, form], data, comment, except)}\n${body}`;
 }
 
 /**
@@ -53,6 +54,25 @@ export function decodeEvent<At extends Position | undefined>(
   return new StoredEvent(epoch, position, text, header, end + 1);
 }
 
+/**
+ * What the wire text of a message does not say: how its data was encoded, and the data and comment
+ * if the wire text does not hold all of them. Empty for most messages.
+ */
+export type StoredForm = readonly [form?: DataForm, data?: unknown, comment?: EventHeader[3]];
+
+/** The form of a message that was published. */
+export function storedForm(message: SseMessage): StoredForm {
+  const form =
+    message instanceof PublishedMessage
+      ? PublishedMessage.formOf(message)
+      : formOf(message.data, false);
+  const data = form === 'embedded' ? message.data : undefined;
+  const comment = isListOfLines(message.comment) ? undefined : message.comment;
+  if (comment !== undefined) return [form, data, comment];
+  if (data !== undefined) return [form, data];
+  return form === 'json' ? [] : [form];
+}
+
 /** A published event, decoded when it is read. */
 export class StoredEvent<At extends Position | undefined = Position> implements LoggedEvent {
   private decoded: SseMessage | undefined;
@@ -65,8 +85,23 @@ export class StoredEvent<At extends Position | undefined = Position> implements 
     private readonly bodyAt: number,
   ) {}
 
+  /** The event with this wire text, without a header. */
+  static ofForm(
+    epoch: string,
+    position: Position,
+    rooms: readonly string[],
+    body: string,
+    [form, data, comment]: StoredForm,
+  ): StoredEvent {
+    return new StoredEvent(epoch, position, body, [rooms, form ?? 'json', data, comment], 0);
+  }
+
   get rooms(): readonly string[] {
     return this.header[0];
+  }
+
+  get except(): string | undefined {
+    return this.header[4];
   }
 
   get body(): string {
@@ -86,7 +121,7 @@ export class StoredEvent<At extends Position | undefined = Position> implements 
     const [type] = valuesOf('event: ', others);
     if (type !== undefined) message.type = type;
     const lines = valuesOf(': ', others);
-    if (comment !== undefined || lines.length > 0) message.comment = comment ?? lines;
+    if (comment != null || lines.length > 0) message.comment = comment ?? lines;
     const [retry] = valuesOf('retry: ', others);
     if (retry !== undefined && /^\d+$/.test(retry)) message.retry = Number(retry);
     if (form === 'embedded') message.data = data;
@@ -137,15 +172,21 @@ function headerLine(
   start: readonly [readonly string[], DataForm],
   data: unknown,
   comment: SseMessage['comment'],
+  except: string | undefined,
 ): string {
-  const own = comment !== undefined ? [data, comment] : data !== undefined ? [data] : [];
   try {
-    return JSON.stringify([...start, ...own]);
+    return JSON.stringify([...start, ...trimmed(data, comment, except)]);
   } catch {
     // Only the custom serializer can handle this data. Other processes get the event and its wire
     // text, but no `data`.
-    return JSON.stringify(comment === undefined ? start : [...start, null, comment]);
+    return JSON.stringify([...start, ...trimmed(undefined, comment, except)]);
   }
+}
+
+/** Without what is missing at the end: most events have none of these. */
+function trimmed(...fields: unknown[]): unknown[] {
+  while (fields.length > 0 && fields.at(-1) === undefined) fields.pop();
+  return fields;
 }
 
 function headerOf(line: string): EventHeader | undefined {
@@ -158,13 +199,14 @@ function headerOf(line: string): EventHeader | undefined {
 }
 
 function isHeader(header: readonly unknown[]): header is EventHeader {
-  const [rooms, form, , comment] = header;
+  const [rooms, form, , comment, except] = header;
   return (
     Array.isArray(rooms) &&
     rooms.length > 0 &&
     rooms.every((room) => typeof room === 'string' && room !== '') &&
     FORMS.some((known) => known === form) &&
-    (comment === undefined || isComment(comment))
+    (comment === undefined || comment === null || isComment(comment)) &&
+    (except === undefined || typeof except === 'string')
   );
 }
 

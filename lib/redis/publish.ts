@@ -1,0 +1,77 @@
+import { SseConflictError } from '../ground/errors.js';
+import type { EntryChange } from '../log/entries.js';
+import { tooManyBytes, tooManyKeys } from '../log/entry-limits.js';
+import type { Appended, NewEvent } from '../log/event-log.js';
+import { KEY_LIFETIME_MS } from '../log/idempotency-keys.js';
+import type { StateOptions } from '../log/state.options.js';
+import { formatCursor } from '../wire/cursor.js';
+import { encodeEvent } from '../log/event-text.js';
+import type { HubKeys } from './keys.js';
+
+/** 31 years. The time when an entry ends must have 16 digits. */
+const MAX_TTL_MS = 1e12;
+
+/** The keys of `PUBLISH` and `CHANGE`. */
+export function publishKeys({ rooms, key = '', entry }: NewEvent, keys: HubKeys): string[] {
+  const all = [keys.meta, keys.rooms, keys.oldest, keys.key + key];
+  for (const room of rooms) all.push(keys.room + room);
+  if (entry !== undefined) all.push(keys.entries + (rooms[0] ?? ''));
+  return all;
+}
+
+/** The arguments of `PUBLISH` after those of `APPEND`. */
+export function publishArgs(event: NewEvent, customSerializer: boolean): string[] {
+  const { ephemeral = false, rooms } = event;
+  return [encodeEvent(event, customSerializer), lifetimeOf(event), ephemeral ? '1' : '0', ...rooms];
+}
+
+/** The arguments of `CHANGE` after those of `APPEND`. */
+export function changeArgs(
+  event: NewEvent,
+  { key, kind, condition, ttl }: EntryChange,
+  state: Required<StateOptions>,
+  customSerializer: boolean,
+): string[] {
+  const [room = ''] = event.rooms;
+  const text = encodeEvent(event, customSerializer);
+  const args = [text, lifetimeOf(event), kind, room, key, conditionOf(condition)];
+  if (kind === 'delete') return args;
+  args.push(String(state.maxKeys), String(state.maxBytes));
+  if (ttl === undefined) return [...args, '', ''];
+  return [...args, ttlOf(ttl), encodeEvent(ttl.event, customSerializer)];
+}
+
+/**
+ * The result of `PUBLISH` or `CHANGE`.
+ * @throws SseConflictError, SseLimitError
+ */
+export function publishReply(
+  reply: unknown,
+  { rooms: [room = ''], entry }: NewEvent,
+  { maxKeys, maxBytes }: Required<StateOptions>,
+): Appended {
+  if (!Array.isArray(reply)) {
+    const [epoch = '', position] = String(reply).split(' ');
+    return { epoch, position: position ? Number(position) : undefined };
+  }
+  const [what, epoch, position] = reply.map(String);
+  const key = entry?.key ?? '';
+  if (what === 'keys') throw tooManyKeys(room, maxKeys);
+  if (what === 'bytes') throw tooManyBytes(key, maxBytes);
+  const now = epoch ? formatCursor({ epoch, position: Number(position) }) : undefined;
+  throw new SseConflictError(room, key, now);
+}
+
+function lifetimeOf({ key }: NewEvent): string {
+  return String(key === undefined ? 0 : KEY_LIFETIME_MS);
+}
+
+/** In whole milliseconds. */
+function ttlOf({ ms }: NonNullable<EntryChange['ttl']>): string {
+  return String(Math.ceil(Math.min(ms, MAX_TTL_MS)));
+}
+
+function conditionOf(condition: EntryChange['condition']): string {
+  if (condition === undefined || condition === 'absent') return condition ?? '';
+  return `${condition.epoch} ${condition.position}`;
+}
