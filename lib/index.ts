@@ -6,12 +6,10 @@
 // the module
 export { SseModule } from './nest/sse.module.js';
 export { SSE_DEFAULTS } from './nest/module.options.js';
-export type {
-  BackpressureOptions,
-  KeepAliveOptions,
-  SseStreamOptions,
-  StreamOptions,
-} from './connection/stream.options.js';
+export type { BackpressureOptions } from './connection/backpressure.options.js';
+export type { ControlError, ControlOptions } from './connection/controls.options.js';
+export type { KeepAliveEvent, KeepAliveOptions } from './connection/keep-alive.options.js';
+export type { SseStreamOptions, StreamOptions } from './connection/stream.options.js';
 export type { CompressionOptions } from './output/compression.options.js';
 export type { LimitsOptions, ShutdownOptions } from './connection/connections.options.js';
 export type { RetryRange } from './options/retry.js';
@@ -29,6 +27,8 @@ export {
   SseStream,
   SseType,
 } from './nest/sse.decorators.js';
+export { Broadcast } from './nest/broadcast.decorator.js';
+export type { BroadcastDecorator, BroadcastOptions } from './nest/broadcast.decorator.js';
 export { poll } from './nest/poll.js';
 export { acceptsEventStream } from './wire/negotiation.js';
 export type { SseSource } from './nest/handler-result.js';
@@ -37,6 +37,8 @@ export type { Serialize, SseMessage } from './wire/frame.js';
 
 // connections
 export { SseConnection } from './connection/sse-connection.js';
+export type { Identify } from './connection/identify.js';
+export type { Identity } from './connection/identity.js';
 export type { CloseReason } from './connection/close-reason.js';
 export type { HttpRequest } from './output/request.js';
 export { SseConnections } from './connection/sse-connections.js';
@@ -45,11 +47,22 @@ export type { Overflow } from './output/backlog.js';
 
 // authorization
 export type { Authorize, Authorized } from './connection/authorization.js';
+export type { AuthorizeRoom, AuthorizeRooms } from './connection/room-rules.js';
+export type { RoomParams } from './options/room-pattern.js';
 
 // publishing
 export { Broadcaster, getBroadcasterToken } from './hub/broadcaster.js';
 export type { Emitter, HistoryPage } from './hub/broadcaster.js';
-export type { EmitOptions, HubOptions, HubStreamOptions } from './hub/hub.options.js';
+export type { RoomHook, RoomHookOptions, RoomTeardown } from './hub/room-hooks.js';
+export type { EmitOptions, HubOptions, HubStreamOptions, LastEvent } from './hub/hub.options.js';
+export type {
+  PresenceChange,
+  PresenceMember,
+  PresenceOptions,
+  RoomMember,
+} from './hub/presence.options.js';
+export type { RoomsChange, RoomsChangeOptions, RoomsInForce } from './hub/room-requests.js';
+export type { ChangeOptions, SetOptions, StateEntry, StateRoom } from './hub/state-room.js';
 export type { EventData, EventMap, EventType, PublishedEvent, SseEvent } from './log/event.js';
 
 // health
@@ -65,7 +78,6 @@ export type { SseDiagnostics } from './hub/diagnostics.js';
 export type {
   Appended,
   EventLog,
-  EventLogFactory,
   EventLogReads,
   Gap,
   GapReason,
@@ -77,13 +89,17 @@ export type {
   RoomsRead,
   RoomState,
 } from './log/event-log.js';
+export type { EventLogFactory } from './log/event-log-factory.js';
+export type { EntryChange, EntryEnd, RoomEntries } from './log/entries.js';
 export type { HistoryOptions } from './log/history.options.js';
+export type { StateOptions } from './log/state.options.js';
 export type { LoggedEvent } from './log/event.js';
 export type { Cursor } from './wire/cursor.js';
 
 // errors
 export {
   SseClosedError,
+  SseConflictError,
   SseError,
   SseInvalidEventError,
   SseInvalidFieldError,
@@ -92,4 +108,5 @@ export {
   SseOptionsError,
   SseSerializeError,
 } from './ground/errors.js';
+export { SseRoomsError } from './ground/rooms-error.js';
 export type { SchemaProblem, SseErrorCode } from './ground/errors.js';

@@ -39,6 +39,8 @@ export interface AuthorizedStream extends SseConnection {
 interface Grant {
   readonly authorize: Authorize;
   readonly rooms: readonly string[];
+  /** The stream that may give rooms of it back, if its rooms can change. */
+  readonly owner?: object | undefined;
 }
 
 /**
@@ -65,9 +67,10 @@ export class Authorization {
     rooms: readonly string[],
     granted: () => void,
     refused: (error: unknown) => void,
+    owner?: object,
   ): () => void {
     // Bound, because a timer calls it again, with the app's async context.
-    const grant = { authorize: AsyncLocalStorage.bind(authorize), rooms };
+    const grant = { authorize: AsyncLocalStorage.bind(authorize), rooms, owner };
     const forget = (): void => this.forget(grant);
     const take = (authorized: Authorized): void => {
       this.apply(grant, authorized);
@@ -95,24 +98,66 @@ export class Authorization {
     return forget;
   }
 
+  /**
+   * Like `ask()`, for rooms that join an open stream: it rejects, and the stream goes on.
+   * @throws what `authorize` throws; ForbiddenException for false
+   */
+  async askToJoin(authorize: Authorize, rooms: readonly string[], owner: object): Promise<void> {
+    const grant = { authorize: AsyncLocalStorage.bind(authorize), rooms, owner };
+    const authorized = await authorize(this.connection, rooms);
+    if (this.connection.state === 'closed') return;
+    if (this.grants.size === 0) this.askedAt = performance.now();
+    // Not before the answer: the check of open streams would end the stream for a refused room.
+    this.grants.add(grant);
+    try {
+      this.apply(grant, authorized);
+    } catch (error) {
+      this.forget(grant);
+      throw error;
+    }
+  }
+
+  /** Gives rooms back that have left a stream: `authorize` is no longer asked about them. */
+  giveBack(owner: object, rooms: readonly string[]): void {
+    for (const grant of this.grants) {
+      if (grant.owner !== owner || !grant.rooms.some((room) => rooms.includes(room))) continue;
+      const rest = grant.rooms.filter((room) => !rooms.includes(room));
+      const timer = this.timers.get(grant);
+      this.grants.delete(grant);
+      this.timers.delete(grant);
+      if (rest.length === 0) {
+        clearTimeout(timer);
+        continue;
+      }
+      // Another grant, so that an answer about all of them, which may be to come, does not count.
+      const smaller = { ...grant, rooms: rest };
+      this.grants.add(smaller);
+      if (timer !== undefined) this.timers.set(smaller, timer);
+    }
+  }
+
   /** Calls `authorize` again for all rooms. Resolves with whether all are still allowed. */
   async askAgain(): Promise<boolean> {
     this.isAsking = true;
     this.askedAt = performance.now();
     try {
-      await Promise.all(
-        [...this.grants].map(async (grant) => {
-          const authorized = await grant.authorize(this.connection, grant.rooms);
-          // The rooms may have been left while `authorize` ran.
-          if (this.grants.has(grant)) this.apply(grant, authorized);
-        }),
-      );
+      await Promise.all([...this.grants].map((grant) => this.askFor(grant)));
       return true;
     } catch (error) {
       this.logTrouble(error);
       return false;
     } finally {
       this.isAsking = false;
+    }
+  }
+
+  private async askFor(grant: Grant): Promise<void> {
+    try {
+      const authorized = await grant.authorize(this.connection, grant.rooms);
+      if (this.grants.has(grant)) this.apply(grant, authorized);
+    } catch (error) {
+      // The rooms may have been left while `authorize` ran.
+      if (this.grants.has(grant)) throw error;
     }
   }
 
@@ -148,6 +193,7 @@ export class Authorization {
   }
 }
 
-function isPromise(answer: Authorized | Promise<Authorized>): answer is Promise<Authorized> {
+/** Whether an answer is still to come. */
+export function isPromise(answer: Authorized | Promise<Authorized>): answer is Promise<Authorized> {
   return typeof answer === 'object' && answer !== null && 'then' in answer;
 }

@@ -1,5 +1,5 @@
 import { warnOfManyStreams } from '../ground/warnings.js';
-import type { HttpRequest } from '../output/request.js';
+import { addressOf, type HttpRequest } from '../output/request.js';
 
 /**
  * A browser opens at most this many HTTP/1.1 connections to an origin. If streams take all of them,
@@ -14,16 +14,16 @@ const CONNECTIONS_OF_A_BROWSER = 6;
 export class BrowserStreams {
   private readonly counts = new Map<string, number>();
 
-  opened(request: HttpRequest, address: string): void {
-    const browser = browserOf(request, address);
+  opened(request: HttpRequest): void {
+    const browser = browserOf(request);
     if (browser === undefined) return;
     const count = (this.counts.get(browser) ?? 0) + 1;
     this.counts.set(browser, count);
     if (count >= CONNECTIONS_OF_A_BROWSER) warnOfManyStreams(count);
   }
 
-  closed(request: HttpRequest, address: string): void {
-    const browser = browserOf(request, address);
+  closed(request: HttpRequest): void {
+    const browser = browserOf(request);
     const count = browser === undefined ? 0 : (this.counts.get(browser) ?? 0);
     if (browser === undefined || count === 0) return;
     if (count === 1) this.counts.delete(browser);
@@ -31,7 +31,7 @@ export class BrowserStreams {
   }
 }
 
-function browserOf(request: HttpRequest, address: string): string | undefined {
+function browserOf(request: HttpRequest): string | undefined {
   const { headers } = request;
   const { httpVersionMajor } = (request.raw ?? request) as { httpVersionMajor?: number };
   const isDirect = headers.via === undefined && headers['x-forwarded-for'] === undefined;
@@ -39,5 +39,6 @@ function browserOf(request: HttpRequest, address: string): string | undefined {
   // Only browsers send `sec-fetch-mode`. All tabs of one browser send the same user agent.
   if (httpVersionMajor !== 1 || !isDirect || headers['sec-fetch-mode'] === undefined)
     return undefined;
-  return `${address} ${program}`;
+  // To ask for the address costs a call of the system, and more behind proxies.
+  return `${addressOf(request)} ${program}`;
 }

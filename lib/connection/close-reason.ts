@@ -9,6 +9,7 @@ export const CLOSE_REASONS = [
   'shutdown',
   'duration',
   'auth',
+  'gap',
 ] as const;
 
 /**
@@ -23,6 +24,7 @@ export const CLOSE_REASONS = [
  * - `shutdown`: the app shut down.
  * - `duration`: the stream was open for `maxDurationMs`.
  * - `auth`: the client lost the permission to read it.
+ * - `gap`: events that the client missed are lost, and `controls.gap` is `'end'`.
  * - Any other text was passed to `close()`.
  * @publicApi
  */

@@ -1,5 +1,6 @@
 import * as rules from '../options/rules.js';
 import type { HttpRequest } from '../output/request.js';
+import type { Identify } from './identify.js';
 
 /**
  * Limits of one process. New connections above a limit are refused; open streams stay. By default
@@ -75,6 +76,12 @@ export interface ConnectionsOptions {
   shutdown?: ShutdownOptions;
   /** Limits of this process. */
   limits?: LimitsOptions;
+  /**
+   * Says whose a connection is, for `SseConnection.identity`, `Broadcaster.toUser()` and the option
+   * `except` of `emit()`. Processes that only publish need it too.
+   * @default none: connections have no identity
+   */
+  identify?: Identify;
 }
 
 /** The defaults of these options. */
@@ -84,6 +91,7 @@ export const CONNECTIONS_DEFAULTS = Object.freeze({
 });
 
 export const CONNECTIONS_RULES = {
+  identify: rules.aFunction,
   shutdown: rules.object({ timeoutMs: rules.durationMsOrZero }),
   limits: rules.object({
     maxConnections: rules.positiveInteger,

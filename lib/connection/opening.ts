@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { finalize, tap, type Observable } from 'rxjs';
+import { Observable } from 'rxjs';
 import { Deferred } from '../ground/deferred.js';
 import { SseNotStreamableError } from '../ground/errors.js';
 import type { CloseReason } from './close-reason.js';
@@ -51,7 +51,8 @@ export class Opening {
 
   /** Until `until` resolves, only a message begins the stream, and it can still be refused. */
   hold(until: Promise<unknown>): void {
-    if (this.state === 'waiting') this.held = Promise.all([this.held, until]);
+    if (this.state !== 'waiting') return;
+    this.held = this.held === undefined ? until : Promise.all([this.held, until]);
   }
 
   /** Limits a hold: a check that may refuse a quiet stream delays it no longer than this. */
@@ -65,6 +66,7 @@ export class Opening {
    */
   beginInTurn(): void {
     setImmediate(() => {
+      if (this.state !== 'waiting') return;
       const { held } = this;
       this.held = undefined;
       if (held === undefined) this.begin();
@@ -107,16 +109,25 @@ export class Opening {
    * earlier, something else answers: an interceptor or an exception filter.
    */
   during(call: Observable<unknown>): Observable<unknown> {
-    return call.pipe(
-      tap({ complete: () => this.requireBegun() }),
-      finalize(() => this.abandon()),
-    );
+    // One operator: two from RxJS would cost each client several objects more.
+    return new Observable((subscriber) => {
+      subscriber.add(() => this.abandon());
+      return call.subscribe({
+        next: (value) => subscriber.next(value),
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => {
+          const error = this.whyUnanswered();
+          if (error === undefined) subscriber.complete();
+          else subscriber.error(error);
+        },
+      });
+    });
   }
 
   /** Nest does not send an interceptor's answer for a handler of this library. */
-  private requireBegun(): void {
-    if (this.state !== 'waiting') return;
-    throw new SseNotStreamableError(
+  private whyUnanswered(): SseNotStreamableError | undefined {
+    if (this.state !== 'waiting') return undefined;
+    return new SseNotStreamableError(
       'an interceptor returned without calling the handler; throw an HttpException there, or call next.handle()',
     );
   }

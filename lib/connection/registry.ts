@@ -5,7 +5,7 @@ import { Turn } from '../output/batch.js';
 import { diagnostics } from './diagnostics.js';
 import type { RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
-import { addressOf, type HttpRequest } from '../output/request.js';
+import type { HttpRequest } from '../output/request.js';
 import { logError, ConnectionLogger } from './connection-logger.js';
 import { BrowserStreams } from './browser-streams.js';
 import { warnOfHeldBackStreams } from '../ground/warnings.js';
@@ -13,13 +13,14 @@ import { HELD_BACK } from '../wire/protocol.js';
 import type { ConnectionsOptions } from './connections.options.js';
 import { SlowClients } from './slow-clients.js';
 import type { CloseReason } from './close-reason.js';
+import type { Identify } from './identify.js';
 import { SseConnections, type ClosedConnection } from './sse-connections.js';
 import type { SseConnection } from './sse-connection.js';
 import type { Stream, StreamHost } from './stream.js';
 
 /** Sends revocations to all processes, including this one. */
 export interface RevocationChannel {
-  /** Revokes every connection whose `data` has all these facts. */
+  /** Revokes every connection that has all these facts. */
   revoke(facts: Readonly<Record<string, string | number | boolean>>): Promise<void>;
   onRevoke(listener: (isMeant: (connection: SseConnection) => boolean) => void): void;
 }
@@ -29,6 +30,8 @@ const DRAIN_SHARE = 0.8;
 
 /** All connections are checked together, at most this often, and four times per interval. */
 const MAX_PULSE_GAP_MS = 500;
+/** A timer that is later than this follows a stall of the process. */
+const LATE_MS = 200;
 
 /**
  * The engine of `SseConnections`: admits, tracks, checks and drains all streams of this process. A
@@ -49,6 +52,7 @@ export class Registry extends SseConnections implements StreamHost {
   private readonly outside = AsyncLocalStorage.snapshot();
   private pulseGapMs = MAX_PULSE_GAP_MS;
   private draining: { onEmpty?: () => void } | undefined;
+  readonly identify: Identify | undefined;
   private readonly admission: Admission;
   private readonly logger = new ConnectionLogger();
   private readonly browsers = new BrowserStreams();
@@ -58,9 +62,10 @@ export class Registry extends SseConnections implements StreamHost {
 
   constructor(
     private readonly revocations: RevocationChannel,
-    { limits }: ConnectionsOptions = {},
+    { limits, identify }: ConnectionsOptions = {},
   ) {
     super();
+    this.identify = identify;
     this.admission = new Admission(limits);
     revocations.onRevoke((isMeant) => void this.revoke(isMeant));
   }
@@ -169,7 +174,7 @@ export class Registry extends SseConnections implements StreamHost {
     const { request } = connection;
     notify(connection, () => this.logger.opened(connection, this.count));
     notify(connection, () => warnIfHeldBack(request));
-    notify(connection, () => this.browsers.opened(request, addressOf(request)));
+    notify(connection, () => this.browsers.opened(request));
     notify(connection, () => this.opens.next(connection));
     if (this.isDraining) connection.close('shutdown');
   }
@@ -183,7 +188,7 @@ export class Registry extends SseConnections implements StreamHost {
     if (!this.open.delete(connection)) return;
     this.leaving.add(connection);
     this.schedulePulse(connection.check(performance.now()));
-    this.browsers.closed(connection.request, addressOf(connection.request));
+    this.browsers.closed(connection.request);
     notify(connection, () => this.logger.closed(connection, reason, this.count));
     notify(connection, () => this.closes.next({ connection, reason }));
   }
@@ -198,7 +203,13 @@ export class Registry extends SseConnections implements StreamHost {
     if (time === Infinity || (this.nextPulse !== undefined && this.nextPulse.at <= time)) return;
     clearTimeout(this.nextPulse?.timer);
     // Inside, the timer would keep the connection that starts it, and the app's stores, in memory.
-    const timer = this.outside(() => setTimeout(this.pulse, Math.ceil(time - performance.now())));
+    const pulse = (): void => {
+      // After a stall of the process, timers run before sockets. Clients that read during it need
+      // this long to get the rest of a write, before they count as blocked.
+      if (performance.now() - time > LATE_MS) setTimeout(this.pulse, LATE_MS).unref();
+      else this.pulse();
+    };
+    const timer = this.outside(() => setTimeout(pulse, Math.ceil(time - performance.now())));
     timer.unref();
     this.nextPulse = { at: time, timer };
   }

@@ -1,6 +1,7 @@
 import type { HttpRequest } from '../output/request.js';
 import type { SseMessage } from '../wire/frame.js';
 import type { CloseReason } from './close-reason.js';
+import type { Identity } from './identity.js';
 
 /**
  * One event stream to one client. Handlers get theirs with `@Connection()`; tests create one with
@@ -23,6 +24,27 @@ export abstract class SseConnection {
 
   /** Data of your app, such as the user. */
   abstract readonly data: Record<string, unknown>;
+
+  /**
+   * Whose the connection is, as the module option `identify` says; `undefined` if that is not set,
+   * or returned `undefined`. Asked once, when it is read for the first time.
+   * @throws SseOptionsError for a wrong answer; what `identify` throws
+   */
+  abstract readonly identity: Identity | undefined;
+
+  /** The rooms of its stream with the option `changeable`; empty without such a stream. */
+  abstract readonly rooms: readonly string[];
+
+  /**
+   * Adds rooms to its stream with the option `changeable`. Resolves with the rooms in force: from
+   * then on the client gets their events. `authorize` is asked.
+   * @throws SseError `SSE_OPTIONS` without such a stream; SseInvalidFieldError for a name;
+   * SseLimitError; SseClosedError; what `authorize` throws, or a `ForbiddenException` if it says no
+   */
+  abstract join(...rooms: string[]): Promise<readonly string[]>;
+
+  /** Takes rooms out of that stream. Otherwise as `join()`. */
+  abstract leave(...rooms: string[]): Promise<readonly string[]>;
 
   /** `opening` until the stream begins, then `open`, finally `closed`. */
   abstract readonly state: 'opening' | 'open' | 'closed';

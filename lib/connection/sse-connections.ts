@@ -58,7 +58,8 @@ export abstract class SseConnections {
 
   /**
    * As `revoke()`, but in all processes that share the log of the default hub, and for every
-   * connection whose `data` has all these facts. Resolves when the log has accepted it. A process
+   * connection that has all these facts in its `data`; `user` and `client` may be of its `identity`
+   * instead. Resolves when the log has accepted it. A process
    * without a connection to the log gets it after reconnecting. An unawaited rejection does not end
    * the process; it is logged at most once per 10 s.
    * @throws SseOptionsError without any fact, because that would match everybody; what the log

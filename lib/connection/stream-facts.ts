@@ -1,8 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { Deferred } from '../ground/deferred.js';
+import { SseError } from '../ground/errors.js';
 import { Authorization, type AuthorizedStream } from './authorization.js';
+import type { Position } from '../wire/cursor.js';
 import type { CloseReason } from './close-reason.js';
+import { identityOf, NOBODY, type Identify } from './identify.js';
+import type { Identity } from './identity.js';
 import { SseConnection } from './sse-connection.js';
 import { ASK_AGAIN_MS } from './upkeep.js';
 
@@ -10,6 +14,17 @@ import { ASK_AGAIN_MS } from './upkeep.js';
 export interface PulseHost {
   /** Schedules a check for this time or earlier; as `performance.now()`. */
   schedulePulse(time: number): void;
+  /** The module option. */
+  readonly identify?: Identify | undefined;
+}
+
+/** The rooms of a stream that can change. */
+export interface ChangeableRooms {
+  readonly rooms: string[];
+  /** Resolves with the rooms in force. */
+  change(join: readonly string[], leave: readonly string[]): Promise<string[]>;
+  /** Whether the event is of rooms that have left while an operator held it. */
+  hasLeft(event: { readonly rooms: readonly string[]; readonly position?: Position }): boolean;
 }
 
 /**
@@ -29,9 +44,12 @@ export abstract class StreamFacts extends SseConnection {
   protected reason: CloseReason | undefined;
   private uuid: string | undefined;
   private facts: Record<string, unknown> | undefined;
+  private who: Identity | undefined;
   private abort: AbortController | undefined;
   protected allowed: Authorization | undefined;
   private ended: Deferred<CloseReason> | undefined;
+  /** Its stream whose rooms can change, if it has one. */
+  changeable: ChangeableRooms | undefined;
 
   get id(): string {
     return (this.uuid ??= randomUUID());
@@ -39,6 +57,31 @@ export abstract class StreamFacts extends SseConnection {
 
   get data(): Record<string, unknown> {
     return (this.facts ??= {});
+  }
+
+  get identity(): Identity | undefined {
+    const { identify } = this.host;
+    if (identify === undefined) return undefined;
+    this.who ??= this.inContext(() => identityOf(identify, this));
+    return this.who === NOBODY ? undefined : this.who;
+  }
+
+  get rooms(): readonly string[] {
+    return this.changeable?.rooms ?? [];
+  }
+
+  join(...rooms: string[]): Promise<readonly string[]> {
+    return this.changeRooms(rooms, []);
+  }
+
+  leave(...rooms: string[]): Promise<readonly string[]> {
+    return this.changeRooms([], rooms);
+  }
+
+  private async changeRooms(join: string[], leave: string[]): Promise<readonly string[]> {
+    if (this.changeable !== undefined) return this.changeable.change(join, leave);
+    const remedy = 'return `broadcaster.stream(rooms, { changeable: true })` from the handler';
+    throw new SseError('SSE_OPTIONS', `the rooms of this stream cannot change: ${remedy}`);
   }
 
   get signal(): AbortSignal {

@@ -1,18 +1,21 @@
-import { HubEvent } from '../log/event.js';
+import { changedEntry } from '../log/changed-entry.js';
+import { HubEvent, type LoggedEvent } from '../log/event.js';
 import { Deferred } from '../ground/deferred.js';
 import { SseClosedError } from '../ground/errors.js';
 import type { Waiting } from '../output/backlog.js';
 import { Outbox } from '../output/outbox.js';
 import type { OutboxOwner } from '../output/outbox-owner.js';
-import type { FrameSource, Turn } from '../output/batch.js';
+import type { Batch, FrameSource, Turn } from '../output/batch.js';
 import type { StreamResponse } from '../output/response.js';
 import { cursorFrame, keepAliveFrame } from '../wire/control-frames.js';
 import { checkedEvent } from '../schema/checked-event.js';
-import { encodeFrame, type SseMessage } from '../wire/frame.js';
+import { encodeFrame, frameOf, type SseMessage } from '../wire/frame.js';
+import { shownRooms } from '../wire/room-names.js';
 import { ClientCursor } from './client-cursor.js';
 import type { CloseReason } from './close-reason.js';
 import { diagnostics } from './diagnostics.js';
-import { StreamFacts, type PulseHost } from './stream-facts.js';
+import { StreamControls } from './stream-controls.js';
+import type { PulseHost } from './stream-facts.js';
 import type { StreamSettings } from './stream-settings.js';
 
 /** The part of `StreamHost` that writing needs. All streams share one host. */
@@ -21,11 +24,10 @@ export interface OutputHost extends PulseHost {
 }
 
 /** The half of a `Stream` that writes. `Stream` itself is the half that begins and ends it. */
-export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
-  abstract readonly settings: StreamSettings;
+export abstract class StreamOutput extends StreamControls implements OutboxOwner {
   abstract override readonly host: OutputHost;
   /** Decides the id that the client returns with. */
-  readonly cursor = new ClientCursor();
+  override readonly cursor = new ClientCursor();
   protected phase: 'opening' | 'open' | 'closed' = 'opening';
   protected readonly outbox: Outbox;
   private events = 0;
@@ -99,6 +101,16 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     return this.cursor.isThatOfOne ? this.outbox.expect(source) : 0;
   }
 
+  /**
+   * Begins the stream if necessary, and adds events of the only hub stream to what this turn
+   * writes. Returns false if they have to be written one by one.
+   */
+  writeAll(events: Batch): boolean {
+    if (this.isOver || !this.cursor.isThatOfOne) return false;
+    this.open();
+    return !this.isOver && this.outbox.pushAll(events);
+  }
+
   /** Takes over what a source has for this stream. */
   settle(): void {
     this.outbox.settle();
@@ -128,6 +140,12 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     this.push(this.frameOf(message, id), undefined, id);
   }
 
+  /** Writes an entry of a state room, without its id and without decoding it. */
+  writeEntry({ body }: LoggedEvent): void {
+    this.open();
+    this.push(frameOf(body));
+  }
+
   /** Like `write()`, for the message that the stream ends with. No limit applies. */
   writeLast(message: SseMessage): void {
     this.begin(message);
@@ -135,14 +153,9 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
     this.pushLast(this.frameOf(message, id));
   }
 
-  /** Sends a control event. Its data is always JSON, because `serialize` is for the app's data. */
-  sendControl(type: string, data: object): void {
-    this.writeAlways({ type, data: JSON.stringify(data) });
-  }
-
-  /** Like `sendControl()`, for the event that the stream ends with. */
-  sendLast(type: string, data: object, id?: string): void {
-    this.writeLast({ type, id, data: JSON.stringify(data) });
+  /** The outbox calls it where it cannot tell of events that it has dropped. */
+  cut(): void {
+    this.destroy('overflow');
   }
 
   /** Sends the client's cursor without an event. */
@@ -152,7 +165,7 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   }
 
   sendKeepAlive(): void {
-    this.push(keepAliveFrame(this.cursor.text));
+    this.push(keepAliveFrame(this.cursor.text, this.settings.keepAliveFrame));
   }
 
   /** Sends a keep-alive, unless something was written recently or frames are waiting. */
@@ -180,6 +193,8 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   }
 
   private dropped(events: number): void {
+    // It may have been the event whose id said it.
+    if (this.cursor.tail !== undefined) this.cursor.tail.isTold = false;
     if (!diagnostics.drop.hasSubscribers) return;
     this.inContext(() => diagnostics.drop.publish({ connection: this, events }));
   }
@@ -216,10 +231,16 @@ export abstract class StreamOutput extends StreamFacts implements OutboxOwner {
   waitingOf(frame: string, message?: SseMessage, id?: string | number): Waiting {
     const cursor = this.cursor.markable(id);
     if (message === undefined) return { frame, cursor };
-    const rooms = HubEvent.is(message) ? this.cursor.roomsReadOf(message.rooms) : [];
+    const change = HubEvent.is(message) ? changedEntry(message) : undefined;
+    if (change !== undefined) return { frame, cursor, change };
+    const rooms = HubEvent.is(message) ? this.roomsShownOf(message) : [];
     const { overflow, conflateKey } = this.settings;
     const key = overflow === 'conflate' ? this.inContext(() => conflateKey(message)) : undefined;
     return { frame, rooms, key, cursor };
+  }
+
+  private roomsShownOf({ rooms }: HubEvent): readonly string[] {
+    return shownRooms(this.cursor.roomsReadOf(rooms));
   }
 
   private frameOf(message: SseMessage, id: string | number | undefined): string {

@@ -6,9 +6,11 @@ import type { Serialize, SseMessage } from '../wire/frame.js';
 import type { AnyContract } from '../schema/contract-types.js';
 import { defined } from '../options/defined.js';
 import type { RetryRange } from '../options/retry.js';
+import type { BackpressureOptions } from './backpressure.options.js';
+import { mergedControls, type ControlOptions } from './controls.options.js';
+import { keepAliveOf } from './keep-alive.options.js';
 import {
   STREAM_DEFAULTS,
-  type BackpressureOptions,
   type SseMap,
   type SseStreamOptions,
   type StreamOptions,
@@ -17,6 +19,8 @@ import {
 /** The merged options of one stream, with all defaults applied. `undefined` means off. */
 export interface StreamSettings {
   readonly keepAliveMs: number | undefined;
+  /** The frame of a keep-alive that is an event. */
+  readonly keepAliveFrame: string | undefined;
   readonly retry: RetryRange | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly compression: Compression | undefined;
@@ -25,6 +29,7 @@ export interface StreamSettings {
   /** The stream's own option that events of a hub ignore, if it is set. */
   readonly unusedByHubs: OptionForOwnValues | undefined;
   readonly onError: StreamOptions['onError'];
+  readonly controls: ControlOptions | undefined;
   readonly onComplete: 'end' | 'close';
   readonly openWithinMs: number;
   /** Whether `openWithinMs` was set explicitly. It then also holds the opening of an Observable. */
@@ -37,6 +42,7 @@ export interface StreamSettings {
   readonly maxDurationMs: number | undefined;
   readonly rejectWith: 'retry' | 'status';
   readonly negotiate: boolean;
+  readonly ignoresAccept: boolean;
   /** The contract of the route, if it has one. */
   readonly contract: AnyContract | undefined;
 }
@@ -48,7 +54,7 @@ export function streamSettings(
 ): StreamSettings {
   const { keepAlive: _k, retry: _r, backpressure: _b, ...own } = stream;
   const merged = { ...module, ...defined(own) };
-  const keepAlive = stream.keepAlive ?? module.keepAlive;
+  const keepAlive = keepAliveOf(module.keepAlive, stream.keepAlive);
   const retry = stream.retry ?? module.retry ?? STREAM_DEFAULTS.retry;
   const backpressure: Required<Omit<BackpressureOptions, 'key'>> & BackpressureOptions = {
     ...STREAM_DEFAULTS.backpressure,
@@ -56,12 +62,8 @@ export function streamSettings(
     ...defined(stream.backpressure ?? {}),
   };
   return {
-    keepAliveMs:
-      keepAlive === false
-        ? undefined
-        : (keepAlive?.intervalMs ??
-          (module.keepAlive || undefined)?.intervalMs ??
-          STREAM_DEFAULTS.keepAlive.intervalMs),
+    keepAliveMs: keepAlive.ms,
+    keepAliveFrame: keepAlive.frame,
     retry:
       retry === false
         ? undefined
@@ -73,7 +75,9 @@ export function streamSettings(
     serialize: merged.serialize,
     map: stream.map,
     unusedByHubs: stream.map ? 'map' : stream.serialize && 'serialize',
-    onError: merged.onError,
+    // The words of this stream for errors replace those of the module, whichever option has them.
+    onError: stream.controls?.error === undefined ? merged.onError : undefined,
+    controls: mergedControls(module.controls, stream.controls, stream.onError !== undefined),
     onComplete: merged.onComplete ?? STREAM_DEFAULTS.onComplete,
     openWithinMs: (merged.openWithinMs ?? STREAM_DEFAULTS.openWithinMs) || 0,
     holdsOpening: typeof merged.openWithinMs === 'number',
@@ -85,6 +89,7 @@ export function streamSettings(
     maxDurationMs: merged.maxDurationMs || undefined,
     rejectWith: merged.rejectWith ?? STREAM_DEFAULTS.rejectWith,
     negotiate: stream.negotiate ?? false,
+    ignoresAccept: stream.ignoreAccept ?? false,
     contract: stream.contract,
   };
 }

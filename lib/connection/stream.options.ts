@@ -3,58 +3,14 @@ import type { RequestMethod } from '@nestjs/common';
 import { SseOptionsError } from '../ground/errors.js';
 import * as rules from '../options/rules.js';
 import type { RetryRange } from '../options/retry.js';
-import type { Overflow } from '../output/backlog.js';
 import { checkCompression, type CompressionOptions } from '../output/compression.options.js';
 import { isEventStreamType } from '../output/stream-headers.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
 import { KEEP_ALIVE_MS } from '../wire/protocol.js';
+import { checkBackpressure, type BackpressureOptions } from './backpressure.options.js';
+import { checkControls, checkErrorWords, type ControlOptions } from './controls.options.js';
+import { checkKeepAlive, type KeepAliveOptions } from './keep-alive.options.js';
 import type { SseConnection } from './sse-connection.js';
-
-/**
- * The comments that keep an idle connection open.
- * @publicApi
- */
-export interface KeepAliveOptions {
-  /**
-   * How long a connection may be idle before it gets a comment, in milliseconds, so that proxies
-   * keep it open. `keepAlive: false` switches comments off.
-   * @default 15_000
-   */
-  intervalMs?: number;
-}
-
-/**
- * What happens to a client that reads too slowly.
- * @publicApi
- */
-export interface BackpressureOptions {
-  /**
-   * The maximum backlog of a client, in bytes of text, also where streams are compressed.
-   * @default 1_048_576
-   */
-  maxBufferedBytes?: number;
-  /**
-   * What happens to a larger backlog. The client gets `sse-gap` for dropped events.
-   * - `disconnect`: the connection ends with the reason `overflow`. The client reconnects and gets
-   *   the missed events.
-   * - `drop-oldest`, `drop-newest`: events are dropped.
-   * - `conflate`: the backlog, of any size, keeps only the latest event per `key`. If it is still
-   *   too large, the oldest events are dropped.
-   * @default 'disconnect'
-   */
-  overflow?: Overflow;
-  /**
-   * For `overflow: 'conflate'`: a later event replaces an earlier one with the same key.
-   * @default the type of the event
-   */
-  key?: (message: SseMessage) => string;
-  /**
-   * How long a client with a backlog may read nothing, in milliseconds. Then its socket is
-   * destroyed with the reason `stall`. `false` switches it off.
-   * @default 15_000
-   */
-  stallTimeoutMs?: number | false;
-}
 
 /**
  * The properties of an emitted object that become the fields of a message. Without `data` the whole
@@ -75,7 +31,7 @@ export interface SseMap {
  * @publicApi
  */
 export interface StreamOptions {
-  /** Keep-alive comments on idle connections. `false` switches them off. */
+  /** What keeps idle connections open. `false` switches it off. */
   keepAlive?: KeepAliveOptions | false;
   /**
    * The reconnection time of clients (`retry:`): milliseconds, or a range from which each
@@ -114,6 +70,13 @@ export interface StreamOptions {
    * a neutral one
    */
   onError?: (error: unknown, connection: SseConnection) => SseMessage | undefined | void;
+  /**
+   * What the stream says instead of its control events, for clients of another protocol. Set in
+   * `@SseStream()`, each replaces that of the module; `error` also replaces its `onError`, and
+   * `onError` its `controls.error`.
+   * @default the events of this library, such as `sse-gap`
+   */
+  controls?: ControlOptions;
   /**
    * What happens when the source completes.
    * - `end`: the response ends. Browsers reconnect.
@@ -179,6 +142,12 @@ export interface SseStreamOptions extends StreamOptions {
    * excludes `text/event-stream`, which gets 406
    */
   negotiate?: boolean;
+  /**
+   * Streams whatever the `Accept` header says, for clients that ask for JSON and read a stream, as
+   * OpenAI's do.
+   * @default false: 406 for a client whose `Accept` header excludes `text/event-stream`
+   */
+  ignoreAccept?: boolean;
 }
 
 /** The defaults of these options. */
@@ -231,29 +200,34 @@ function checkText(option: string, name: string, value: string): void {
 
 /** The rules of the options that a module can set for all streams. */
 export const STREAM_RULES = {
-  keepAlive: rules.orFalse(rules.object({ intervalMs: rules.durationMs })),
+  keepAlive: checkKeepAlive,
   retry: rules.orFalse(rules.durationMsOrRange),
   headers: streamHeaders,
   compression: checkCompression,
   serialize: rules.aFunction,
   onError: rules.aFunction,
+  controls: checkControls,
   onComplete: rules.oneOf('end', 'close'),
   openWithinMs: rules.orFalse(rules.durationMs),
   flushMs: rules.durationMsOrZero,
-  backpressure: rules.object({
-    maxBufferedBytes: rules.positiveInteger,
-    overflow: rules.oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate'),
-    key: rules.aFunction,
-    stallTimeoutMs: rules.orFalse(rules.durationMs),
-  }),
+  backpressure: checkBackpressure,
   maxDurationMs: rules.orFalse(rules.durationMs),
   rejectWith: rules.oneOf('retry', 'status'),
 };
 
 /** @throws SseOptionsError */
-export const checkStreamOptions = rules.object({
-  ...STREAM_RULES,
-  method: rules.anyValue,
-  negotiate: rules.trueOrFalse,
-  map: rules.object({ data: rules.aText, type: rules.aText, id: rules.aText, retry: rules.aText }),
-});
+export const checkStreamOptions = rules.each(
+  rules.object({
+    ...STREAM_RULES,
+    method: rules.anyValue,
+    negotiate: rules.trueOrFalse,
+    ignoreAccept: rules.trueOrFalse,
+    map: rules.object({
+      data: rules.aText,
+      type: rules.aText,
+      id: rules.aText,
+      retry: rules.aText,
+    }),
+  }),
+  checkErrorWords,
+);

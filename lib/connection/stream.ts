@@ -4,9 +4,10 @@ import type { HttpRequest } from '../output/request.js';
 import type { StreamResponse } from '../output/response.js';
 import { openingFrame } from '../wire/control-frames.js';
 import { encodeFrame } from '../wire/frame.js';
-import type { ReturningClient } from '../wire/last-event-id.js';
+import { parsePrefixed, type ReturningClient } from '../wire/last-event-id.js';
 import type { CloseReason } from './close-reason.js';
 import { logError, quietly } from './connection-logger.js';
+import { breaksAt } from './controls.js';
 import { diagnostics } from './diagnostics.js';
 import { Opening, type OpenedStream } from './opening.js';
 import type { SlowClients } from './slow-clients.js';
@@ -29,7 +30,7 @@ export interface StreamHost extends OutputHost {
  *
  * | end                  | called by                       | what the client gets         | reason   |
  * | -------------------- | ------------------------------- | ---------------------------- | -------- |
- * | `close(reason)`      | the app, the source, `duration` | everything sent              | any      |
+ * | `close(reason)`      | the app, the source, `duration` | everything, or as `early`    | any      |
  * | `closeForShutdown()` | the drain                       | that, and a new `retry:`     | shutdown |
  * | `revoke()`           | `authorize`, `revoke()`         | that, and `sse-end`          | auth     |
  * | `destroy(reason)`    | stall, overflow, a drain's end  | a broken connection          | any      |
@@ -53,14 +54,30 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     readonly settings: StreamSettings,
     readonly host: StreamHost,
     /** Absent for a client without a last event ID. */
-    readonly returning?: ReturningClient,
+    public returning?: ReturningClient,
   ) {
     super(response, settings, host);
     this.opening = new Opening(this, settings.openWithinMs);
-    const mark = returning?.mark;
-    if (mark !== undefined)
-      this.cursor.keepMark(mark, host.slowClients.knows(mark, performance.now()));
+    this.keepMark();
     response.onClosed(this);
+  }
+
+  private keepMark(): void {
+    const mark = this.returning?.mark;
+    if (mark === undefined) return;
+    this.cursor.keepMark(mark, this.host.slowClients.knows(mark, performance.now()));
+  }
+
+  /**
+   * From now on, ids begin with this, and what the client brought is read accordingly.
+   * @throws SseOptionsError if another stream of the connection has other ids
+   */
+  usePrefix(prefix: string | undefined): void {
+    if (prefix === this.cursor.tail?.prefix) return;
+    this.cursor.usePrefix(prefix);
+    if (prefix === undefined || this.returning === undefined) return;
+    this.returning = parsePrefixed(this.returning.text, prefix);
+    this.keepMark();
   }
 
   get lastEventId(): string | undefined {
@@ -135,11 +152,10 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
   }
 
   close(reason: CloseReason = 'server'): void {
-    if (this.isOver) return;
-    // The handler's answer, which is not a stream, is still to come.
-    if (this.opening?.forbidden !== undefined) return;
+    // The handler's answer, which is not a stream, may still be to come.
+    if (this.isOver || this.opening?.forbidden !== undefined) return;
+    if (breaksAt(reason, this.settings)) return this.destroy(reason);
     this.open();
-    // A listener on the channel may have closed it.
     if (this.state !== 'open') return;
     if (this.opening === undefined) return this.end(reason, () => this.endResponse());
     this.opening.closing = reason;
@@ -161,7 +177,8 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     // A stream that has not begun has nothing to end. An `opened$` listener that throws must not
     // stop the others from being revoked.
     if (this.phase === 'opening') return this.destroy('auth');
-    if (this.state === 'open') this.sendLast('sse-end', { reason: 'auth' });
+    // What `controls` has may throw, too.
+    if (this.state === 'open') quietly(this, () => this.sendLast('sse-end', { reason: 'auth' }));
     this.close('auth');
   }
 

@@ -6,6 +6,9 @@
  * - `SSE_SERIALIZE`: data has no text form.
  * - `SSE_CLOSED`: the connection or the hub has ended.
  * - `SSE_LIMIT`: a limit is exceeded.
+ * - `SSE_CONFLICT`: the condition of a `set()` or `delete()` does not hold.
+ * - `SSE_ROOMS`: the rooms of a stream were not changed.
+ * - `SSE_RUN`: a run was not started or stopped.
  * - `SSE_OVERFLOW`: a subscription without a connection fell too far behind.
  * - `SSE_LOG_UNAVAILABLE`: the event log, such as Redis, cannot be reached.
  * - `SSE_NOT_STREAMABLE`: the handler, or something around it, does not allow a stream.
@@ -18,6 +21,9 @@ export type SseErrorCode =
   | 'SSE_SERIALIZE'
   | 'SSE_CLOSED'
   | 'SSE_LIMIT'
+  | 'SSE_CONFLICT'
+  | 'SSE_ROOMS'
+  | 'SSE_RUN'
   | 'SSE_OVERFLOW'
   | 'SSE_LOG_UNAVAILABLE'
   | 'SSE_NOT_STREAMABLE'
@@ -130,13 +136,35 @@ export class SseClosedError extends SseError {
  */
 export class SseLimitError extends SseError {
   constructor(
-    /** The option in `limits`, for example `maxPerRoom`; or `maxHubStreams`, which is fixed. */
+    /**
+     * The option in `limits`, for example `maxPerRoom`; `state.maxKeys` or `state.maxBytes`;
+     * `maxBytes` of a run; or `maxHubStreams`, which is fixed.
+     */
     readonly limit: string,
     readonly max: number,
     remedy: string,
     { isOption = true } = {},
   ) {
     super('SSE_LIMIT', `${isOption ? 'limits.' : ''}${limit} is ${max}: ${remedy}`);
+  }
+}
+
+/**
+ * The condition of a `set()` or `delete()` of a state room does not hold. Nothing was changed.
+ * @publicApi
+ */
+export class SseConflictError extends SseError {
+  constructor(
+    readonly room: string,
+    readonly key: string,
+    /** The position that the entry has now; `undefined` if there is no entry. */
+    readonly position: string | undefined,
+  ) {
+    const now = position === undefined ? 'does not exist' : `is at position ${position} now`;
+    super(
+      'SSE_CONFLICT',
+      `the entry ${preview(key)} of room ${preview(room)} ${now}: read it again, and repeat the change`,
+    );
   }
 }
 

@@ -190,6 +190,13 @@ function frameOfApp(stack = ''): string | undefined {
   return frames.find((line) => !isForeign.test(line))?.trim();
 }
 
+/** Once for each set of patterns: names of rooms may come from clients. */
+export function warnOfUnmatchedRoom(room: string, patterns: readonly string[]): void {
+  const what = `A stream of the room ${preview(room)} was refused, because no pattern of \`authorize\` matches it`;
+  const remedy = 'Add a pattern for such rooms, or correct the name.';
+  warnOnce('unmatched room', `${what}. ${remedy}`, patterns.join('\n'));
+}
+
 /** Logged at start-up, because with `@Sse()` interceptors do see each event. */
 export function warnOfInterceptors(names: readonly string[]): void {
   if (names.length === 0) return;

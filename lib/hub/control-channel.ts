@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { hasFact } from '../connection/identify.js';
 import type { RevocationChannel } from '../connection/registry.js';
 import type { SseConnection } from '../connection/sse-connection.js';
 import { describe, SseOptionsError } from '../ground/errors.js';
@@ -10,7 +11,7 @@ import { encodeBody, type SseMessage } from '../wire/frame.js';
 /** Apps can neither publish to this room nor read it. */
 export const CONTROL_ROOM = 'sse:control';
 
-/** A revocation closes each connection whose `data` has all of these values. */
+/** A revocation closes each connection that has all of these facts. */
 type Facts = Parameters<RevocationChannel['revoke']>[0];
 
 type Predicate = (connection: SseConnection) => boolean;
@@ -92,5 +93,5 @@ export function decodeRevocation(text: string): Predicate {
   const facts = Object.entries(isObject(revoke) ? revoke : {});
   // It may be from another program. Without facts, it would match every connection.
   if (facts.length === 0) return () => false;
-  return ({ data }) => facts.every(([name, fact]) => data[name] === fact);
+  return (connection) => facts.every(([name, fact]) => hasFact(connection, name, fact));
 }

@@ -1,14 +1,18 @@
-import { Logger } from '@nestjs/common';
 import { HubEvent, type LoggedEvent } from '../log/event.js';
 import type { EventLog, Gap, Head, LogFollower } from '../log/event-log.js';
 import { Ring } from '../log/ring.js';
 import type { EventSchemas } from '../schema/validate.js';
+import type { Position } from '../wire/cursor.js';
+import { SSE_SET } from '../wire/protocol.js';
 import { CONTROL_ROOM, type ControlChannel } from './control-channel.js';
+import { guarded, logError } from './guarded.js';
+import { HeadWaiters } from './head-waiters.js';
 import { PEER_ROOM, type PeerChannel } from './peer-channel.js';
+import { Replays } from './replays.js';
+import { RoomHooks } from './room-hooks.js';
 import { Rooms } from './rooms.js';
 import { Run } from './run.js';
-
-const logger = new Logger('Sse');
+import { StateReads } from './state-reads.js';
 
 /** A subscription of some rooms, which gets their events. */
 export interface Receiver {
@@ -29,6 +33,15 @@ export interface Receiver {
   end(): void;
 }
 
+/** Reads a room for the library itself. No stream counts it. */
+export interface RoomListener {
+  event(event: LoggedEvent): void;
+  /** Events did not reach this process, and never will. */
+  lost(): void;
+  /** The log has a new epoch, and may lack the newest changes. */
+  restart(): void;
+}
+
 /**
  * Delivers the events of a hub's log to the subscriptions of their rooms: each event once per
  * subscription, in the order of the log. An error of one subscription does not affect the others.
@@ -39,6 +52,8 @@ export class Delivery implements LogFollower {
 
   private readonly receivers = new Set<Receiver>();
   private readonly byRoom = new Rooms<Receiver>();
+  private readonly listeners = new Map<string, RoomListener>();
+  private hooks: RoomHooks | undefined;
   /** The rooms with events that some direct readers have not taken yet. */
   private readonly runs = new Map<string, Run>();
   private readonly undelivered = new Ring<LoggedEvent>();
@@ -48,6 +63,13 @@ export class Delivery implements LogFollower {
    * weakly, so that no wire text stays in memory for clients that may never return.
    */
   private readonly replayed = new WeakMap<LoggedEvent, WeakRef<HubEvent>>();
+  readonly replays = new Replays((event) => this.eventOf(event).frame);
+  readonly states: StateReads;
+  /** Whether any room has had entries. Until then no reader asks for a state. */
+  hasState = false;
+  usesState = false;
+  /** Who waits until positions were delivered. */
+  private waiting: HeadWaiters | undefined;
   /** All epochs of this log so far. Events of an earlier one may still be in flight. */
   private readonly epochs = new Set<string>();
 
@@ -58,16 +80,40 @@ export class Delivery implements LogFollower {
     private readonly peers?: PeerChannel,
     /** The schemas of the hub's contracts, if it has one. */
     readonly schemas?: EventSchemas,
-  ) {}
+  ) {
+    this.states = new StateReads(log);
+  }
 
   join(receiver: Receiver): void {
     this.receivers.add(receiver);
     this.byRoom.join(receiver.rooms, receiver);
+    this.hooks?.joined(receiver.rooms);
   }
 
   leave(receiver: Receiver): void {
     this.receivers.delete(receiver);
     this.byRoom.leave(receiver.rooms, receiver);
+    this.hooks?.left(receiver.rooms);
+  }
+
+  /** The receiver stays, and reads some rooms less. */
+  leaveRooms(receiver: Receiver, rooms: readonly string[]): void {
+    this.byRoom.leave(rooms, receiver);
+    this.hooks?.left(rooms);
+  }
+
+  /** The app's hooks for rooms that are read. */
+  get roomHooks(): RoomHooks {
+    return (this.hooks ??= new RoomHooks(this.byRoom));
+  }
+
+  /**
+   * Gives the events of a reserved room to the only listener of that room. Returns a function that
+   * removes it.
+   */
+  listen(room: string, listener: RoomListener): () => void {
+    this.listeners.set(room, listener);
+    return () => this.listeners.delete(room);
   }
 
   /**
@@ -111,10 +157,20 @@ export class Delivery implements LogFollower {
 
   private deliver(next: LoggedEvent): void {
     const { epoch, position, rooms } = next;
+    this.hasState ||= next.body.startsWith(STATE_CHANGE);
     if (rooms[0] === CONTROL_ROOM) guarded(() => this.control.receive(next));
     else if (rooms[0] === PEER_ROOM) guarded(() => this.peers?.receive(next));
-    else this.deliverTo(rooms, next);
+    else if (this.listeners.size > 0 && this.listeners.has(rooms[0] ?? '')) {
+      guarded(() => this.listeners.get(rooms[0] ?? '')?.event(next));
+    } else this.deliverTo(rooms, next);
     if (position !== undefined) this.head = { epoch, position };
+    this.waiting = this.waiting?.reached(position ?? 0);
+  }
+
+  /** Calls back once everything up to here was delivered, or another epoch has begun. */
+  whenAt(position: Position, step: () => void): void {
+    if (position <= this.head.position) return step();
+    this.waiting = (this.waiting ?? new HeadWaiters()).add(position, step);
   }
 
   private deliverTo(rooms: readonly string[], next: LoggedEvent): void {
@@ -125,7 +181,8 @@ export class Delivery implements LogFollower {
     if (published === undefined) return this.lost({ rooms, reason: 'unknown' });
     const [only] = rooms;
     const receivers =
-      only === undefined || rooms.length > 1
+      // A run is the same for all of its readers.
+      only === undefined || rooms.length > 1 || next.except !== undefined
         ? this.byRoom.membersOf(rooms)
         : this.addToRun(only, published);
     // mutant: an event of two rooms is delivered twice
@@ -152,9 +209,13 @@ export class Delivery implements LogFollower {
     return others;
   }
 
-  lost({ rooms, reason }: Gap): void {
+  lost({ rooms, reason }: Gap, upTo?: Head): void {
+    this.learn(upTo);
     if (rooms.includes(CONTROL_ROOM) && reason !== 'epoch') guarded(() => this.control.lost());
     const lost = new Set(rooms);
+    for (const [room, listener] of this.listeners) {
+      if (lost.has(room)) guarded(() => listener.lost());
+    }
     for (const receiver of this.byRoom.membersOf(rooms)) {
       const own = receiver.rooms.filter((room) => lost.has(room));
       guarded(() => receiver.lost({ rooms: own, reason }));
@@ -165,9 +226,17 @@ export class Delivery implements LogFollower {
     const isAnother = this.head.epoch !== head.epoch;
     if (isAnother && this.head.epoch !== '') guarded(() => this.control.lost());
     this.head = head;
+    this.learn(head);
     this.epochs.add(head.epoch);
+    this.waiting = this.waiting?.reached(isAnother ? Infinity : head.position);
     if (!isAnother) return;
+    for (const listener of this.listeners.values()) guarded(() => listener.restart());
     for (const receiver of this.receivers) guarded(() => receiver.restart());
+  }
+
+  /** Takes from a head of the log whether rooms may have a state. */
+  learn(head?: Pick<Head, 'entries'>): void {
+    this.hasState ||= head?.entries !== undefined;
   }
 
   /** Whether ids of this epoch are from this hub. */
@@ -175,8 +244,10 @@ export class Delivery implements LogFollower {
     return this.epochs.has(epoch);
   }
 
-  end(): void {
+  /** Resolves when the app's hooks have stopped, too. */
+  async end(): Promise<void> {
     for (const receiver of this.receivers) guarded(() => receiver.end());
+    await this.hooks?.close();
   }
 
   /** Ends all streams of a room. */
@@ -184,12 +255,9 @@ export class Delivery implements LogFollower {
     for (const receiver of this.byRoom.membersOf([room])) guarded(() => receiver.close(reason));
   }
 
-  /**
-   * The rooms whose events must reach this process. The control room has no receivers, but is
-   * always one of them.
-   */
+  /** The rooms whose events must reach this process: those that are read, and the control room. */
   rooms(): string[] {
-    return [...this.byRoom.names(), CONTROL_ROOM];
+    return [...this.byRoom.names(), ...this.listeners.keys(), CONTROL_ROOM];
   }
 
   /** The rooms with receivers. */
@@ -204,26 +272,10 @@ export class Delivery implements LogFollower {
 
 const NONE: readonly Receiver[] = [];
 
+/** How the body of an event begins that changes an entry. */
+const STATE_CHANGE = `event: ${SSE_SET}\n`;
+
 const notIn =
   (run: Run, event: HubEvent) =>
   (receiver: Receiver): boolean =>
     !receiver.enter(run, event);
-
-/** An error of one receiver must not keep an event from the others. */
-function guarded<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch (error) {
-    logError(error);
-    return undefined;
-  }
-}
-
-/** The logger may be the app's, and may throw as well. */
-function logError(error: unknown): void {
-  try {
-    logger.error(error);
-  } catch {
-    // Nothing is left to report it to.
-  }
-}

@@ -1,13 +1,17 @@
 import type { Authorize } from '../connection/authorization.js';
+import { checkAuthorize, type AuthorizeRooms } from '../connection/room-rules.js';
 import type { SseConnection } from '../connection/sse-connection.js';
 import type { EventType, SseEvent } from '../log/event.js';
 import { checkHistory, type HistoryOptions } from '../log/history.options.js';
-import type { EventLogFactory } from '../log/event-log.js';
+import { checkState, type StateOptions } from '../log/state.options.js';
+import type { EventLogFactory } from '../log/event-log-factory.js';
 import type { ConnectionsOptions } from '../connection/connections.options.js';
 import type { StreamOptions } from '../connection/stream.options.js';
 import type { Serialize, SseMessage } from '../wire/frame.js';
+import { MAX_ID_PREFIX_LENGTH } from '../wire/last-event-id.js';
 import type { AnyContract } from '../schema/contract-types.js';
 import { contracts } from './hub-contract.js';
+import { checkPresence, type PresenceOptions } from './presence.options.js';
 import * as rules from '../options/rules.js';
 
 /**
@@ -28,10 +32,15 @@ export interface HubOptions {
    */
   history?: HistoryOptions | false;
   /**
-   * Decides which connections may read which rooms.
+   * Limits of the entries of state rooms.
+   * @default the module's setting
+   */
+  state?: StateOptions;
+  /**
+   * Decides which connections may read which rooms: a function, or rules by patterns of rooms.
    * @default every connection for which a handler opens a stream
    */
-  authorize?: Authorize;
+  authorize?: Authorize | AuthorizeRooms;
   /**
    * The contract of the hub's events, or several: `emit()` and `publish()` send what its schemas
    * return, and reject with `SSE_INVALID_EVENT` for any other event.
@@ -51,11 +60,13 @@ export interface SseFeature extends HubOptions {
 
 /** The module options for hubs. */
 export interface HubsOptions
-  extends Pick<StreamOptions, 'serialize'>, Pick<ConnectionsOptions, 'limits'> {
+  extends Pick<StreamOptions, 'serialize'>, Pick<ConnectionsOptions, 'limits' | 'identify'> {
   /** What hubs keep for returning clients. `false`: nothing. A named hub can set its own. */
   history?: HistoryOptions | false;
+  /** Limits of the entries of state rooms. A named hub can set its own. */
+  state?: StateOptions;
   /** Decides who may read which rooms of the default hub. A named hub sets its own. */
-  authorize?: Authorize;
+  authorize?: Authorize | AuthorizeRooms;
   /** The contracts of the default hub. A named hub sets its own. */
   contract?: AnyContract | readonly AnyContract[];
   /**
@@ -86,7 +97,25 @@ export interface EmitOptions {
    * @default false
    */
   ephemeral?: boolean;
+  /**
+   * The client that does not get the event, in any process and also not when it returns: mostly the
+   * one that has caused it. A connection, or `client` of its identity, which the module option
+   * `identify` returns.
+   * @default none: every reader gets it
+   */
+  except?: string | SseConnection;
 }
+
+/**
+ * An event of a room, or a message of a `snapshot`, whose data is as the app returned it.
+ * @publicApi
+ */
+export type LastEvent<Events extends object> =
+  SseEvent<Events> extends infer Event
+    ? Event extends object
+      ? Omit<Event, 'rooms'>
+      : never
+    : never;
 
 /**
  * Options of one `Broadcaster.stream()`: which events it has, and where it begins.
@@ -104,22 +133,36 @@ export interface HubStreamOptions<Events extends object> {
    */
   types?: readonly EventType<Events>[];
   /**
-   * Event types that end a room, such as the last event of a job. The stream completes after the
+   * Event types that end a room, such as the last event of a job, or a function that returns true
+   * for such an event, for protocols that have the end in the data. The stream completes after the
    * first such event: live, replayed, or in a `snapshot`. A client that has already received it
    * gets the end at once, as long as it is the newest kept event of the room. A stream of several
    * rooms ends with the first room that ends.
    *
    * Set `onComplete: 'close'` so that clients do not reconnect. You need not list these types in
-   * `types`. An event that `filter` drops does not end the stream.
+   * `types`. A function is asked about the events that the stream has: those of `types` that
+   * `filter` does not drop, and never changes of entries. If it throws, this stream fails.
    * @default none: the stream stays open
+   * @example `until: ({ data }) => data === '[DONE]'`
    */
-  until?: readonly EventType<Events>[];
+  until?: readonly EventType<Events>[] | ((event: LastEvent<Events>) => boolean);
   /**
    * The cursor after which the stream resumes. `false`: the stream begins with live events, which
    * have no ids, so that your handler can set its own.
    * @default the last event ID of the connection that subscribes
    */
   lastEventId?: string | false;
+  /**
+   * What the ids of events begin with on the wire, for protocols in which an id says of which
+   * stream it is. It is taken off when the client returns. An id without it counts as one that is
+   * not of this hub, and is told as a gap with the reason `unknown`. 1 to 64 printable ASCII
+   * characters without spaces. All streams of a connection need the same, at most two of them may
+   * be of different hubs, and their events are written for each client by itself. `@LastEventId()`
+   * and a `lastEventId` that you pass have the prefix. Not with `changeable`.
+   * @default none: ids are cursors
+   * @example `stream(room, { idPrefix: `${streamId}/` })`
+   */
+  idPrefix?: string;
   /**
    * Sends a client without a cursor the newest kept events: this many, or those of the last `ms`
    * milliseconds.
@@ -138,7 +181,7 @@ export interface HubStreamOptions<Events extends object> {
    * Decides who may read the rooms of this stream.
    * @default the hub's `authorize`
    */
-  authorize?: Authorize;
+  authorize?: Authorize | AuthorizeRooms;
   /**
    * The connection that the stream belongs to: it is passed to `authorize`, its last event ID
    * counts, and the stream ends with it. Set it if you open a stream outside the handler's call,
@@ -160,26 +203,54 @@ export interface HubStreamOptions<Events extends object> {
    * @default 'tail'
    */
   onGap?: 'tail' | 'rest' | 'skip' | 'end';
+  /**
+   * Whether the rooms can change while the stream is open, by `Broadcaster.changeRooms()` and by
+   * `join()` and `leave()` of the connection and of the client. The stream then begins with
+   * `event: sse-open` and `{"stream":"…","rooms":[…]}`, tells each change as `sse-rooms`, and a
+   * client that returns, to any process, has the rooms that it had. One such stream per connection.
+   * It needs history, and sets the last event ID itself.
+   * @default false
+   */
+  changeable?: boolean;
+  /**
+   * Makes the client a member of the rooms, shows it who is there, or both. Not a security
+   * boundary: `authorize` is.
+   * @default none
+   */
+  presence?: PresenceOptions;
 }
+
+/** Safe in an id, and in a header: browsers trim spaces and encode what is not ASCII. */
+const ID_PREFIX = new RegExp(`^[!-~]{1,${MAX_ID_PREFIX_LENGTH}}$`);
 
 /** @throws SseOptionsError */
 export const checkHubStreamOptions = rules.object({
   filter: rules.aFunction,
   types: rules.aList,
-  until: rules.aList,
+  until: rules.rule(
+    'an array of types, or a function',
+    (value) => Array.isArray(value) || typeof value === 'function',
+  ),
   lastEventId: rules.orFalse(rules.anyText),
+  idPrefix: rules.rule(
+    `1 to ${MAX_ID_PREFIX_LENGTH} printable ASCII characters without spaces`,
+    (value) => typeof value === 'string' && ID_PREFIX.test(value),
+  ),
   rewind: rules.positiveIntegerOrMs,
   snapshot: rules.aFunction,
-  authorize: rules.aFunction,
+  authorize: checkAuthorize,
   connection: rules.anyValue,
   onGap: rules.oneOf('tail', 'rest', 'skip', 'end'),
+  changeable: rules.trueOrFalse,
+  presence: checkPresence,
 });
 
 /** The rules of the module options for hubs. */
 export const HUBS_RULES = {
   history: checkHistory,
+  state: checkState,
   log: rules.aFunction,
-  authorize: rules.aFunction,
+  authorize: checkAuthorize,
   contract: contracts,
 };
 
@@ -188,7 +259,8 @@ const checkFeature = rules.required(
     name: rules.required(rules.aText),
     serialize: rules.aFunction,
     history: checkHistory,
-    authorize: rules.aFunction,
+    state: checkState,
+    authorize: checkAuthorize,
     contract: contracts,
   }),
 );

@@ -1,42 +1,41 @@
-import { Logger } from '@nestjs/common';
-import { Observable, type Subscriber } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { CloseReason } from '../connection/close-reason.js';
 import type { LimitsOptions } from '../connection/connections.options.js';
-import { currentStream, streamOf } from '../connection/current-stream.js';
-import type { Stream } from '../connection/stream.js';
-import {
-  describe,
-  preview,
-  SseClosedError,
-  SseError,
-  SseLimitError,
-  SseOptionsError,
-} from '../ground/errors.js';
-import { RareLine } from '../ground/warnings.js';
-import type { EventMap, PublishedEvent, SseEvent } from '../log/event.js';
-import type { EventLog, NewEvent } from '../log/event-log.js';
+import type { Authorize } from '../connection/authorization.js';
+import { authorizeBy } from '../connection/room-rules.js';
+import { SseClosedError, SseError, SseOptionsError } from '../ground/errors.js';
+import { REAL_TIME, type Time } from '../ground/time.js';
+import type { EventMap, SseEvent } from '../log/event.js';
+import type { EventLog } from '../log/event-log.js';
+import { HISTORY_DEFAULTS } from '../log/history.options.js';
 import { REPLAY_CAP } from '../log/resume.js';
 import { positiveInteger } from '../options/rules.js';
 import { formatCursor } from '../wire/cursor.js';
 import type { SseMessage } from '../wire/frame.js';
 import { parseLastEventId } from '../wire/last-event-id.js';
+import { isReserved } from '../wire/room-names.js';
+import { missingIdentify, roomsOfUsers } from './addressees.js';
 import { Broadcaster, type Emitter, type HistoryPage } from './broadcaster.js';
 import { ControlChannel } from './control-channel.js';
 import { Delivery } from './delivery.js';
-import { diagnostics } from './diagnostics.js';
 import { readPage } from './history-page.js';
-import {
-  checkHubStreamOptions,
-  type EmitOptions,
-  type HubOptions,
-  type HubStreamOptions,
-} from './hub.options.js';
+import type { EmitOptions, HubOptions, HubStreamOptions } from './hub.options.js';
+import { hubStream } from './hub-stream.js';
 import { factsOf, newEvent, type HubFacts } from './new-event.js';
 import { PeerChannel } from './peer-channel.js';
+import { Presence } from './presence.js';
+import type { PresenceChange, RoomMember } from './presence.options.js';
+import { Publisher } from './publisher.js';
+import {
+  RoomRequests,
+  type RoomsChange,
+  type RoomsChangeOptions,
+  type RoomsInForce,
+} from './room-requests.js';
+import type { RoomHook, RoomHookOptions } from './room-hooks.js';
 import { roomList } from './rooms.js';
-import { Subscription } from './subscription.js';
-
-const logger = new Logger('Sse');
+import { HubState } from './state.js';
+import type { StateRoom } from './state-room.js';
 
 /**
  * The engine of a `Broadcaster`. It publishes to one log, and delivers what comes from that log to
@@ -47,27 +46,38 @@ export class Hub extends Broadcaster {
   readonly control: ControlChannel;
   /** A log that is closed refuses what is sent. */
   readonly peers = new PeerChannel((event) => this.log.append(event));
-  /** What the app's `ClassSerializerInterceptor` does to data, if it has one. */
-  toPlain: ((data: unknown) => unknown) | undefined;
-  private isClosed = false;
-  private readonly failures = new RareLine();
-  private readonly facts: HubFacts;
+  readonly publisher: Publisher;
+  isClosed = false;
+  /** Set once somebody has asked for presence. */
+  usedPresence: Presence | undefined;
+  /** What applies to the events that it publishes. */
+  facts: HubFacts;
+  readonly authorize: Authorize | undefined;
+  readonly keepMs: number;
+  private requests: RoomRequests | undefined;
 
   constructor(
     readonly log: EventLog,
-    private readonly options: HubOptions = {},
+    options: HubOptions = {},
     /** `''` for the default hub. */
     readonly name = '',
-    private readonly limits: LimitsOptions = {},
+    readonly limits: LimitsOptions = {},
+    /** Whether the module option `identify` is set. */
+    private readonly identifies = false,
+    private readonly time: Time = REAL_TIME,
   ) {
     super();
     const keepsHistory = options.history !== false;
+    this.publisher = new Publisher(log, this);
     this.control = new ControlChannel((event) =>
-      this.append(() => ({ ...event, ephemeral: !keepsHistory })),
+      this.publisher.append(() => ({ ...event, ephemeral: !keepsHistory })),
     );
-    this.facts = factsOf(options, limits);
+    this.authorize = authorizeBy(options.authorize);
+    this.keepMs = (options.history || {}).maxAgeMs ?? HISTORY_DEFAULTS.maxAgeMs;
+    this.facts = factsOf(options, limits, identifies);
     const { schemas } = this.facts;
     this.delivery = new Delivery(log, this.control, keepsHistory, this.peers, schemas);
+    this.delivery.usesState = options.state !== undefined;
   }
 
   async start(): Promise<void> {
@@ -76,8 +86,15 @@ export class Hub extends Broadcaster {
 
   async close(): Promise<void> {
     this.isClosed = true;
-    this.delivery.end();
+    this.publisher.close();
+    await this.delivery.end();
+    await this.usedPresence?.close();
     await this.log.close();
+  }
+
+  /** What the app's `ClassSerializerInterceptor` does to data, if it has one. */
+  set toPlain(toPlain: HubFacts['toPlain']) {
+    this.facts = { ...this.facts, toPlain };
   }
 
   to(...rooms: string[]): Emitter<EventMap> {
@@ -86,115 +103,50 @@ export class Hub extends Broadcaster {
     };
   }
 
+  toUser(...users: string[]): Emitter<EventMap> {
+    if (!this.identifies) throw missingIdentify('toUser()');
+    return {
+      emit: (type, data, options) =>
+        this.publishTo(() => roomsOfUsers(users), { type, data }, options),
+    };
+  }
+
   publish(
     rooms: string | readonly string[],
     message: SseMessage,
+    options?: EmitOptions,
+  ): Promise<string> {
+    return this.publishTo(() => roomList(rooms), message, options);
+  }
+
+  private publishTo(
+    rooms: () => string[],
+    message: SseMessage,
     options: EmitOptions = {},
   ): Promise<string> {
-    const published = this.append(() =>
-      newEvent(rooms, message, options, { ...this.facts, toPlain: this.toPlain }),
-    );
-    // A failure must not end the process. A client may cause one, for example with the name of a
-    // room, and the log may be unavailable.
-    published.catch((error: unknown) => this.logFailure(error));
-    return published;
+    return this.publisher.publish(() => newEvent(rooms, message, options, this.facts));
   }
 
-  /** Never throws synchronously. A failure rejects, and is published on the diagnostics channel. */
-  private async append(make: () => NewEvent): Promise<string> {
-    try {
-      const event = make();
-      if (this.isClosed) throw new SseClosedError('the hub');
-      const { epoch, position } = await this.log.append(event);
-      if (diagnostics.publish.hasSubscribers) this.reportPublished(event);
-      return position === undefined ? '' : formatCursor({ epoch, position });
-    } catch (error) {
-      diagnostics.error.publish({ error, connection: undefined, broadcaster: this });
-      throw error;
-    }
-  }
-
-  /** While a log is unavailable, every event fails. Logs only some of them. */
-  private logFailure(error: unknown): void {
-    const failed = this.failures.again();
-    if (failed === 0) return;
-    const what =
-      failed === 1
-        ? 'An event was not published'
-        : `${failed} events were not published, the last error`;
-    logger.warn(`${what}: ${describe(error)}`);
-  }
-
-  private reportPublished({ rooms, message: { type }, body }: NewEvent): void {
-    const bytes = Buffer.byteLength(body);
-    diagnostics.publish.publish({ hub: this.name, broadcaster: this, rooms, type, bytes });
+  state<State extends object>(room: string): StateRoom<State> {
+    this.requireHistory('state()');
+    const [name = ''] = roomList(room);
+    this.delivery.usesState = true;
+    return new HubState<State>(this, name);
   }
 
   stream(
     rooms: string | readonly string[],
     options: HubStreamOptions<EventMap> = {},
   ): Observable<SseEvent> {
-    const list = roomList(rooms);
-    checkHubStreamOptions('stream()', options);
-    const { connection: named } = options;
-    const given = named === undefined || named === false ? undefined : streamOf(named);
-    const events = new Observable<PublishedEvent>((subscriber) => {
-      if (this.isClosed) throw new SseClosedError('the hub');
-      if (named === false) return this.join(list, options, subscriber, undefined);
-      if (given !== undefined) endWith(given, subscriber);
-      const connection = given ?? currentStream.getStore();
-      const { authorize = this.options.authorize } = options;
-      if (authorize === undefined) return this.join(list, options, subscriber, connection);
-      if (connection === undefined) {
-        const remedy = 'pass `connection` to stream(), or `connection: false` to skip the check';
-        throw new SseError('SSE_OPTIONS', `\`authorize\` has no connection to check: ${remedy}`);
-      }
-      const fail = (error: unknown): void => subscriber.error(error);
-      const granted = (): void => {
-        try {
-          this.join(list, options, subscriber, connection);
-        } catch (error) {
-          // An error such as a full room is not a missing permission.
-          fail(error);
-        }
-      };
-      subscriber.add(connection.authorization.ask(authorize, list, granted, fail));
-    });
-    // A type assertion only. Without a map of events, every `type` is a `string`.
-    return events as Observable<SseEvent>;
+    return hubStream(this, rooms, options);
   }
 
-  private join(
-    rooms: readonly string[],
-    options: HubStreamOptions<EventMap>,
-    subscriber: Subscriber<PublishedEvent>,
-    connection: Stream | undefined,
-  ): void {
-    if (subscriber.closed) return;
-    this.checkRoomLimits(rooms, connection);
-    const subscription = new Subscription(this.delivery, rooms, options, subscriber, connection);
-    // Joins before anything is read, so that events published during the read wait in it.
-    // mutant: listener attached after history
-    this.delivery.join(subscription);
-    subscriber.add(subscription);
-    subscription.start();
+  async changeRooms(change: RoomsChange, options: RoomsChangeOptions = {}): Promise<RoomsInForce> {
+    return { rooms: await this.roomRequests.change(change, options) };
   }
 
-  private checkRoomLimits(rooms: readonly string[], connection: Stream | undefined): void {
-    const { maxPerRoom = Infinity, maxRoomsPerConnection = Infinity } = this.limits;
-    const count = (connection?.cursor.roomCount ?? 0) + rooms.length;
-    if (count > maxRoomsPerConnection) {
-      const remedy = `the connection would read ${count} rooms; request fewer`;
-      throw new SseLimitError('maxRoomsPerConnection', maxRoomsPerConnection, remedy);
-    }
-    for (const room of maxPerRoom === Infinity ? [] : rooms) {
-      if (this.size(room) < maxPerRoom) continue;
-      throw new SseLimitError(
-        'maxPerRoom',
-        maxPerRoom,
-        `room ${preview(room)} is full; try again later`,
-      );
-    }
+  get roomRequests(): RoomRequests {
+    return (this.requests ??= new RoomRequests(this.peers));
   }
 
   async position(): Promise<string> {
@@ -213,18 +165,39 @@ export class Hub extends Broadcaster {
     return readPage(this.delivery, room, cursors, limit);
   }
 
-  private requireHistory(call: string): void {
+  requireHistory(call: string): void {
     if (this.isClosed) throw new SseClosedError('the hub');
-    if (!this.delivery.keepsHistory) {
-      throw new SseError(
-        'SSE_OPTIONS',
-        `${call} needs history; remove \`history: false\` from this hub`,
-      );
-    }
+    if (this.delivery.keepsHistory) return;
+    const remedy = 'remove `history: false` from this hub';
+    throw new SseError('SSE_OPTIONS', `${call} needs history; ${remedy}`);
+  }
+
+  get presence(): Presence {
+    return (this.usedPresence ??= new Presence(this, this.time));
+  }
+
+  async members(room: string): Promise<RoomMember[]> {
+    this.requireHistory('members()');
+    return this.presence.members(roomList(room)[0] ?? '');
+  }
+
+  get presence$(): Observable<PresenceChange> {
+    this.requireHistory('presence$');
+    this.presence.begin();
+    return this.presence.changes.asObservable();
+  }
+
+  onRoom<Pattern extends string>(
+    pattern: Pattern,
+    start: RoomHook<Pattern>,
+    options?: RoomHookOptions,
+  ): () => void {
+    if (this.isClosed) throw new SseClosedError('the hub');
+    return this.delivery.roomHooks.add(pattern, start, options);
   }
 
   rooms(): string[] {
-    return this.delivery.readRooms();
+    return this.delivery.readRooms().filter((room) => !isReserved(room));
   }
 
   size(room?: string): number {
@@ -244,12 +217,4 @@ export function hubOf<Events extends object>(broadcaster: Broadcaster<Events>): 
   if (broadcaster instanceof Hub) return broadcaster;
   const expected = 'the Broadcaster of SseModule.forRoot() or forFeature()';
   throw new SseOptionsError('broadcaster', expected, broadcaster);
-}
-
-/** A subscriber that is not the connection itself would otherwise stay in the rooms. */
-function endWith({ signal }: Stream, subscriber: Subscriber<unknown>): void {
-  const end = (): void => subscriber.complete();
-  if (signal.aborted) return end();
-  signal.addEventListener('abort', end, { once: true });
-  subscriber.add(() => signal.removeEventListener('abort', end));
 }

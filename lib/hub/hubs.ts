@@ -1,12 +1,14 @@
 import cluster from 'node:cluster';
 import { isDeepStrictEqual, types } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
-import type { EventLogFactory } from '../log/event-log.js';
+import type { EventLogFactory } from '../log/event-log-factory.js';
 import { SseOptionsError } from '../ground/errors.js';
 import { Hub } from './hub.js';
+import { publishingOf } from './new-event.js';
 import type { HubOptions, HubsOptions } from './hub.options.js';
 import { MemoryEventLog } from '../log/event-log-memory.js';
 import { HISTORY_DEFAULTS } from '../log/history.options.js';
+import { STATE_DEFAULTS } from '../log/state.options.js';
 import type { AnyContract } from '../schema/contract-types.js';
 import { SSE_OPTIONS } from '../options/token.js';
 import { defined } from '../options/defined.js';
@@ -37,8 +39,8 @@ export class Hubs {
 
   /** @throws SseOptionsError if the hub was opened with other options elsewhere */
   open(name: string, own: HubOptions): Promise<Hub> {
-    const { history, serialize } = this.module;
-    const options = { history, serialize, ...defined(own) };
+    const { history, state, serialize } = this.module;
+    const options = { history, state, serialize, ...defined(own) };
     let entry = this.byName.get(name);
     if (entry === undefined) {
       entry = { options, hub: this.run(started(name, options, this.module)) };
@@ -125,19 +127,22 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-const inMemory: EventLogFactory = ({ history }) => {
+const inMemory: EventLogFactory = ({ history, state }) => {
   warnOfSeveralProcesses(process.env, cluster.isWorker);
-  return new MemoryEventLog(history);
+  return new MemoryEventLog(history, { state });
 };
 
 async function started(
   name: string,
   options: HubOptions,
-  { log = inMemory, limits }: HubsOptions,
+  { log = inMemory, limits = {}, identify }: HubsOptions,
 ): Promise<Hub> {
   const history = { ...HISTORY_DEFAULTS, ...defined(options.history || {}) };
+  const state = { ...STATE_DEFAULTS, ...defined(options.state ?? {}) };
   const { serialize } = options;
-  const hub = new Hub(log({ name, history, serialize }), options, name, limits);
+  const publishing = publishingOf(options, limits, identify !== undefined);
+  const made = log({ name, history, state, serialize, publishing });
+  const hub = new Hub(made, options, name, limits, identify !== undefined);
   await hub.start();
   return hub;
 }

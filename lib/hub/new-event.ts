@@ -1,14 +1,15 @@
 import { SseInvalidFieldError, SseLimitError } from '../ground/errors.js';
 import type { NewEvent } from '../log/event-log.js';
+import type { EventLogFactory } from '../log/event-log-factory.js';
 import { encodeBody, type Serialize, type SseMessage } from '../wire/frame.js';
 import { CONNECTIONS_DEFAULTS, type LimitsOptions } from '../connection/connections.options.js';
 import { defined } from '../options/defined.js';
+import { exceptedClient } from './addressees.js';
 import { schemasOf } from './hub-contract.js';
 import type { EmitOptions, HubOptions } from './hub.options.js';
 import { checkedEvent } from '../schema/checked-event.js';
 import type { EventSchemas } from '../schema/validate.js';
 import { PublishedMessage } from '../log/published-message.js';
-import { roomList } from './rooms.js';
 import { warnOfReservedType } from '../ground/warnings.js';
 import { isWellFormed } from '../ground/well-formed.js';
 
@@ -22,33 +23,45 @@ export interface HubFacts {
   readonly maxRooms: number | false;
   /** The schemas of the hub's contracts, if it has one. */
   readonly schemas?: EventSchemas | undefined;
+  /** Whether the module option `identify` is set. */
+  readonly identifies?: boolean;
   /** What the app's `ClassSerializerInterceptor` does to data, if it has one. */
   readonly toPlain?: ((data: unknown) => unknown) | undefined;
 }
 
-export function factsOf(
-  { serialize, history, contract }: HubOptions,
-  own: LimitsOptions,
-): HubFacts {
-  const limits = { ...CONNECTIONS_DEFAULTS.limits, ...defined(own) };
+export function factsOf(options: HubOptions, own: LimitsOptions, identifies: boolean): HubFacts {
+  const { maxEventBytes, maxRoomsPerEvent, keepsHistory } = publishingOf(options, own, identifies);
   return {
-    serialize,
-    keepsHistory: history !== false,
-    maxBytes: limits.maxEventBytes,
-    maxRooms: limits.maxRoomsPerEvent,
-    schemas: schemasOf(contract),
+    serialize: options.serialize,
+    keepsHistory,
+    maxBytes: maxEventBytes,
+    maxRooms: maxRoomsPerEvent,
+    schemas: schemasOf(options.contract),
+    identifies,
   };
+}
+
+/** The part of these settings that holds for those who publish without the hub, too. */
+export function publishingOf(
+  { history }: HubOptions,
+  own: LimitsOptions,
+  identifies: boolean,
+): NonNullable<Parameters<EventLogFactory>[0]['publishing']> {
+  const { maxEventBytes, maxRoomsPerEvent } = { ...CONNECTIONS_DEFAULTS.limits, ...defined(own) };
+  return { maxEventBytes, maxRoomsPerEvent, keepsHistory: history !== false, identifies };
 }
 
 /**
  * Checks and encodes a message that is published. Does not change the caller's message.
- * @throws SseInvalidFieldError, SseInvalidEventError, SseSerializeError, SseLimitError
+ * @param rooms checks the names of the rooms, and returns them
+ * @throws SseInvalidFieldError, SseInvalidEventError, SseSerializeError, SseLimitError;
+ * SseOptionsError for `except` without `identify`
  */
 export function newEvent(
-  rooms: string | readonly string[],
+  rooms: () => string[],
   message: SseMessage,
-  { retry = message.retry, key, ephemeral = false }: EmitOptions,
-  { serialize, keepsHistory, maxBytes, maxRooms, toPlain, schemas }: HubFacts,
+  { retry = message.retry, key, ephemeral = false, except }: EmitOptions,
+  { serialize, keepsHistory, maxBytes, maxRooms, toPlain, schemas, identifies }: HubFacts,
 ): NewEvent {
   if (message.id !== undefined) {
     const remedy = 'expected no id, because the hub assigns ids; put your own id into `data`';
@@ -62,7 +75,7 @@ export function newEvent(
   const body = encodeBody(complete, serialize);
   if (maxBytes !== false) checkSize(body, maxBytes);
   warnOfReservedType(message.type);
-  const list = roomList(rooms);
+  const list = rooms();
   if (maxRooms !== false && list.length > maxRooms) {
     const remedy = `an event for ${list.length} rooms was not published; publish it in parts, or to one room that all its readers join`;
     throw new SseLimitError('maxRoomsPerEvent', maxRooms, remedy);
@@ -73,6 +86,7 @@ export function newEvent(
     body,
     key: checkedKey(key),
     ephemeral: ephemeral || !keepsHistory,
+    except: exceptedClient(except, identifies === true),
   };
 }
 
@@ -91,7 +105,8 @@ function checkedKey(key: unknown): string | undefined {
   return key;
 }
 
-function checkSize(body: string, max: number): void {
+/** @throws SseLimitError */
+export function checkSize(body: string, max: number): void {
   // UTF-8 has at most three bytes per character, so most events need no counting.
   if (body.length * 3 <= max) return;
   const bytes = Buffer.byteLength(body);

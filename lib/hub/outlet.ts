@@ -1,13 +1,24 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Subscriber } from 'rxjs';
 import type { Stream } from '../connection/stream.js';
-import type { EventMap, HubEvent, PublishedEvent, SseEvent } from '../log/event.js';
+import { SseError } from '../ground/errors.js';
+import {
+  HubEvent,
+  type EventMap,
+  type LoggedEvent,
+  type PublishedEvent,
+  type SseEvent,
+} from '../log/event.js';
 import type { Gap } from '../log/event-log.js';
 import type { Batch, FrameSource } from '../output/batch.js';
+import type { Position } from '../wire/cursor.js';
 import type { SseMessage } from '../wire/frame.js';
+import { isStateChange, SSE_STATE } from '../wire/protocol.js';
+import { isReserved, isRoster, shownRooms } from '../wire/room-names.js';
 import { diagnostics } from './diagnostics.js';
 import type { HubStreamOptions } from './hub.options.js';
 import type { InFlight } from './in-flight.js';
+import { LastEvents } from './last-events.js';
 import type { Run } from './run.js';
 
 /** Events of a turn that have passed the filter of a reader. */
@@ -25,8 +36,8 @@ interface Passed {
  */
 export class Outlet extends AsyncResource implements FrameSource {
   private readonly types: ReadonlySet<string> | undefined;
-  /** The types of the events that end the stream. */
-  private readonly until: ReadonlySet<string> | undefined;
+  /** What ends the stream. */
+  private readonly last: LastEvents | undefined;
   /** Whether the stream writer itself is the subscriber: there are no operators. */
   private readonly isWritten: boolean;
   /** What the stream gets next: the events of this run from this index on. */
@@ -44,19 +55,20 @@ export class Outlet extends AsyncResource implements FrameSource {
   ) {
     super('SseSubscription', { requireManualDestroy: true });
     const { types, until } = options;
-    this.types = types && new Set<string>([...types, ...(until ?? [])]);
-    this.until = until && new Set<string>(until);
+    this.last = until && new LastEvents(until);
+    this.types = types && new Set<string>([...types, ...(this.last?.types ?? [])]);
     this.isWritten = connection?.isWrittenBy(subscriber) === true;
   }
 
   /** Whether an event can end the stream. */
   get hasLast(): boolean {
-    return this.until !== undefined;
+    return this.last !== undefined;
   }
 
   /** Whether no code of the app runs. */
   private get isDirect(): boolean {
-    return this.isWritten && this.options.filter === undefined;
+    const isFiltered = this.options.filter !== undefined || this.last?.needApp === true;
+    return this.isWritten && !isFiltered;
   }
 
   /** Whether the stream may get the events of a turn as one. */
@@ -69,15 +81,25 @@ export class Outlet extends AsyncResource implements FrameSource {
     return this.options.lastEventId !== false;
   }
 
-  isLast(message: { readonly type?: string | undefined }): boolean {
-    return this.until !== undefined && this.until.has(message.type ?? '');
+  /** Whether the message ends the stream, if the stream gets it. May throw what the app throws. */
+  isLast(message: SseMessage | PublishedEvent): boolean {
+    const { last } = this;
+    return last !== undefined && this.runInAsyncScope(() => last.has(message));
   }
 
-  wants(event: HubEvent): boolean {
-    return this.types === undefined || this.types.has(event.type ?? '');
+  /** Whether `isLast()` has to be asked. Runs no code of the app. */
+  mayBeLast(message: { readonly type?: string | undefined }): boolean {
+    return this.last?.mayHave(message) === true;
+  }
+
+  wants({ type = '', except }: Pick<HubEvent, 'type' | 'except'>): boolean {
+    if (except !== undefined && except === this.connection?.identity?.client) return false;
+    return this.types === undefined || this.types.has(type) || isStateChange(type);
   }
 
   passesFilter(event: HubEvent): boolean {
+    // The app asked for the roster by another option.
+    if (isRoster(event.rooms[0] ?? '')) return true;
     return this.options.filter?.(event as SseEvent) !== false;
   }
 
@@ -100,6 +122,22 @@ export class Outlet extends AsyncResource implements FrameSource {
     if (room === 0) return false;
     this.run = run;
     this.from = run.enter(room);
+    return true;
+  }
+
+  /** Whether the stream gets every event of its rooms as it is. */
+  get takesAll(): boolean {
+    return this.isDirect && this.mayCollect && this.types === undefined && this.hasIds;
+  }
+
+  /**
+   * Gives missed events to the stream as one. For an outlet that takes all. Returns false if the
+   * stream cannot take them now.
+   * @param last the position of the last one
+   */
+  passAll(batch: Batch, last: Position | undefined): boolean {
+    if (this.connection?.writeAll(batch) !== true) return false;
+    if (last !== undefined) this.inFlight.passed(last);
     return true;
   }
 
@@ -167,14 +205,26 @@ export class Outlet extends AsyncResource implements FrameSource {
       subscriber.next(event);
     }
     // mutant: a replay goes on after the last event
-    if (this.isLast(event)) this.complete();
+    if (this.hasLast && this.ends(event)) this.complete();
+  }
+
+  private ends(event: HubEvent): boolean {
+    // An event for users is of no room that could end.
+    if (!this.mayBeLast(event) || event.rooms.every(isReserved)) return false;
+    try {
+      return this.isLast(event);
+    } catch (error) {
+      this.subscriber.error(error);
+      return false;
+    }
   }
 
   sendGap(gap: Gap): void {
     const { connection } = this;
     diagnostics.gap.publish({ connection, ...gap });
-    if (connection === undefined) this.send({ type: 'sse-gap', data: gap });
-    else if (connection.state !== 'closed') connection.sendControl('sse-gap', gap);
+    const shown = { ...gap, rooms: shownRooms(gap.rooms) };
+    if (connection === undefined) this.send({ type: 'sse-gap', data: shown });
+    else if (connection.state !== 'closed') connection.sendControl('sse-gap', shown);
   }
 
   /** Bypasses the handler's operators, which are for events only. */
@@ -186,8 +236,31 @@ export class Outlet extends AsyncResource implements FrameSource {
     }
   }
 
+  /** Like `send()`, for the beginning of the state of rooms. */
+  sendState(rooms: readonly string[], entries: number): void {
+    const data = { rooms, entries };
+    if (this.connection === undefined) this.send({ type: SSE_STATE, data });
+    else if (this.connection.state !== 'closed') this.connection.sendControl(SSE_STATE, data);
+  }
+
+  /** Like `send()`, for an entry. The contract of a route does not have it. */
+  sendEntry(entry: LoggedEvent): void {
+    if (this.connection === undefined) {
+      this.subscriber.next(new HubEvent(entry).withoutId);
+    } else if (this.connection.state !== 'closed') {
+      this.connection.writeEntry(entry);
+    }
+  }
+
   complete(): void {
     this.runInAsyncScope(() => this.subscriber.complete());
+  }
+
+  /** New events filled the buffer before the client had caught up. */
+  overflow(): void {
+    if (this.connection !== undefined) return this.connection.destroy('overflow');
+    const remedy = 'new events filled the buffer during the replay; subscribe to fewer rooms';
+    this.fail(new SseError('SSE_OVERFLOW', remedy));
   }
 
   fail(error: unknown): void {

@@ -1,7 +1,6 @@
 import { SseInvalidFieldError } from '../ground/errors.js';
 import { isWellFormed } from '../ground/well-formed.js';
-import { CONTROL_ROOM } from './control-channel.js';
-import { PEER_ROOM } from './peer-channel.js';
+import { isReserved } from '../wire/room-names.js';
 
 /** Longer names would cost memory in every index and log. */
 export const MAX_ROOM_LENGTH = 256;
@@ -9,7 +8,7 @@ export const MAX_ROOM_LENGTH = 256;
 /**
  * Returns the rooms of a call as a list without duplicates.
  * @throws SseInvalidFieldError for a name that is not a text of 1 to 256 characters, for a lone
- * surrogate, and for `sse:control` and `sse:inspect`
+ * surrogate, and for names that begin with `sse:`
  */
 export function roomList(rooms: string | readonly string[]): string[] {
   const all = typeof rooms === 'string' ? [rooms] : rooms;
@@ -27,12 +26,9 @@ export function roomList(rooms: string | readonly string[]): string[] {
         'must not contain a lone surrogate; encode it, for example with JSON.stringify()';
       throw new SseInvalidFieldError('room', room, remedy);
     }
-    if (room === CONTROL_ROOM || room === PEER_ROOM) {
-      throw new SseInvalidFieldError(
-        'room',
-        room,
-        'this name is reserved for the library; choose another',
-      );
+    if (isReserved(room)) {
+      const remedy = 'names that begin with "sse:" are reserved for the library; choose another';
+      throw new SseInvalidFieldError('room', room, remedy);
     }
   }
   return list;

@@ -1,21 +1,25 @@
 import type { Subscriber } from 'rxjs';
 import type { CursorSource } from '../connection/client-cursor.js';
 import type { Stream } from '../connection/stream.js';
-import { SseError } from '../ground/errors.js';
-import type { EventMap, HubEvent, PublishedEvent } from '../log/event.js';
+import type { EventMap, HubEvent, LoggedEvent, PublishedEvent } from '../log/event.js';
 import type { Gap, Head } from '../log/event-log.js';
 import type { Missed } from '../log/resume.js';
 import { STREAM_DEFAULTS } from '../connection/stream.options.js';
-import type { Cursor, Position } from '../wire/cursor.js';
-import { parseLastEventId, type ReaderPosition } from '../wire/last-event-id.js';
-import { catchUp, goLive, type CatchingUp } from './catch-up.js';
+import type { Position } from '../wire/cursor.js';
+import { userRoomIn } from '../wire/room-names.js';
+import type { ReaderPosition } from '../wire/last-event-id.js';
+import { broughtCursors } from './brought-cursors.js';
+import { catchUp, goLive } from './catch-up.js';
+import type { CatchingUp } from './catching-up.js';
 import type { Delivery, Receiver } from './delivery.js';
 import { withGap } from './gaps.js';
 import { HeldEvents } from './held-events.js';
+import type { GivenState } from './given-state.js';
 import type { HubStreamOptions } from './hub.options.js';
 import { InFlight } from './in-flight.js';
 import { Outlet } from './outlet.js';
 import type { Run } from './run.js';
+import type { StreamPart } from './stream-part.js';
 import { warnOfUnused } from './unused-options.js';
 
 /**
@@ -28,27 +32,28 @@ import { warnOfUnused } from './unused-options.js';
  * | `ended`       | is ignored   |                                       |
  */
 export class Subscription implements Receiver, CursorSource, CatchingUp {
-  private phase: 'catching up' | 'live' | 'ended' = 'live';
+  protected phase: 'catching up' | 'live' | 'ended' = 'live';
   /** Live events that wait, if any have arrived. */
-  private held: HeldEvents | undefined;
+  protected held: HeldEvents | undefined;
   /** Gaps that the client has not been sent yet. */
-  private gaps: Gap[] = [];
+  protected gaps: Gap[] = [];
   /** Where the new epoch of the log began, until the client has been sent the gap. */
   private restartedAt: Head | undefined;
   /** Events up to here were replayed already, or are older than the stream. */
-  private after: Position = 0;
+  protected after: Position = 0;
   /**
    * The epoch of these positions. The subscription may read a new epoch before its hub knows of it.
    */
-  private epoch = '';
-  private readonly inFlight = new InFlight();
+  epoch = '';
+  state: GivenState | undefined;
+  protected readonly inFlight = new InFlight();
   readonly outlet: Outlet;
   /** Lets the stream begin before the client has caught up. */
   private stopHolding: (() => void) | undefined;
 
   constructor(
     readonly delivery: Delivery,
-    readonly rooms: readonly string[],
+    public rooms: readonly string[],
     readonly options: HubStreamOptions<EventMap>,
     subscriber: Subscriber<PublishedEvent>,
     /** Absent if no connection reads the stream, but for example a WebSocket gateway. */
@@ -57,58 +62,70 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     this.outlet = new Outlet(subscriber, this.inFlight, rooms, options, connection);
   }
 
+  /** What it is of a stream of several subscriptions, if it is no stream of its own. */
+  get part(): StreamPart | undefined {
+    return undefined;
+  }
+
   /** Call it after joining: from now on events may be delivered. */
   start(): void {
     const { connection } = this;
     const { keepsHistory, head } = this.delivery;
     const { rewind, snapshot } = this.options;
-    const brought = this.broughtCursors();
+    const brought = broughtCursors(this);
     this.epoch = head.epoch;
     this.connection?.settle();
-    this.inFlight.lastOut = brought?.find(({ epoch }) => epoch === head.epoch)?.position;
+    const own = brought?.find(({ epoch }) => epoch === head.epoch);
+    if (this.part?.begin.isNew !== true) this.inFlight.lastOut = own?.position;
     connection?.cursor.track(this);
     if (connection !== undefined) warnOfUnused(connection);
     const rewinds = keepsHistory && rewind !== undefined;
     // mutant: a new client of a finished job waits
     const mayBeOver = this.outlet.hasLast && keepsHistory;
-    if (brought === undefined && !rewinds && snapshot === undefined && !mayBeOver) {
-      this.inFlight.lastOut = head.position;
-      this.after = head.position;
-      return;
+    const { hasState, usesState } = this.delivery;
+    const isLive = !rewinds && snapshot === undefined && !mayBeOver && !hasState && !usesState;
+    if (brought === undefined && isLive) {
+      return this.beginAt(head.position);
     }
     this.collect();
     const caughtUp = catchUp(this, brought).catch((error: unknown) => this.outlet.fail(error));
-    // The response waits for this read. If the log is unavailable, the client is refused and
-    // retries.
+    // The response waits for this read: without a log, the client is refused, and retries.
+    const opening = connection?.opening;
+    if (snapshot === undefined && !this.outlet.hasLast && !hasState) return opening?.hold(caughtUp);
     const held = new Promise<void>((resolve) => (this.stopHolding = resolve));
-    connection?.opening?.hold(Promise.race([caughtUp, held]));
+    opening?.hold(Promise.race([caughtUp, held]));
   }
 
-  /**
-   * The cursors that the client brought for this stream. Each room resumes there once per
-   * connection.
-   */
-  private broughtCursors(): readonly Cursor[] | undefined {
-    const { lastEventId } = this.options;
-    if (!this.delivery.keepsHistory || lastEventId === false || lastEventId === '')
-      return undefined;
-    if (lastEventId !== undefined) return parseLastEventId(lastEventId).cursors;
-    const cursors = this.connection?.returning?.cursors;
-    if (cursors === undefined) return undefined;
-    return this.connection?.cursor.claim(this.delivery, this.rooms) ? cursors : undefined;
+  /** Nothing has to be read. */
+  protected beginAt(position: Position): void {
+    this.after = this.inFlight.lastOut = position;
   }
 
-  /** RxJS calls it when the subscriber has ended. */
+  /** RxJS calls it at the end. */
   unsubscribe(): void {
     this.connection?.settle();
+    const wasLive = this.phase === 'live';
     this.phase = 'ended';
     this.held = undefined;
     this.connection?.cursor.untrack(this);
     this.delivery.leave(this);
+    const room = userRoomIn(this.rooms);
+    if (room !== undefined) this.connection?.cursor.sourceOf(this.delivery)?.adopt?.(room, wasLive);
+  }
+
+  adopt(room: string, isExact: boolean): void {
+    this.rooms = [...this.rooms, room];
+    this.delivery.join(this);
+    // Nobody reads what this or the other subscription had not passed on.
+    if (!isExact || this.phase !== 'live') this.lost({ rooms: [room], reason: 'unknown' });
   }
 
   get hasEnded(): boolean {
     return this.phase === 'ended';
+  }
+
+  get isLive(): boolean {
+    return this.phase === 'live';
   }
 
   end(): void {
@@ -129,12 +146,13 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
   enter(run: Run, event: HubEvent): boolean {
     if (!this.outlet.wants(event)) return true;
     // mutant: a run begins before the client has caught up
-    const isLive = this.phase === 'live' && this.after <= this.delivery.head.position;
+    const isLive = this.phase === 'live' && this.knownUpTo <= this.delivery.head.position;
     return isLive && this.outlet.enter(run);
   }
 
-  private passNew(event: HubEvent): void {
-    if (event.position === undefined || event.position > this.after) this.outlet.pass(event);
+  protected passNew(event: HubEvent): void {
+    const { position = Infinity } = event;
+    if (position > this.after && this.state?.has(event) !== true) this.outlet.pass(event);
   }
 
   private hold(event: HubEvent): void {
@@ -142,10 +160,15 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     // mutant: live events are not held while missed ones are replayed
     this.held.push(event);
     const { maxBufferedBytes } = this.connection?.settings ?? STREAM_DEFAULTS.backpressure;
-    if (this.held.size <= maxBufferedBytes) return;
-    if (this.connection !== undefined) return this.connection.destroy('overflow');
-    const remedy = 'new events filled the buffer during the replay; subscribe to fewer rooms';
-    this.outlet.fail(new SseError('SSE_OVERFLOW', remedy));
+    if (this.held.size > maxBufferedBytes + (this.state?.size ?? 0)) this.outlet.overflow();
+  }
+
+  take(events: Missed['events']): Missed['events'] {
+    return events;
+  }
+
+  give(event: LoggedEvent): void {
+    this.outlet.pass(this.delivery.eventOf(event));
   }
 
   /** The client gets the gap before anything later. */
@@ -153,7 +176,11 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     this.gaps = withGap(this.gaps, gap);
     if (this.phase !== 'live') return;
     this.collect();
-    // The report of a loss runs outside of the subscription's async context.
+    this.goOnLater();
+  }
+
+  /** Out of the context of a report, which is not that of the subscription. */
+  protected goOnLater(): void {
     void this.outlet.runInAsyncScope(() =>
       goLive(this).catch((error: unknown) => this.outlet.fail(error)),
     );
@@ -175,7 +202,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
   }
 
   /** From now on live events wait. What was held before is dropped. */
-  private collect(): void {
+  protected collect(): void {
     this.connection?.settle();
     this.phase = 'catching up';
     this.held = undefined;
@@ -222,7 +249,13 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     // The app may publish while it gets one of these events. That event is appended to this list.
     for (const event of this.held?.events ?? NONE) this.passNew(event);
     this.held = undefined;
-    if (!this.hasEnded) this.phase = 'live';
+    if (this.hasEnded) return;
+    this.phase = 'live';
+  }
+
+  /** When everything up to here was delivered, the subscription waits for nothing else. */
+  get knownUpTo(): Position {
+    return Math.max(this.after, this.state?.upTo ?? 0);
   }
 
   limitHold(): void {
@@ -236,11 +269,15 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
   get position(): ReaderPosition | undefined {
     if (!this.delivery.keepsHistory || this.options.lastEventId === false) return undefined;
     this.connection?.settle();
+    return this.inFlight.position(this.epoch, this.reached, this.phase === 'catching up');
+  }
+
+  /** Of its epoch, everything up to here went in, if it is live. */
+  protected get reached(): Position {
     // mutant: keep-alive cursor from a fresh head read
     const { head } = this.delivery;
     const delivered = this.epoch === head.epoch ? head.position : 0;
-    const reached = Math.max(delivered, this.after);
-    return this.inFlight.position(this.epoch, reached, this.phase === 'catching up');
+    return Math.max(delivered, this.after);
   }
 
   knowsEpoch(epoch: string): boolean {

@@ -3,6 +3,7 @@ import { warnOfUnknownEvent } from '../ground/warnings.js';
 import type { HubEvent } from '../log/event.js';
 import { routeOf, type HttpRequest } from '../output/request.js';
 import type { AnyContract } from '../schema/contract-types.js';
+import { isStateChange } from '../wire/protocol.js';
 
 /** All readers get an event in a row, so it is looked up once. */
 let accepted: { readonly event: HubEvent; readonly contract: AnyContract } | undefined;
@@ -20,6 +21,8 @@ export function isInContract(
 ): boolean {
   if (accepted?.event === event && accepted.contract === contract) return true;
   const { type = 'message' } = event;
+  // An entry of a state room is no event of the app.
+  if (isStateChange(type)) return true;
   const schema = contract.schemas.get(type);
   if (schema === undefined) {
     warnOfUnknownEvent(type, routeOf(request));

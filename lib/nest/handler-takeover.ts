@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { Res } from '@nestjs/common';
 import { RESPONSE_PASSTHROUGH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { wrapping, type Method } from './method-wrapper.js';
 import { applyInput, inputParameters, type ContractInput } from './contract-route.js';
 
 /**
@@ -44,8 +45,6 @@ function connectionParameters(target: object, key: string | symbol): number[] {
   return (known as number[] | undefined) ?? [];
 }
 
-type Method = (this: unknown, ...args: unknown[]) => unknown;
-
 /**
  * Wraps a method so that the interceptor can take over its call. `Res()` is applied to an extra
  * parameter: it makes Nest leave the response alone, and the response leads to the runner of the
@@ -83,9 +82,5 @@ export function wrapHandler(
       return method.apply(this, own);
     });
   };
-  Object.defineProperty(wrapper, 'name', { value: method.name, configurable: true });
-  for (const metadataKey of Reflect.getMetadataKeys(method) as unknown[]) {
-    Reflect.defineMetadata(metadataKey, Reflect.getMetadata(metadataKey, method), wrapper);
-  }
-  descriptor.value = wrapper;
+  descriptor.value = wrapping(method, wrapper);
 }

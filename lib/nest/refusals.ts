@@ -5,6 +5,7 @@ import {
   NotAcceptableException,
 } from '@nestjs/common';
 import type { RefusalReason } from '../connection/diagnostics.js';
+import type { StreamSettings } from '../connection/stream-settings.js';
 import { SseError, SseInvalidFieldError, SseLimitError } from '../ground/errors.js';
 import type { HttpRequest } from '../output/request.js';
 import { acceptsEventStream } from '../wire/negotiation.js';
@@ -12,16 +13,19 @@ import { acceptsEventStream } from '../wire/negotiation.js';
 /** How many characters of a header go into a message. */
 const MAX_SHOWN = 200;
 
+type AcceptSettings = Pick<StreamSettings, 'ignoresAccept'>;
+
 /** @throws NotAcceptableException if the client does not accept event streams */
-export function requireAccepted(request: HttpRequest): void {
-  const error = notAcceptable(request);
+export function requireAccepted(request: HttpRequest, settings: AcceptSettings): void {
+  const error = notAcceptable(request, settings);
   if (error !== undefined) throw error;
 }
 
-export function notAcceptable({
-  headers: { accept },
-}: HttpRequest): NotAcceptableException | undefined {
-  if (acceptsEventStream(accept)) return undefined;
+export function notAcceptable(
+  { headers: { accept } }: HttpRequest,
+  { ignoresAccept }: AcceptSettings,
+): NotAcceptableException | undefined {
+  if (ignoresAccept || acceptsEventStream(accept)) return undefined;
   return new NotAcceptableException(
     `this route answers with text/event-stream, which the header "Accept: ${accept?.slice(0, MAX_SHOWN)}" excludes`,
   );

@@ -89,7 +89,7 @@ export class SseInterceptor implements NestInterceptor {
     const settings = this.settingsOf(context);
 
     if (response.isGone) return of(undefined);
-    if (!settings.negotiate) requireAccepted(request);
+    if (!settings.negotiate) requireAccepted(request, settings);
     const returning = returningClientOf(request);
     if (returning?.text === END_ID) {
       response.answer(204, settings.headers);
@@ -164,8 +164,10 @@ export class SseInterceptor implements NestInterceptor {
     return currentStream.run(stream, async () => {
       stream.keepContext();
       try {
-        await this.ready.get(settings);
-        if (settings.negotiate && stream.opening) stream.opening.forbidden = notAcceptable(request);
+        const ready = this.ready.get(settings);
+        if (ready !== undefined) await ready;
+        if (settings.negotiate && stream.opening)
+          stream.opening.forbidden = notAcceptable(request, settings);
         const { contract } = settings;
         const input = contract && (await contractInput(contract, request));
         const result = await call(stream, input);
@@ -214,7 +216,7 @@ export class SseInterceptor implements NestInterceptor {
       httpAdapter.reply(response, this.plain.get(settings)?.(result) ?? result);
       return true;
     }
-    requireAccepted(request);
+    requireAccepted(request, settings);
     return false;
   }
 

@@ -7,8 +7,8 @@ import { HubEvent } from '../log/event.js';
 import type { SseMessage } from '../wire/frame.js';
 import { isInContract } from './contract-events.js';
 import { toMessage } from './message.js';
-import { END_ID } from '../wire/protocol.js';
-import { logError } from '../connection/connection-logger.js';
+import { END_ID, isStateChange } from '../wire/protocol.js';
+import { logError, quietly } from '../connection/connection-logger.js';
 import { routeOf } from '../output/request.js';
 import { warnOfFrozenEvent, warnOfReservedType } from '../ground/warnings.js';
 
@@ -72,11 +72,18 @@ class StreamWriter extends Subscription implements Observer<unknown> {
   }
 }
 
-/** `undefined` for a hub event that the route's contract does not have. */
+/**
+ * `undefined` for a hub event that the route's contract does not have, that is outdated, or whose
+ * rooms have left.
+ */
 function messageOf(value: unknown, stream: Stream): SseMessage | undefined {
   const { contract, map } = stream.settings;
   if (HubEvent.is(value)) {
-    if (contract === undefined || isInContract(value, contract, stream.request)) return value;
+    const isSent = contract === undefined || isInContract(value, contract, stream.request);
+    const isOutdated = isStateChange(value.type) && stream.cursor.isOutdated(value);
+    // mutant: what an operator holds of a room that has left still comes
+    const hasLeft = stream.changeable?.hasLeft(value) === true;
+    if (isSent && !isOutdated && !hasLeft) return value;
     stream.pass(value);
     return undefined;
   }
@@ -110,7 +117,7 @@ export function failLate(error: unknown, connection: Stream): void {
   }
   const isFinal = error instanceof HttpException && FINAL.has(error.getStatus());
   if (isFinal && connection.state === 'open') {
-    connection.sendLast('sse-end', { reason: 'error' }, END_ID);
+    quietly(connection, () => connection.sendLast('sse-end', { reason: 'error' }, END_ID));
   }
   connection.close('error');
 }

@@ -66,6 +66,13 @@ export const oneOf = (...values: readonly string[]): Rule =>
     values.includes(value as string),
   );
 
+/** A value that passes each of these. */
+export const each =
+  (...all: readonly Rule[]): Rule =>
+  (path, value) => {
+    for (const check of all) check(path, value);
+  };
+
 /** Refuses `undefined` too. */
 export const required =
   (inner: Rule): Rule =>

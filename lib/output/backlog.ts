@@ -1,3 +1,4 @@
+import type { Gap } from '../log/event-log.js';
 import { withMark } from '../wire/last-event-id.js';
 import { encodeFrame } from '../wire/frame.js';
 import { Batch } from './batch.js';
@@ -15,6 +16,11 @@ export interface Waiting {
   readonly rooms?: readonly string[];
   /** With `conflate`, a later frame with the same key replaces it. */
   readonly key?: string;
+  /**
+   * The entry that the frame changes. A later change of it replaces the frame, and says all that it
+   * said; other changes are never dropped.
+   */
+  readonly change?: string;
   /** The frame's id if it is a cursor: the client's mark is added to it. */
   readonly cursor?: string | undefined;
 }
@@ -27,7 +33,12 @@ export interface BacklogSettings {
 
 interface Entry extends Waiting {
   readonly bytes: number;
+  /** The frame is a gap for these rooms. */
+  readonly lost?: ReadonlySet<string>;
 }
+
+/** The frame that tells of events that were dropped; `undefined` if the client is cut instead. */
+export type GapFrame = (gap: Gap) => string | undefined;
 
 /**
  * About what an entry takes beside its frame. It limits the number of entries to one per this many
@@ -51,6 +62,8 @@ export type Pushed = number | 'overflow';
 export class Backlog {
   /** The size of all waiting frames. */
   bytes = 0;
+  /** Whether it has come to a gap of which the client cannot be told. */
+  isCut = false;
   /** In the order in which they will be written. */
   private readonly entries = new Map<unknown, Entry>();
   /** Rooms that lost events older than some waiting ones: their gap is written first. */
@@ -67,6 +80,7 @@ export class Backlog {
   constructor(
     { overflow, maxBufferedBytes }: BacklogSettings,
     private readonly mark: string,
+    private readonly gapFrame: GapFrame = defaultGapFrame,
   ) {
     this.overflow = overflow;
     this.maxBytes = maxBufferedBytes;
@@ -74,13 +88,13 @@ export class Backlog {
   }
 
   get isEmpty(): boolean {
-    return this.entries.size === 0 && this.lostAfter === undefined;
+    return this.isCut || (this.entries.size === 0 && this.lostAfter === undefined);
   }
 
   push(waiting: Waiting): Pushed {
     const bytes = Buffer.byteLength(waiting.frame);
-    const key = this.overflow === 'conflate' ? waiting.key : undefined;
-    let left = key === undefined ? 0 : this.leaveOut(key);
+    const key = this.keyOf(waiting);
+    let left = key === undefined ? 0 : this.leaveOut(key, waiting.change === undefined);
     const limit = Math.max(this.maxBytes, bytes);
     const isFull = this.bytes + bytes > limit || this.entries.size >= this.maxEntries;
     if (this.overflow === 'drop-newest' && waiting.rooms && isFull) {
@@ -97,6 +111,8 @@ export class Backlog {
       if (fits() || oldest === newest) break;
       if (rooms !== undefined) left += this.leaveOut(oldest);
     }
+    // What is left are frames that are never dropped.
+    if (waiting.change !== undefined && !fits()) return 'overflow';
     return left;
   }
 
@@ -111,19 +127,19 @@ export class Backlog {
     let bytes = 0;
     let events = 0;
     if (this.lostBefore !== undefined) {
-      text = gapFrame(this.lostBefore);
+      text = this.gapText(this.lostBefore);
       this.lostBefore = undefined;
     }
     for (const [key, entry] of this.entries) {
-      if (bytes > 0 && bytes + entry.bytes > maxBytes) break;
-      text += this.marked(entry);
+      if (this.isCut || (bytes > 0 && bytes + entry.bytes > maxBytes)) break;
+      text += entry.lost === undefined ? this.marked(entry) : this.gapText(entry.lost);
       bytes += entry.bytes;
-      if (entry.rooms !== undefined) events++;
+      if (entry.rooms !== undefined || entry.change !== undefined) events++;
       this.entries.delete(key);
     }
     this.bytes -= bytes;
     if (this.entries.size === 0 && this.lostAfter !== undefined) {
-      text += gapFrame(this.lostAfter);
+      text += this.gapText(this.lostAfter);
       this.lostAfter = undefined;
     }
     return Batch.of(text, events);
@@ -143,18 +159,31 @@ export class Backlog {
     return `${frame.slice(0, -cursor.length - 2)}${withMark(cursor, this.mark)}\n\n`;
   }
 
+  private gapText(rooms: ReadonlySet<string>): string {
+    if (this.isCut) return '';
+    const text = this.gapFrame({ rooms: [...rooms], reason: 'overflow' });
+    this.isCut = text === undefined;
+    return text ?? '';
+  }
+
   private append(key: unknown, waiting: Waiting, bytes: number): void {
     this.endLostAfter();
     this.entries.set(key, { ...waiting, bytes });
     this.bytes += bytes;
   }
 
+  private keyOf({ key, change }: Waiting): string | undefined {
+    if (change !== undefined) return `state ${change}`;
+    return this.overflow === 'conflate' && key !== undefined ? `app ${key}` : undefined;
+  }
+
   /** Drops an entry. Returns the number of dropped events. */
-  private leaveOut(key: unknown): number {
+  private leaveOut(key: unknown, isLost = true): number {
     const entry = this.entries.get(key);
     if (entry === undefined) return 0;
     this.entries.delete(key);
     this.bytes -= entry.bytes;
+    if (!isLost) return 0;
     this.lostBefore ??= new Set();
     for (const room of entry.rooms ?? []) this.lostBefore.add(room);
     return 1;
@@ -164,11 +193,11 @@ export class Backlog {
   private endLostAfter(): void {
     if (this.lostAfter === undefined) return;
     // A gap counts 0 bytes: there is at most one between two events.
-    this.entries.set(this.serial++, { frame: gapFrame(this.lostAfter), bytes: 0 });
+    this.entries.set(this.serial++, { frame: '', lost: this.lostAfter, bytes: 0 });
     this.lostAfter = undefined;
   }
 }
 
-function gapFrame(rooms: ReadonlySet<string>): string {
-  return encodeFrame({ type: 'sse-gap', data: { rooms: [...rooms], reason: 'overflow' } });
+function defaultGapFrame(gap: Gap): string {
+  return encodeFrame({ type: 'sse-gap', data: gap });
 }

@@ -71,3 +71,8 @@ export function flushOfMiddleware(raw: ServerResponse): (() => void) | undefined
   const own = Object.getOwnPropertyDescriptor(raw, 'flush')?.value as unknown;
   return typeof own === 'function' ? (own as () => void) : undefined;
 }
+
+/** Whether the socket is broken, so that writes go nowhere. */
+export function isBroken({ socket }: ServerResponse): boolean {
+  return socket !== null && (socket.destroyed || Boolean(socket.errored));
+}

@@ -2,8 +2,11 @@ import { EventEmitter } from 'node:events';
 import { EVENT_STREAM, isEventStreamType, type HeaderValue } from './stream-headers.js';
 
 interface FastifyReply {
-  readonly raw: EventEmitter & { readonly headersSent: boolean };
-  getHeaders(): Record<string, HeaderValue>;
+  readonly raw: EventEmitter & {
+    readonly headersSent: boolean;
+    setHeader(name: string, value: NonNullable<HeaderValue>): unknown;
+  };
+  getHeader(name: string): HeaderValue;
   hijack(): void;
   send: (payload: unknown) => unknown;
   then?: (fulfilled: () => void, rejected: (error: unknown) => void) => void;
@@ -26,6 +29,8 @@ export function writeAfterHooks(
   refused: () => void,
 ): void {
   const { send } = reply;
+  // Somebody may have wrapped it for this reply.
+  const isWrapped = Object.hasOwn(reply, 'send');
   const release = holdAwaits(reply);
   let isAnswered = false;
   reply.send = (payload) => {
@@ -38,9 +43,15 @@ export function writeAfterHooks(
       release();
       return refused();
     }
-    const type = String(reply.getHeaders()['content-type'] ?? '');
+    const type = String(reply.getHeader('content-type') ?? '');
     // Hooks read the type. Those that compress leave event streams alone.
     if (!isEventStreamType(type)) reply.header('Content-Type', EVENT_STREAM);
+    if (!isWrapped && hasNoHooks(reply)) {
+      // As `send()` does, so that the headers of the response can be read later.
+      reply.raw.setHeader('Content-Type', reply.getHeader('content-type') ?? EVENT_STREAM);
+      write();
+      return release();
+    }
     reply.raw.once('close', release);
     const takeOver = (): void => {
       write();
@@ -49,6 +60,43 @@ export function writeAfterHooks(
     };
     reply.send(new Handover(reply.raw, takeOver));
   });
+}
+
+/**
+ * Whether `send()` would do nothing but pass the payload on. Two facts that are private to Fastify
+ * say so: there are no `onSend` hooks, and no trailers. If they are not where Fastify 5 keeps them,
+ * the answer is no.
+ */
+function hasNoHooks(reply: FastifyReply): boolean {
+  const of = reply as unknown as Record<symbol, unknown>;
+  const app = Object.getPrototypeOf(reply) as object;
+  let keys = keysOf.get(app);
+  if (keys === undefined) {
+    const [context, trailers] = [keyOf(reply, CONTEXT), keyOf(reply, TRAILERS)];
+    keysOf.set(app, (keys = { context, trailers }));
+  }
+  const { context = NO_KEY, trailers = NO_KEY } = keys;
+  const route = of[context];
+  if (typeof route !== 'object' || route === null || !('onSend' in route)) return false;
+  return route.onSend === null && of[trailers] === null;
+}
+
+const CONTEXT = 'fastify.context';
+const TRAILERS = 'fastify.reply.trailers';
+const NO_KEY = Symbol('none');
+
+/** The keys of the private facts, by the class of the reply. Each app has one. */
+const keysOf = new WeakMap<object, { context: symbol | undefined; trailers: symbol | undefined }>();
+
+function keyOf(reply: object, description: string): symbol | undefined {
+  for (let owner: object | null = reply; owner !== null;) {
+    const known = Object.getOwnPropertySymbols(owner).find(
+      (key) => key.description === description,
+    );
+    if (known !== undefined) return known;
+    owner = Object.getPrototypeOf(owner) as object | null;
+  }
+  return undefined;
 }
 
 /**

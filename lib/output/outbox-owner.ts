@@ -1,5 +1,5 @@
 import type { SseMessage } from '../wire/frame.js';
-import type { BacklogSettings, Waiting } from './backlog.js';
+import type { BacklogSettings, GapFrame, Waiting } from './backlog.js';
 
 /** The stream's options for writing. */
 export interface OutboxSettings extends BacklogSettings {
@@ -23,6 +23,10 @@ export interface OutboxOwner {
    * of `push()`.
    */
   waitingOf(frame: string, event?: SseMessage, id?: string | number): Waiting;
+  /** Tells of dropped events. `undefined` for an `sse-gap`. */
+  readonly gapFrame?: GapFrame | undefined;
+  /** Events were dropped of which the client cannot be told: nothing may follow. */
+  cut(): void;
   /** A write failed. Must not throw. */
   failed(error: unknown): void;
 }

@@ -5,7 +5,7 @@ import { wholeNow } from '../ground/timers.js';
 import type { SseMessage } from '../wire/frame.js';
 import { Backlog, type Pushed } from './backlog.js';
 import { Batch, type FrameSource, type Piece, type Turn } from './batch.js';
-import { ChunkWriter } from './chunk-writer.js';
+import { ChunkWriter, isBroken } from './chunk-writer.js';
 import type { Encoder } from './encoder.js';
 import type { OutboxOwner, OutboxSettings } from './outbox-owner.js';
 import { TurnTaker } from './turn-taker.js';
@@ -102,7 +102,9 @@ export class Outbox extends TurnTaker {
     this.writeFullBatch();
     // A failed write has ended the connection.
     if (this.phase === 'closed') return 0;
-    if (!this.isBlocked && !this.isFullBeforeHead) {
+    // Nothing can be written yet, and the batch is full.
+    const isFull = this.phase === 'held' && (this.batch?.bytes ?? 0) >= this.partBytes;
+    if (!this.isBlocked && !isFull) {
       this.collect(frame, event !== undefined);
       this.joinTurn(event !== undefined);
       return 0;
@@ -110,6 +112,15 @@ export class Outbox extends TurnTaker {
     const pushed = this.openBacklog().push(this.owner.waitingOf(frame, event, id));
     if (pushed !== 'overflow') this.dropped += pushed;
     return pushed;
+  }
+
+  /** Adds events, unless others wait already. Returns whether it did. */
+  pushAll(events: Batch): boolean {
+    this.settle();
+    if (this.batch !== undefined || this.isBlocked) return false;
+    this.batch = events;
+    this.joinTurn(true);
+    return true;
   }
 
   /**
@@ -180,9 +191,10 @@ export class Outbox extends TurnTaker {
       events += part.events;
       last = part;
     }
+    if (backlog?.isCut === true) return void raw.destroy();
     const end = encoder?.end(last) ?? last;
     raw.end(end?.buffer);
-    if (end !== undefined && !this.isBroken) this.owner.wrote(events, bytes + end.bytes);
+    if (end !== undefined && !isBroken(raw)) this.owner.wrote(events, bytes + end.bytes);
   }
 
   /** Drops everything that is not written. */
@@ -194,17 +206,6 @@ export class Outbox extends TurnTaker {
     this.rejectWaiters();
   }
 
-  /** Whether the socket is broken, so that its writes went nowhere. */
-  private get isBroken(): boolean {
-    const { socket } = this.raw;
-    return socket !== null && (socket.destroyed || Boolean(socket.errored));
-  }
-
-  /** Nothing can be written yet, and the batch is full. */
-  private get isFullBeforeHead(): boolean {
-    return this.phase === 'held' && (this.batch?.bytes ?? 0) >= this.partBytes;
-  }
-
   protected get isWritable(): boolean {
     return this.phase === 'open' && this.blockedAt === undefined;
   }
@@ -214,7 +215,8 @@ export class Outbox extends TurnTaker {
   }
 
   private openBacklog(): Backlog {
-    return (this.backlog ??= new Backlog(this.settings, this.owner.mark()));
+    const { settings, owner } = this;
+    return (this.backlog ??= new Backlog(settings, owner.mark(), owner.gapFrame));
   }
 
   /** Bounds what a turn collects: a full batch is written before the turn is over. */
@@ -230,8 +232,11 @@ export class Outbox extends TurnTaker {
   }
 
   private writeBacklog(backlog: Backlog): void {
-    this.write(backlog.take(BACKLOG_PART_BYTES));
-    if (backlog.isEmpty) this.backlog = undefined;
+    const part = backlog.take(BACKLOG_PART_BYTES);
+    // An empty chunk would end the body.
+    if (part.bytes > 0) this.write(part);
+    if (backlog.isCut) this.owner.cut();
+    else if (backlog.isEmpty) this.backlog = undefined;
   }
 
   private write(batch: Batch): void {
@@ -242,7 +247,7 @@ export class Outbox extends TurnTaker {
       if (!this.writer?.write(piece, this.onDrain)) {
         this.blockedAt = this.activeAt;
         this.owner.blocked();
-        if (this.isBroken) return;
+        if (isBroken(this.raw)) return;
       }
       this.owner.wrote(batch.events, piece.bytes);
     } catch (error) {

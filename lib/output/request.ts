@@ -36,6 +36,8 @@ export function routeOf(request: HttpRequest): string {
   return typeof pattern === 'string' ? pattern : pathOf(request);
 }
 
+const BEYOND_ASCII = /[\x80-\xff]/;
+
 /**
  * The last event ID of a returning client: the header, then `?lastEventId=`. Browsers send its
  * UTF-8 bytes, which Node decodes as Latin-1.
@@ -44,6 +46,7 @@ export function routeOf(request: HttpRequest): string {
 export function lastEventIdOf(request: HttpRequest): string | undefined {
   const header = request.headers['last-event-id'];
   if (typeof header === 'string' && header !== '') {
+    if (!BEYOND_ASCII.test(header)) return header;
     const text = Buffer.from(header, 'latin1').toString('utf8');
     return text.includes('\uFFFD') ? header : text;
   }

@@ -20,18 +20,18 @@ import {
 } from './late-answers.js';
 import { endRouting } from './express-shape.js';
 import { shareHead } from './shared-head.js';
-import { EVENT_STREAM, mergeHeaders, STREAM_HEADERS, streamHeaders } from './stream-headers.js';
+import {
+  EVENT_STREAM,
+  FRAMING_HEADERS,
+  mergeHeaders,
+  STREAM_HEADERS,
+  streamHeaders,
+} from './stream-headers.js';
 
 /** The stream of a response. */
 export interface ClosedListener {
   responseClosed(): void;
 }
-
-/**
- * Node frames the body. With somebody else's length, a client would read the rest of the stream as
- * another response.
- */
-const FRAMING_HEADERS = ['content-length', 'transfer-encoding'];
 
 /**
  * The response of one stream. It hides the differences between Express and Fastify, and between
@@ -118,12 +118,14 @@ export class StreamResponse implements ResponseOwner {
 
   /**
    * Fastify accepts any header. One that Node refuses would also break the answer of an exception
-   * filter, so it is removed.
+   * filter, so it is removed. Others use Node's, which checks each when it is set.
    */
   private checkHeaders(): void {
+    if (!isFastifyReply(this.response)) return;
     for (const [name, value] of Object.entries(this.response.getHeaders())) {
       try {
-        for (const one of [value].flat()) validateHeaderValue(name, String(one));
+        for (const one of Array.isArray(value) ? value : [value])
+          validateHeaderValue(name, String(one));
       } catch (error) {
         this.response.removeHeader(name);
         throw error;
@@ -222,12 +224,10 @@ export class StreamResponse implements ResponseOwner {
   }
 
   private writeHead(status: number, headers: ReturnType<typeof mergeHeaders>): void {
-    const framed = new Map(Object.entries(headers));
     for (const name of FRAMING_HEADERS) {
-      for (const known of framed.keys()) if (known.toLowerCase() === name) framed.delete(known);
       if (this.raw.hasHeader(name)) this.raw.removeHeader(name);
     }
-    this.raw.writeHead(status, Object.fromEntries(framed));
+    this.raw.writeHead(status, headers);
     // Not earlier: until the head is written, an exception filter may still answer.
     this.response.hijack?.();
   }

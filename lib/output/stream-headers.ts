@@ -29,15 +29,29 @@ export function streamHeaders(connection: Headers, app: Headers, own: Headers): 
   return mergeHeaders(sources);
 }
 
-/** Later sources win. Names are case-insensitive. */
+/**
+ * Node frames the body. With somebody else's length, a client would read the rest of the stream as
+ * another response.
+ */
+export const FRAMING_HEADERS = ['content-length', 'transfer-encoding'];
+
+/** Later sources win. Names are case-insensitive. Without the headers that frame the body. */
 export function mergeHeaders(sources: readonly Headers[]): Headers {
-  const byName = new Map<string, [string, HeaderValue]>();
+  const names: Record<string, string> = {};
+  const merged: Record<string, HeaderValue> = {};
   for (const source of sources) {
-    for (const [name, value] of Object.entries(source)) {
-      if (value !== undefined) byName.set(name.toLowerCase(), [name, value]);
+    for (const name in source) {
+      const value = source[name];
+      if (value === undefined) continue;
+      const key = name.toLowerCase();
+      const earlier = names[key];
+      if (earlier !== undefined && earlier !== name) delete merged[earlier];
+      names[key] = name;
+      merged[name] = value;
     }
   }
-  return Object.fromEntries(byName.values());
+  for (const key of FRAMING_HEADERS) delete merged[names[key] ?? ''];
+  return merged;
 }
 
 /** Adds the name of a request header to `Vary`. Returns new headers. */
@@ -65,6 +79,6 @@ function withNoTransform(cacheControl: HeaderValue): string {
 }
 
 export function valueOf(headers: Headers, name: string): HeaderValue {
-  const entry = Object.entries(headers).find(([known]) => known.toLowerCase() === name);
-  return entry?.[1];
+  for (const known in headers) if (known.toLowerCase() === name) return headers[known];
+  return undefined;
 }

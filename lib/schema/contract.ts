@@ -14,6 +14,12 @@ import { receiveBy, type Receive, type ReceiveOptions } from './received-events.
 import { isPromise, isSchema, validate, type EventSchemas } from './validate.js';
 
 /**
+ * Marks contracts. `nestjs-eventstream-client` has a class of its own, so `instanceof` would refuse
+ * a contract that a front end shares with its server. Rename it if `AnyContract` changes.
+ */
+const CONTRACT = Symbol.for('nestjs-eventstream:contract');
+
+/**
  * The definition of a contract, for `sseContract()`.
  * @publicApi
  */
@@ -89,6 +95,11 @@ export class SseContract<
     return urlOf(this.path, options);
   }
 
+  /** @internal */
+  get [CONTRACT](): true {
+    return true;
+  }
+
   /** @internal Here, so that a client without a contract does not load it. */
   receiver(options: ReceiveOptions): Receive {
     return receiveBy(this.schemas, options);
@@ -138,7 +149,7 @@ export function contractEvents(contract: AnyContract): [string, ContractEvent][]
 }
 
 export function isContract(value: unknown): value is AnyContract {
-  return value instanceof SseContract;
+  return typeof value === 'object' && value !== null && CONTRACT in value;
 }
 
 const SCHEMA = 'a Standard Schema, such as one of zod (3.24 or newer), valibot (1) or arktype (2)';

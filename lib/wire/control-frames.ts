@@ -14,9 +14,11 @@ export function openingFrame(
   return encodeFrame(message) + (cursor === undefined ? '' : cursorFrame(cursor));
 }
 
-/** A comment, so that an idle connection stays open, and the cursor. */
-export function keepAliveFrame(cursor: string | undefined): string {
-  return frameOf(commentLines('keep-alive'), cursor);
+/** A comment or an event, so that an idle connection stays open, and the cursor. */
+export function keepAliveFrame(cursor: string | undefined, event?: string): string {
+  if (event === undefined) return frameOf(commentLines('keep-alive'), cursor);
+  // In a block of its own: who handles events by their ids must not take it for one of the hub.
+  return cursor === undefined ? event : event + cursorFrame(cursor);
 }
 
 /** Moves the client's last event ID without firing an event. */

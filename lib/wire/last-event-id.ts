@@ -3,11 +3,34 @@ import { formatCursor, parseCursor, type Cursor, type Position } from './cursor.
 /** This library issues no longer ids. It does not parse longer ones, so they cost little. */
 export const MAX_LAST_EVENT_ID_LENGTH = 128;
 
+/** A longer prefix would leave no room for the cursors of two hubs and a mark. */
+export const MAX_ID_PREFIX_LENGTH = 64;
+
 /** Separates the cursors of several hubs. */
 const SEPARATOR = '~';
 
 /** The mark of a slow client, the last part of its last event ID; see `SlowClients`. */
 const MARK = /~s\.([A-Za-z0-9_-]{8})$/;
+
+/** After the cursors: rooms that join, those that are covered, the last gap, the key, the mark. */
+const TAIL =
+  /((?:~n\.([\w-]{1,32}\.[0-9a-z]{1,11}\.[\w-]{8}))?(?:~r\.([\w-]{0,40}))?(?:~g\.([0-9a-z]{1,11}))?(?:~([jk])\.([\w-]{16}))?)(?:~s\.[\w-]{8})?$/;
+
+/** What a last event ID may say after the cursors, beside the mark. */
+export interface IdTail {
+  /** Rooms that were still catching up: they, and no others, resume at their own cursor. */
+  readonly joining?: { readonly cursor: Cursor; readonly cover: string } | undefined;
+  /** The rooms that the cursors are about, as `coverOf()` writes them. */
+  readonly cover?: string | undefined;
+  /**
+   * Up to here, these rooms may have lost events, as the client was told. Absent if they did not.
+   */
+  readonly lostUpTo?: Position | undefined;
+  /** Under this key, the log has the rooms of a stream whose rooms can change. */
+  readonly key?: string | undefined;
+  /** Whether they have changed since the stream was first opened: only then the log has them. */
+  readonly hasChanged?: boolean;
+}
 
 /** A client that sent a last event ID. Its text is parsed once, where the request comes in. */
 export interface ReturningClient {
@@ -17,6 +40,7 @@ export interface ReturningClient {
   readonly cursors: readonly Cursor[];
   /** Identifies a client that was disconnected because it was too slow. */
   readonly mark: string | undefined;
+  readonly tail?: IdTail | undefined;
 }
 
 const NOT_OURS: readonly Cursor[] = [];
@@ -24,9 +48,43 @@ const NOT_OURS: readonly Cursor[] = [];
 /** Accepts any text. Never throws. */
 export function parseLastEventId(text: string): ReturningClient {
   if (text.length > MAX_LAST_EVENT_ID_LENGTH) return { text, cursors: NOT_OURS, mark: undefined };
+  if (!text.includes(SEPARATOR)) return { text, cursors: parseCursors(text), mark: undefined };
   const mark = MARK.exec(text);
-  const cursors = parseCursors(mark === null ? text : text.slice(0, mark.index));
-  return { text, cursors, mark: cursors === NOT_OURS ? undefined : mark?.[1] };
+  const [all = '', own = '', joining, cover, lost, how, key] = TAIL.exec(text) ?? [];
+  const cursors = parseCursors(text.slice(0, text.length - all.length));
+  if (cursors === NOT_OURS) return { text, cursors, mark: undefined };
+  if (own === '') return { text, cursors, mark: mark?.[1] };
+  // Of any epoch: positions are based on the clock.
+  const lostUpTo = lost === undefined ? undefined : parseCursor(`1.x.${lost}`)?.position;
+  const tail = { joining: parseJoining(joining), cover, lostUpTo, key, hasChanged: how === 'k' };
+  return { text, cursors, mark: mark?.[1], tail };
+}
+
+/**
+ * The same for a client whose ids begin with a prefix of the app. An id without it is not ours,
+ * even if the rest is a cursor: it may be of another stream. Beside the mark it says nothing more.
+ */
+export function parsePrefixed(text: string, prefix: string): ReturningClient {
+  const isOurs = text.startsWith(prefix) && text.length <= MAX_LAST_EVENT_ID_LENGTH;
+  if (!isOurs) return { text, cursors: NOT_OURS, mark: undefined };
+  const { cursors, mark } = parseLastEventId(text.slice(prefix.length));
+  return { text, cursors, mark };
+}
+
+function parseJoining(text: string | undefined): IdTail['joining'] {
+  const [epoch = '', digits = '', cover = ''] = text?.split('.') ?? [];
+  const cursor = parseCursor(`1.${epoch}.${digits}`);
+  return cursor && { cursor, cover };
+}
+
+/** Writes a tail as it follows the cursors. */
+export function formatTail({ joining, cover, lostUpTo, key, hasChanged }: IdTail): string {
+  let text = '';
+  if (joining !== undefined) text += `~n.${formatCursor(joining.cursor).slice(2)}.${joining.cover}`;
+  if (cover !== undefined) text += `~r.${cover}`;
+  if (lostUpTo !== undefined) text += `~g.${lostUpTo.toString(36)}`;
+  if (key !== undefined) text += `~${hasChanged === true ? 'k' : 'j'}.${key}`;
+  return text;
 }
 
 /** If one part is not a cursor, the whole text is not ours. */

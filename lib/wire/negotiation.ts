@@ -18,6 +18,8 @@ const RANGES = ['*/*', 'text/*', 'text/event-stream'];
  * @publicApi
  */
 export function acceptsEventStream(accept: string | undefined): boolean {
+  // What clients of event streams send.
+  if (accept === 'text/event-stream') return true;
   let exactness = -1;
   let quality = 0;
   let isEmpty = true;

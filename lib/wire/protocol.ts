@@ -19,3 +19,23 @@ export const KEEP_ALIVE_COMMENT = /^connected, keep-alive (\d+|off)$/;
  * `Accept` needs no CORS preflight (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
  */
 export const HELD_BACK = 'application/x-sse-held-back';
+
+/**
+ * The client of this library adds this media type to `Accept`, because it keeps what a last event
+ * ID says beside the cursors. Others get that with the id of every event.
+ */
+export const KEEPS_TAIL = 'application/x-sse-rooms';
+
+/** What tells the client of a stream whose rooms can change how to change them, and the change. */
+export const SSE_OPEN = 'sse-open';
+export const SSE_ROOMS = 'sse-rooms';
+
+/** The type of the event that begins the state of rooms, and of those that change an entry. */
+export const SSE_STATE = 'sse-state';
+export const SSE_SET = 'sse-set';
+export const SSE_DELETE = 'sse-delete';
+
+/** Whether events of this type change an entry of a state room. */
+export function isStateChange(type: string | undefined): boolean {
+  return type === SSE_SET || type === SSE_DELETE;
+}
