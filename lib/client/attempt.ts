@@ -4,10 +4,12 @@ import { messageOf, SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { send, type Init } from './redirect.js';
 import { Parser, type Block } from '../wire/parser.js';
-import { HELD_BACK } from '../wire/protocol.js';
+import { HELD_BACK, KEEPS_TAIL } from '../wire/protocol.js';
 
 /** A shorter silence may be network delay. */
 const MIN_STALL_MS = 1_000;
+/** After a sleep of the machine, timers run before what has arrived is read: it gets this long. */
+const LAST_MS = 200;
 /** Statuses that close the stream. */
 const NO_CONTENT = [204, 205];
 const DEFAULT_MAX_EVENT_BYTES = 8_388_608;
@@ -105,7 +107,10 @@ export class Attempt {
     clearTimeout(this.timer);
     // 0: the server sends no keep-alives, so silence means nothing.
     if (!stallTimeoutMs) return;
-    this.timer = setTimeout(() => this.abortion.abort(this.late(stallTimeoutMs)), stallTimeoutMs);
+    const lastMs = Math.min(LAST_MS, stallTimeoutMs);
+    this.timer = setTimeout(() => {
+      this.timer = setTimeout(() => this.abortion.abort(this.late(stallTimeoutMs)), lastMs);
+    }, stallTimeoutMs - lastMs);
   }
 
   private late(ms: number): SseClientError {
@@ -134,7 +139,7 @@ export class Attempt {
     const { method = body === undefined ? 'GET' : 'POST', credentials } = this.options;
     try {
       const headers = new Headers(given);
-      if (!headers.has('accept')) headers.set('accept', 'text/event-stream');
+      if (!headers.has('accept')) headers.set('accept', `text/event-stream, ${KEEPS_TAIL}`);
       if (this.isHeldBack) headers.append('accept', HELD_BACK);
       if (lastEventId) headers.set('last-event-id', utf8(lastEventId));
       const init = { method, headers, credentials, cache: 'no-store' } as const;

@@ -1,5 +1,8 @@
 /** The longest delay of a timer. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Used until the server sends `retry:`. Browsers wait for about as long. */
+export const DEFAULT_RETRY_MS = 3_000;
+export const DEFAULT_MAX_BACKOFF_MS = 30_000;
 /** The base of the back-off for a shorter `retry:`, so that `retry: 0` does not mean no pause. */
 export const MIN_BASE_MS = 100;
 

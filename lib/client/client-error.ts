@@ -8,6 +8,8 @@
  * - `SSE_CONTENT_TYPE`: the response is not an event stream that can be read.
  * - `SSE_STALLED`: the server was silent for too long.
  * - `SSE_DATA`: an event is too large or cannot be parsed.
+ * - `SSE_STATE`: `stateOf()` has no whole state, or could not have one.
+ * - `SSE_ROOMS`: `join()` or `leave()` has no stream whose rooms can change.
  * @publicApi
  */
 export type SseClientErrorCode =
@@ -18,7 +20,9 @@ export type SseClientErrorCode =
   | 'SSE_NETWORK'
   | 'SSE_STALLED'
   | 'SSE_REQUEST'
-  | 'SSE_DATA';
+  | 'SSE_DATA'
+  | 'SSE_STATE'
+  | 'SSE_ROOMS';
 
 interface Facts extends ErrorOptions {
   readonly isFinal?: boolean;

@@ -109,6 +109,11 @@ export interface ConnectOptions {
    */
   persistKey?: string;
   /**
+   * Where `join()` and `leave()` send their requests, by POST and with `headers`.
+   * @default the URL of the stream without its query
+   */
+  roomsUrl?: string | URL;
+  /**
    * How long the server may be silent, in milliseconds, before the client reconnects. Must be
    * longer than the server's `keepAlive.intervalMs`. `false` switches it off, for a server of
    * another library without keep-alives.
@@ -134,4 +139,9 @@ export interface ConnectOptions {
    * @default parses JSON, and keeps any other text; the text `42` becomes a number
    */
   parse?: (text: string, type: string) => unknown;
+  /**
+   * @internal Called before entries of a state room without a map pass. It may return the map, from
+   * `stateOf()`.
+   */
+  keeps?: ((room: string) => object) | undefined;
 }

@@ -11,7 +11,7 @@ import type { ConnectOptions, ContractConnectOptions } from './connect.options.j
 import { EventStream } from './event-stream.js';
 
 /** Makes the compiler print which options are missing. */
-interface Needs<Missing> {
+export interface Needs<Missing> {
   readonly 'the options need': Missing;
 }
 
@@ -59,6 +59,14 @@ export function connect(
   to: string | URL | AnyContract,
   options: ConnectOptions & ReceiveOptions = {},
 ): unknown {
+  checkOptions(options);
+  const contract = to as AnyContract;
+  if (typeof contract.receiver !== 'function') return new EventStream(to as string | URL, options);
+  return new EventStream(contract.url(options), options, contract.receiver(options));
+}
+
+/** @throws SseClientError `SSE_OPTIONS` */
+export function checkOptions(options: ConnectOptions): void {
   const { stallTimeoutMs, maxBackoffMs, maxEventBytes, redirect } = options;
   if (stallTimeoutMs !== false) check('stallTimeoutMs', stallTimeoutMs);
   check('maxBackoffMs', maxBackoffMs);
@@ -68,12 +76,10 @@ export function connect(
   if (redirect !== undefined && !['same-origin', 'follow', 'error'].includes(redirect)) {
     refuse('redirect', "'same-origin', 'follow' or 'error'", redirect);
   }
-  const contract = to as AnyContract;
-  if (typeof contract.receiver !== 'function') return new EventStream(to as string | URL, options);
-  return new EventStream(contract.url(options), options, contract.receiver(options));
 }
 
-function check(
+/** @throws SseClientError `SSE_OPTIONS` */
+export function check(
   option: string,
   value: number | undefined,
   unit = 'milliseconds',
@@ -83,6 +89,6 @@ function check(
   refuse(option, `whole ${unit} from 1 to ${max}`, value);
 }
 
-function refuse(option: string, expected: string, got: unknown): never {
+export function refuse(option: string, expected: string, got: unknown): never {
   throw new SseClientError('SSE_OPTIONS', `${option}: expected ${expected}, got ${String(got)}`);
 }

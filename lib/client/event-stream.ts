@@ -1,30 +1,29 @@
 import { Attempt } from './attempt.js';
-import { MIN_BASE_MS, retryDelay } from './back-off.js';
+import { DEFAULT_MAX_BACKOFF_MS, DEFAULT_RETRY_MS, MIN_BASE_MS, retryDelay } from './back-off.js';
 import type { SseClientError } from './client-error.js';
 import type { ConnectOptions } from './connect.options.js';
 import { CursorStore } from './cursor-store.js';
 import { dataOf } from './event-data.js';
-import { Loop, type EventReader } from './loop.js';
 import type { Block } from '../wire/parser.js';
 import { END_ID } from '../wire/protocol.js';
+import { withTail } from './id-tail.js';
 import type { Receive } from '../schema/received-events.js';
-import { guard, Readers } from './readers.js';
-import type { ControlEvents, StreamEvent } from './stream-event.js';
-import type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
-
-/** Used until the server sends `retry:`. Browsers wait for about as long. */
-const DEFAULT_RETRY_MS = 3_000;
-const DEFAULT_MAX_BACKOFF_MS = 30_000;
-/** The key of RxJS, even if nothing has defined the symbol. */
-const observable = (Symbol as { readonly observable?: symbol }).observable ?? '@@observable';
+import { Pause } from './pause.js';
+import { guard } from './readers.js';
+import { ReadEvents } from './read-events.js';
+import type { Entries, RoomState } from './room-state.js';
+import { RoomStates } from './room-states.js';
+import { RoomChanges } from './room-changes.js';
+import type { StreamEvent } from './stream-event.js';
+import type { StreamEnd, StreamState } from './stream-state.js';
 
 /**
  * A stream that reconnects and resumes. Created by `connect()`.
  * @publicApi
  */
-export class EventStream<Events extends object = Record<string, unknown>> implements AsyncIterable<
-  StreamEvent<Events>
-> {
+export class EventStream<
+  Events extends object = Record<string, unknown>,
+> extends ReadEvents<Events> {
   /** Resolves when the stream is closed. Never rejects. */
   readonly closed: Promise<StreamEnd>;
   private resolveClosed!: (end: StreamEnd) => void;
@@ -38,12 +37,11 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   /** The number of consecutive attempts without a first byte. */
   private silentAttempts = 0;
   private attempt: Attempt | undefined;
-  private ended: StreamEnd | undefined;
   private readonly store: CursorStore | undefined;
-  private readonly readers = new Readers<StreamEvent<Events>>();
   private readonly stateListeners = new Set<(state: StreamState, error?: SseClientError) => void>();
-  /** Ends the pause before the next attempt. */
-  private wake = (): void => {};
+  private readonly pause = new Pause();
+  private readonly states: RoomStates;
+  private readonly changes: RoomChanges;
 
   /** @internal */
   constructor(
@@ -51,10 +49,12 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     private readonly options: ConnectOptions,
     private readonly receive: Receive = (event) => event,
   ) {
+    super();
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
     this.retryMs = Math.min(DEFAULT_RETRY_MS, this.maxBackoffMs);
-    Object.defineProperty(this, observable, { value: () => this });
+    this.states = new RoomStates(options);
+    this.changes = new RoomChanges(url, options);
     const { lastEventId, persist, persistKey, signal } = options;
     this.store = persist && new CursorStore(persist, url, persistKey);
     this.cursor = lastEventId ?? this.store?.read();
@@ -67,34 +67,16 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     return this.phase;
   }
 
-  /** The last event ID, from which the next attempt resumes. You can set it. */
+  /** The last event ID, from which the next attempt resumes. To set it, see also `stateOf()`. */
   get lastEventId(): string | undefined {
     return this.cursor;
   }
 
   set lastEventId(id: string | undefined) {
+    this.states.move(id);
     this.cursor = id;
     this.store?.keep(id ?? '');
     this.store?.flush();
-  }
-
-  /**
-   * Calls the listener for each event of this type; an event without a type is a `message`. Errors
-   * in the listener are reported as uncaught. Returns a function that removes the listener.
-   */
-  on<Type extends (keyof Events & string) | keyof ControlEvents>(
-    type: Type,
-    listener: (event: StreamEvent<Events, Type>) => void,
-  ): () => void {
-    const reader: EventReader<StreamEvent<Events>> = {
-      isReady: true,
-      give: (event) => {
-        if (event.type === type) listener(event as StreamEvent<Events, Type>);
-      },
-      end: () => {},
-    };
-    this.add(reader);
-    return () => void this.readers.remove(reader);
   }
 
   /**
@@ -107,33 +89,43 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   }
 
   /**
-   * Calls the observer for each event, and finally `error` if the stream failed, else `complete`.
-   * RxJS' `from(stream)` uses it. When the last subscription or loop ends, the stream closes.
+   * The entries of a state room, as a map that stays up to date. Each call returns the same map.
+   * Call it right after `connect()`. Nothing checks that the values are what `State` declares.
+   * @param entries what the map begins with; with `lastEventId`, the entries as of that id
+   * @throws SseClientError `SSE_STATE` if entries of the room have passed already, if there is
+   * `persist`, or if there is `lastEventId` without `entries`. From then on, setting `lastEventId`
+   * to anything but `undefined` throws it too.
    */
-  subscribe(
-    observer: StreamObserver<StreamEvent<Events>> | ((event: StreamEvent<Events>) => void),
-  ): { unsubscribe(): void } {
-    const to = typeof observer === 'function' ? { next: observer } : observer;
-    const reader: EventReader<StreamEvent<Events>> = {
-      isReady: true,
-      give: (event) => to.next?.(event),
-      end: (error) => (error === undefined ? to.complete?.() : to.error?.(error)),
-    };
-    this.add(reader, true);
-    return { unsubscribe: () => this.leave(reader) };
+  stateOf<State extends object = Record<string, unknown>>(
+    room: string,
+    entries?: Entries<State>,
+  ): RoomState<State> {
+    return this.states.of<State>(room, entries, (map) => this.add(map));
   }
 
   /**
-   * Iterates over events. They are read on demand, so a slow loop slows the server down. Throws if
-   * the stream failed. When the last subscription or loop ends, the stream closes.
+   * The rooms in force of a stream whose rooms can change, as the server tells them; empty until
+   * then, and for other streams.
    */
-  [Symbol.asyncIterator](): AsyncIterator<StreamEvent<Events>, undefined> {
-    const loop: Loop<StreamEvent<Events>> = new Loop(
-      () => this.readers.changed(),
-      () => this.leave(loop),
-    );
-    this.add(loop, true);
-    return loop;
+  get rooms(): readonly string[] {
+    return this.changes.rooms;
+  }
+
+  /**
+   * Adds rooms to a stream that the server opened with `changeable`. Resolves with the rooms in
+   * force when the server owes their events. If the connection drops first, the request is repeated
+   * when it is open again. The rooms come with what a new client gets of them.
+   * @throws SseClientError `SSE_STATUS` if the server refuses; `SSE_ROOMS` if the stream is closed,
+   * or its rooms cannot change
+   * @example `await stream.join('chat:7')`
+   */
+  join(...rooms: string[]): Promise<readonly string[]> {
+    return this.changes.change({ join: rooms });
+  }
+
+  /** Takes rooms out of the stream. Otherwise as `join()`. */
+  leave(...rooms: string[]): Promise<readonly string[]> {
+    return this.changes.change({ leave: rooms });
   }
 
   /** Closes the stream. A second call does nothing. */
@@ -141,15 +133,6 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
 
   private get isClosed(): boolean {
     return this.ended !== undefined;
-  }
-
-  private add(reader: EventReader<StreamEvent<Events>>, isHolder = false): void {
-    if (this.ended === undefined) this.readers.add(reader, isHolder);
-    else reader.end(this.ended.error);
-  }
-
-  private leave(reader: EventReader<StreamEvent<Events>>): void {
-    if (this.readers.remove(reader)) this.close();
   }
 
   private async run(): Promise<void> {
@@ -167,7 +150,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       const { retryAfterMs } = error ?? {};
       const { retryMs, maxBackoffMs } = this;
       const delayMs = retryDelay({ retryMs, failures, maxBackoffMs, retryAfterMs });
-      if (!this.isClosed) await this.pause(delayMs, retryAfterMs === undefined);
+      if (!this.isClosed) await this.pause.last(delayMs, retryAfterMs === undefined);
     }
   }
 
@@ -183,6 +166,7 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       if (parts === undefined) this.end({ reason: 'server' });
       else {
         this.openedAt = performance.now();
+        this.changes.opened();
         this.enter('open');
         for await (const block of attempt.read(parts)) {
           await this.take(block);
@@ -196,6 +180,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       this.retryMs = attempt.retryMs ?? this.retryMs;
       this.silentAttempts = attempt.wasSilent ? this.silentAttempts + 1 : 0;
       attempt.end();
+      this.states.drop();
+      this.changes.drop();
     }
   }
 
@@ -208,11 +194,16 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
       while (!this.readers.areWaiting && !this.isClosed) await this.readers.change();
     }
     if (this.isClosed) return;
+    // With the cursor, and before a reader looks at a map.
+    if (event !== undefined) {
+      this.states.receive(event);
+      this.changes.receive(event);
+    }
     this.hasDelivered = true;
     // The id of the end is not a cursor to resume from, if the app connects again.
     if (id !== undefined && id !== END_ID) {
-      this.cursor = id;
-      this.store?.keep(id);
+      this.cursor = withTail(id, this.cursor);
+      this.store?.keep(this.cursor);
     }
     if (event === undefined) return;
     this.readers.give(event);
@@ -223,18 +214,6 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
   /** A quiet stream that was open for longer than a refusal does not count as a failure. */
   private get hasLasted(): boolean {
     return performance.now() - this.openedAt > Math.max(this.retryMs, MIN_BASE_MS);
-  }
-
-  /** Waits for this time, or until `wake()`. */
-  private async pause(ms: number, endsOnline: boolean): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await new Promise<void>((resolve) => {
-      this.wake = () => resolve();
-      timer = setTimeout(this.wake, ms);
-      if (endsOnline) globalThis.addEventListener?.('online', this.wake);
-    });
-    clearTimeout(timer);
-    globalThis.removeEventListener?.('online', this.wake);
   }
 
   private enter(state: StreamState, error?: SseClientError): void {
@@ -251,7 +230,8 @@ export class EventStream<Events extends object = Record<string, unknown>> implem
     this.options.signal?.removeEventListener('abort', this.close);
     this.attempt?.end();
     this.store?.flush();
-    this.wake();
+    this.pause.end();
+    this.changes.end();
     this.readers.changed();
     this.enter('closed', end.error);
     this.readers.end(end.error);

@@ -9,6 +9,7 @@ export type { ConnectOptions, ContractConnectOptions, CursorStorage } from './co
 export type { EventStream } from './event-stream.js';
 export type { StreamEnd, StreamObserver, StreamState } from './stream-state.js';
 export type { ControlEvents, StreamEvent, StreamEventType } from './stream-event.js';
+export type { RoomState, StateChange } from './room-state.js';
 // errors
 export { SseClientError } from './client-error.js';
 export type { SseClientErrorCode } from './client-error.js';

@@ -17,6 +17,10 @@ interface Asking<Event> {
  * `return()` waits for a pending `next()`: leaving the loop must work on a quiet stream too.
  */
 export class Loop<Event> implements AsyncIterator<Event, undefined>, EventReader<Event> {
+  /**
+   * Events that nobody has asked for. Loops over a stream have none, as they are given on demand.
+   */
+  unread: Event[] = [];
   private readonly asking: Asking<Event>[] = [];
   private isOver = false;
   private error: Error | undefined;
@@ -33,19 +37,23 @@ export class Loop<Event> implements AsyncIterator<Event, undefined>, EventReader
   next(): Promise<IteratorResult<Event, undefined>> {
     return new Promise((resolve, reject) => {
       this.asking.push({ resolve, reject });
-      if (this.isOver) this.settle();
+      if (this.unread.length > 0) this.give(this.unread.shift()!);
+      else if (this.isOver) this.settle();
       else this.onAsk();
     });
   }
 
   return(): Promise<IteratorResult<Event, undefined>> {
+    this.unread = [];
     this.end(undefined);
     this.onLeave();
     return Promise.resolve({ value: undefined, done: true });
   }
 
   give(value: Event): void {
-    this.asking.shift()?.resolve({ value, done: false });
+    const asking = this.asking.shift();
+    if (asking) asking.resolve({ value, done: false });
+    else this.unread.push(value);
   }
 
   end(error: Error | undefined): void {

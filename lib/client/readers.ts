@@ -1,4 +1,5 @@
 import type { EventReader } from './loop.js';
+import type { StreamObserver } from './stream-state.js';
 
 /** The readers of one stream: listeners, subscriptions and loops. */
 export class Readers<Event> {
@@ -48,6 +49,18 @@ export class Readers<Event> {
   changed(): void {
     this.look();
   }
+}
+
+/** A reader that takes each event at once. */
+export function readerFor<Event>(
+  observer: StreamObserver<Event> | ((event: Event) => void),
+): EventReader<Event> {
+  const to = typeof observer === 'function' ? { next: observer } : observer;
+  return {
+    isReady: true,
+    give: (event) => to.next?.(event),
+    end: (error) => (error === undefined ? to.complete?.() : to.error?.(error)),
+  };
 }
 
 /** Reports an error in the app's code as uncaught. The stream continues. */

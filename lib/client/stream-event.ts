@@ -15,6 +15,22 @@ export interface ControlEvents {
    * may send other data.
    */
   'sse-error': { statusCode: number; message: string | string[] };
+  /**
+   * The stream is open, has these rooms, and they can change: `join()` and `leave()` send the
+   * token.
+   */
+  'sse-open': { stream: string; rooms: string[] };
+  /** From here on, the stream has these rooms. */
+  'sse-rooms': { rooms: string[] };
+  /**
+   * The whole state of these rooms follows, as this many `sse-set` without an id. `stateOf()` reads
+   * it.
+   */
+  'sse-state': { rooms: string[]; entries: number };
+  /** An entry of a state room was set. */
+  'sse-set': { room: string; key: string; value: unknown };
+  /** An entry of a state room was deleted, or has expired. */
+  'sse-delete': { room: string; key: string };
 }
 
 /**

@@ -11,6 +11,7 @@ describe('the package', () => {
   // feature: 104
   it('exports these names, and no others', () => {
     expect(Object.keys(root).sort()).toEqual([
+      'Broadcast',
       'Broadcaster',
       'Connection',
       'InjectBroadcaster',
@@ -18,6 +19,7 @@ describe('the package', () => {
       'SSE_CHANNELS',
       'SSE_DEFAULTS',
       'SseClosedError',
+      'SseConflictError',
       'SseConnection',
       'SseConnections',
       'SseData',
@@ -31,6 +33,7 @@ describe('the package', () => {
       'SseNotStreamableError',
       'SseOptionsError',
       'SseRetry',
+      'SseRoomsError',
       'SseSerializeError',
       'SseStream',
       'SseType',
@@ -46,11 +49,11 @@ describe('the package', () => {
     }
   });
 
-  const folders = readdirSync(join(folder, 'lib'), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    // A folder without one is a wing, which is no entry point.
-    .filter((name) => existsSync(join(folder, 'lib', name, 'index.ts')));
+  // A folder without an index is a wing, which is no entry point.
+  const folders = readdirSync(join(folder, 'lib'), { recursive: true, encoding: 'utf8' })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => existsSync(join(folder, 'lib', path, 'index.ts')))
+    .sort();
   const manifest = JSON.parse(textOf('package.json')) as {
     main: string;
     types: string;
@@ -58,7 +61,7 @@ describe('the package', () => {
     exports: object;
   };
 
-  it('has an entry point for each folder in lib/, and for the root', () => {
+  it('has an entry point for each folder with an index in lib/, and for the root', () => {
     const expected = ['', ...folders].map((name) => {
       const path = `lib/${name === '' ? '' : `${name}/`}index`;
       expect(existsSync(join(folder, `${path}.ts`))).toBe(true);
