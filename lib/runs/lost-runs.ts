@@ -1,0 +1,149 @@
+import { Logger } from '@nestjs/common';
+import { describe, SseClosedError, SseConflictError } from '../ground/errors.js';
+import type { Time } from '../ground/time.js';
+import { RareLine } from '../ground/warnings.js';
+import type { RoomListener } from '../hub/delivery.js';
+import type { Lease } from '../hub/lease.js';
+import { addressIn, knownKey, processesIn } from '../hub/presence-rooms.js';
+import type { SureLog } from '../hub/sure-log.js';
+import type { LoggedEvent } from '../log/event.js';
+import type { EventLog } from '../log/event-log.js';
+import { isCovered } from '../log/resume.js';
+import { parseCursor } from '../wire/cursor.js';
+import { isStateChange, SSE_DELETE } from '../wire/protocol.js';
+import { pageKey, Pages, readPages, type Page, type RunEvent } from './pages.js';
+import { isOver, roomOf, RUNNERS, RUNS, type RunRecord } from './run-record.js';
+import type { Slots } from './slots.js';
+
+/** All processes look for the runs of a dead one. The first has mostly ended them before. */
+const MAX_DELAY_MS = 1_000;
+const AGAIN_MS = 30_000;
+const RANGE = { maxEvents: 1_000, maxBytes: 8 * 1_048_576 };
+
+const logger = new Logger('Sse');
+
+/** Ends the runs of processes that have died, and writes their last pages. */
+export class LostRuns implements RoomListener {
+  private readonly cleaning = new Map<string, () => void>();
+  private readonly failures = new RareLine();
+
+  constructor(
+    private readonly log: SureLog,
+    private readonly reads: Pick<EventLog, 'read'>,
+    private readonly time: Time,
+    private readonly lease: Lease,
+    private readonly slots: Slots,
+  ) {}
+
+  close(): void {
+    for (const cancel of this.cleaning.values()) cancel();
+  }
+
+  /** A change of the leases of all processes. */
+  event({ message: { type, data } }: LoggedEvent): void {
+    const address = type === SSE_DELETE ? addressIn((data as { key?: unknown }).key) : undefined;
+    if (address === undefined) return;
+    this.lease.ended(address);
+    // mutant: runs of a process that has died go on for ever
+    this.cleanLater(address);
+  }
+
+  lost(): void {
+    this.sweep();
+  }
+
+  restart(): void {
+    this.lease.replace();
+    this.sweep();
+  }
+
+  /** Finds processes that have died while nobody was there to see it. */
+  sweep(): void {
+    this.findDead().catch((error: unknown) => this.logFailure(error));
+  }
+
+  private async findDead(): Promise<void> {
+    const { entries } = await this.log.room(RUNNERS).entries();
+    const { live, known } = processesIn(entries);
+    for (const address of known) if (!live.has(address)) this.cleanLater(address);
+  }
+
+  private cleanLater(address: string, ms = this.time.random() * MAX_DELAY_MS): void {
+    if (this.lease.isOwn(address) || this.cleaning.has(address)) return;
+    const cancel = this.time.after(ms, () => {
+      this.clean(address).then(
+        () => this.cleaning.delete(address),
+        (error: unknown) => {
+          this.cleaning.delete(address);
+          this.logFailure(error);
+          if (!(error instanceof SseClosedError)) this.cleanLater(address, AGAIN_MS);
+        },
+      );
+    });
+    this.cleaning.set(address, cancel);
+  }
+
+  private logFailure(error: unknown): void {
+    if (error instanceof SseClosedError || this.failures.again() === 0) return;
+    logger.warn(`Runs of a process that has died were not ended: ${describe(error)}`);
+  }
+
+  private async clean(address: string): Promise<void> {
+    const { entries } = await this.log.room<RunRecord>(RUNS).entries();
+    for (const { key, value, position } of entries) {
+      if (value.on === address && value.count === undefined) await this.end(key, value, position);
+    }
+    await this.log.room(RUNNERS).delete(knownKey(address));
+  }
+
+  /** Ends a run that nobody works on any more, and writes its last pages. */
+  async end(id: string, record: RunRecord, position: string): Promise<void> {
+    try {
+      const runs = this.log.room<RunRecord>(RUNS);
+      let ended = record;
+      let at = position;
+      if (!isOver(record)) {
+        ended = { ...record, state: 'lost', endedAt: Date.now() };
+        at = await runs.set(id, ended, { ifPosition: position });
+      }
+      const endAt = parseCursor(at)?.position ?? 0;
+      // Without a page there was no message, unless the log has lost it.
+      const isNew = parseCursor(position)?.epoch === parseCursor(at)?.epoch;
+      const { pages, isCut = !isNew } = await this.read(roomOf(id, record), endAt);
+      const ttl = { ttlMs: record.keepMs };
+      const room = this.log.room<Page>(roomOf(id, record));
+      for (const [no, page] of pages.from(0)) await room.set(pageKey(no), page, ttl);
+      const { count } = pages;
+      await runs.set(id, { ...ended, endAt, count, isCut }, { ...ttl, ifPosition: at });
+      if (record.slot !== undefined) await this.slots.release(record.slot, record.run);
+    } catch (error) {
+      // Another process was first.
+      if (!(error instanceof SseConflictError)) throw error;
+    }
+  }
+
+  /** All that the log still has of a run, up to its end. */
+  private async read(room: string, endAt: number): Promise<{ pages: Pages; isCut?: boolean }> {
+    const pages = new Pages();
+    let last = 0;
+    const add = (event: RunEvent): void => {
+      if (event.position <= last || event.position > endAt) return;
+      last = event.position;
+      pages.add(event);
+    };
+    const stored = readPages(await this.log.entriesOf(room), room);
+    if (stored === undefined) return { pages };
+    for (const event of stored.events) add(event);
+    let isCut = !stored.isWhole;
+    for (let after = stored.newest.position; ;) {
+      const [state] = (await this.reads.read([room], { after, ...RANGE })).rooms;
+      if (state === undefined) return { pages, isCut: true };
+      isCut ||= !isCovered(after, state.last, state.entries[0]);
+      for (const { event } of state.entries) {
+        after = event.position;
+        if (!isStateChange(event.message.type)) add(event);
+      }
+      if (state.isWhole || state.entries.length === 0) return { pages, isCut };
+    }
+  }
+}
