@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { hasFact, knownIdentity } from '../connection/identify.js';
 import type { SseConnection } from '../connection/sse-connection.js';
 import { describe } from '../ground/errors.js';
 import { RareLine } from '../ground/warnings.js';
@@ -26,7 +27,7 @@ export class Facts {
   of(connection: SseConnection): Record<string, Fact> {
     if (this.option === false) return {};
     try {
-      const facts = Object.entries<unknown>(this.option(connection)).filter(isFact);
+      const facts = Object.entries<unknown>(this.option(connection)).filter(hasValue);
       return Object.fromEntries(
         facts
           .slice(0, MAX_FACTS)
@@ -42,24 +43,28 @@ export class Facts {
 }
 
 /** `data` may hold secrets, so nothing else of it is shown unless the app says so. */
-function userOf({ data }: SseConnection): Record<string, Fact> {
-  const { user, userId } = data as Record<string, Fact>;
-  return Object.fromEntries(Object.entries<unknown>({ user, userId }).filter(isFact));
+function userOf(connection: SseConnection): Record<string, Fact> {
+  const { user, userId } = connection.data;
+  const all = { user: isFact(user) ? user : knownIdentity(connection).user, userId };
+  return Object.fromEntries(Object.entries(all).filter(hasValue));
 }
 
 /**
- * The fact by which the connection can be revoked: the first that is in its `data` as it is shown.
+ * The fact by which the connection can be revoked: the first that it has as it is shown.
  * A boolean would be of too many connections.
  */
-export function revokeBy(facts: Readonly<Record<string, Fact>>, { data }: SseConnection) {
+export function revokeBy(facts: Readonly<Record<string, Fact>>, connection: SseConnection) {
   const found = Object.entries(facts).find(
-    ([name, fact]) => typeof fact !== 'boolean' && Object.hasOwn(data, name) && data[name] === fact,
+    ([name, fact]) => typeof fact !== 'boolean' && hasFact(connection, name, fact),
   );
   return found?.[0] ?? null;
 }
 
-function isFact(entry: [string, unknown]): entry is [string, Fact] {
-  const [, value] = entry;
+function hasValue(entry: [string, unknown]): entry is [string, Fact] {
+  return isFact(entry[1]);
+}
+
+function isFact(value: unknown): value is Fact {
   return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 }
 

@@ -22,5 +22,10 @@ export type {
   TrafficFigures,
 } from './state.js';
 
-// what `GET …/rooms/events` answers
-export type { InspectedEvent, InspectedRoomEvents } from './state.js';
+// what `GET …/rooms/events` and `GET …/rooms/entries` answer
+export type {
+  InspectedEntry,
+  InspectedEvent,
+  InspectedRoomEntries,
+  InspectedRoomEvents,
+} from './inspected-room.js';

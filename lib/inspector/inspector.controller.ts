@@ -24,11 +24,12 @@ import { preview, SseError } from '../ground/errors.js';
 import { Connection, SseStream } from '../nest/sse.decorators.js';
 import { SSE_UNCOUNTED } from '../nest/sse.interceptor.js';
 import { AllowedHostsGuard } from './allowed-hosts.guard.js';
+import type { InspectedRoomEntries, InspectedRoomEvents } from './inspected-room.js';
 import { Inspector } from './inspector.js';
 import type { SseInspectorOptions } from './inspector.options.js';
 import { readPage } from './page.js';
 import { SameOriginGuard } from './same-origin.guard.js';
-import type { InspectedRoomEvents, InspectorState } from './state.js';
+import type { InspectorState } from './state.js';
 
 /** What Express and Fastify have in common. */
 interface PageResponse {
@@ -112,8 +113,19 @@ function dataController(options: SseInspectorOptions): Type {
       @Query('after') after?: string,
     ): Promise<InspectedRoomEvents> {
       const events = await orHttpError(this.inspector.roomEvents(room, hub, after));
-      if (events === undefined) throw new NotFoundException(`No hub has the name ${preview(hub)}`);
+      if (events === undefined) throw noHub(hub);
       return events;
+    }
+
+    @Get('rooms/entries')
+    @Header('Cache-Control', 'no-store')
+    async roomEntries(
+      @Query('room') room = '',
+      @Query('hub') hub = '',
+    ): Promise<InspectedRoomEntries> {
+      const entries = await orHttpError(this.inspector.roomEntries(room, hub));
+      if (entries === undefined) throw noHub(hub);
+      return entries;
     }
 
     @Post('connections/:id/close')
@@ -182,7 +194,7 @@ function testEventController(options: SseInspectorOptions): Type {
       }
       const message = type === undefined ? { data } : { type, data };
       const id = await orHttpError(this.inspector.emit(room, hub, message));
-      if (id === undefined) throw new NotFoundException(`No hub has the name ${preview(hub)}`);
+      if (id === undefined) throw noHub(hub);
       return { id };
     }
   }
@@ -201,6 +213,10 @@ async function orHttpError<T>(result: Promise<T>): Promise<T> {
     }
     throw new BadRequestException(message, { cause: error });
   }
+}
+
+function noHub(name: string): NotFoundException {
+  return new NotFoundException(`No hub has the name ${preview(name)}`);
 }
 
 function noAnswer(process = ''): GatewayTimeoutException {

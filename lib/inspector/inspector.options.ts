@@ -33,7 +33,8 @@ export interface SseInspectorOptions {
    * Facts that the page shows and searches, to tell whose a connection is. At most 10 of each
    * connection; long texts are cut. `connection.data` may hold secrets, so the default shows no
    * other property. `false`: no facts.
-   * @default `user` and `userId` of `connection.data`, if they are texts, numbers or booleans
+   * @default `user` and `userId` of `connection.data`, if they are texts, numbers or booleans;
+   * `user` else of `connection.identity`
    * @example `facts: ({ data }) => ({ user: String(data['user']), tenant: Number(data['tenant']) })`
    */
   facts?: FactsOption;

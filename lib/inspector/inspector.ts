@@ -6,13 +6,15 @@ import { SseConnections } from '../connection/sse-connections.js';
 import { Hubs } from '../hub/hubs.js';
 import { MemoryEventLog } from '../log/event-log-memory.js';
 import { Facts, type Fact } from './facts.js';
+import type { InspectedRoomEntries, InspectedRoomEvents } from './inspected-room.js';
 import { INSPECTOR_OPTIONS, type SseInspectorOptions } from './inspector.options.js';
 import { LocalProcess, type Lists } from './local-process.js';
 import { lookFrom, type Look } from './look.js';
 import { Peers, type Action } from './peers.js';
 import { MAX_LISTED_OF_PEER } from './process-report.js';
+import { roomEntries } from './room-entries.js';
 import { roomEvents } from './room-events.js';
-import type { InspectedRoomEvents, InspectorSamples, InspectorState } from './state.js';
+import type { InspectorSamples, InspectorState } from './state.js';
 import { askOnce, samplesOf, stateNow, statesOf } from './view.js';
 
 /** What a page gets over its stream. */
@@ -107,6 +109,12 @@ export class Inspector implements OnModuleInit, OnModuleDestroy {
   ): Promise<InspectedRoomEvents | undefined> {
     const found = this.local.hubNamed(hub);
     return found && roomEvents(found, room, after);
+  }
+
+  /** Answers `undefined` where no hub has this name. */
+  async roomEntries(room: string, hub: string): Promise<InspectedRoomEntries | undefined> {
+    const found = this.local.hubNamed(hub);
+    return found && roomEntries(found, room);
   }
 
   /** Answers `undefined` where no hub has this name. */

@@ -1,3 +1,4 @@
+import { afterLimit } from '../ground/time-limit.js';
 import { isAddress, type PeerChannel } from '../hub/peer-channel.js';
 import { lookFrom, type Look } from './look.js';
 import type { PeerAnswers } from './peer-answers.js';
@@ -80,15 +81,15 @@ export class Peers {
   async act(process: string, action: Action): Promise<boolean | undefined> {
     if (!isAddress(process)) return undefined;
     const call = this.channel.nextNumber();
-    let timer: NodeJS.Timeout | undefined;
+    let cancel = (): void => {};
     try {
       return await new Promise((resolve, reject) => {
-        timer = setTimeout(() => resolve(undefined), CALL_TIMEOUT_MS);
+        cancel = afterLimit(CALL_TIMEOUT_MS, () => resolve(undefined));
         this.calls.set(call, resolve);
         this.send({ act: action, call }, process).catch(reject);
       });
     } finally {
-      clearTimeout(timer);
+      cancel();
       this.calls.delete(call);
     }
   }

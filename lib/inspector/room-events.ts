@@ -1,9 +1,11 @@
+import type { HistoryPage } from '../hub/broadcaster.js';
 import type { Hub } from '../hub/hub.js';
-import { HubEvent, type SseEvent } from '../log/event.js';
-import type { InspectedEvent, InspectedRoomEvents } from './state.js';
+import { HubEvent, type EventMap, type SseEvent } from '../log/event.js';
+import { isStateChange } from '../wire/protocol.js';
+import { shortened, timeOf } from './shown.js';
+import type { InspectedEvent, InspectedRoomEvents } from './inspected-room.js';
 
 const MAX_EVENTS = 20;
-const MAX_DATA_LENGTH = 2_000;
 
 /**
  * The last events of a room, or those after `after`. They are read from the log. So the page does
@@ -15,12 +17,25 @@ export async function roomEvents(
   room: string,
   after?: string,
 ): Promise<InspectedRoomEvents> {
-  if (!hub.delivery.keepsHistory) return { isKept: false, events: [] };
-  const newest = () => hub.history(room, { limit: MAX_EVENTS });
-  let page = after === undefined ? await newest() : await hub.history(room, { after, limit: MAX_EVENTS }); // prettier-ignore
-  // More than a page since the last look: the newest are the ones to show.
-  if (after !== undefined && page.hasMore) page = await newest();
-  return { isKept: true, events: page.events.map(inspected) };
+  const at = Date.now();
+  const { keepsHistory, hasState } = hub.delivery;
+  if (!keepsHistory) {
+    return { at, isKept: false, events: [], cursor: null, entriesChanged: false };
+  }
+  const next = after === undefined ? undefined : await hub.history(room, { after, limit: MAX_EVENTS }); // prettier-ignore
+  if (next === undefined || next.hasMore || !next.covered) {
+    // The first look, or more than a page since the last one: the newest are the ones to show.
+    const head = await hub.position();
+    const newest = await hub.history(room, { limit: MAX_EVENTS });
+    return { at, ...answerOf(newest, head), entriesChanged: hasState };
+  }
+  const entriesChanged = hasState && next.events.some(({ type }) => isStateChange(type));
+  return { at, ...answerOf(next, after ?? ''), entriesChanged };
+}
+
+/** @param from where an empty page ends */
+function answerOf({ events }: HistoryPage<EventMap>, from: string) {
+  return { isKept: true, events: events.map(inspected), cursor: events.at(-1)?.id ?? from };
 }
 
 function inspected(event: SseEvent): InspectedEvent {
@@ -29,18 +44,13 @@ function inspected(event: SseEvent): InspectedEvent {
   return {
     id,
     type: type ?? null,
-    // A position is based on the clock of the log, in microseconds.
-    at: Math.floor(position / 1_000),
+    at: timeOf(position),
     bytes: Buffer.byteLength(frame),
     data: shownAsText(data),
   };
 }
 
 function shownAsText(data: unknown): string {
-  const text = Buffer.isBuffer(data)
-    ? data.toString('base64')
-    : typeof data === 'string'
-      ? data
-      : (JSON.stringify(data) ?? '');
-  return text.length <= MAX_DATA_LENGTH ? text : `${text.slice(0, MAX_DATA_LENGTH)}…`;
+  if (Buffer.isBuffer(data)) return shortened(data.toString('base64'));
+  return shortened(typeof data === 'string' ? data : (JSON.stringify(data) ?? ''));
 }

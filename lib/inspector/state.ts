@@ -97,7 +97,7 @@ export interface InspectedConnection {
   readonly openedAt: number;
   /** What the option `facts` shows of its `data`. */
   readonly facts: Readonly<Record<string, string | number | boolean>>;
-  /** The fact by which the page can revoke it; `null` if its `data` has none of the facts. */
+  /** The fact by which the page can revoke it; `null` if it has none of the facts. */
   readonly revokeBy: string | null;
   /** At most 10 rooms. */
   readonly rooms: readonly string[];
@@ -207,29 +207,4 @@ export interface InspectorSamples {
   readonly delivered: readonly number[];
   readonly bytes: readonly number[];
   readonly opened: readonly number[];
-}
-
-/**
- * The last events of a room.
- * @publicApi
- */
-export interface InspectedRoomEvents {
-  /** `false` if the hub keeps no history. Then there are no events to show. */
-  readonly isKept: boolean;
-  /** At most 20, oldest first. */
-  readonly events: readonly InspectedEvent[];
-}
-
-/**
- * One event of a room.
- * @publicApi
- */
-export interface InspectedEvent {
-  readonly id: string;
-  readonly type: string | null;
-  readonly at: number;
-  /** The size of its wire text. */
-  readonly bytes: number;
-  /** As text, cut after 2 000 characters. */
-  readonly data: string;
 }

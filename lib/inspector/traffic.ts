@@ -2,6 +2,7 @@ import type { SseConnection } from '../connection/sse-connection.js';
 import { listen, type DiagnosticsListeners } from '../hub/listen.js';
 import { shortened } from './notes.js';
 import type { InspectedTraffic, TrafficFigures } from './state.js';
+import { isReserved } from '../wire/room-names.js';
 
 /** Rates are averages over this many intervals. */
 const WINDOW = 5;
@@ -96,7 +97,7 @@ export class Traffic {
       const { byHub } = this.now;
       const byRoom = byHub.get(hub) ?? new Map<string, number>();
       byHub.set(hub, byRoom);
-      for (const room of rooms) count(byRoom, room, 1, MAX_ROOMS);
+      for (const room of rooms) if (!isReserved(room)) count(byRoom, room, 1, MAX_ROOMS);
     },
     deliver: ({ connection, events, bytes }) => {
       this.total.delivered += events;

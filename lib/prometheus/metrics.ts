@@ -10,6 +10,7 @@ import type { GapReason } from '../log/event-log.js';
 import type { Broadcaster } from '../hub/broadcaster.js';
 import type { Hubs } from '../hub/hubs.js';
 import { listen, type DiagnosticsListeners } from '../hub/listen.js';
+import { askHubs, type Describe } from './hub-gauges.js';
 import type { SsePrometheusOptions } from './prometheus.options.js';
 
 const MINUTE = 60;
@@ -32,12 +33,6 @@ const ERROR_CODES: readonly SseErrorCode[] = [
   'SSE_NOT_STREAMABLE',
   'SSE_OPTIONS',
 ];
-
-/** Creates the options that all metrics share. */
-type Describe = (
-  name: string,
-  help: string,
-) => { name: string; help: string; registers: [NonNullable<SsePrometheusOptions['registry']>] };
 
 /** What was written to the sockets of ended connections. */
 interface Written {
@@ -111,16 +106,7 @@ function askWhenScraped(
     'Bytes of streams written to sockets',
     () => written.bytes + sumOf(({ sentBytes }) => sentBytes),
   );
-  const logs = new Gauge({
-    ...describe('sse_log_up', 'Whether the events of a hub reach this process'),
-    labelNames: ['hub'],
-    aggregator: 'min',
-    collect() {
-      for (const { name, log } of hubs.running) {
-        logs.set({ hub: name }, log.trouble === undefined ? 1 : 0);
-      }
-    },
-  });
+  askHubs(describe, hubs);
 }
 
 /**

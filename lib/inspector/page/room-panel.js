@@ -1,7 +1,9 @@
-// The last events of one room, and a form for a test event. It reads only while it is open.
+// The last events of one room, its entries, and a form for a test event. It reads only while it is
+// open.
 
 import { confirmed, fill, find, fromTemplate, say } from './elements.js';
 import { bytes, clock, plural } from './format.js';
+import { clearEntries, readEntries } from './room-entries.js';
 import { getJson, post } from './server.js';
 
 const INTERVAL_MS = 1_000;
@@ -17,6 +19,7 @@ export function openRoom(room) {
   find('room-note').textContent =
     (room.hub === '' ? '' : `hub ${room.hub}, `) + plural(room.readers, 'reader');
   list.replaceChildren();
+  clearEntries();
   tell('Reading…');
   dialog.showModal();
   void readOn(opened);
@@ -31,12 +34,16 @@ async function readOn(room) {
       const { hub, room: name, after } = room;
       const query = new URLSearchParams({ hub, room: name });
       if (after !== undefined) query.set('after', after);
-      const { isKept, events } = await getJson(`/rooms/events?${query}`);
+      const look = await getJson(`/rooms/events?${query}`);
       if (opened !== room) return;
-      if (!isKept) return tell('This hub keeps no history, so its events cannot be shown.');
-      add(events);
-      room.after = events.at(-1)?.id ?? after;
+      if (!look.isKept) return tell('This hub keeps no history, so its events cannot be shown.');
+      add(look.events);
+      room.after = look.cursor;
       tell(list.children.length === 0 ? 'No event of this room is kept.' : '');
+      const follows = isAtEnd();
+      await readEntries(room, look, () => opened === room);
+      // The first entries take space from the events.
+      if (follows) toEnd();
     } catch (error) {
       tell(`Not read: ${error.message}`);
     }
@@ -52,8 +59,7 @@ function tell(text) {
 
 /** The newest are at the end, and stay in view unless somebody has scrolled away from them. */
 function add(events) {
-  const region = list.parentElement;
-  const follows = region.scrollHeight - region.scrollTop - region.clientHeight < 40;
+  const follows = isAtEnd();
   const known = new Set([...list.children].map((item) => item.dataset.key));
   const added = events.filter(({ id }) => !known.has(id));
   for (const { id, type, at, bytes: size, data } of added) {
@@ -62,10 +68,17 @@ function add(events) {
     item.querySelector('time').textContent = clock(at);
     fill(item, { type: type ?? 'message', size: bytes(size), id, data }, { id });
     list.append(item);
+    // Long data is scrolled by keyboard, too.
+    const text = item.querySelector('pre');
+    if (text.scrollHeight > text.clientHeight) text.tabIndex = 0;
   }
   while (list.children.length > MAX_SHOWN) list.firstElementChild.remove();
-  if (added.length > 0 && follows) region.scrollTop = region.scrollHeight;
+  if (added.length > 0 && follows) toEnd();
 }
+
+const region = list.parentElement;
+const isAtEnd = () => region.scrollHeight - region.scrollTop - region.clientHeight < 40;
+const toEnd = () => (region.scrollTop = region.scrollHeight);
 
 // A test event
 
