@@ -9,17 +9,17 @@ import {
   type SseMessage,
 } from 'nestjs-eventstream';
 import { startWith, type Observable } from 'rxjs';
-import type { Connected, DashboardEvents, Room } from './events.js';
+import type { Connected, Room } from './events.js';
 import { RoomsPipe } from './rooms.pipe.js';
 
 @Controller()
 export class DashboardController {
   constructor(
-    private readonly broadcaster: Broadcaster<DashboardEvents>,
+    private readonly broadcaster: Broadcaster,
     private readonly connections: SseConnections,
   ) {}
 
-  /** `GET /events?rooms=cpu,memory`: a new client first gets the last minute. */
+  /** `GET /events?rooms=cpu,memory`: the state of each room, and then its changes. */
   @SseStream('events')
   events(
     @Query('rooms', RoomsPipe) rooms: Room[],
@@ -27,7 +27,7 @@ export class DashboardController {
   ): Observable<SseMessage> {
     const connected: Connected = { at: Date.now(), connection: id };
     return this.broadcaster
-      .stream(rooms, { rewind: { ms: 60_000 } })
+      .stream(rooms)
       .pipe(startWith<SseMessage>({ type: 'connected', data: connected }));
   }
 

@@ -63,8 +63,8 @@ export interface StreamsSample extends Sample {
 
 /** Instead of a room's figures where the platform does not have them. */
 export interface Unavailable extends Sample {
-  room: Room;
-  reason: string;
+  /** Why. */
+  unavailable: string;
 }
 
 /** The first event of every connection: samples up to `at` are older than the connection. */
@@ -74,8 +74,7 @@ export interface Connected {
   connection: string;
 }
 
-/** Each event type with its data. A room's figures come as events of the room's name. */
-export interface DashboardEvents {
+export interface Samples {
   cpu: CpuSample;
   memory: MemorySample;
   load: LoadSample;
@@ -83,5 +82,13 @@ export interface DashboardEvents {
   disk: DiskSample;
   'event-loop': EventLoopSample;
   streams: StreamsSample;
-  unavailable: Unavailable;
 }
+
+/**
+ * How many entries a room has: one for each second of the last minute. A new sample replaces the
+ * one of a minute ago.
+ */
+export const KEPT = 60;
+
+/** The state of each room, by keys from `0` to `59`. */
+export type RoomState<Name extends Room = Room> = Record<string, Samples[Name] | Unavailable>;

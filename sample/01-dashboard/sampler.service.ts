@@ -6,14 +6,17 @@ import {
   type OnApplicationBootstrap,
   type OnModuleDestroy,
 } from '@nestjs/common';
-import { Broadcaster, poll, SseConnections } from 'nestjs-eventstream';
+import { Broadcaster, poll, SseConnections, type StateRoom } from 'nestjs-eventstream';
 import type { Subscription } from 'rxjs';
 import {
+  KEPT,
   ROOMS,
-  type DashboardEvents,
   type EventLoopSample,
   type Room,
+  type RoomState,
+  type Samples,
   type StreamsSample,
+  type Unavailable,
 } from './events.js';
 import { figuresBetween, rate } from './figures.js';
 import { readMachine, type MachineReading } from './machine.js';
@@ -25,6 +28,14 @@ const RESOLUTION_MS = 10;
 
 const newDelays = () => monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
+/** What a platform may not have. */
+const SOURCES: Partial<Record<Room, string>> = {
+  cpu: 'CPU times',
+  load: 'load average',
+  network: '/proc/net/dev',
+  disk: 'disk in /proc/diskstats',
+};
+
 /** By how many milliseconds a timer of the monitor came late. */
 const lateness = (ns: number) => Math.max(0, Math.round((ns / 1e6 - RESOLUTION_MS) * 100) / 100);
 
@@ -34,7 +45,7 @@ interface Reading {
   readonly delivered: number;
 }
 
-/** Reads the machine once a second and sends each room its figures. */
+/** Reads the machine once a second and sets an entry of each room. */
 @Injectable()
 export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(SamplerService.name);
@@ -43,16 +54,20 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
    * with one alone that would always be the one that sending the samples causes.
    */
   private readonly delays = [newDelays(), newDelays()];
+  private readonly rooms: readonly StateRoom<RoomState>[];
   private sampling: Subscription | undefined;
   private before: Reading | undefined;
   private isClosed = false;
+  private turn = 0;
   private published = 0;
   private delivered = 0;
 
   constructor(
-    private readonly broadcaster: Broadcaster<DashboardEvents>,
+    private readonly broadcaster: Broadcaster,
     private readonly connections: SseConnections,
-  ) {}
+  ) {
+    this.rooms = ROOMS.map((room) => broadcaster.state(room));
+  }
 
   onApplicationBootstrap(): void {
     for (const delays of this.delays) delays.enable();
@@ -75,25 +90,18 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async publish(before: Reading, now: Reading): Promise<void> {
-    const { cpu, memory, load, network, disk } = figuresBetween(before.machine, now.machine);
-    const eventLoop = this.eventLoop(memory.at);
-    const streams = this.streams(before, now);
+    const { at } = now.machine;
+    const samples: Partial<Samples> = {
+      ...figuresBetween(before.machine, now.machine),
+      'event-loop': this.eventLoop(at),
+      streams: this.streams(before, now),
+    };
     this.published += ROOMS.length;
     for (const room of ROOMS) this.delivered += this.broadcaster.size(room);
-    const to = (room: Room) => this.broadcaster.to(room);
-    const unavailable = (room: Room, source: string) => {
-      const reason = `There is no ${source} on this machine (${platform()}).`;
-      return to(room).emit('unavailable', { room, reason, at: memory.at });
-    };
-    await Promise.all([
-      cpu ? to('cpu').emit('cpu', cpu) : unavailable('cpu', 'CPU times'),
-      to('memory').emit('memory', memory),
-      load ? to('load').emit('load', load) : unavailable('load', 'load average'),
-      network ? to('network').emit('network', network) : unavailable('network', '/proc/net/dev'),
-      disk ? to('disk').emit('disk', disk) : unavailable('disk', 'disk in /proc/diskstats'),
-      to('event-loop').emit('event-loop', eventLoop),
-      to('streams').emit('streams', streams),
-    ]);
+    const key = String(this.turn++ % KEPT);
+    const change = (room: Room, n: number) =>
+      this.rooms[n]!.set(key, samples[room] ?? unavailable(room, at));
+    await Promise.all(ROOMS.map(change));
   }
 
   private eventLoop(at: number): EventLoopSample {
@@ -115,4 +123,8 @@ export class SamplerService implements OnApplicationBootstrap, OnModuleDestroy {
       at,
     };
   }
+}
+
+function unavailable(room: Room, at: number): Unavailable {
+  return { unavailable: `There is no ${SOURCES[room]} on this machine (${platform()}).`, at };
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Broadcaster } from 'nestjs-eventstream';
+import { Broadcaster, type PresenceOptions } from 'nestjs-eventstream';
 import {
   ROOM,
   type NewOrder,
@@ -39,9 +39,11 @@ export class OrdersService {
   /**
    * A new client gets the whole list and then its changes; a returning client gets the changes that
    * it missed.
+   * @param presence where readers see each other
    */
-  stream() {
+  stream(presence?: PresenceOptions) {
     return this.broadcaster.stream(ROOM, {
+      ...(presence && { presence }),
       snapshot: async (reason): Promise<OrderMessage[]> => [
         { type: 'orders', data: await this.snapshot(reason) },
       ],

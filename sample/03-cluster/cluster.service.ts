@@ -10,7 +10,8 @@ import { PROCESS_NUMBER, type ToPrimary, type ToProcess } from './primary-messag
  */
 @Injectable()
 export class ClusterService {
-  readonly name = `process ${process.env[PROCESS_NUMBER]}`;
+  readonly number = Number(process.env[PROCESS_NUMBER]);
+  readonly name = `process ${this.number}`;
   private readonly states = new ReplaySubject<ClusterState>(1);
   private readonly drops = new Subject<string>();
   private latest: ClusterState | undefined;

@@ -20,8 +20,18 @@ const ClusterSchema = z.object({
 /** The stream of `02-orders`, and what the panel shows: at its beginning and after each change. */
 export const sharedOrders = sseContract({
   path: orders.path,
+  query: z.object({
+    tab: z.string().min(1).max(30).optional().describe('Shows the reader to the others, by this.'),
+  }),
   events: { ...orders.events, cluster: ClusterSchema },
 });
+
+/** A tab in one of the processes, as the roster of the room has it. */
+export interface OpenTab {
+  readonly name: string;
+  readonly process: number;
+  readonly pid: number;
+}
 
 export type ClusterState = z.infer<typeof ClusterSchema>;
 export type ProcessState = z.infer<typeof ProcessSchema>;

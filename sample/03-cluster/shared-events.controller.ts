@@ -1,10 +1,20 @@
-import { Controller, HttpCode, Param, Post } from '@nestjs/common';
-import { Connection, SseConnection, SseConnections, SseStream } from 'nestjs-eventstream';
+import { Controller, HttpCode, Param, Post, Query } from '@nestjs/common';
+import {
+  Connection,
+  SseConnection,
+  SseConnections,
+  SseStream,
+  type PresenceMember,
+} from 'nestjs-eventstream';
+import type { QueryOf } from 'nestjs-eventstream/contract';
 import { map, merge, startWith } from 'rxjs';
 import { drop } from '../02-orders/drop.js';
 import { ClusterService } from './cluster.service.js';
-import { sharedOrders } from './events.js';
+import { sharedOrders, type OpenTab } from './events.js';
 import { SharedOrdersService } from './shared-orders.service.js';
+
+/** A reload is neither a leave nor a join. */
+const GRACE_MS = 2_000;
 
 /** As in `02-orders`, and on each stream what the panel shows. */
 @Controller()
@@ -18,13 +28,22 @@ export class SharedEventsController {
   }
 
   @SseStream(sharedOrders)
-  events(@Connection() { id }: SseConnection) {
+  events(@Connection() { id }: SseConnection, @Query() { tab }: QueryOf<typeof sharedOrders>) {
     const data = { connection: id, place: this.cluster.name, revision: this.orders.revision };
-    const orders$ = this.orders.stream().pipe(startWith({ type: 'connected', data } as const));
+    const member = () => (tab === undefined ? undefined : this.memberOf(tab));
+    const orders$ = this.orders
+      .stream({ member, watch: true, graceMs: GRACE_MS })
+      .pipe(startWith({ type: 'connected', data } as const));
     const state$ = this.cluster.state$.pipe(
       map((state) => ({ type: 'cluster', data: state }) as const),
     );
     return merge(orders$, state$);
+  }
+
+  /** One for each process that the tab comes to: the data of a member never changes. */
+  private memberOf(name: string): PresenceMember {
+    const data: OpenTab = { name, process: this.cluster.number, pid: process.pid };
+    return { id: `${name} in ${process.pid}`, data };
   }
 
   /** The request may have come to another process than the connection. */

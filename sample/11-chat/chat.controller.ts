@@ -1,13 +1,22 @@
-import { Body, Controller, Param, Post } from '@nestjs/common';
-import { Broadcaster, SseStream } from 'nestjs-eventstream';
+import { Body, Controller, Param, Post, Query } from '@nestjs/common';
+import {
+  Broadcaster,
+  SseStream,
+  type Authorize,
+  type RoomsChange,
+  type RoomsInForce,
+} from 'nestjs-eventstream';
 import { OneOfPipe } from '../shared/one-of.pipe.js';
 import { TextPipe } from '../shared/text.pipe.js';
 
 const ROOMS = ['lobby', 'kitchen'] as const;
+const authorize: Authorize = (_connection, rooms) =>
+  rooms.every((room) => ROOMS.some((known) => known === room));
 const KNOWN_ROOM = new OneOfPipe('room', ROOMS);
+const NAME = new TextPipe('name', 30);
 
 interface ChatEvents {
-  said: { name: string; text: string; at: string };
+  said: { room: string; name: string; text: string; at: string };
 }
 
 @Controller('rooms')
@@ -15,21 +24,30 @@ export class ChatController {
   constructor(private readonly broadcaster: Broadcaster<ChatEvents>) {}
 
   /**
-   * What is said in the room; a new client gets the last of it, a returning client what it missed.
+   * What is said in the room, and who is there. A new client gets the last of it, a returning
+   * client what it missed. A real app takes the member from the authenticated request.
    */
   @SseStream(':room')
-  listen(@Param('room', KNOWN_ROOM) room: string) {
-    return this.broadcaster.stream(room, { rewind: 50 });
+  listen(@Param('room', KNOWN_ROOM) room: string, @Query('name') name?: string) {
+    const member = name ? () => ({ id: NAME.transform(name) }) : undefined;
+    const presence = { member, watch: true };
+    return this.broadcaster.stream(room, { rewind: 50, presence, changeable: true, authorize });
+  }
+
+  /** A client goes to another room, on the stream that it has. */
+  @Post()
+  move(@Body() change: RoomsChange): Promise<RoomsInForce> {
+    return this.broadcaster.changeRooms(change);
   }
 
   /** A stream goes one way: what a client says comes in by a request. */
   @Post(':room')
   async say(
     @Param('room', KNOWN_ROOM) room: string,
-    @Body('name', new TextPipe('name', 30)) name: string,
+    @Body('name', NAME) name: string,
     @Body('text', new TextPipe('text', 500)) text: string,
   ): Promise<{ id: string }> {
     const at = new Date().toISOString();
-    return { id: await this.broadcaster.to(room).emit('said', { name, text, at }) };
+    return { id: await this.broadcaster.to(room).emit('said', { room, name, text, at }) };
   }
 }

@@ -3,10 +3,11 @@ import { buildSync } from 'esbuild';
 
 /** The package is this project itself: its sources or its build, whichever runs. */
 const PACKAGE = Object.fromEntries(
-  ['nestjs-eventstream/client', 'nestjs-eventstream/contract'].map((name) => [
-    name,
-    fileURLToPath(import.meta.resolve(name)),
-  ]),
+  [
+    'nestjs-eventstream/client',
+    'nestjs-eventstream/client/tabs',
+    'nestjs-eventstream/contract',
+  ].map((name) => [name, fileURLToPath(import.meta.resolve(name))]),
 );
 
 /**

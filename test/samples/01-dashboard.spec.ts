@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { Broadcaster } from 'nestjs-eventstream';
+import type { TestStream } from 'nestjs-eventstream/testing';
 import { AppModule } from '../../sample/01-dashboard/app.module.js';
-import { ROOMS } from '../../sample/01-dashboard/events.js';
+import { KEPT, ROOMS } from '../../sample/01-dashboard/events.js';
 import { openStream, post, runSample } from '../support/sample.js';
-
-/** One event for each room, and the one that each connection begins with. */
-const TURN = ROOMS.length;
 
 describe('sample 01, dashboard', () => {
   // feature: 110
@@ -12,50 +11,72 @@ describe('sample 01, dashboard', () => {
     const app = await runSample(AppModule);
     const open = () => openStream(app, '/events?rooms=memory');
     const streams = await Promise.all([open(), open(), open()]);
-    const taken = await Promise.all(streams.map((stream) => stream.take(3)));
-    const [first, ...others] = taken.map(([connected, ...figures]) => {
-      expect(connected).toMatchObject({ type: 'connected', id: undefined });
-      return figures;
-    });
-    expect(first).toMatchObject([{ type: 'memory' }, { type: 'memory' }]);
+    const taken = await Promise.all(
+      streams.map(async (stream) => {
+        expect(await stream.next()).toMatchObject({ type: 'connected', id: undefined });
+        await stream.until(({ events }) => events.some(({ data }) => keyOf(data) === '1'));
+        const state = await stream.stateOf('memory');
+        return [state.get('0'), state.get('1')];
+      }),
+    );
+    const [first, ...others] = taken;
+    const sample = { at: expect.any(Number), usedBytes: expect.any(Number) };
+    expect(first).toMatchObject([sample, sample]);
     for (const other of others) expect(other).toEqual(first);
   });
 
   // feature: 110
-  it('gives a newcomer first what every room had before', async () => {
+  it('gives a newcomer the state of every room first', async () => {
     const app = await runSample(AppModule);
     const watcher = await openStream(app, '/events');
-    const [, ...seen] = await watcher.take(1 + 2 * TURN);
-    expect(new Set(seen.map(roomOf))).toEqual(new Set(ROOMS));
+    await watcher.until(({ events }) => events.filter(isSet).length >= 2 * ROOMS.length);
+    const seen = watcher.events.filter(isSet).slice(0, 2 * ROOMS.length);
 
     const newcomer = await openStream(app, '/events');
-    const [connected, ...history] = await newcomer.take(1 + 2 * TURN);
-    expect(history).toEqual(seen);
-    const { at } = connected!.data as { at: number };
-    for (const { data } of history) expect((data as { at: number }).at).toBeLessThanOrEqual(at);
+    for (const name of ROOMS) {
+      const before = seen
+        .map(({ data }) => data as { room: string; key: string; value: unknown })
+        .filter(({ room }) => room === name)
+        .map(({ key, value }) => [key, value]);
+      expect(before).toHaveLength(2);
+      expect([...(await newcomer.stateOf(name))]).toEqual(expect.arrayContaining(before));
+    }
+  });
+
+  it('keeps the last minute of a room', async () => {
+    const app = await runSample(AppModule);
+    const room = app.get(Broadcaster).state('memory');
+    for (let key = 0; key < KEPT; key++) await room.set(String(key), { at: 0 });
+    const watcher = await openStream(app, '/events?rooms=memory');
+    await watcher.until(hasLive);
+    const state = await (await openStream(app, '/events?rooms=memory')).stateOf('memory');
+    expect(state.size).toBe(KEPT);
+    expect(state.get('0')).toMatchObject({ at: expect.any(Number), usedBytes: expect.any(Number) });
   });
 
   it('gives a client that was dropped what it missed, and not its last minute again', async () => {
     const app = await runSample(AppModule);
     const watcher = await openStream(app, '/events?rooms=memory');
     const client = await openStream(app, '/events?rooms=memory');
-    const [connected, first] = await client.take(2);
-    const { connection } = connected!.data as { connection: string };
+    const { connection } = (await client.next('connected')).data as { connection: string };
+    await client.until(hasLive);
     expect(await post(app, `/connections/${connection}/drop`)).toMatchObject({ status: 204 });
     await client.closed;
 
-    await watcher.until(({ events }) => events.length >= 4);
     const returned = await client.reconnect();
     const [, ...missed] = await returned.take(3);
     const before = client.events.at(-1)!.id;
-    const all = (await watcher.take(watcher.events.length)).map(({ id }) => id);
-    expect(all).toContain(first!.id);
+    await watcher.until(({ events }) => events.some(({ id }) => id === missed[1]!.id));
+    const all = watcher.events.map(({ id }) => id);
     const from = all.indexOf(before) + 1;
     expect(missed.map(({ id }) => id)).toEqual(all.slice(from, from + 2));
     expect(await post(app, '/connections/nobody/drop')).toMatchObject({ status: 404 });
   });
 });
 
-function roomOf({ type, data }: { type: string; data: unknown }): string {
-  return type === 'unavailable' ? (data as { room: string }).room : type;
-}
+const isSet = ({ type }: { readonly type: string }) => type === 'sse-set';
+
+const keyOf = (data: unknown) => (data as { key?: string }).key;
+
+/** Whether a change has come. The entries of a state have no id. */
+const hasLive = ({ events }: TestStream) => events.some(({ id }) => id !== undefined);

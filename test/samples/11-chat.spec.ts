@@ -14,8 +14,14 @@ describe('sample 11, chat', () => {
     const ben = await openStream(app, '/rooms/lobby');
     const cleo = await openStream(app, '/rooms/kitchen');
 
+    const heard = async (stream: typeof ann, count: number) => {
+      const events = [];
+      while (events.length < count) events.push(await stream.next('said'));
+      return events;
+    };
+
     await say('lobby', 'Ann', 'Hello');
-    expect(await ben.next()).toMatchObject(said('Ann', 'Hello'));
+    expect(await ben.next('said')).toMatchObject(said('Ann', 'Hello'));
     ben.close();
     await say('lobby', 'Ann', 'Ben?');
     await say('kitchen', 'Cleo', 'Tea?');
@@ -24,11 +30,41 @@ describe('sample 11, chat', () => {
     await say('lobby', 'Ben', 'Here.');
 
     const missed = [said('Ann', 'Ben?'), said('Ann', 'Gone.'), said('Ben', 'Here.')];
-    expect(await back.take(3)).toMatchObject(missed);
-    expect(await ann.take(4)).toMatchObject([said('Ann', 'Hello'), ...missed]);
-    expect(cleo.events).toMatchObject([said('Cleo', 'Tea?')]);
+    expect(await heard(back, 3)).toMatchObject(missed);
+    expect(await heard(ann, 4)).toMatchObject([said('Ann', 'Hello'), ...missed]);
+    expect(cleo.events.filter(({ type }) => type === 'said')).toMatchObject([said('Cleo', 'Tea?')]);
     const newcomer = await openStream(app, '/rooms/kitchen');
-    expect(await newcomer.next()).toMatchObject(said('Cleo', 'Tea?'));
+    expect(await newcomer.next('said')).toMatchObject(said('Cleo', 'Tea?'));
+  });
+
+  it('changes the room of an open stream', async () => {
+    const app = await runSample(AppModule);
+    await post(app, '/rooms/kitchen', { name: 'Cleo', text: 'Tea?' });
+    const ann = await openStream(app, '/rooms/lobby?name=Ann');
+    const { data } = await ann.next('sse-open');
+    const { stream } = data as { stream: string };
+    const refused = await post(app, '/rooms', { stream, join: ['cellar'] });
+    expect(refused.status).toBe(403);
+    const moved = await post(app, '/rooms', { stream, join: ['kitchen'], leave: ['lobby'] });
+    expect(moved).toMatchObject({ status: 201, body: { rooms: ['kitchen'] } });
+    expect(await ann.next('said')).toMatchObject(said('Cleo', 'Tea?'));
+    await post(app, '/rooms/lobby', { name: 'Ben', text: 'Ann?' });
+    await post(app, '/rooms/kitchen', { name: 'Ann', text: 'Here.' });
+    expect(await ann.next('said')).toMatchObject(said('Ann', 'Here.'));
+  });
+
+  it('shows who is there', async () => {
+    const app = await runSample(AppModule);
+    const watcher = await openStream(app, '/rooms/lobby');
+    const ann = await openStream(app, '/rooms/lobby?name=Ann');
+    const key = 'Ann';
+    expect(await watcher.next('sse-set')).toMatchObject({ data: { key } });
+    expect(await ann.next('sse-set')).toMatchObject({ data: { key } });
+    const ben = await openStream(app, '/rooms/lobby?name=Ben');
+    await watcher.next('sse-set');
+    expect((await ben.stateOf('sse:presence:lobby')).size).toBeGreaterThanOrEqual(1);
+    const long = await openStream(app, `/rooms/lobby?name=${'x'.repeat(31)}`);
+    expect(long.status).toBe(400);
   });
 
   it.each([

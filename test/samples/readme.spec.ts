@@ -71,9 +71,11 @@ function shapeOf(text: string): string {
     .replaceAll('\r', '')
     .replaceAll(/retry: \d+/g, 'retry: N')
     .replaceAll(/1\.[\w-]+\.[\da-z]+/g, 'CURSOR')
+    .replaceAll(/~j\.[\w-]+/g, '~KEY')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replaceAll(/"at":\d+/g, '"at":N')
     .replaceAll(/"connection":"[\w-]+"/g, '"connection":"ID"')
+    .replaceAll(/"stream":"[\w.-]+"/g, '"stream":"TOKEN"')
     .replaceAll(/"price":[\d.]+/g, '"price":N');
 }
 

@@ -4,7 +4,7 @@ import { list, pauseLog } from './log.js';
 import { ROOMS } from './rooms.js';
 import { find, fromTemplate, make, post } from './shared/elements.js';
 import { showState } from './shared/state.js';
-import { countEvent, say, showHistory, showLeave, showLoss, showReturn } from './story.js';
+import { addState, countEvent, say, showJoin, showLeave, showReturn } from './story.js';
 import { timeline } from './timeline.js';
 
 const RATE_WINDOW_MS = 5_000;
@@ -13,7 +13,7 @@ const names = ROOMS.map(({ name }) => name);
 const colors = new Map(ROOMS.map(({ name, color }) => [name, color]));
 const cards = new Map(ROOMS.map((room) => [room.name, new Card(room)]));
 const chosen = new Set(roomsOfAddress());
-/** Chosen rooms whose history has not come yet. */
+/** Chosen rooms whose state has not come yet. */
 const joining = new Set(chosen);
 /** When live events came. */
 const arrivals = [];
@@ -21,7 +21,9 @@ const arrivals = [];
 let source;
 let lastEventId = '';
 /** This connection: as the server calls it, since when on the server's clock and on ours. */
-let connection = { id: '', at: 0, since: 0, isNew: true };
+let connection = { id: '', at: 0, since: 0 };
+/** How many entries of a state are still to come. */
+let coming = 0;
 /** A connection that was lost: since when, and the hole in the plots. */
 let away;
 /** The newest sample, and when something came last. */
@@ -79,10 +81,9 @@ function connect() {
     return;
   }
   // With its last event ID this page is a returning client and gets what it missed. A room that
-  // joins later needs its history, which is older than that ID. Without an ID the server sends the
-  // last minute of all rooms, and this page skips the samples that it has.
-  connection.isNew = joining.size > 0 || lastEventId === '';
-  const after = connection.isNew ? '' : `&lastEventId=${encodeURIComponent(lastEventId)}`;
+  // joins later needs its state, which is older than that ID. Without an ID the server sends the
+  // states of all rooms, and this page skips the samples that it has.
+  const after = joining.size > 0 ? '' : `&lastEventId=${encodeURIComponent(lastEventId)}`;
   const path = `events?rooms=${chosenAsText()}`;
   find('request').replaceChildren('GET /', ...breakable(path));
   showState('connecting');
@@ -98,41 +99,40 @@ function listen(opened, path) {
     else void explainEnd(opened, path);
   });
   opened.addEventListener('connected', ({ data }) => onConnected(JSON.parse(data)));
-  for (const name of chosen) {
-    opened.addEventListener(name, (event) => {
-      cards.get(name).add(receive(event, name));
-    });
+  opened.addEventListener('sse-state', ({ data }) => {
+    coming = JSON.parse(data).entries;
+    addState(coming);
+  });
+  opened.addEventListener('sse-set', (event) => {
+    const { room, value } = JSON.parse(event.data);
+    receive(event, value.at, room);
+    cards.get(room).add(value);
+  });
+  for (const type of ['sse-gap', 'sse-error']) {
+    opened.addEventListener(type, (event) => receive(event));
   }
-  opened.addEventListener('unavailable', (event) => {
-    const { room } = JSON.parse(event.data);
-    cards.get(room)?.unavailable(receive(event, room));
-  });
-  opened.addEventListener('sse-gap', (event) => {
-    const { rooms, reason } = receive(event);
-    showLoss(rooms, reason);
-  });
-  opened.addEventListener('sse-error', receive);
 }
 
 /** The first event of each connection. */
 function onConnected({ connection: id, at }) {
-  connection = { ...connection, id, at, since: performance.now() };
+  connection = { id, at, since: performance.now() };
+  coming = 0;
   arrivals.length = 0;
   find('drop').disabled = false;
   if (away !== undefined) {
     showReturn((performance.now() - away.since) / 1_000);
     endAway(at / 1_000);
-  } else if (connection.isNew) {
-    showHistory([...joining], joining.size === chosen.size, at);
+  } else if (joining.size > 0) {
+    showJoin([...joining], joining.size === chosen.size, at);
   }
 }
 
-function receive(event, room) {
-  const data = JSON.parse(event.data);
-  // What the library itself says has no time.
-  const at = data.at ?? lastAt + 1;
-  const origin = at > connection.at ? 'live' : connection.isNew ? 'history' : 'replayed';
-  lastEventId = event.lastEventId;
+/** What the library itself says has no time. */
+function receive(event, at = lastAt + 1, room = '') {
+  const origin = coming > 0 ? 'state' : at > connection.at ? 'live' : 'replayed';
+  // The entries of a state have no ID: until all of them are here, the page is where it was.
+  if (origin === 'state') coming -= 1;
+  else lastEventId = event.lastEventId;
   lastAt = Math.max(lastAt, at);
   lastArrival = performance.now();
   if (origin === 'live') {
@@ -140,9 +140,8 @@ function receive(event, room) {
     joining.clear();
   }
   countEvent({ origin, room, at });
-  list(event, at, origin, colors.get(room) ?? 'bad');
-  find('cursor').textContent = lastEventId;
-  return data;
+  list(event, { room, at, origin, color: colors.get(room) ?? 'bad' });
+  find('cursor').textContent = lastEventId || 'none yet';
 }
 
 /** The browser comes back by itself, with its last event ID. */
@@ -153,7 +152,6 @@ function lose() {
   const hole = { from: lastAt / 1_000 };
   away = { since: performance.now(), hole };
   timeline.away = [...timeline.away.filter(({ until }) => until > timeline.start), hole];
-  connection.isNew = lastEventId === '';
   say('The connection is lost. The browser reconnects by itself.');
 }
 

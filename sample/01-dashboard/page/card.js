@@ -68,17 +68,13 @@ export class Card {
     const seconds = data.at / 1000;
     const last = this.#times.at(-1) ?? -Infinity;
     if (seconds <= last) return;
-    this.#showUnavailable('');
+    this.#showUnavailable(data.unavailable ?? '');
+    if (data.unavailable !== undefined) return timeline.include(seconds);
     if (seconds - last > MAX_STEP_S && last > 0) this.#append(seconds - MAX_STEP_S / 2, undefined);
     this.#append(seconds, data);
     timeline.include(seconds);
     if (this.#times.length > MAX_SAMPLES) this.#forget(timeline.start - MAX_STEP_S);
     drawSoon();
-  }
-
-  unavailable({ reason, at }) {
-    this.#showUnavailable(reason);
-    timeline.include(at / 1000);
   }
 
   draw() {

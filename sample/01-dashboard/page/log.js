@@ -36,13 +36,12 @@ export function pauseLog(shouldPause) {
   settleSoon();
 }
 
-/** `origin`: live, replayed or history. */
-export function list(event, at, origin, color) {
+/** `origin`: live, replayed or state. A room has one sample for each time, which may come again. */
+export function list(event, { room, at, origin, color }) {
   const line = lines.get(at) ?? addLine(at, origin);
-  if (line === undefined || line.events.some(({ id }) => id !== '' && id === event.lastEventId)) {
-    return;
-  }
-  line.events.push({ type: event.type, id: event.lastEventId, data: event.data, color });
+  if (line === undefined || line.events.some((one) => one.room === room)) return;
+  const id = origin === 'state' ? '' : event.lastEventId;
+  line.events.push({ room, type: `${event.type} ${room}`, id, data: event.data, color });
   showLine(line);
 }
 

@@ -2,20 +2,12 @@
 import { ROOMS } from './rooms.js';
 import { find } from './shared/elements.js';
 
-/** Why events are lost. */
-const LOSSES = {
-  trimmed: 'they are no longer kept',
-  epoch: 'the server was restarted',
-  unknown: 'the last event ID is not from this server',
-  overflow: 'they are too many',
-};
-
 const titles = new Map(ROOMS.map(({ name, title }) => [name, title]));
 const counts = { received: 0, replayed: 0 };
 
 /**
  * Of some kinds there is also: which rooms it is about, how many events belong to it, since when,
- * what is lost.
+ * how many of a new state.
  */
 let story = { kind: 'other', words: () => '' };
 
@@ -28,29 +20,31 @@ export function showLeave(room) {
   say(`${titles.get(room)} is off. The others continue after the last event ID.`);
 }
 
-/** `rooms` are new to this page; their history follows. */
-export function showHistory(rooms, areAll, connectedAt) {
+/** `rooms` are new to this page; their state follows. */
+export function showJoin(rooms, areAll, connectedAt) {
   const who = areAll ? 'This page is new.' : `${namesOf(rooms)} joined later.`;
   const words = ({ count, since }) =>
     count === 0
-      ? `${who} The server has no history yet.`
-      : `${who} The last ${Math.round((connectedAt - since) / 1_000)} s came first: ${count} events.`;
-  story = { kind: 'history', rooms, count: 0, since: connectedAt, words };
+      ? `${who} The server has no state yet.`
+      : `${who} The last ${Math.ceil((connectedAt - since) / 1_000)} s came first: ${count} entries.`;
+  story = { kind: 'join', rooms, count: 0, since: connectedAt, words };
   show();
 }
 
 /** What was missed follows. */
 export function showReturn(seconds) {
-  const words = ({ count, lost = 'Nothing is lost.' }) =>
-    `Back after ${seconds.toFixed(1)} s: ${count} missed events replayed. ${lost}`;
+  const back = `Back after ${seconds.toFixed(1)} s`;
+  const words = ({ count, entries }) =>
+    entries === undefined
+      ? `${back}: ${count} missed events replayed. Nothing is lost.`
+      : `${back}. Not all that was missed is kept, so the state came: ${entries} entries.`;
   story = { kind: 'return', count: 0, words };
   show();
 }
 
-export function showLoss(rooms, reason) {
-  const lost = `Events of ${namesOf(rooms)} are lost: ${LOSSES[reason]}.`;
-  if (story.kind === 'return') story.lost = lost;
-  else say(lost);
+/** A state of so many entries follows. A client that returns gets one if history has not enough. */
+export function addState(entries) {
+  story.entries = (story.entries ?? 0) + entries;
   show();
 }
 
@@ -60,7 +54,7 @@ export function countEvent({ origin, room, at }) {
     counts.replayed += 1;
     story.count += 1;
   }
-  if (origin === 'history' && story.rooms?.includes(room)) {
+  if (origin === 'state' && story.rooms?.includes(room)) {
     story.count += 1;
     story.since = Math.min(story.since, at);
   }

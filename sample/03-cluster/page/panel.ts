@@ -6,6 +6,7 @@ import { now } from '../../02-orders/page/state.js';
 import { namePlaces } from '../../02-orders/page/steps.js';
 import { showConnection } from '../../02-orders/page/view.js';
 import { sharedOrders, type ClusterState } from '../events.js';
+import { followRoster, loadRoster, own, showTabs } from './tabs.js';
 
 /** The process that the page is on, and the one before that. */
 let here: string | undefined;
@@ -22,12 +23,17 @@ namePlaces({
 
 onLive('kill', () => void ask(`kill/${here?.replace(' ', '/')}`));
 
-start((lastEventId) => {
-  const stream = connect(sharedOrders, { baseUrl: '.', lastEventId });
+start((cursor) => {
+  // The roster and the last event ID belong together: without one, the page does without the other.
+  const known = cursor === undefined ? undefined : loadRoster();
+  const lastEventId = known && cursor;
+  const stream = connect(sharedOrders, { baseUrl: '.', lastEventId, query: { tab: own } });
+  followRoster(stream, known);
   stream.subscribe((event) => {
     if (event.type === 'cluster') return show(event.data);
-    takeEvent(event);
+    // First: the steps name the process.
     if (event.type === 'connected') moveTo(event.data.place);
+    takeEvent(event);
   });
   return stream;
 });
@@ -59,6 +65,7 @@ function show({ processes, redis }: ClusterState): void {
   showServer({ id: 'redis', name: 'Redis', pid: '', facts, isAlive: isUp, canBeKilled });
   if (isUp === now.isHeldBack) showRedis(isUp);
   wasRedisUp = isUp;
+  showTabs(processes);
 }
 
 /** In the badge, in the log and in the check. */
@@ -93,6 +100,7 @@ function add(id: string, name: string): HTMLElement {
   const button = row.querySelector('button')!;
   row.dataset['id'] = id;
   write(row, 'strong', capital(name));
+  row.querySelector('.tabs')!.id = `tabs-${id}`;
   button.textContent = 'Kill';
   button.setAttribute('aria-label', `Kill ${name}`);
   button.addEventListener('click', () => void ask(`kill/${id}`));
