@@ -4,6 +4,8 @@ export default {
   testTimeout: 30_000,
   // Jest leaves one core idle, which is half of a small machine.
   maxWorkers: '100%',
+  // Modules of test files stay in the memory of a worker. Near the limit of its heap, it crawls.
+  workerIdleMemoryLimit: '1GB',
   roots: ['<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {

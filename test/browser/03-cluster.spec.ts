@@ -1,12 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
+import { startCluster } from '../support/cluster-sample.js';
 import { describeRedis } from '../support/redis-server.js';
 import { CHROMIUM, launchChromium } from './chromium.js';
 
-const ROOT = join(import.meta.dirname, '../..');
 const WHOLE = '0 missing, 0 duplicated';
 
 (CHROMIUM === undefined ? describe.skip : describeRedis)('the cluster in a browser', () => {
@@ -17,7 +16,7 @@ const WHOLE = '0 missing, 0 duplicated';
   let complaints: string[] = [];
 
   beforeAll(async () => {
-    [browser, { sample, url }] = await Promise.all([launchChromium(), startSample({ PORT: '0' })]);
+    [browser, { sample, url }] = await Promise.all([launchChromium(), startCluster()]);
   }, 30_000);
 
   afterEach(async () => {
@@ -58,6 +57,10 @@ const WHOLE = '0 missing, 0 duplicated';
     );
     await Promise.all([first, second].map((page) => receives(page, 2)));
     await areWhole();
+    for (const page of [first, second]) {
+      for (const tab of [first, second]) await shows(page, tab);
+      await page.locator('#there', { hasText: /^2 tabs open, you are \w+ \d+\.$/ }).waitFor();
+    }
     // It is there again, as another one.
     await row(first, lost).filter({ hasText: 'pid' }).waitFor();
     expect(await pidOf(first, lost)).not.toBe(pid);
@@ -107,7 +110,7 @@ const WHOLE = '0 missing, 0 duplicated';
     expect((await page.getByRole('button').first().textContent())?.trim()).toBe(
       'Kill the process you are on',
     );
-    expect(await page.locator('#behind [data-here=true] strong').textContent()).toBe(
+    expect(await page.locator('#behind [data-here=true] .name strong').textContent()).toBe(
       await where(page),
     );
     const inspector = await fetch(new URL('sse-inspector/', `${url}/`));
@@ -201,6 +204,13 @@ const WHOLE = '0 missing, 0 duplicated';
     return name!.replace('p', 'P');
   }
 
+  /** The page has the tab on the process that the tab is on. */
+  async function shows(page: Page, tab: Page): Promise<void> {
+    const name = await tab.locator('#behind .tabs strong').textContent();
+    const line = row(page, await where(tab)).locator('.tabs');
+    await line.locator('strong, span', { hasText: name! }).waitFor();
+  }
+
   const row = (page: Page, name: string, isAlive = true) =>
     page.locator(`#behind li[data-alive=${isAlive}]`, { hasText: name });
 
@@ -269,28 +279,3 @@ const WHOLE = '0 missing, 0 duplicated';
     return complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(text));
   }
 });
-
-/**
- * The sample as `npm run start:cluster` starts it, from its sources; it ends with this process at
- * the latest.
- */
-async function startSample(environment: Record<string, string>) {
-  const loader = ['--import', join(ROOT, 'test/support/typescript.mjs')];
-  const { REDIS_URL: _another, ...inherited } = process.env;
-  const sample = spawn(process.execPath, [...loader, join(ROOT, 'sample/03-cluster/main.ts')], {
-    env: { ...inherited, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
-  const url = await new Promise<string>((resolve, reject) => {
-    let output = '';
-    const read = (text: string): void => {
-      output += text;
-      const found = /http:\/\/\S+/.exec(output);
-      if (found) resolve(found[0]);
-    };
-    sample.stdout!.setEncoding('utf8').on('data', read);
-    sample.stderr!.setEncoding('utf8').on('data', read);
-    sample.once('exit', () => reject(new Error(output)));
-  });
-  return { sample, url };
-}

@@ -6,7 +6,7 @@ import { chromium, type Browser } from 'playwright-core';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 
 /** As root without a sandbox, and without a word to anybody but the test's own server. */
-const ARGUMENTS = [
+export const ARGUMENTS: readonly string[] = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -36,7 +36,7 @@ export const describeChromium: typeof describe.skip =
   CHROMIUM === undefined ? describe.skip : describe;
 
 export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM ?? '', args: ARGUMENTS });
+  return chromium.launch({ executablePath: CHROMIUM ?? '', args: [...ARGUMENTS] });
 }
 
 function isExecutable(path: string): boolean {

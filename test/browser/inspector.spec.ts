@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import {
@@ -26,6 +28,10 @@ import type { Browser, Page } from 'playwright-core';
 import { responded, streamClient, type TestStream } from '../support/stream-client.js';
 import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
+import { axeViolations } from './page-checks.js';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RULES = { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] };
 
 /** As text it is harmless. */
 const HOSTILE = '<img src=x onerror=alert(1)>';
@@ -251,8 +257,8 @@ describeChromium('the inspector in a browser', () => {
       const cut = await page.evaluate(() =>
         [...document.querySelectorAll('.scroll')].map((one) => one.scrollWidth - one.clientWidth),
       );
-      // The last is that of a room, which is closed.
-      expect(cut).toEqual([0, 0, 0, 0, 0]);
+      // The last two are those of a room, which is closed.
+      expect(cut).toEqual([0, 0, 0, 0, 0, 0]);
       for (const room of ['lobby', 'kitchen', 'orders, prices']) {
         const name = page.locator('#connections [data-field=rooms]', { hasText: room });
         expect(await name.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
@@ -354,6 +360,148 @@ describeChromium('the inspector in a browser', () => {
     expect(await page.locator('img').count()).toBe(0);
     expect(complaints).toEqual([]);
   }, 30_000);
+
+  it('shows the entries of a room as they change, and no row moves', async () => {
+    const { broadcaster } = app.get(Streams);
+    const state = broadcaster.state('prices');
+    await state.set('ACME', { bid: 41.9 });
+    await state.set(HOSTILE, { html: HOSTILE, long: 'x'.repeat(3_000) });
+    await open('prices');
+    await visit();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    const reads = () => asked.filter((path) => path.endsWith('/rooms/entries')).length;
+    const looks = () => asked.filter((path) => path.endsWith('/rooms/events')).length;
+    await page.getByRole('button', { name: 'Last events of prices' }).click();
+    const dialog = page.getByRole('dialog', { name: 'prices' });
+    const entries = dialog.getByRole('region', { name: 'Entries' });
+    const entry = (key: string) => entries.locator('li', { hasText: key });
+    const keys = () => entries.locator('b').allTextContents();
+    await entry('41.9').waitFor();
+    expect(await keys()).toEqual([HOSTILE, 'ACME']);
+    await dialog.getByText(/^2, as of \d\d:\d\d:\d\d$/).waitFor();
+
+    // An entry that changes keeps its row, and a new one moves none.
+    await state.set('ACME', { bid: 42 });
+    await entry('"bid":42').waitFor();
+    await state.set('NEW', 1);
+    await entry('NEW').waitFor();
+    expect(await keys()).toEqual([HOSTILE, 'ACME', 'NEW']);
+
+    // Without a change, looks read no entries.
+    const [before, seen] = [reads(), looks()];
+    await broadcaster.to('prices').emit('said', 'hello');
+    await dialog.locator('li', { hasText: 'hello' }).waitFor();
+    await until('two more looks', () => looks() > seen + 2);
+    expect(reads()).toBe(before);
+
+    // Whole values by keyboard.
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Last events of prices' }).press('Enter');
+    await entry('NEW').waitFor();
+    expect(await keys()).toEqual(['NEW', 'ACME', HOSTILE]);
+    await entries.focus();
+    for (let n = 0; n < 3; n++) await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    const value = entry('html').locator('pre');
+    await value.waitFor();
+    expect(await value.textContent()).toMatch(/^\{"html":"<img .*xxx…$/);
+    await page.keyboard.press('Tab');
+    expect(await value.evaluate((one) => one === document.activeElement)).toBe(true);
+    const height = () => entry('html').evaluate((one) => one.getBoundingClientRect().height);
+    const large = await height();
+    await state.set(HOSTILE, { html: 1 });
+    await entry('"html":1').waitFor();
+    expect(await height()).toBe(large);
+
+    // Whoever reads an entry keeps it; the row of another one is used again.
+    await state.delete(HOSTILE);
+    await state.delete('ACME');
+    await entries.locator('li[data-gone]').nth(1).waitFor();
+    expect(await keys()).toEqual(['NEW', 'ACME', HOSTILE]);
+    await state.set('OTHER', 2);
+    await entry('OTHER').waitFor();
+    expect(await keys()).toEqual(['NEW', 'OTHER', HOSTILE]);
+    await state.set(HOSTILE, 3);
+    await entries.locator('li[data-gone]').waitFor({ state: 'detached' });
+    expect(await keys()).toEqual(['NEW', 'OTHER', HOSTILE]);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(complaints).toEqual([]);
+  }, 120_000);
+
+  it('reads a large room after a change, but not every second', async () => {
+    const { broadcaster } = app.get(Streams);
+    const state = broadcaster.state('many');
+    for (let no = 0; no < 1_001; no++) await state.set(`key ${no}`, no);
+    await open('many');
+    await visit();
+    const times: number[] = [];
+    page.on('request', (request) => {
+      if (request.url().includes('/rooms/entries')) times.push(performance.now());
+    });
+    await page.getByRole('button', { name: 'Last events of many' }).click();
+    const dialog = page.getByRole('dialog', { name: 'many' });
+    const entries = dialog.getByRole('region', { name: 'Entries' });
+    await dialog.getByText('1,001, the 50 changed last are listed, as of').waitFor();
+    expect(await entries.locator('li').count()).toBe(50);
+    await state.set('key 0', 'new');
+    await entries.locator('li', { hasText: '"new"' }).waitFor();
+    // The row of the entry that is no longer one of the 50.
+    expect(await entries.locator('li').count()).toBe(50);
+    expect(times).toHaveLength(2);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(5_000);
+    expect(complaints).toEqual([]);
+  }, 30_000);
+
+  it.each([390, 1280])(
+    'fits the panel of a state room into %i px, and nothing shifts',
+    async (width) => {
+      await page.setViewportSize({ width, height: 844 });
+      const state = app.get(Streams).broadcaster.state('prices');
+      const long = 'a-key-that-does-not-end-'.repeat(9);
+      for (let no = 0; no < 30; no++) await state.set(`${no} ${long}`, { no, long });
+      await open('prices');
+      await visit();
+      await page.evaluate(AXE);
+      await page.evaluate(() => {
+        const shifts: number[] = [];
+        Object.assign(window, { shifts });
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) {
+            shifts.push((entry as unknown as { value: number }).value);
+          }
+        }).observe({ type: 'layout-shift' });
+      });
+      await page.getByRole('button', { name: 'Last events of prices' }).click();
+      const dialog = page.getByRole('dialog', { name: 'prices' });
+      const entries = dialog.getByRole('region', { name: 'Entries' });
+      await entries.locator('li').nth(29).waitFor();
+      await state.set(`3 ${long}`, 'short');
+      await state.delete(`4 ${long}`);
+      await state.set('one more', { long });
+      await entries.locator('li', { hasText: 'one more' }).waitFor();
+      await state.delete(`5 ${long}`);
+      await entries.locator('li[data-gone]').waitFor();
+      const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
+      expect(shifts).toEqual([]);
+      const cut = await dialog.evaluate((one) =>
+        [one, ...one.querySelectorAll('.scroll')].map((box) => box.scrollWidth - box.clientWidth),
+      );
+      expect(cut).toEqual([0, 0, 0]);
+      // The newest event stays in view.
+      const left = await dialog
+        .getByRole('region', { name: 'Last events' })
+        .evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight);
+      expect(left).toBeLessThan(2);
+      await entries.locator('summary').first().click();
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        expect(await page.evaluate(axeViolations, RULES)).toEqual([]);
+      }
+      expect(complaints).toEqual([]);
+    },
+    30_000,
+  );
 
   it('signs in by a token, which it keeps for this tab', async () => {
     await page.goto(`${url}/api/with-token`);

@@ -2,11 +2,15 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { SseConnections } from 'nestjs-eventstream';
 import { AppModule as DemoModule } from '../../sample/16-demo-page/app.module.js';
+import { AppModule as PanelsModule } from '../../sample/17-panels/app.module.js';
+import { servePage as servePanels } from '../../sample/17-panels/page.js';
 import { servePageOf } from '../../sample/shared/serve-folders.js';
 import { createApp } from '../../sample/shared/start.js';
 import { listSamples, startSamples, type SamplesProcess } from '../support/samples-process.js';
+import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
 
 /**
@@ -54,7 +58,9 @@ const PAGES: Record<string, (page: Page) => Promise<void>> = {
     await state(page, 'Ended');
   },
   '11-chat': async (page) => {
+    await page.getByLabel('Name').fill('Ann');
     await page.getByLabel('Text').fill(MARKUP);
+    await text(page, '#there', /Ann/);
     await page.getByRole('button', { name: 'Send' }).click();
     await text(page, '#said', /Ann.*<img/);
     await page.getByRole('button', { name: 'Kitchen' }).click();
@@ -83,12 +89,19 @@ const PAGES: Record<string, (page: Page) => Promise<void>> = {
     );
   },
   '16-demo-page': (page) => text(page, '#list', /All is well/),
+  '17-panels': async (page) => {
+    await text(page, '#panels li >> nth=9', /\d %/);
+    await text(page, '#rooms', /^11$/);
+    await text(page, '#leader', /this tab/);
+  },
+  '18-mcp': (page) => text(page, '#calls', /Counted to 20 in process \d+/),
 };
 
 const MARKUP = '<img src=x onerror=alert(1)>';
 
 describeChromium('the samples in a browser', () => {
   let browser: Browser;
+  let context: BrowserContext;
   let page: Page;
   let complaints: string[];
 
@@ -100,7 +113,8 @@ describeChromium('the samples in a browser', () => {
 
   beforeEach(async () => {
     complaints = [];
-    page = await browser.newPage();
+    context = await browser.newContext();
+    page = await context.newPage();
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
     });
@@ -116,7 +130,7 @@ describeChromium('the samples in a browser', () => {
     });
   });
 
-  afterEach(() => page.close());
+  afterEach(() => context.close());
 
   describe('each with its page', () => {
     let samples: SamplesProcess;
@@ -132,7 +146,7 @@ describeChromium('the samples in a browser', () => {
       samples?.child.kill();
     });
 
-    // feature: 90, 106, 107, 108, 109, 111, 112, 113, 114, 115, 116, 117
+    // feature: 90, 106, 107, 108, 109, 111, 112, 113, 114, 115, 116, 117, 119
     it.each(Object.entries(PAGES))(
       '%s shows what arrives',
       async (name, look) => {
@@ -219,6 +233,56 @@ describeChromium('the samples in a browser', () => {
       await page.getByRole('button', { name: 'Send' }).click();
       await text(page, '#problem', /text: expected a text of 1 to 200 characters/);
       expect(complaints.filter((complaint) => !complaint.includes('400'))).toEqual([]);
+    }, 30_000);
+  });
+
+  describe('the ten panels', () => {
+    let app: INestApplication;
+    let connections: SseConnections;
+
+    beforeEach(async () => {
+      app = await createApp(PanelsModule, servePanels);
+      await app.listen(0, 'localhost');
+      connections = app.get(SseConnections, { strict: false });
+    });
+    afterEach(() => app.close());
+
+    const rooms = () => connections.list().map((connection) => connection.rooms.length);
+    const panel = (tab: Page, name: string, pattern: RegExp) =>
+      tab
+        .locator('#panels li', { has: tab.getByRole('heading', { name }) })
+        .locator('.load', { hasText: pattern })
+        .waitFor();
+
+    // feature: 119
+    it('share one connection with all tabs, and each tab has its own open', async () => {
+      const url = `http://localhost:${(app.getHttpServer().address() as AddressInfo).port}/`;
+      await page.goto(url);
+      await panel(page, 'Saw', /\d %/);
+      await text(page, '#leader', /this tab/);
+      const other = await context.newPage();
+      await other.goto(url);
+      await panel(other, 'Saw', /\d %/);
+      await text(other, '#leader', /^tab \w+/);
+      expect(rooms()).toEqual([11]);
+
+      await page.getByRole('button', { name: 'Close Oven' }).click();
+      await panel(page, 'Oven', /closed/);
+      const line = () => other.locator('polyline').nth(7).getAttribute('points');
+      const before = await line();
+      await until('the panel of the other tab goes on', async () => (await line()) !== before);
+      expect(rooms()).toEqual([11]);
+      await other.getByRole('button', { name: 'Close Oven' }).click();
+      await text(page, '#rooms', /^10$/);
+      expect(rooms()).toEqual([10]);
+
+      await page.close();
+      await text(other, '#leader', /this tab/);
+      await text(other, '#rooms', /^10$/);
+      await other.getByRole('button', { name: 'Open Oven' }).click();
+      await panel(other, 'Oven', /\d %/);
+      expect(rooms()).toEqual([11]);
+      expect(complaints).toEqual([]);
     }, 30_000);
   });
 });

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { generated, PAGE, taggedTests } from '../../tools/features.mjs';
 
-const FEATURES = 118;
+const FEATURES = 119;
 const FAULTS = 30;
 
 interface Entry {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { Broadcaster, SseConnections, SseHealth, SseStream } from 'nestjs-eventstream';
+import { SseRunsModule } from 'nestjs-eventstream/runs';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import { describeRedis, startRedis } from '../support/redis-server.js';
 import { compileClient } from '../support/generated-client.js';
@@ -253,25 +254,25 @@ describe('the snippets of answers and jobs', () => {
   });
 
   it('report the progress of a job to its end, and stop it when asked', async () => {
-    const { JobsController } = await exportsOf('class JobsController');
-    const app = await serve(JobsController!);
+    const { ExportsController } = await exportsOf('class ExportsController');
+    const app = await serve(ExportsController!, { module: { imports: [SseRunsModule.forRoot()] } });
     const start = async () => {
-      const answer = await fetch(`${app.url}/jobs`, { method: 'POST' });
-      return `/jobs/${((await answer.json()) as { id: string }).id}`;
+      const answer = await fetch(`${app.url}/exports`, { method: 'POST' });
+      return `/exports/${((await answer.json()) as { id: string }).id}`;
     };
     const job = await start();
-    const stream = app.open(`${job}/events`);
+    const stream = app.open(job);
     await stream.ended;
     expect(stream.events.filter(({ type }) => type === 'progress').map(({ data }) => data)).toEqual(
-      Array.from({ length: 11 }, (_none, done) => ({ done, of: 10 })),
+      Array.from({ length: 10 }, (_none, n) => ({ done: n + 1, of: 10 })),
     );
-    expect(stream.events.at(-2)).toMatchObject({ type: 'end', data: { reason: 'finished' } });
+    expect(stream.events.at(-2)).toMatchObject({ type: 'run-end', data: { state: 'finished' } });
 
     const stopped = await start();
     await fetch(`${app.url}${stopped}/stop`, { method: 'POST' });
-    const late = app.open(`${stopped}/events`);
+    const late = app.open(stopped);
     await late.ended;
-    expect(late.events.at(-2)).toMatchObject({ type: 'end', data: { reason: 'stopped' } });
+    expect(late.events.at(-2)).toMatchObject({ type: 'run-end', data: { state: 'stopped' } });
   });
 });
 

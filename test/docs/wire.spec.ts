@@ -72,6 +72,39 @@ const gapIn = (room: string) => async (): Promise<string> => {
   return textWith('sse-gap', app.open(`/rooms/${room}?lastEventId=${seen}`));
 };
 
+@Controller('lobby')
+class Lobby {
+  constructor(readonly hub: Broadcaster) {}
+  @SseStream('watch') watch() {
+    return this.hub.stream('lobby', { presence: { watch: true } });
+  }
+  @SseStream('join') join() {
+    const member = () => ({ id: '7', data: { name: 'Ann' } });
+    return this.hub.stream('lobby', { presence: { member } });
+  }
+}
+
+/** The stream of the page on state, and what its service does. */
+function pricesUntil(text: string): () => Promise<string> {
+  return async () => {
+    const page = await exportsOf('docs/guide/state.md', 'PricesController');
+    const { PricesController, PricesService } = page;
+    const app = await serve(PricesController!, { module: { providers: [PricesService!] } });
+    const service = app.nest.get<{
+      update(symbol: string, quote: object): Promise<void>;
+      delist(symbol: string): Promise<void>;
+    }>(PricesService!);
+    await service.update('ACME', { bid: 41.9, ask: 42 });
+    await service.update('EVIL', { bid: 7.1, ask: 7.2 });
+    const stream = app.open('/prices');
+    if (text === '"EVIL"') return textWith(text, stream);
+    await textWith('"EVIL"', stream);
+    await service.update('ACME', { bid: 42, ask: 42.1 });
+    await service.delist('EVIL');
+    return textWith(text, stream);
+  };
+}
+
 const SCENARIOS: Record<string, () => Promise<string>> = {
   async 'quick start'() {
     const { PricesController } = await exportsOf('README.md', 'PricesController');
@@ -114,6 +147,29 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
     await service.ship(7, 'ada');
     return textWith('data: ', stream);
   },
+  async 'a roster'() {
+    const app = await serve(Lobby);
+    const watcher = app.open('/lobby/watch');
+    await textWith('id: ', watcher);
+    app.open('/lobby/join');
+    return textWith('"name":"Ann"', watcher);
+  },
+  async 'a change of rooms'() {
+    const { EventsController } = await exportsOf(
+      'docs/guide/changing-rooms.md',
+      'EventsController',
+    );
+    const app = await serve(EventsController!, { sse: { retry: 2741 } });
+    const stream = app.open('/events?rooms=lobby');
+    const text = await textWith('sse-open', stream);
+    const token = /"stream":"([^"]*)"/.exec(text)?.[1];
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ stream: token, join: ['kitchen'] });
+    await fetch(`${app.url}/events`, { method: 'POST', headers, body });
+    return textWith('sse-rooms', stream);
+  },
+  'a state room': pricesUntil('"EVIL"'),
+  'changes of a state room': pricesUntil('sse-delete'),
   async overflow() {
     const sse = { backpressure: { maxBufferedBytes: 100_000, overflow: 'drop-oldest' } } as const;
     const { app, hub, stream } = await inRoom('readings', sse);
@@ -150,7 +206,10 @@ const SCENARIOS: Record<string, () => Promise<string>> = {
 const drawn = (text: string): string =>
   text
     .replace(/: connected\nretry: \d{4}/g, ': connected\nretry: n')
+    .replace(/"since":\d+,"on":\["[\w-]{8}"\]/g, '"since":n,"on":[process]')
     .replace(/1\.[\w-]{8}\.[0-9a-z]{10,11}/g, 'cursor')
+    .replace(/~(r\.[\w-]{5,10})~([jk])\.[\w-]{16}/g, '~$1~$2.key')
+    .replace(/"[\w-]{8}\.[\w-]{22}"/g, '"token"')
     .trim();
 
 describe('a sample of a stream is what an app writes', () => {

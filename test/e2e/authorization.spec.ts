@@ -14,8 +14,10 @@ import {
   Connection,
   SseConnection,
   SseConnections,
+  SseModule,
   SseStream,
   type Authorize,
+  type AuthorizeRooms,
   type SseModuleOptions,
 } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
@@ -52,6 +54,9 @@ class Streams {
   }
   @SseStream('own/:room') own(@Param('room') room: string) {
     return this.hub.stream(room, { authorize: () => room === 'open' });
+  }
+  @SseStream('by-pattern/:room') byPattern(@Param('room') room: string) {
+    return this.hub.stream(room, { authorize: { 'open.:id': (_one, { id }) => id === '7' } });
   }
   @SseStream('two') two() {
     return merge(this.hub.stream('a'), this.hub.stream('b'));
@@ -448,6 +453,50 @@ describe('revoke()', () => {
       app.nest.get(Broadcaster).publish('sse:control', { data: '{"revoke":{"user":"ann"}}' }),
     ).rejects.toMatchObject({ code: 'SSE_INVALID_FIELD' });
     expect(app.nest.get(Broadcaster).rooms()).toEqual([]);
+  });
+});
+
+describe.each(ADAPTERS)('authorize by patterns of rooms, on %s', (adapter) => {
+  const rules = (isOpen: { value: boolean }): AuthorizeRooms => ({
+    news: true,
+    // The line in the log is once for each set of patterns.
+    [`only on ${adapter}`]: true,
+    'project.:id': ({ request }, { id }) =>
+      isOpen.value && request.headers['x-user'] === `of ${id}`,
+  });
+  const startWith = (authorize: AuthorizeRooms, more: SseModuleOptions = {}) =>
+    serveStreams({ adapter, sse: { authorize, ...more } });
+
+  it('lets in who may read all rooms, and answers others 403', async () => {
+    const app = await startWith(rules({ value: true }));
+    await open(app, '/rooms?rooms=news,project.7', { 'x-user': 'of 7' });
+    for (const rooms of ['project.8', 'news,project.8', 'project.7.secret', 'other']) {
+      const refused = app.open(`/rooms?rooms=${rooms}`, { headers: { 'x-user': 'of 7' } });
+      expect((await responded(refused)).status).toBe(403);
+    }
+    expect(app.logged.join()).toMatch(/room "project.7.secret" was refused, because no pattern/);
+    expect(app.nest.get(Broadcaster).rooms()).toEqual(['news', 'project.7']);
+  });
+
+  it('asks again, and ends the stream that may no longer read', async () => {
+    const isOpen = { value: true };
+    const app = await startWith(rules(isOpen), { keepAlive: { intervalMs: 60 } });
+    const stream = await open(app, '/rooms?rooms=project.7', { 'x-user': 'of 7' });
+    isOpen.value = false;
+    expect(await stream.ended).toMatch(EXPELLED);
+  });
+
+  it('gives way to what a stream has of its own', async () => {
+    const app = await startWith({ nothing: true });
+    await open(app, '/by-pattern/open.7');
+    expect((await responded(app.open('/by-pattern/other'))).status).toBe(403);
+  });
+
+  it('is refused at start-up for a wrong pattern', async () => {
+    await expect(startWith({ 'a.*': true })).rejects.toThrow(/^authorize\["a\.\*"\]: the pattern/);
+    expect(() => SseModule.forFeature([{ name: 'x', authorize: { '': true } }])).toThrow(
+      /^forFeature\[0\]\.authorize\[""\]: expected a pattern/,
+    );
   });
 });
 

@@ -4,7 +4,12 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { EventSource } from 'eventsource';
 import { AppModule } from '../../sample/01-dashboard/app.module.js';
-import { ROOMS, type CpuSample, type StreamsSample } from '../../sample/01-dashboard/events.js';
+import {
+  ROOMS,
+  type CpuSample,
+  type Room,
+  type StreamsSample,
+} from '../../sample/01-dashboard/events.js';
 import { servePage } from '../../sample/01-dashboard/page.js';
 import { streamClient } from '../support/stream-client.js';
 
@@ -77,9 +82,9 @@ describe('the dashboard', () => {
 
   it('sends the figures of the chosen room, and no others', async () => {
     const events = await collect(`${url}/events?rooms=cpu`, (seen) => seen.length === 3);
-    for (const { type, data } of events) {
-      const { cores, at } = data as CpuSample;
-      expect(type).toBe('cpu');
+    for (const { room, value } of events) {
+      const { cores, at } = value as CpuSample;
+      expect(room).toBe('cpu');
       expect(cores.length).toBeGreaterThan(0);
       for (const percent of cores) {
         expect(percent).toBeGreaterThanOrEqual(0);
@@ -87,7 +92,7 @@ describe('the dashboard', () => {
       }
       expect(Math.abs(Date.now() - at)).toBeLessThan(10_000);
     }
-    expect(new Set(events.map(({ id }) => id)).size).toBe(3);
+    expect(new Set(events.map(({ value }) => (value as CpuSample).at)).size).toBe(3);
   }, 15_000);
 
   // feature: 110
@@ -95,7 +100,7 @@ describe('the dashboard', () => {
     const pages = [1, 2, 3].map(() => streamClient({ url: `${url}/events?rooms=cpu` }));
     await Promise.all(pages.map((page) => page.until(({ text }) => text.includes('id: '))));
     const figuresOf = (page: (typeof pages)[number]) =>
-      page.events.filter(({ type }) => type === 'cpu');
+      page.events.filter(({ type, id }) => type === 'sse-set' && id !== undefined);
     const last = pages[2]!;
     await last.until(() => figuresOf(last).length >= 3);
     const shown = figuresOf(last).slice(0, 3);
@@ -109,23 +114,23 @@ describe('the dashboard', () => {
 
   it('sends every room something within a few seconds when none is chosen', async () => {
     // What was sampled before this client came says that there was none.
-    const countsIt = ({ type, data }: Seen) =>
-      type === 'streams' && (data as StreamsSample).connections === 1;
+    const countsIt = ({ room, value }: Seen) =>
+      room === 'streams' && (value as StreamsSample).connections === 1;
     const events = await collect(
       `${url}/events`,
-      (seen) => new Set(seen.map(roomOf)).size === 7 && seen.some(countsIt),
+      (seen) => new Set(seen.map(({ room }) => room)).size === 7 && seen.some(countsIt),
     );
-    expect(new Set(events.map(roomOf))).toEqual(new Set(ROOMS));
-    const memory = events.find(({ type }) => type === 'memory')?.data;
+    expect(new Set(events.map(({ room }) => room))).toEqual(new Set(ROOMS));
+    const memory = events.find(({ room }) => room === 'memory')?.value;
     const { usedBytes, totalBytes, processBytes } = memory as Record<string, number>;
     expect(usedBytes).toBeLessThan(totalBytes!);
     expect(processBytes).toBeLessThan(totalBytes!);
   }, 15_000);
 
   interface Seen {
-    type: string;
     id: string;
-    data: unknown;
+    room: Room;
+    value: unknown;
   }
 
   /** What the `eventsource` package reads, up to the event that makes it enough. */
@@ -134,16 +139,10 @@ describe('the dashboard', () => {
       const seen: Seen[] = [];
       const opened = (source = new EventSource(address));
       opened.addEventListener('error', ({ message }) => reject(new Error(message)));
-      for (const type of [...ROOMS, 'unavailable', 'message']) {
-        opened.addEventListener(type, ({ data, lastEventId }) => {
-          seen.push({ type, id: lastEventId, data: JSON.parse(String(data)) });
-          if (isEnough(seen)) resolve(seen);
-        });
-      }
+      opened.addEventListener('sse-set', ({ data, lastEventId }) => {
+        seen.push({ id: lastEventId, ...(JSON.parse(String(data)) as Omit<Seen, 'id'>) });
+        if (isEnough(seen)) resolve(seen);
+      });
     });
-  }
-
-  function roomOf({ type, data }: Seen): string {
-    return type === 'unavailable' ? (data as { room: string }).room : type;
   }
 });

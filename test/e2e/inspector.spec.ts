@@ -154,6 +154,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
       ['GET', '/events'],
       ['POST', '/connections/x/close'],
       ['GET', '/rooms/events?room=x'],
+      ['GET', '/rooms/entries?room=x'],
       ['POST', '/rooms/close?room=x'],
       ['POST', '/rooms/emit?room=x'],
       ['POST', '/revoke?fact=user&value=7'],

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { NEVER, Subject } from 'rxjs';
-import { SseStream } from 'nestjs-eventstream';
+import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import { streamSettings } from '../../lib/connection/stream-settings.js';
 import { nextTurn, recordedStream } from '../support/recording-response.js';
 import { ADAPTERS, serve } from '../support/serve.js';
@@ -12,6 +12,7 @@ import { openRegistry } from '../support/registry.js';
 @Controller()
 class Streams {
   readonly source = new Subject<string>();
+  constructor(readonly hub: Broadcaster) {}
   @SseStream('quiet') quiet() {
     return NEVER;
   }
@@ -19,6 +20,15 @@ class Streams {
     return this.source;
   }
   @SseStream('often', { keepAlive: { intervalMs: 1_000 } }) often() {
+    return NEVER;
+  }
+  @SseStream('pings', { keepAlive: { event: { type: 'ping' } } }) pings() {
+    return NEVER;
+  }
+  @SseStream('room', { keepAlive: { event: { data: { type: 'heartbeat' } } } }) room() {
+    return this.hub.stream('main');
+  }
+  @SseStream('comments', { keepAlive: { event: false } }) comments() {
     return NEVER;
   }
   @SseStream('off', { keepAlive: false }) off() {
@@ -80,6 +90,43 @@ describe.each(ADAPTERS)('keep-alives on %s', (adapter) => {
     }
     await quiet.until(() => keepAlives(quiet) === 2);
     expect(keepAlives(off)).toBe(0);
+  });
+
+  it('are events without an id where a stream says so, and the cursor follows them', async () => {
+    const app = await serve(Streams, { adapter });
+    const [pings, room] = [app.open('/pings'), app.open('/room')];
+    await Promise.all([pings, room].map(begun));
+    await room.until(({ cursor }) => cursor !== undefined);
+    const [{ text: before }, opened] = [pings, room.text.length];
+    // Others move the cursor of a quiet client.
+    const cursor = await app.nest.get(Streams).hub.to('other').emit('n', 1);
+    jest.advanceTimersByTime(15_000);
+    await Promise.all(
+      [pings, room].map((stream) => stream.until(({ events }) => events[0] !== undefined)),
+    );
+    await room.until((stream) => stream.cursor === cursor);
+    expect(pings.text).toBe(`${before}event: ping\ndata: \n\n`);
+    expect(room.text.slice(opened)).toBe(`data: {"type":"heartbeat"}\n\nid: ${cursor}\n\n`);
+    expect(room.events).toEqual([{ type: 'message', data: { type: 'heartbeat' }, id: undefined }]);
+  });
+
+  it('are events for all streams by the module, and comments again where a stream says so', async () => {
+    const event = { type: 'ping', data: 'now' };
+    const app = await serve(Streams, { adapter, sse: { keepAlive: { intervalMs: 2_000, event } } });
+    const streams = ['/quiet', '/often', '/comments', '/off'].map((path) => app.open(path));
+    const [quiet, often, comments, off] = streams as [
+      TestStream,
+      TestStream,
+      TestStream,
+      TestStream,
+    ];
+    await Promise.all(streams.map(begun));
+    jest.advanceTimersByTime(2_600);
+    await Promise.all([quiet, often].map((stream) => stream.next()));
+    await comments.until((stream) => keepAlives(stream) === 1);
+    expect([quiet, often].map(keepAlives)).toEqual([0, 0]);
+    expect(quiet.events[0]).toMatchObject({ type: 'ping', data: 'now' });
+    expect([off, comments].map(({ events }) => events)).toEqual([[], []]);
   });
 
   // feature: 42

@@ -36,6 +36,9 @@ class Routes {
   @SseStream('always', { negotiate: true }) always() {
     return of('a');
   }
+  @SseStream('whatever', { ignoreAccept: true }) whatever() {
+    return of('a');
+  }
   @SseStream('rpc', { method: RequestMethod.POST, negotiate: true })
   async rpc(@Body() body: { ask: string }, @Res({ passthrough: true }) response: Response) {
     if (body.ask === 'nothing') response.status(202);
@@ -103,6 +106,13 @@ describe.each(ADAPTERS)('a client and its Accept header (%s)', (adapter) => {
       expect([app.nest.get(Routes).calls, app.nest.get(SseConnections).count]).toEqual([0, 0]);
     },
   );
+
+  it('gets the stream from a route that ignores it', async () => {
+    const { ask } = await start();
+    const { response, type, text } = await ask('/whatever', 'application/json');
+    expect([response.status, type]).toEqual([200, expect.stringContaining('text/event-stream')]);
+    expect(text).toContain('data: a\n\n');
+  });
 
   it('gets JSON from a route that has both', async () => {
     const { app, ask } = await start();

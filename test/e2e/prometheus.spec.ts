@@ -2,10 +2,10 @@ import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Controller, Param } from '@nestjs/common';
 import { register, Registry } from 'prom-client';
-import { concat, EMPTY, NEVER, of, throwError } from 'rxjs';
+import { concat, EMPTY, firstValueFrom, NEVER, of, take, throwError, toArray } from 'rxjs';
 import {
   Broadcaster,
   getBroadcasterToken,
@@ -30,6 +30,9 @@ class Streams {
   constructor(readonly hub: Broadcaster) {}
   @SseStream('rooms/:room') room(@Param('room') room: string) {
     return this.hub.stream(room);
+  }
+  @SseStream('members/:id') member(@Param('id') id: string) {
+    return this.hub.stream('lobby', { presence: { member: () => ({ id }) } });
   }
   @SseStream('ending') ending() {
     return of(1, 2, 3);
@@ -157,6 +160,7 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
       'sse_connections_closed_total{reason="complete"}': 2,
       'sse_connections_closed_total{reason="auth"}': 0,
       'sse_connections_closed_total{reason="error"}': 1,
+      'sse_connections_closed_total{reason="gap"}': 0,
       'sse_connections_closed_total{reason="server"}': 1,
       'sse_connections_closed_total{reason="stall"}': 0,
       'sse_connections_closed_total{reason="overflow"}': 0,
@@ -196,12 +200,34 @@ describe.each(ADAPTERS)('the metrics of an app (%s)', (adapter) => {
       sse_stalls_total: 0,
       'sse_log_up{hub=""}': 0,
       'sse_log_up{hub="orders"}': 0,
+      'sse_members{hub=""}': 0,
+      'sse_members{hub="orders"}': 0,
+      'sse_state_entries{hub=""}': 0,
+      'sse_state_entries{hub="orders"}': 0,
     });
     expect(await scrape()).toEqual({
       ...away,
       'sse_log_up{hub=""}': 1,
       'sse_log_up{hub="orders"}': 1,
     });
+  });
+
+  it('count the members of this process, and the entries of the log', async () => {
+    const { app, scrape, hub } = await start(adapter);
+    const joined = firstValueFrom(hub.presence$.pipe(take(2), toArray()));
+    for (const id of ['ann', 'ann', 'bob']) app.open(`/members/${id}`);
+    await joined;
+    await hub.state('prices').set('ACME', 1);
+    // Two members, and for the process a lease, its name and that of the room.
+    const expected = { 'sse_members{hub=""}': 2, 'sse_state_entries{hub=""}': 6 };
+    expect(await scrape()).toMatchObject(expected);
+    const head = jest.spyOn(hubOf(hub).log, 'head');
+    head.mockRejectedValueOnce(new SseError('SSE_LOG_UNAVAILABLE', 'away'));
+    const away = await scrape();
+    expect(away).toMatchObject({ 'sse_members{hub=""}': 2 });
+    expect(away).not.toHaveProperty(['sse_state_entries{hub=""}']);
+    head.mockRestore();
+    expect(await scrape()).toMatchObject(expected);
   });
 
   it('count the end of a client that has left, and nothing that comes after it', async () => {

@@ -90,6 +90,7 @@ describe('beside streams', () => {
       { onGap: 'never' },
       "stream().onGap: expected 'tail' or 'rest' or 'skip' or 'end', got \"never\"",
     ],
+    [{ until: 'done' }, 'stream().until: expected an array of types, or a function, got "done"'],
     [{ type: 'x' }, 'stream().type: no such option; did you mean types?'],
     [
       { connection: { id: 'x' } },

@@ -1,12 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, Query } from '@nestjs/common';
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { auditTime } from 'rxjs';
 import { Broadcaster, SseStream, type SseModuleOptions } from 'nestjs-eventstream';
 import { ADAPTERS, serve, type ServeOptions } from '../support/serve.js';
 import type { TestStream } from '../support/stream-client.js';
+import { until } from '../support/until.js';
 import { Registry } from '../../lib/connection/registry.js';
+import type { Outbox } from '../../lib/output/outbox.js';
 
 const https = {
   key: readFileSync(new URL('../support/tls/key.pem', import.meta.url)),
@@ -50,8 +56,8 @@ async function start(options: ServeOptions, backpressure: SseModuleOptions['back
   const emit = (): Promise<string> =>
     hub.to('main', 'not of this client').emit(`type ${published % 7}`, `${published++} ${PADDING}`);
   /** Publishes until the condition holds; others are served in between. */
-  const flood = async (until: () => boolean): Promise<void> => {
-    while (!until()) {
+  const flood = async (isEnough: () => boolean): Promise<void> => {
+    while (!isEnough()) {
       for (let n = 0; n < 20; n++) await emit();
       expect(await app.open('/json').ended).toBe('{"j":1}');
     }
@@ -473,4 +479,57 @@ describe.each(ADAPTERS)('a client that is half open (%s)', (adapter) => {
     expect(reasons).toEqual(['stall']);
     expect(connections.count).toBe(0);
   });
+});
+
+/** Reads nothing until it is told to, then everything, and says so with a file. */
+const CLIENT = `
+  const [port, file] = process.argv.slice(1);
+  const socket = require('node:net').connect(port, '127.0.0.1');
+  socket.write('GET /rooms HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n');
+  socket.once('data', () => {
+    socket.pause();
+    process.stdout.write('paused');
+  });
+  process.stdin.once('data', () => {
+    let idle;
+    socket.on('data', () => {
+      clearTimeout(idle);
+      idle = setTimeout(() => require('node:fs').writeFileSync(file, ''), 100);
+    });
+    socket.resume();
+  });
+`;
+
+it('a client that reads while this process stands still is not disconnected for a stall', async () => {
+  const stallTimeoutMs = 300;
+  const folder = mkdtempSync(join(tmpdir(), 'stall-'));
+  const file = join(folder, 'has-read');
+  const { app, connections, reasons, hub } = await start(
+    { adapter: 'express' },
+    { stallTimeoutMs, maxBufferedBytes: 100_000_000 },
+  );
+  const child = spawn(process.execPath, ['-e', CLIENT, String(app.port), file], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    await once(child.stdout, 'data');
+    const connection = connections.list()[0]!;
+    for (let n = 0; n < 1_000; n++) void hub.to('main').emit('n', PADDING);
+    const { outbox } = connection as unknown as { outbox: Outbox };
+    await until('it is blocked', () => outbox.blockedAt !== undefined);
+    child.stdin.write('now');
+    // From here, timers come before sockets.
+    await new Promise(setImmediate);
+    const since = performance.now();
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    const passed = (): number => performance.now() - since;
+    while (passed() < 2 * stallTimeoutMs || (!existsSync(file) && passed() < 10_000)) {
+      Atomics.wait(cell, 0, 0, 10);
+    }
+    await until('all is written', () => connection.bufferedBytes === 0 || reasons.length > 0);
+    expect(reasons).toEqual([]);
+  } finally {
+    child.kill();
+    rmSync(folder, { recursive: true });
+  }
 });

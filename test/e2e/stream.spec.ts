@@ -310,7 +310,12 @@ describe.each(ADAPTERS)('a stream on %s', (adapter) => {
       }
     }
     const app = await serve(Retry, { adapter });
-    const texts = await Promise.all(Array.from({ length: 1_000 }, () => app.open('/drawn').ended));
+    const texts: string[] = [];
+    // Not all at once: a server that is busy resets connections beyond its backlog.
+    while (texts.length < 1_000) {
+      const some = Array.from({ length: 100 }, () => app.open('/drawn').ended);
+      texts.push(...(await Promise.all(some)));
+    }
     const drawn = texts.map((text) => Number(OPENING.exec(text)?.[1]));
     expect(Math.min(...drawn)).toBeGreaterThanOrEqual(2_000);
     expect(Math.max(...drawn)).toBeLessThanOrEqual(5_000);

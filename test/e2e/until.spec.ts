@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
-import { Controller } from '@nestjs/common';
+import { Controller, Query } from '@nestjs/common';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Broadcaster, SseStream, type HubStreamOptions, type SseMessage } from 'nestjs-eventstream';
 import { connect } from 'nestjs-eventstream/client';
 import { redisEventLog } from 'nestjs-eventstream/redis';
@@ -8,6 +9,9 @@ import { hubOf } from '../../lib/hub/hub.js';
 import { describeRedis, startRedis, stopAllRedis } from '../support/redis-server.js';
 import { ADAPTERS, serve, type Adapter } from '../support/serve.js';
 import { responded, type TestStream } from '../support/stream-client.js';
+
+/** What no module has. */
+declare function notThere(): boolean;
 
 interface JobEvents {
   token: string;
@@ -18,28 +22,43 @@ const MANY = Array.from({ length: 40 }, (_none, n) => `job ${n}`);
 
 @Controller()
 class Jobs {
+  until: HubStreamOptions<JobEvents>['until'] = ['done'];
   /** Of `/job`. */
   options: HubStreamOptions<JobEvents> = {};
   constructor(readonly hub: Broadcaster<JobEvents>) {}
   @SseStream('job', { onComplete: 'close' }) job() {
-    return this.hub.stream('job', { until: ['done'], ...this.options });
+    return this.hub.stream('job', { until: this.until, ...this.options });
   }
   @SseStream('two', { onComplete: 'close' }) two() {
-    return this.hub.stream(['job', 'other'], { until: ['done'] });
+    return this.hub.stream(['job', 'other'], { until: this.until });
   }
   @SseStream('many', { onComplete: 'close' }) many() {
-    return this.hub.stream(MANY, { until: ['done'] });
+    return this.hub.stream(MANY, { until: this.until });
+  }
+  @SseStream('other') other() {
+    return this.hub.stream('job');
   }
   @SseStream('both', { onComplete: 'close' }) both() {
-    return merge(this.job(), this.hub.stream('other', { until: ['done'] }));
+    return merge(this.job(), this.hub.stream('other', { until: this.until }));
   }
 }
 
 const END = { type: 'sse-end', id: 'sse-end', data: { reason: 'complete' } };
 
-describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
+/** By the type of the last event, or by its data. */
+const ENDS: [string, HubStreamOptions<JobEvents>['until']][] = [
+  ['types', ['done']],
+  ['a function', ({ data }) => typeof data === 'object' && 'reason' in data],
+];
+const CASES = ADAPTERS.flatMap((adapter) =>
+  ENDS.map(([by, until]) => [adapter, by, until] as const),
+);
+
+describe.each(CASES)('a stream that has an end (%s, by %s)', (adapter, _by, until) => {
+  const begin = startWith(until);
+
   it('completes after its last event, for all who read it', async () => {
-    const { open, token, done } = await start(adapter);
+    const { open, token, done } = await begin(adapter);
     const readers = [open(), open()];
     for (const reader of readers) await begun(reader);
     await token('a');
@@ -53,7 +72,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('gives a client that returns after the end the rest, and the end', async () => {
-    const { open, token, done } = await start(adapter);
+    const { open, token, done } = await begin(adapter);
     const seen = await token('a');
     await token('b');
     await done();
@@ -63,7 +82,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('is at the end at once for a client that has read the last event and not that it was the last', async () => {
-    const { open, token, done } = await start(adapter);
+    const { open, token, done } = await begin(adapter);
     await token('a');
     const back = open(await done());
     await back.ended;
@@ -71,7 +90,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('is at the end at once for a client that is new', async () => {
-    const { open, done } = await start(adapter);
+    const { open, done } = await begin(adapter);
     await done();
     const late = open();
     await late.ended;
@@ -79,7 +98,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('completes after the last event of a rewind', async () => {
-    const { open, token, done } = await start(adapter, {}, { rewind: 10 });
+    const { open, token, done } = await begin(adapter, {}, { rewind: 10 });
     await token('a');
     await done();
     const late = open();
@@ -89,14 +108,14 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
 
   it('completes after a last message of the snapshot, and gives nothing that follows it', async () => {
     const last: SseMessage = { type: 'done', data: { reason: 'kept elsewhere' } };
-    const { open } = await start(adapter, {}, { snapshot: async () => [last, { data: 'never' }] });
+    const { open } = await begin(adapter, {}, { snapshot: async () => [last, { data: 'never' }] });
     const late = open();
     await late.ended;
     expect(late.events).toMatchObject([{ type: 'done' }, END]);
   });
 
   it('tells the gap of a client that has missed too much, and then the end', async () => {
-    const { open, token, done } = await start(adapter, { kept: 2 });
+    const { open, token, done } = await begin(adapter, { kept: 2 });
     const seen = await token('a');
     for (const text of ['b', 'c']) await token(text);
     await done();
@@ -107,7 +126,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
 
   it('gives nothing after the last message of a snapshot beside a stream that goes on', async () => {
     const last: SseMessage = { type: 'done', data: { reason: 'kept elsewhere' } };
-    const { app, open } = await start(
+    const { app, open } = await begin(
       adapter,
       {},
       { snapshot: async () => [last, { data: 'never' }] },
@@ -119,18 +138,21 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     expect(late.events).toMatchObject([{ type: 'done' }, { type: 'done' }, END]);
   });
 
-  it('has its last event whatever its types are', async () => {
-    const { open, token, done } = await start(adapter, {}, { types: ['token'] });
+  it('has its last event whatever its types are, or is not asked about it', async () => {
+    const { open, token, done } = await begin(adapter, {}, { types: ['token'] });
     const reader = open();
     await begun(reader);
     await token('a');
     await done();
-    await reader.ended;
-    expect(reader.events).toMatchObject([{ data: 'a' }, { type: 'done' }, END]);
+    if (typeof until === 'function') await token('b');
+    else await reader.ended;
+    const last = typeof until === 'function' ? [{ data: 'b' }] : [{ type: 'done' }, END];
+    await reader.until(({ events }) => events.length > last.length);
+    expect(reader.events).toMatchObject([{ data: 'a' }, ...last]);
   });
 
   it('does not end after an event that its filter leaves out, be it live, replayed or the newest that is kept', async () => {
-    const { open, token, done } = await start(
+    const { open, token, done } = await begin(
       adapter,
       {},
       { filter: ({ type, data }) => type !== 'done' || data.reason === 'mine' },
@@ -151,7 +173,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('of several rooms ends with the first of them that does, be it live or before', async () => {
-    const { app, open, done } = await start(adapter);
+    const { app, open, done } = await begin(adapter);
     const { hub } = app.nest.get(Jobs);
     const reader = open(undefined, 'two');
     await begun(reader);
@@ -166,7 +188,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('leaves the other streams of its connection as they are', async () => {
-    const { app, open, done } = await start(adapter);
+    const { app, open, done } = await begin(adapter);
     const { hub } = app.nest.get(Jobs);
     await done();
     const reader = open(undefined, 'both');
@@ -178,7 +200,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('with ids of its own is at the end at once, too, for who comes later', async () => {
-    const { open, done } = await start(adapter, {}, { lastEventId: false });
+    const { open, done } = await begin(adapter, {}, { lastEventId: false });
     await done();
     const late = open();
     await late.ended;
@@ -186,7 +208,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('goes on where something was published after an earlier last event', async () => {
-    const { open, token, done } = await start(adapter);
+    const { open, token, done } = await begin(adapter);
     const first = await done();
     await token('again');
     const stream = open(first);
@@ -196,7 +218,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('ends without history too, for those who are there', async () => {
-    const { open, token, done } = await start(adapter, { kept: false });
+    const { open, token, done } = await begin(adapter, { kept: false });
     const reader = open();
     await begun(reader);
     await token('a');
@@ -206,7 +228,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('gives a stream with ids of its own the end as well', async () => {
-    const { open, done } = await start(adapter, {}, { lastEventId: false });
+    const { open, done } = await begin(adapter, {}, { lastEventId: false });
     const reader = open();
     await begun(reader);
     await done();
@@ -215,7 +237,7 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
   });
 
   it('closes the client for good, which has read each event once over its reconnects', async () => {
-    const { app, open, token, done } = await start(adapter);
+    const { app, open, token, done } = await begin(adapter);
     const watcher = open();
     await begun(watcher);
     const stream = connect<JobEvents>(`${app.url}/job`, {
@@ -233,6 +255,83 @@ describe.each(ADAPTERS)('a stream that has an end (%s)', (adapter) => {
     await done();
     expect(await stream.closed).toEqual({ reason: 'server' });
     expect(read).toEqual(['a', 'b']);
+  });
+});
+
+describe('a function that finds the last event', () => {
+  it('is asked once about each event that the filter lets through, and in the context of its reader', async () => {
+    const asked: unknown[] = [];
+    const store = new AsyncLocalStorage<string>();
+    @Controller()
+    class Own {
+      constructor(readonly hub: Broadcaster<JobEvents>) {}
+      @SseStream('own') own(@Query('name') name: string) {
+        store.enterWith(name);
+        return this.hub.stream('job', {
+          filter: ({ data }) => data !== 'left out',
+          until: ({ data }) => {
+            asked.push([store.getStore(), data]);
+            return data === 'last';
+          },
+        });
+      }
+    }
+    const app = await serve(Own);
+    const { hub } = app.nest.get(Own);
+    const reader = app.open('/own?name=a');
+    await begun(reader);
+    for (const text of ['first', 'left out', 'last', 'later'])
+      await hub.to('job').emit('token', text);
+    await reader.ended;
+    expect(reader.events.map(({ data }) => data)).toEqual(['first', 'last']);
+    expect(asked).toEqual([
+      ['a', 'first'],
+      ['a', 'last'],
+    ]);
+  });
+
+  it.each<[string, (event: object) => unknown, string]>([
+    ['throws', () => notThere(), 'notThere is not defined'],
+    ['returns a promise', async () => true, 'stream().until: expected its function to return true'],
+    ['returns nothing', () => {}, 'stream().until: expected its function to return true or false'],
+  ])('fails its own stream where it %s, live and at the start', async (_title, until, told) => {
+    const { app, open, token } = await start('express', {}, { until: until as () => boolean });
+    const { hub } = app.nest.get(Jobs);
+    const [reader, other] = [open(), app.open('/other')];
+    await begun(reader);
+    await begun(other);
+    await token('a');
+    await reader.ended;
+    expect(reader.events).toMatchObject([{ data: 'a' }, { type: 'sse-error' }]);
+    expect(app.logged.join()).toContain(told);
+    const late = open();
+    await late.ended;
+    expect(late.status === 500 || late.events.at(-1)?.type === 'sse-error').toBe(true);
+    await hub.to('job').emit('token', 'b');
+    expect([await other.next(), await other.next()]).toMatchObject([{ data: 'a' }, { data: 'b' }]);
+  });
+
+  it('is not asked about changes of entries, which may end after the last event', async () => {
+    const asked: unknown[] = [];
+    const { app, open, done } = await start(
+      'express',
+      {},
+      {
+        until: ({ type }) => {
+          asked.push(type);
+          return type === 'done';
+        },
+      },
+    );
+    const reader = open();
+    await begun(reader);
+    await app.nest.get(Jobs).hub.state('job').set('percent', 50);
+    await done();
+    await reader.ended;
+    expect(asked).toEqual(['done']);
+    const late = open();
+    await late.ended;
+    expect(late.events.at(-1)).toEqual(END);
   });
 });
 
@@ -290,6 +389,11 @@ describeRedis('a stream that has an end, over processes', () => {
   });
 });
 
+function startWith(until: HubStreamOptions<JobEvents>['until']) {
+  return (...[adapter, about, options]: Parameters<typeof start>) =>
+    start(adapter, about, { until, ...options });
+}
+
 async function start(
   adapter: Adapter,
   { kept = 1_000 }: { kept?: number | false } = {},
@@ -299,6 +403,7 @@ async function start(
   const app = await serve(Jobs, { adapter, sse: { history, retry: 1 } });
   const jobs = app.nest.get(Jobs);
   jobs.options = options;
+  jobs.until = options.until ?? jobs.until;
   const { hub } = jobs;
   return {
     app,
@@ -312,4 +417,6 @@ async function start(
   };
 }
 
-const begun = (stream: TestStream) => stream.until(({ text }) => text.includes('connected'));
+function begun(stream: TestStream): Promise<void> {
+  return stream.until(({ text }) => text.includes('connected'));
+}

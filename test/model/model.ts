@@ -248,7 +248,8 @@ function makeReader(n: number, schedule: Schedule, step: () => number): Reader {
   const rooms = [
     ...new Set(Array.from({ length: 1 + schedule.below(5) }, () => schedule.pick(ROOMS)!)),
   ];
-  const client = new ModelClient(step);
+  // Decoding what is compressed takes memory beside the heap, and with it time.
+  const client = new ModelClient(step, schedule.below(30) === 0);
   const isEven = (uid: number): boolean => uid % 2 === 0;
   const all = (): boolean => true;
   const kinds: (Pick<Reader, 'open' | 'wants'> & Partial<Reader>)[] = [
@@ -315,6 +316,8 @@ function judge(
     for (const event of owed) {
       if (got.has(event.uid)) continue;
       for (const room of event.rooms) {
+        // Its job ended before a process that has seen more knew of the loss: nobody can tell it.
+        if (client.hasEnded && goBackInPlace > 0) continue;
         if (rooms.includes(room) && !wasTold(items, published, event, room, goBackInPlace > 0)) {
           missed.push(`client ${n} was not told that ${room} lost event ${event.uid}`);
         }

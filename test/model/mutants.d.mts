@@ -1,6 +1,6 @@
 export interface Mutant {
   readonly name: string;
-  readonly spec?: 'resume' | 'resume-redis';
+  readonly spec?: 'resume' | 'resume-redis' | 'presence' | 'state' | 'rooms';
   readonly lines?: number;
   readonly replace: string;
 }

@@ -14,7 +14,7 @@ export const MUTANTS = [
   {
     name: 'no barrier',
     replace:
-      'return entries.map(({ event }) => event).filter(({ position }) => position <= barrier + 1e15);',
+      'for (const { event } of entries) if (event.position <= barrier + 1e15) events.push(event);',
   },
   {
     name: 'counter instead of clock',
@@ -49,6 +49,11 @@ else setImmediate(joinLater);
   {
     name: 'live events are not held while missed ones are replayed',
     replace: 'this.outlet.pass(event);',
+  },
+  {
+    name: 'who missed other events gets those of another client',
+    spec: 'resume',
+    replace: 'if (known !== undefined) {',
   },
   {
     name: 'the rest of a room with a gap is left out',
@@ -120,6 +125,161 @@ return;`,
     name: 'a run begins before the client has caught up',
     spec: 'resume',
     replace: 'const isLive = this.phase !== "ended";',
+  },
+  {
+    name: 'two processes make the entry of a member',
+    spec: 'presence',
+    replace: 'const condition = {};',
+  },
+  {
+    name: 'a process that leaves takes the others along',
+    spec: 'presence',
+    replace: 'if (on.length > 9) {',
+  },
+  {
+    name: 'the members of a process that has died stay',
+    spec: 'presence',
+    replace: '',
+  },
+  {
+    name: 'a process that was away too long does not come back',
+    spec: 'presence',
+    replace: '',
+  },
+  {
+    name: 'nobody knows where a process that died had members',
+    spec: 'presence',
+    replace: '',
+  },
+  {
+    name: 'a change that was made is taken for one that was not',
+    spec: 'presence',
+    replace: 'const keyed = { ...event, key: undefined };',
+  },
+  {
+    name: 'a state from before the client came',
+    spec: 'state',
+    replace: 'if (state !== undefined) return state;',
+  },
+  {
+    name: 'a change that the state holds is sent again',
+    spec: 'state',
+    replace: "return position < 0 && room === '' && isStateChange(type);",
+  },
+  {
+    name: 'what comes while the state is read is lost',
+    spec: 'state',
+    replace:
+      'if (state !== undefined) (stream.state ??= new GivenState()).give(room, state.position + 1e9, size);',
+  },
+  {
+    name: 'a room with a gap gets no state',
+    spec: 'state',
+    replace: '',
+  },
+  {
+    name: 'what the state holds is replayed',
+    spec: 'state',
+    replace: 'return position > 0 && rooms.length > 0 && state !== null;',
+  },
+  {
+    name: 'an entry that was set again ends with the old one',
+    spec: 'state',
+    replace: 'if (end !== undefined) this.end(end.event);',
+  },
+  {
+    name: 'a condition is not looked at',
+    spec: 'state',
+    replace: "if (key === '' && condition !== undefined) {",
+  },
+  {
+    name: 'a change that the client was not told of is lost',
+    spec: 'rooms',
+    replace:
+      'const reading = (hasChanged ? this.store.read() : Promise.resolve(undefined)).then(took, (error: unknown) => this.fail(error));',
+  },
+  {
+    name: 'an event of an old and a new room comes twice',
+    spec: 'rooms',
+    replace: 'waits: () => false,',
+  },
+  {
+    name: 'events of a room that has left still come',
+    spec: 'rooms',
+    replace: 'for (const part of [this.joining]) {',
+  },
+  {
+    name: 'a new room of a returning client gets nothing old',
+    spec: 'rooms',
+    replace:
+      'return cover === undefined || rooms.length > 0 ? NONE : (roomsOutside(cover, rooms) ?? NONE);',
+  },
+  {
+    name: 'a join replays what was before it',
+    spec: 'rooms',
+    replace:
+      'const begin = { cursors: [{ ...at, position: 1 }], isNew: true, label: labelOf(at.position) };',
+  },
+  {
+    name: 'rooms that join miss what the others have lost in a gap',
+    spec: 'rooms',
+    replace: 'if (rooms.some((room) => main?.rooms.includes(room) !== false)) return true;',
+  },
+  {
+    name: 'rooms that join run ahead of the others',
+    spec: 'rooms',
+    replace: 'waits: () => false,',
+  },
+  {
+    name: 'the others do not wait while a join is written',
+    spec: 'rooms',
+    replace:
+      'const claim = this.joins.claims.add({ rooms: joined, ownsAfter: Infinity, oldUpTo: 0, had: 0 });',
+  },
+  {
+    name: 'a room that has not caught up is taken for read on a return',
+    spec: 'rooms',
+    replace: 'own === undefined || position <= own.position;',
+  },
+  {
+    name: 'what an operator holds of a room that has left still comes',
+    spec: 'rooms',
+    replace: 'const hasLeft = false;',
+  },
+  {
+    name: 'the client is told of a change without its cursor',
+    spec: 'rooms',
+    replace: 'const id = undefined;',
+  },
+  {
+    name: 'two processes start the same run',
+    spec: 'runs',
+    replace: 'return await this.records.set(id, record, {});',
+  },
+  {
+    name: 'runs of a process that has died go on for ever',
+    spec: 'runs',
+    replace: '',
+  },
+  {
+    name: 'messages of a process that was taken for dead count',
+    spec: 'runs',
+    replace: '',
+  },
+  {
+    name: 'messages that history has deleted are not waited for',
+    spec: 'runs',
+    replace: '',
+  },
+  {
+    name: 'messages that a new epoch has lost are not waited for',
+    spec: 'runs',
+    replace: 'const isWhole = true;',
+  },
+  {
+    name: 'a reader that returns begins again',
+    spec: 'runs',
+    replace: 'const index = position < 0 ? 0 : undefined;',
   },
 ];
 

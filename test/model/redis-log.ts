@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
+import type { RoomEntries } from '../../lib/log/entries.js';
 import type {
   Appended,
   EventLogReads,
   Head,
   LogFollower,
   NewEvent,
+  RoomEntry,
   RoomsRange,
   RoomsRead,
 } from '../../lib/log/event-log.js';
@@ -14,6 +16,7 @@ import type { Cursor } from '../../lib/wire/cursor.js';
 import type { RedisServer } from '../support/redis-server.js';
 import type { Disturbance, ModelLog, ProcessLog } from './model.js';
 import type { Schedule } from './schedule.js';
+import { STATE_DEFAULTS } from '../../lib/log/state.options.js';
 
 /** Copies all keys of a prefix, under another one. */
 const BACK_UP = `
@@ -127,7 +130,7 @@ export class RedisModelLog implements ModelLog {
   private open(): RedisEventLog {
     const history = { maxEvents: this.maxEvents, maxAgeMs: 300_000, maxBytes: 67_108_864 };
     const options = { url: this.server.url, prefix: this.prefix };
-    return new RedisEventLog(options, { name: '', history });
+    return new RedisEventLog(options, { name: '', history, state: STATE_DEFAULTS });
   }
 }
 
@@ -148,6 +151,12 @@ class SlowRedisLog implements ProcessLog {
   }
   read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
     return this.slowly(() => this.log.read(rooms, range));
+  }
+  entries(room: string): Promise<RoomEntries | undefined> {
+    return this.slowly(() => this.log.entries(room));
+  }
+  entry(room: string, key: string): Promise<RoomEntry['event'] | undefined> {
+    return this.slowly(() => this.log.entry(room, key));
   }
   readsFor(after: Cursor): EventLogReads {
     const reads = this.log.readsFor(after);

@@ -1,4 +1,5 @@
 import type { LoggedEvent } from '../../lib/log/event.js';
+import type { RoomEntries } from '../../lib/log/entries.js';
 import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import type {
   Appended,
@@ -6,10 +7,12 @@ import type {
   Head,
   LogFollower,
   NewEvent,
+  RoomEntry,
   RoomsRange,
   RoomsRead,
 } from '../../lib/log/event-log.js';
 import type { ModelLog, ProcessLog } from './model.js';
+import { unconditional } from './presence-world.js';
 import type { Schedule } from './schedule.js';
 
 const FOLLOWER: LogFollower = { event() {}, rooms: () => [], lost() {}, caughtUp() {} };
@@ -21,8 +24,10 @@ const ROOMY = { maxAgeMs: 300_000, maxBytes: 67_108_864 };
  * last writes.
  */
 export class SharedLog implements ModelLog {
-  private nowMs = 1_000;
+  nowMs = 1_000;
+  epoch = 'model';
   private log: MemoryEventLog;
+  private isReplaying = false;
   private appended: { event: NewEvent; atMs: number }[] = [];
   private readonly followers = new Set<(event: LoggedEvent) => void>();
 
@@ -37,25 +42,35 @@ export class SharedLog implements ModelLog {
     this.nowMs += microseconds / 1_000;
   }
 
-  async append(event: NewEvent): Promise<Appended> {
-    this.appended.push({ event, atMs: this.nowMs });
-    return this.log.append(event);
+  append(event: NewEvent): Promise<Appended> {
+    const record = { event: unconditional(event), atMs: this.nowMs };
+    const appended = this.log.append(event);
+    this.appended.push(record);
+    // It was refused.
+    appended.catch(() => (this.appended = this.appended.filter((other) => other !== record)));
+    return appended;
   }
 
   /** The highest position so far. */
   position = 0;
 
-  failOver(count: number): void {
+  /** @param epoch of the log that has lost them, as it would notice */
+  failOver(count: number, epoch = this.epoch): void {
+    this.epoch = epoch;
     const kept = this.appended.slice(0, Math.max(0, this.appended.length - count));
     const { nowMs } = this;
     this.followers.clear();
     this.appended = kept;
     this.nowMs = 1_000;
+    // Its timers must not go on.
+    void this.log.close();
+    this.isReplaying = true;
     this.log = this.makeLog();
     for (const { event, atMs } of kept) {
       this.nowMs = atMs;
       void this.log.append(event);
     }
+    this.isReplaying = false;
     this.nowMs = nowMs;
   }
 
@@ -74,6 +89,38 @@ export class SharedLog implements ModelLog {
   async settled(): Promise<void> {}
   async close(): Promise<void> {}
 
+  /** A deletion that was appended is noted once more, and is then one of nothing. */
+  private noteEnd({ rooms, message, body }: LoggedEvent): void {
+    const { key } = message.data as { key: string };
+    const event = { rooms, message, body, entry: { key, kind: 'delete' as const } };
+    this.appended.push({ event, atMs: this.nowMs });
+  }
+
+  /** Whether the event with this data is among those that were not lost. */
+  has(data: unknown): boolean {
+    return this.appended.some(({ event }) => event.message.data === data);
+  }
+
+  /** When the entry with this value ends. */
+  dueMsOf(value: unknown): number {
+    const isIt = ({ event: { message } }: { event: NewEvent }): boolean =>
+      (message.data as { value?: unknown } | undefined)?.value === value;
+    const set = this.appended.filter(isIt).at(-1);
+    return (set?.atMs ?? 0) + (set?.event.entry?.ttl?.ms ?? Infinity);
+  }
+
+  entries(room: string): Promise<RoomEntries | undefined> {
+    return this.log.entries(room);
+  }
+
+  entry(room: string, key: string): Promise<RoomEntry['event'] | undefined> {
+    return this.log.entry(room, key);
+  }
+
+  head(): Promise<Head> {
+    return this.log.head();
+  }
+
   get now(): EventLog {
     return this.log;
   }
@@ -81,12 +128,14 @@ export class SharedLog implements ModelLog {
   private makeLog(): MemoryEventLog {
     const log = new MemoryEventLog(
       { ...ROOMY, maxEvents: this.maxEvents },
-      { wallClock: () => this.nowMs, clock: () => this.nowMs, epoch: 'model' },
+      { wallClock: () => this.nowMs, clock: () => this.nowMs, epoch: this.epoch },
     );
     void log.follow({
       ...FOLLOWER,
       event: (event) => {
         this.position = event.position ?? this.position;
+        // An entry has ended by itself, also before what is appended now.
+        if (event.message.type === 'sse-delete' && !this.isReplaying) this.noteEnd(event);
         for (const listener of this.followers) listener(event);
       },
     });
@@ -108,6 +157,12 @@ class SlowLog implements ProcessLog {
   }
   read(rooms: readonly string[], range: RoomsRange): Promise<RoomsRead> {
     return this.slowly(() => this.shared.now.read(rooms, range));
+  }
+  entries(room: string): Promise<RoomEntries | undefined> {
+    return this.slowly(() => this.shared.now.entries(room));
+  }
+  entry(room: string, key: string): Promise<RoomEntry['event'] | undefined> {
+    return this.slowly(() => this.shared.now.entry(room, key));
   }
   follow(follower: LogFollower): Promise<Head> {
     this.listener = (event) => follower.event(event);

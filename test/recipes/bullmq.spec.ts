@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { redisEventLog } from 'nestjs-eventstream/redis';
 import type { ImportsController } from '../../docs/recipes/bullmq/imports.controller.js';
 import { RecipeProcess } from '../support/recipe-process.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
@@ -14,7 +13,12 @@ import { until } from '../support/until.js';
 class Supplier {
   private readonly waiting = new Map<number, ServerResponse>();
   private readonly server: Server = createServer(({ url = '' }, response) => {
-    this.waiting.set(Number(url.split('=')[1]), response);
+    const page = Number(url.split('=')[1]);
+    this.waiting.set(page, response);
+    // The worker was told to stop.
+    response.on('close', () => {
+      if (this.waiting.get(page) === response) this.waiting.delete(page);
+    });
   });
 
   async listen(): Promise<string> {
@@ -64,12 +68,11 @@ describeRedis('the recipe for BullMQ', () => {
     const app = await start();
     const path = await startImport(app, 5);
     const stream = app.open(path);
-    expect(await stream.next()).toMatchObject({ type: 'progress', data: { done: 0, of: 5 } });
     await supplier.answer(1, 200);
     await supplier.answer(2, 503);
-    // The second attempt begins at page 1 again.
-    for (const page of [1, 2]) await supplier.answer(page, 200);
-    const seen = await stream.take(2);
+    // The second attempt goes on at page 2.
+    await supplier.answer(2, 200);
+    const seen = [await stream.next('progress'), await stream.next('progress')];
     stream.close();
     await supplier.answer(3, 200);
     await supplier.asked(4);
@@ -78,34 +81,50 @@ describeRedis('the recipe for BullMQ', () => {
     for (const page of [4, 5]) await supplier.answer(page, 200);
     await back.ended;
     expect(seen.map(({ data }) => data)).toEqual([1, 2].map((done) => ({ done, of: 5 })));
-    expect(back.events).toMatchObject([
-      ...[3, 4, 5].map((done) => ({ type: 'progress', data: { done, of: 5 } })),
-      { type: 'end', data: { state: 'completed' } },
-      { type: 'sse-end' },
+    const step = (done: number) => [
+      { type: 'log', data: { line: `Page ${done} is imported.` } },
+      { type: 'progress', data: { done, of: 5 } },
+    ];
+    const end = [
+      { type: 'run-end', data: { state: 'finished' } },
+      { type: 'sse-end', data: { reason: 'complete' } },
+    ];
+    expect(back.events).toMatchObject([...[3, 4, 5].flatMap(step), ...end]);
+    const later = await read(app, path);
+    expect(later.filter(({ type }) => type !== 'log')).toMatchObject([
+      ...[1, 2, 3, 4, 5].flatMap((done) => step(done).slice(1)),
+      ...end,
     ]);
-    expect(await read(app, path)).toEqual([
-      { done: 5, of: 5 },
-      { state: 'completed' },
-      { reason: 'complete' },
-    ]);
+    expect(later.filter(({ type }) => type === 'log')).toHaveLength(5);
   });
 
   it('ends for the clients of all web processes when no attempt is left', async () => {
     const apps = [await start(), await start()];
     const path = await startImport(apps[0]!, 1);
     const streams = apps.map((app) => app.open(path));
-    for (const stream of streams) await stream.next('progress');
+    for (const stream of streams) await responded(stream);
     for (let attempt = 0; attempt < 3; attempt++) await supplier.answer(1, 503);
     for (const stream of streams) {
       await stream.ended;
-      expect(stream.events.map(({ type }) => type)).toEqual(['progress', 'end', 'sse-end']);
-      expect(stream.events[1]?.data).toEqual({ state: 'failed' });
+      expect(stream.events.map(({ type }) => type)).toEqual(['run-end', 'sse-end']);
+      expect(stream.events[0]?.data).toMatchObject({ state: 'failed' });
     }
   });
 
   it('has no stream for a job that the queue does not know', async () => {
     const stream = (await start()).open('/imports/none/events');
     expect((await responded(stream)).status).toBe(404);
+  });
+
+  it('stops a job that a worker runs', async () => {
+    const app = await start();
+    const path = await startImport(app, 2);
+    const stream = app.open(path);
+    await supplier.asked(1);
+    const stopped = await fetch(`${app.url}${path.replace('events', 'stop')}`, { method: 'POST' });
+    expect(await stopped.json()).toMatchObject({ state: 'stopped' });
+    await stream.ended;
+    expect(stream.events.at(-2)?.data).toEqual({ state: 'stopped' });
   });
 
   it('lets the worker finish its job when it is told to stop', async () => {
@@ -116,12 +135,11 @@ describeRedis('the recipe for BullMQ', () => {
     worker.kill('SIGTERM');
     await supplier.answer(1, 200);
     await stream.ended;
-    expect(stream.events.at(-2)?.data).toEqual({ state: 'completed' });
-    expect(await worker.ended).toBe('SIGTERM');
+    expect(stream.events.at(-2)?.data).toEqual({ state: 'finished' });
+    expect(await worker.ended).toBe(0);
   });
 
-  const start = (): Promise<TestApp> =>
-    serve(Imports, { sse: { log: redisEventLog({ url: redis.url }) } });
+  const start = (): Promise<TestApp> => serve(Imports);
 });
 
 async function startImport({ url }: TestApp, pages: number): Promise<string> {
@@ -132,8 +150,8 @@ async function startImport({ url }: TestApp, pages: number): Promise<string> {
   return `/imports/${id}/events`;
 }
 
-async function read(app: TestApp, path: string): Promise<unknown[]> {
+async function read(app: TestApp, path: string): Promise<TestStream['events']> {
   const stream: TestStream = app.open(path);
   await stream.ended;
-  return stream.events.map(({ data }) => data);
+  return stream.events;
 }

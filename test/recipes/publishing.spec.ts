@@ -1,12 +1,25 @@
-// docs/recipes/publishing: events from a script without HTTP, and through a route.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+// docs/recipes/publishing: events from a script without HTTP, from Python and PHP, and through a
+// route.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Broadcaster, SseStream } from 'nestjs-eventstream';
 import { redisEventLog } from 'nestjs-eventstream/redis';
 import { PublishController } from '../../docs/recipes/publishing/publish.controller.js';
+import { findProgramThatRuns } from '../support/processes.js';
 import { RecipeProcess } from '../support/recipe-process.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 import { serve, type TestApp } from '../support/serve.js';
+
+/** The programs in other languages, and how to see whether their client of Redis is there. */
+const LANGUAGES: [file: string, programs: string[], check: string[]][] = [
+  // A Python of one's own may lack the system's packages.
+  ['publish.py', ['python3', '/usr/bin/python3'], ['-c', 'import redis']],
+  ['publish.php', ['php'], ['-r', "exit(extension_loaded('redis') ? 0 : 1);"]],
+];
+const folder = join(import.meta.dirname, '../../docs/recipes/publishing');
 
 @Controller()
 class Shop {
@@ -69,9 +82,70 @@ describeRedis('the recipes for publishing', () => {
     process.env['PUBLISH_SECRET'] = 'a secret';
   });
 
+  const describeLanguage = (
+    file: string,
+    programs: readonly string[],
+    check: readonly string[],
+    tests: (program: string) => void,
+  ): void => {
+    const program = findProgramThatRuns(programs, check);
+    const isSkipped = program === undefined && process.env.CI !== 'true';
+    if (isSkipped) process.stdout.write(`${file} is skipped: its client of Redis is missing\n`);
+    (isSkipped ? describe.skip : describe)(file, () => tests(program ?? file));
+  };
+
+  describe.each(LANGUAGES)('in another language', (file, programs, check) => {
+    describeLanguage(file, programs, check, (program) => {
+      async function run(type: string, data: unknown, key: string, url = redis.url) {
+        const args = [join(folder, file), 'shop', type, JSON.stringify(data), key];
+        const env = { ...process.env, REDIS_URL: url, PYTHONDONTWRITEBYTECODE: '1' };
+        const { stdout } = await promisify(execFile)(program, args, { env });
+        return stdout.trim();
+      }
+
+      // feature: 54
+      it('publishes to streams that are open, and to clients that return', async () => {
+        const { app, stream } = await start();
+        const hub = app.nest.get(Broadcaster);
+        const before = await hub.position();
+        const data = { day: 'Müll "7"', of: [], none: {}, price: 1.5 };
+        const id = await run('offers', data, file);
+        expect(await stream.next()).toMatchObject({ type: 'offers', data, id });
+        // With its key neither it nor a Nest process publishes again.
+        expect(await run('offers', 1, file)).toBe(id);
+        expect(await hub.to('shop').emit('offers', 2, { key: file })).toBe(id);
+        const last = await hub.to('shop').emit('stock', 3, { key: `${file} stock` });
+        expect(await run('stock', 4, `${file} stock`)).toBe(last);
+        expect(await stream.next()).toMatchObject({ type: 'stock', data: 3, id: last });
+        const returned = app.open('/shop', { headers: { 'last-event-id': before } });
+        expect(await returned.take(2)).toMatchObject([
+          { type: 'offers', data, id },
+          { data: 3, id: last },
+        ]);
+      });
+
+      it('ends with what is wrong, and publishes nothing', async () => {
+        const { app } = await start();
+        const hub = app.nest.get(Broadcaster);
+        const before = await hub.position();
+        await expect(run('a\nid: 7', 1, '')).rejects.toThrow('SSE_INVALID_FIELD');
+        await expect(run('sse-set', 1, 'k')).rejects.toThrow('choose another');
+        await expect(run('big', 'x'.repeat(2_000), 'k')).rejects.toThrow('limits.maxEventBytes');
+        expect(await hub.position()).toBe(before);
+        const empty = await startRedis();
+        await expect(run('n', 1, 'k', empty.url)).rejects.toThrow(
+          'is missing: start the app first',
+        );
+        await empty.stop();
+      });
+    });
+  });
+
   async function start() {
     const log = redisEventLog({ url: redis.url });
-    const app = await serve([PublishController, Shop], { sse: { log } });
+    const app = await serve([PublishController, Shop], {
+      sse: { log, limits: { maxEventBytes: 2_000 } },
+    });
     const stream = app.open('/shop');
     await stream.until(({ text }) => text.includes('id: '));
     return { app, stream };

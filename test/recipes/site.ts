@@ -21,7 +21,7 @@ import { until } from '../support/until.js';
 
 const root = join(import.meta.dirname, '../..');
 
-/** A script of `pages/`, or a worker of the recipes, with all that it imports. */
+/** A script of `pages/`, with all that it imports. */
 async function bundle(path: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [join(root, path)],
@@ -29,7 +29,12 @@ async function bundle(path: string): Promise<string> {
     write: false,
     format: 'esm',
     target: 'es2022',
-    alias: { 'nestjs-eventstream/client': join(root, 'lib/client/index.ts') },
+    alias: Object.fromEntries(
+      ['client', 'react', 'shared'].map((name) => [
+        `nestjs-eventstream/${name}`,
+        join(root, `lib/${name}/index.ts`),
+      ]),
+    ),
     define: {
       'process.env.NODE_ENV': '"development"',
       __VUE_OPTIONS_API__: 'false',
@@ -47,11 +52,6 @@ class Site {
   @Get('pages/:name') @Header('content-type', 'text/html') page(@Param('name') name: string) {
     return `<!doctype html><title>A page</title><div id="app"></div>
       <script type="module" src="/scripts/${name}.js"></script>`;
-  }
-  @Get('scripts/:name.worker.js') @Header('content-type', 'text/javascript') worker(
-    @Param('name') name: string,
-  ) {
-    return bundle(`docs/recipes/tabs/${name}.worker.ts`);
   }
   @Get('scripts/:name.js') @Header('content-type', 'text/javascript') script(
     @Param('name') name: string,

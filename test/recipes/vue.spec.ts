@@ -10,18 +10,20 @@ describeChromium('the recipe for Vue', () => {
   const visit = visitor('vue');
 
   // feature: 92
-  it('reads one stream, goes on when its URL changes, and closes it with the component', async () => {
+  it('reads one stream for all components, says what a new URL misses, and closes with the last', async () => {
     const { open, emit, untilOpen, opened } = await visit();
     const page = await open();
-    await untilText(page, 'open: ');
-    const cursor = await emit(1);
-    await untilText(page, 'open: 1');
-    await emit(2, 'returns');
+    await untilText(page, 'open: ;open: ;');
+    await emit(1);
+    await untilText(page, 'open: 1;open: 1;');
+    expect(opened).toEqual([undefined]);
     await page.evaluate(() => recipe.show('/orders?rooms=orders,returns'));
-    await untilText(page, 'open: 1 2');
+    await untilText(page, 'open: 1 gap;open: 1 gap;');
+    await emit(2, 'returns');
+    await untilText(page, 'open: 1 gap 2;open: 1 gap 2;');
     await untilOpen(1);
-    expect(opened).toEqual([undefined, cursor]);
+    expect(opened).toEqual([undefined, undefined]);
     await page.evaluate(() => recipe.unmount());
-    await untilOpen(0, 1_000);
+    await untilOpen(0);
   }, 30_000);
 });

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import net from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -19,6 +19,17 @@ export function findProgram(...names: string[]): string | undefined {
         return false;
       }
     });
+}
+
+/**
+ * The first of these programs, by name or file, with which the arguments succeed: for what only
+ * some installations of a language have.
+ */
+export function findProgramThatRuns(
+  programs: readonly string[],
+  args: readonly string[],
+): string | undefined {
+  return programs.find((program) => spawnSync(program, args, { stdio: 'ignore' }).status === 0);
 }
 
 /**

@@ -18,6 +18,11 @@ export class RecordingResponse extends EventEmitter {
   destroyed = false;
   ended = false;
 
+  /** @param encoding of the chunks; `latin1` keeps bytes as they are */
+  constructor(private readonly encoding: BufferEncoding = 'utf8') {
+    super();
+  }
+
   /** As Node's own class, of which this is the part that the library uses. */
   get asResponse(): ServerResponse {
     return this as unknown as ServerResponse;
@@ -33,11 +38,11 @@ export class RecordingResponse extends EventEmitter {
     return {};
   }
   write(chunk: Buffer): boolean {
-    this.chunks.push(chunk.toString());
+    this.chunks.push(chunk.toString(this.encoding));
     return !this.full;
   }
   end(chunk?: Buffer): void {
-    if (chunk !== undefined) this.chunks.push(chunk.toString());
+    if (chunk !== undefined) this.chunks.push(chunk.toString(this.encoding));
     this.ended = true;
     setImmediate(() => this.emit('close'));
   }
@@ -54,9 +59,9 @@ export class RecordingResponse extends EventEmitter {
 /** The stream's side of a recording response, for a request of HTTP/1.1. */
 export function streamResponse(
   raw: RecordingResponse,
-  { method = 'GET', httpVersion = '1.1' } = {},
+  { method = 'GET', httpVersion = '1.1', headers = {} } = {},
 ): StreamResponse {
-  const request = { headers: {}, method, httpVersion, httpVersionMajor: 1, socket: {} };
+  const request = { headers, method, httpVersion, httpVersionMajor: 1, socket: {} };
   return new StreamResponse(request, raw.asResponse);
 }
 

@@ -3,6 +3,8 @@ import {
   connect,
   type ConnectOptions,
   type EventStream,
+  type RoomState,
+  type StateChange,
   type StreamEvent,
 } from 'nestjs-eventstream/client';
 import { from, map, type Observable } from 'rxjs';
@@ -53,8 +55,17 @@ export function controlEvents(stream: EventStream<OrderEvents>): void {
   });
   stream.on('sse-end', ({ data }) => data.reason.toUpperCase());
   stream.on('sse-error', ({ data }) => data.statusCode.toFixed());
+  stream.on('sse-state', ({ data }) => data.rooms.join() + data.entries.toFixed());
+  stream.on('sse-set', ({ data: { room, key, value } }) => {
+    // @ts-expect-error the value is not known here
+    void value.bid;
+    void [room.length, key.length];
+  });
+  stream.on('sse-delete', ({ data }) => data.room + data.key);
+  stream.on('sse-open', ({ data }) => data.stream + data.rooms.join());
+  stream.on('sse-rooms', ({ data }) => data.rooms.join());
   // @ts-expect-error no such event of the library
-  stream.on('sse-open', () => {});
+  stream.on('sse-closed', () => {});
 }
 
 export async function loops(stream: EventStream<OrderEvents>): Promise<void> {
@@ -75,6 +86,56 @@ export function observables(stream: EventStream<OrderEvents>): Observable<string
   // @ts-expect-error a misspelt callback
   stream.subscribe({ nxt: () => {} });
   return from(stream).pipe(map(({ type }) => type));
+}
+
+interface Quote {
+  bid: number;
+}
+interface Settings {
+  theme: 'dark' | 'light';
+  size: number;
+}
+
+export async function states(stream: EventStream<OrderEvents>): Promise<void> {
+  const prices: RoomState<Record<string, Quote>> = stream.stateOf<Record<string, Quote>>('prices');
+  const plain: ReadonlyMap<string, Quote> = prices;
+  void prices.get('ACME')?.bid;
+  // @ts-expect-error there may be none
+  void prices.get('ACME').bid;
+  // @ts-expect-error only the server changes it
+  prices.set('ACME', { bid: 1 });
+  // @ts-expect-error only the server changes it
+  prices.clear();
+  for (const [key, { bid }] of prices) void [key.length, bid];
+  await prices.ready;
+  for await (const { kind, key, value } of prices.changes) {
+    if (kind === 'set') void [key.length, value.bid];
+    else if (kind === 'delete') void key.length;
+    // @ts-expect-error no such kind
+    else if (kind === 'clear') return;
+    // @ts-expect-error a whole state has no key
+    else void key.length;
+  }
+
+  const settings = stream.stateOf<Settings>('settings', [['size', 1]]);
+  const theme: 'dark' | 'light' | undefined = settings.get('theme');
+  const size: number | undefined = settings.get('size');
+  // @ts-expect-error no such key
+  settings.get('colour');
+  // @ts-expect-error no such value
+  stream.stateOf<Settings>('settings', [['size', null]]);
+  // @ts-expect-error no such key
+  stream.stateOf<Settings>('settings', new Map([['colour', 1]]));
+  stream.stateOf<Record<string, Quote>>('prices', new Map([['ACME', { bid: 1 }]]));
+  const told = (change: StateChange<Settings>): number | undefined =>
+    change.key === 'size' && change.kind === 'set' ? change.value : undefined;
+
+  const unknown = stream.stateOf('any');
+  // @ts-expect-error nothing is known of it
+  void unknown.get('a').length;
+  // @ts-expect-error a room has a name
+  stream.stateOf();
+  void [plain, theme, size, told];
 }
 
 export async function ends(stream: EventStream): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type CloseReason,
   type ClosedConnection,
   type HttpRequest,
+  type Identity,
   type SseMessage,
 } from 'nestjs-eventstream';
 import { fakeConnection } from 'nestjs-eventstream/testing';
@@ -29,6 +30,10 @@ interface ConnectionFace {
   readonly sentBytes: number;
   readonly bufferedBytes: number;
   readonly droppedEvents: number;
+  readonly identity: Identity | undefined;
+  readonly rooms: readonly string[];
+  join(...rooms: string[]): Promise<readonly string[]>;
+  leave(...rooms: string[]): Promise<readonly string[]>;
 }
 
 interface ConnectionsFace {

@@ -82,7 +82,7 @@ export class Options {
   @SseStream('all', {
     method: RequestMethod.POST,
     map: { data: 'message', type: 'kind', id: 'no', retry: 'retryMs' },
-    keepAlive: { intervalMs: 5_000 },
+    keepAlive: { intervalMs: 5_000, event: { type: 'ping', data: { at: 1 } } },
     retry: { minMs: 1, maxMs: 2 },
     headers: { 'X-A': 'b' },
     serialize: (data, type) => `${String(data)} ${type ?? ''}`,
@@ -98,6 +98,35 @@ export class Options {
     return of(1);
   }
 
+  @SseStream('words', {
+    controls: {
+      gap: ({ rooms, reason }, connection) =>
+        reason === 'unknown' ? 'end' : { data: [...rooms, connection.id] },
+      error: ({ statusCode, message }) => ({ type: 'error', data: { statusCode, message } }),
+      end: ({ reason }) => (reason === 'complete' ? { data: '[DONE]' } : false),
+      open: false,
+      rooms: ({ rooms }) => ({ data: rooms }),
+    },
+  })
+  words(): Observable<number> {
+    return of(1);
+  }
+  // @ts-expect-error a loss is told
+  @SseStream('untold', { controls: { gap: false } })
+  untold(): Observable<number> {
+    return of(1);
+  }
+  // @ts-expect-error nor may its function leave it out
+  @SseStream('untold-late', { controls: { gap: () => undefined } })
+  untoldLate(): Observable<number> {
+    return of(1);
+  }
+
+  // @ts-expect-error a keep-alive has no id
+  @SseStream('ping', { keepAlive: { event: { type: 'ping', id: 1 } } })
+  ping(): Observable<number> {
+    return of(1);
+  }
   // @ts-expect-error a misspelt option
   @SseStream('misspelt', { keepalive: false })
   misspelt(): Observable<number> {

@@ -44,6 +44,28 @@ describe('a backlog beyond its limit', () => {
     expect(backlog.isEmpty).toBe(true);
   });
 
+  it('tells what it leaves out in other words, where it would have been', () => {
+    const settings = { overflow: 'drop-newest' as const, maxBufferedBytes: 30 };
+    const backlog = new Backlog(settings, 'aBcDeF-_', ({ rooms }) => `: ${rooms.join()}\n\n`);
+    fill(backlog, 5);
+    expect(take(backlog, 20)).toBe(frame(0) + frame(1));
+    backlog.push({ frame: frame(8), rooms: ['room 0'] });
+    expect(take(backlog)).toBe(`${frame(2)}: room 1,room 0\n\n${frame(8)}`);
+  });
+
+  it.each<[Overflow, string]>([
+    ['drop-oldest', ''],
+    ['drop-newest', frame(0) + frame(1) + frame(2)],
+    ['conflate', ''],
+  ])('gives nothing from a gap on that cannot be told, with %s', (overflow, before) => {
+    const settings = { overflow, maxBufferedBytes: 30 };
+    const backlog = new Backlog(settings, 'aBcDeF-_', () => undefined);
+    fill(backlog, 5, 2);
+    backlog.pushLast({ frame: frame(9) });
+    expect([take(backlog), backlog.isCut, backlog.isEmpty]).toEqual([before, true, true]);
+    expect([...backlog.takeAll(10)]).toEqual([]);
+  });
+
   it('keeps the latest of each key, in the order of the latest, with conflate', () => {
     const backlog = open('conflate', 10);
     expect(fill(backlog, 7, 3)).toEqual([0, 0, 0, 1, 1, 1, 1]);

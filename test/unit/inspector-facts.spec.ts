@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { SseConnection } from 'nestjs-eventstream';
 import { Facts, revokeBy } from '../../lib/inspector/facts.js';
+import { fakeConnection } from '../../lib/testing/fake-connection.js';
 
 const connection = (data: object): SseConnection => ({ data }) as SseConnection;
 
@@ -18,6 +19,19 @@ describe('whom a connection belongs to', () => {
     });
     expect(facts.of(connection({ user: { password: 'secret' } }))).toEqual({});
     expect(facts.of(connection({}))).toEqual({});
+  });
+
+  it('is the user of its identity, if its data has none that can be shown', () => {
+    const facts = new Facts();
+    const one = (data: object) => {
+      const ann = fakeConnection({ identity: { user: 'ann' } });
+      Object.assign(ann.data, data);
+      return facts.of(ann);
+    };
+    expect(one({})).toEqual({ user: 'ann' });
+    expect(one({ user: { password: 'secret' }, userId: 7 })).toEqual({ user: 'ann', userId: 7 });
+    expect(one({ user: 'Ann A.' })).toEqual({ user: 'Ann A.' });
+    expect(facts.of(fakeConnection({ identity: { client: 'tab' } }))).toEqual({});
   });
 
   it('is what the app says, or nothing', () => {

@@ -1,8 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { formatCursor } from '../../lib/wire/cursor.js';
 import {
+  formatTail,
   joinPositions,
   MAX_LAST_EVENT_ID_LENGTH,
+  MAX_ID_PREFIX_LENGTH,
   parseLastEventId,
+  parsePrefixed,
   withMark,
   type ReaderPosition,
 } from '../../lib/wire/last-event-id.js';
@@ -37,6 +42,36 @@ describe('a last event ID', () => {
     expect(parts(MAX_LAST_EVENT_ID_LENGTH)).toHaveLength(MAX_LAST_EVENT_ID_LENGTH);
     expect(parseLastEventId(parts(MAX_LAST_EVENT_ID_LENGTH)).cursors).toHaveLength(21);
     expect(parseLastEventId(parts(MAX_LAST_EVENT_ID_LENGTH + 1)).cursors).toEqual([]);
+  });
+});
+
+describe('what an id says after its cursors', () => {
+  const joining = { cursor: { epoch: 'abcdefgh', position: 46_655 }, cover: 'ABCDEFGH' };
+  const key = 'abcdefghijklmnop';
+
+  it.each([
+    ['rooms that join', { joining }],
+    ['which rooms it is about', { cover: 'abcde12345' }],
+    ['up to where they may have lost events', { cover: 'abcde', lostUpTo: 1_700_000_000_000_000 }],
+    ['the key of the stream', { cover: 'abcde', key }],
+    ['all of that', { joining, cover: 'abcde', lostUpTo: 1, key, hasChanged: true }],
+  ])('is %s', (_what, tail) => {
+    const text = `1.a.1${formatTail(tail)}`;
+    const { cursors, tail: parsed } = parseLastEventId(text);
+    expect(cursors).toEqual([{ epoch: 'a', position: 1 }]);
+    expect(parsed).toEqual({ hasChanged: false, ...tail });
+    expect(parseLastEventId(withMark(text, 'aBcDeF-_')).tail).toEqual(parsed);
+  });
+
+  it('fits behind the cursor of a log of ours', () => {
+    // Until 2085.
+    const position = 36 ** 10 - 1;
+    const cover = 'abcde'.repeat(8);
+    const cursor = { epoch: 'abcdefgh', position };
+    const all = { joining: { ...joining, cursor }, cover, lostUpTo: position, key };
+    const text = `${formatCursor(cursor)}${formatTail(all)}`;
+    expect(text.length).toBeLessThanOrEqual(MAX_LAST_EVENT_ID_LENGTH);
+    expect(parseLastEventId(text).tail).toEqual({ ...all, hasChanged: false });
   });
 });
 
@@ -100,5 +135,37 @@ describe('one last event ID for several streams', () => {
   ])('%s', (_title, streams, text) => {
     expect(joinPositions(streams)).toBe(text);
     expect(parseLastEventId(text ?? '1.a.0').cursors).not.toEqual([]);
+  });
+});
+
+describe('a last event ID with a prefix', () => {
+  const epoch = fc.stringMatching(/^[\w-]{8}$/);
+  const position = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+  const prefix = fc.stringMatching(new RegExp(`^[!-~]{1,${MAX_ID_PREFIX_LENGTH}}$`));
+  const mark = fc.stringMatching(/^[\w-]{8}$/);
+
+  it('gives back what was written, within the limit, for any prefix and two hubs', () => {
+    fc.assert(
+      fc.property(prefix, epoch, epoch, position, position, mark, (before, a, b, at, too, by) => {
+        fc.pre(a !== b);
+        const cursors = [
+          { epoch: a, position: at },
+          { epoch: b, position: too },
+        ];
+        const text = joinPositions(cursors.map((cursor) => ({ ...cursor, isHeld: false }))) ?? '';
+        const id = withMark(before + text, by);
+        expect(id.length).toBeLessThanOrEqual(MAX_LAST_EVENT_ID_LENGTH);
+        expect(parsePrefixed(id, before)).toEqual({ text: id, cursors, mark: by });
+      }),
+    );
+  });
+
+  it('is not ours without it, whatever else it is', () => {
+    fc.assert(
+      fc.property(prefix, fc.oneof(fc.string(), prefix, fc.constant('1.a.1')), (before, text) => {
+        fc.pre(!text.startsWith(before));
+        expect(parsePrefixed(text, before)).toEqual(notOurs(text));
+      }),
+    );
   });
 });

@@ -11,6 +11,7 @@ const owner: OutboxOwner = {
   blocked() {},
   mark: () => 'aBcDeF-_',
   waitingOf: (frame) => ({ frame }),
+  cut() {},
   failed(error) {
     throw error;
   },

@@ -74,6 +74,31 @@ const WRONG: [string, unknown, string][] = [
   ],
   ['serialize', 'json', 'serialize: expected a function, got "json"'],
   ['onError', {}, 'onError: expected a function, got an object with no keys'],
+  ['keepAlive', { event: 'ping' }, 'keepAlive.event: expected an object, got "ping"'],
+  ['keepAlive', { event: {} }, 'keepAlive.event: expected a type, or data, got an object'],
+  ['keepAlive', { event: { type: 'a\nb' } }, 'keepAlive.event: type: '],
+  ['keepAlive', { event: { data: 1n } }, 'keepAlive.event: data: '],
+  [
+    'keepAlive',
+    { event: { event: 'ping' } },
+    'keepAlive.event.event: no such option; expected one of type, data',
+  ],
+  ['controls', 'openai', `controls: ${anObject}, got "openai"`],
+  [
+    'controls',
+    { gap: false },
+    "controls.gap: a client must learn that it lost events; return a message of its protocol, or use 'end'",
+  ],
+  ['controls', { gap: 'skip' }, `controls.gap: expected a function, or 'end', got "skip"`],
+  [
+    'controls',
+    { error: false },
+    "controls.error: an error always ends the stream; use 'end' to end it without a message",
+  ],
+  ['controls', { end: 'end' }, 'controls.end: expected a function, or false, got "end"'],
+  ['controls', { open: true }, 'controls.open: expected a function, or false, got true'],
+  ['controls', { rooms: {} }, 'controls.rooms: expected a function, or false, got an object'],
+  ['controls', { state: false }, 'controls.state: no such option; expected one of gap, error'],
   ['onComplete', 'stop', `onComplete: expected 'end' or 'close', got "stop"`],
   ['onComplete', false, `onComplete: expected 'end' or 'close', got false`],
   ['backpressure', false, `backpressure: ${anObject}, got false`],
@@ -116,6 +141,17 @@ describe('a wrong option', () => {
     expect(() => checkStreamOptions('', { [name]: value })).toThrow(message);
     expect(() => SseStream('x', { [name]: value })).toThrow(message);
   });
+
+  it.each([checkModuleOptions, checkStreamOptions])(
+    'is one of two that say what a client is told of an error',
+    (check) => {
+      const options = { onError: () => {}, controls: { error: 'end' } };
+      expect(() => check('', options)).toThrow(
+        'controls.error: onError is set too; set one of the two',
+      );
+      expect(() => check('', { ...options, controls: { end: false } })).not.toThrow();
+    },
+  );
 
   it.each<[unknown, string]>([
     [{}, `forFeature[1].name: ${aText}, got undefined`],

@@ -89,6 +89,19 @@ describe('a subscription that catches up', () => {
     ]);
   });
 
+  it('gets the state after a loss, if this process has not heard of any entry before', async () => {
+    const { log, hub } = await openHub();
+    const given: unknown[] = [];
+    hub.stream('a', { connection: false }).subscribe(({ type, data }) => given.push([type, data]));
+    await hub.state<Record<string, number>>('a').set('key', 1);
+    log.reached.lost({ rooms: ['a'], reason: 'trimmed' }, await log.head());
+    await turn();
+    expect(given).toEqual([
+      ['sse-state', { rooms: ['a'], entries: 1 }],
+      ['sse-set', { room: 'a', key: 'key', value: 1 }],
+    ]);
+  });
+
   it('may let as much wait after its log became another one as before', async () => {
     const { log, hub } = await openHub();
     let failure: unknown;

@@ -7,15 +7,17 @@ interface OrderEvents {
 
 const url = ref('/orders');
 
-const app = createApp({
+const Orders = {
   setup() {
-    const orders = ref<number[]>([]);
-    const { state } = useEventStream<OrderEvents>(url, (event) => {
+    const orders = ref<(number | string)[]>([]);
+    const status = useEventStream<OrderEvents>(url, (event) => {
       if (event.type === 'created') orders.value.push(event.data.no);
+      if (event.type === 'sse-gap') orders.value.push('gap');
     });
-    return () => h('p', `${state.value}: ${orders.value.join(' ')}`);
+    return () => h('span', `${status.value.state}: ${orders.value.join(' ')};`);
   },
-});
+};
+const app = createApp({ setup: () => () => [h(Orders), h(Orders)] });
 app.mount('#app');
 
 export const recipe = {
