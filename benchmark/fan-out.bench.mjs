@@ -20,12 +20,10 @@
 import { foreign } from './foreign.mjs';
 import { plotBars } from './plot.mjs';
 import {
-  compare,
   contestant,
+  deliveryTable,
   goal,
-  median,
-  perDelivery,
-  race,
+  raceDeliveries,
   readers,
   report,
   upgrade,
@@ -49,42 +47,23 @@ const { one, twenty } = await withContestants(
     for (const each of all) {
       await each.open({ count, headers: each.name.endsWith('websocket') ? upgrade : {} });
     }
-    const measure = async (publish) => {
+    const measure = (publish) => {
       // The first round warms up. It is longer, because what a server does once per event runs a
       // thousand times less often than what it does for each reader.
       const { turns, perReader } = publish;
       const warmUp = { ...publish, turns: 5 * turns, perReader: 5 * perReader };
-      const [, ...rounds] = await race(all, ROUNDS + 1, (each, round) =>
-        perDelivery(each, round === 0 ? warmUp : publish),
-      );
-      const pick = (figure) =>
-        rounds.map((round) =>
-          Object.fromEntries(all.map(({ name }) => [name, round[name]?.[figure]])),
-        );
-      const rows = compare(pick('cpu'), 'ours');
-      const sizes = pick('bytes');
-      for (const name of Object.keys(rows)) {
-        rows[name].bytes = median(sizes.map((round) => round[name]));
-      }
-      return rows;
+      return raceDeliveries(all, 'ours', ROUNDS, publish, warmUp);
     };
     return { one: await measure(ONE), twenty: await measure(TWENTY) };
   },
 );
 
-const table = (rows) =>
-  Object.fromEntries(
-    Object.entries(rows).map(([name, { ratio, figure, bytes }]) => [
-      name,
-      { '× ours': ratio, 'µs per delivery': figure, 'bytes per delivery': bytes },
-    ]),
-  );
 const floor = 'C send(2)';
 report(
   'fan-out',
   {
-    [`${count} readers, one event per turn`]: table(one),
-    [`${count} readers, twenty events per turn`]: table(twenty),
+    [`${count} readers, one event per turn`]: deliveryTable(one),
+    [`${count} readers, twenty events per turn`]: deliveryTable(twenty),
   },
   [
     goal('one per turn: ours ÷ raw', 1 / one.raw.ratio, 1.15),

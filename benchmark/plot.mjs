@@ -5,13 +5,18 @@ import { join } from 'node:path';
 const images = join(import.meta.dirname, '..', 'docs', 'images');
 const ROW = 22;
 const WIDTH = 640;
-const LABEL = 110;
+const MIN_LABEL = 110;
+/** About the width of a character of a label. */
+const CHARACTER = 6.5;
 const VALUE = 70;
 
 const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
 /** Groups of bars, one below the other, each group with a scale of its own; `ours` stands out. */
 export function plotBars(name, title, groups) {
+  const labels = groups.flatMap(({ rows }) => Object.keys(rows));
+  const longest = Math.max(...labels.map((label) => label.length));
+  const start = Math.max(MIN_LABEL, Math.ceil(longest * CHARACTER) + 8);
   let y = 26;
   let body = '';
   for (const { title: subtitle, rows } of groups) {
@@ -21,11 +26,11 @@ export function plotBars(name, title, groups) {
     body += `<text x="0" y="${y}" class="quiet">${escape(subtitle)}</text>\n`;
     y += 8;
     for (const [label, { figure }] of bars.sort(([, a], [, b]) => a.figure - b.figure)) {
-      const width = Math.max(1, Math.round(((WIDTH - LABEL - VALUE) * figure) / most));
+      const width = Math.max(1, Math.round(((WIDTH - start - VALUE) * figure) / most));
       const kind = label.startsWith('ours') ? 'ours' : 'other';
-      body += `<text x="${LABEL - 8}" y="${y + 14}" text-anchor="end">${escape(label)}</text>`;
-      body += `<rect x="${LABEL}" y="${y + 2}" width="${width}" height="${ROW - 6}" rx="2" class="${kind}"/>`;
-      body += `<text x="${LABEL + width + 6}" y="${y + 14}">${Number(figure.toPrecision(2))}</text>\n`;
+      body += `<text x="${start - 8}" y="${y + 14}" text-anchor="end">${escape(label)}</text>`;
+      body += `<rect x="${start}" y="${y + 2}" width="${width}" height="${ROW - 6}" rx="2" class="${kind}"/>`;
+      body += `<text x="${start + width + 6}" y="${y + 14}">${Number(figure.toPrecision(2))}</text>\n`;
       y += ROW;
     }
   }

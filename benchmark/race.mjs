@@ -178,3 +178,33 @@ export function report(name, tables, goals = []) {
   const result = { machine, pinning, tables, goals };
   writeFileSync(join(results, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
 }
+
+/**
+ * CPU and bytes per delivery of all, as ratios to `base`: the medians of some rounds after one that
+ * warms up.
+ */
+export async function raceDeliveries(all, base, rounds, publish, warmUp = publish) {
+  const [, ...results] = await race(all, rounds + 1, (each, round) =>
+    perDelivery(each, round === 0 ? warmUp : publish),
+  );
+  const pick = (figure) =>
+    results.map((round) =>
+      Object.fromEntries(all.map(({ name }) => [name, round[name]?.[figure]])),
+    );
+  const rows = compare(pick('cpu'), base);
+  const sizes = pick('bytes');
+  for (const name of Object.keys(rows)) {
+    rows[name].bytes = median(sizes.map((round) => round[name]));
+  }
+  return rows;
+}
+
+/** Those rows as a table of the report. */
+export function deliveryTable(rows) {
+  return Object.fromEntries(
+    Object.entries(rows).map(([name, { ratio, figure, bytes }]) => [
+      name,
+      { '× ours': ratio, 'µs per delivery': figure, 'bytes per delivery': bytes },
+    ]),
+  );
+}

@@ -4,10 +4,11 @@
 // none twice (an event more for each at the end shows that they are live); 400 of them knock at a
 // time, as more would measure the kernel's queue of connections. Beside it: raw node:http that only
 // accepts them (`raw`), one that also writes each the same twenty events, encoded beforehand (`raw,
-// replay`), and a Nest handler that only accepts them (`Nest by hand`). A fresh process for each
-// server and round, in turns; the resident peak is sampled every 10 ms from before the first
-// client. Not shown: a log on another machine; clients that come back over the seconds that `retry`
-// spreads them.
+// replay`), and a Nest handler that does as much by hand (`Nest by hand`): it keeps the frames of
+// each room, and writes the client those after its last event ID. A fresh process for each server
+// and round, in turns; the resident peak is sampled every 10 ms from before the first client. Not
+// shown: a log on another machine; clients that come back over the seconds that `retry` spreads
+// them.
 import { compare, contestant, goal, median, race, readers, report } from './race.mjs';
 
 const count = readers(10_000);
@@ -19,20 +20,35 @@ const paths = rooms.map((room) => `/events?room=${room}`);
 const CASES = {
   raw: { server: 'raw', missed: 0 },
   'raw, replay': { server: 'raw', options: { replay: MISSED }, missed: MISSED },
-  ours: { server: 'ours', missed: MISSED },
-  'ours, Fastify': { server: 'ours', options: { isFastify: true }, missed: MISSED },
-  'Nest by hand': { server: 'by-hand', missed: 0 },
-  'Nest by hand, Fastify': { server: 'by-hand', options: { isFastify: true }, missed: 0 },
+  ours: { server: 'ours', resumes: true, missed: MISSED },
+  'ours, Fastify': {
+    server: 'ours',
+    options: { isFastify: true },
+    resumes: true,
+    missed: MISSED,
+  },
+  'Nest by hand': {
+    server: 'by-hand',
+    options: { hasHistory: true },
+    resumes: true,
+    missed: MISSED,
+  },
+  'Nest by hand, Fastify': {
+    server: 'by-hand',
+    options: { isFastify: true, hasHistory: true },
+    resumes: true,
+    missed: MISSED,
+  },
 };
 
-async function run({ name, server, options, missed }) {
+async function run({ name, server, options, resumes, missed }) {
   const each = await contestant(name, { server, options });
   try {
     // So that the code is warm.
     await each.open({ count: 500, paths });
     await each.load('close');
     let headers;
-    if (server === 'ours') {
+    if (resumes) {
       await each.ask('publish', { turns: 1, rooms });
       headers = { 'Last-Event-ID': await each.ask('ask', 'position') };
       await each.ask('publish', { turns: MISSED, rooms });
@@ -46,7 +62,7 @@ async function run({ name, server, options, missed }) {
     const seconds = (performance.now() - start) / 1000;
     const cpu = ((await each.ask('cpu')) - cpuBefore) / count;
     const peakMiB = (await each.ask('peak')) / 2 ** 20;
-    // To raw in one room, to ours in each.
+    // The others send to all readers, whatever the room.
     await each.ask('publish', { turns: 1, rooms: server === 'ours' ? rooms : ['all'] });
     const { isExact, least, most } = await each.load('expect', { events: missed + 1 });
     if (!resumed.isExact || !isExact) {

@@ -1,15 +1,26 @@
 // A Nest app on Express or Fastify whose handler takes the response and writes to it: what Nest and
-// the adapter cost before this library does anything.
+// the adapter cost before this library does anything. With `hasHistory` also the least that
+// replays: the frames of each room are kept, and a client that returns gets those after its last
+// event ID.
 import 'reflect-metadata';
-import { Controller, Get, Module, Query, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Module, Query, Res } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { decorate } from './decorate.mjs';
 
-export async function start({ isFastify } = {}) {
+export async function start({ isFastify, hasHistory = false } = {}) {
   const readers = new Set();
   let pending = '';
   let id = 0;
+  const history = new Map();
+
+  const missed = (room, lastId) => {
+    const kept = history.get(room) ?? [];
+    return kept
+      .filter((each) => each.id > lastId)
+      .map(({ frame }) => frame)
+      .join('');
+  };
 
   const flush = () => {
     const buffer = Buffer.from(pending);
@@ -18,7 +29,7 @@ export async function start({ isFastify } = {}) {
   };
 
   class EventsController {
-    events(_room, response) {
+    events(room, lastId, response) {
       // With Fastify, Nest passes a reply.
       response.hijack?.();
       const raw = response.raw ?? response;
@@ -27,6 +38,7 @@ export async function start({ isFastify } = {}) {
         'Cache-Control': 'no-cache, no-transform',
       });
       raw.write(': connected\n\n');
+      if (hasHistory && lastId !== undefined) raw.write(missed(room, Number(lastId)));
       readers.add(raw);
       raw.on('close', () => readers.delete(raw));
     }
@@ -34,7 +46,12 @@ export async function start({ isFastify } = {}) {
       return 'pong';
     }
   }
-  decorate(EventsController, 'events', [Get('events')], [Query('room'), Res()]);
+  decorate(
+    EventsController,
+    'events',
+    [Get('events')],
+    [Query('room'), Headers('last-event-id'), Res()],
+  );
   decorate(EventsController, 'ping', [Get('ping')]);
   Controller()(EventsController);
 
@@ -46,9 +63,13 @@ export async function start({ isFastify } = {}) {
   await app.listen(0, '127.0.0.1');
   return {
     port: app.getHttpServer().address().port,
-    publish(_room, data) {
+    publish(room, data) {
+      const frame = `event: n\nid: ${++id}\ndata: ${JSON.stringify(data)}\n\n`;
+      if (hasHistory) history.set(room, [...(history.get(room) ?? []), { id, frame }]);
+      // To all, whatever their room.
       if (pending === '') setImmediate(flush);
-      pending += `event: n\nid: ${++id}\ndata: ${JSON.stringify(data)}\n\n`;
+      pending += frame;
     },
+    position: () => String(id),
   };
 }

@@ -20,6 +20,7 @@ export async function start({
   isHttp2,
   hasContract,
   hasMiddleware,
+  isChangeable,
   module = {},
 } = {}) {
   const contract = hasContract ? sseContract({ path: 'events', events: { n: EVENT } }) : undefined;
@@ -31,7 +32,7 @@ export async function start({
       const rooms = room === undefined ? 'all' : room.split(',');
       // A function of its own for each connection, as one that looks at the user's rights would be.
       const filter = isFiltered ? (event) => event.data.n >= 0 : undefined;
-      return this.broadcaster.stream(rooms, { filter });
+      return this.broadcaster.stream(rooms, { filter, changeable: isChangeable });
     }
     ping() {
       return 'pong';
