@@ -16,9 +16,20 @@ const docs = join(import.meta.dirname, '..');
  * the build.
  */
 const GUIDE: Record<string, string[]> = {
-  Overview: ['quick-start', 'concepts', 'streams', 'rooms', 'resume', 'backpressure', 'options'],
+  Overview: [
+    'quick-start',
+    'concepts',
+    'streams',
+    'rooms',
+    'changing-rooms',
+    'state',
+    'presence',
+    'resume',
+    'backpressure',
+    'options',
+  ],
   Security: ['authentication'],
-  Techniques: ['llm', 'jobs', 'bullmq', 'publishing', 'contracts', 'openapi', 'testing'],
+  Techniques: ['llm', 'mcp', 'jobs', 'bullmq', 'publishing', 'contracts', 'openapi', 'testing'],
   Clients: [
     'clients',
     'react',
@@ -87,7 +98,18 @@ function item(page: string): DefaultTheme.SidebarItem | undefined {
 
 /** A page for each entry point, made by typedoc. */
 function api(): DefaultTheme.SidebarItem {
-  const others = ['client', 'contract', 'redis', 'testing', 'swagger', 'prometheus', 'inspector'];
+  const others = [
+    'client',
+    'contract',
+    'shared',
+    'react',
+    'redis',
+    'testing',
+    'swagger',
+    'mcp',
+    'prometheus',
+    'inspector',
+  ];
   const items = [
     { text: 'nestjs-eventstream', link: '/api/nestjs-eventstream' },
     ...others.map((name) => ({ text: `…/${name}`, link: `/api/nestjs-eventstream/${name}` })),

@@ -1,45 +1,29 @@
-import { effect, signal, untracked } from '@angular/core';
+import { effect, signal } from '@angular/core';
 import type { Signal } from '@angular/core';
-import { connect } from 'nestjs-eventstream/client';
-import type {
-  ConnectOptions,
-  SseClientError,
-  StreamEvent,
-  StreamState,
-} from 'nestjs-eventstream/client';
-
-export interface StreamStatus {
-  readonly state: StreamState;
-  readonly error?: SseClientError | undefined;
-}
+import type { StreamEvent } from 'nestjs-eventstream/client';
+import { sharedStream } from 'nestjs-eventstream/shared';
+import type { SharedOptions, StreamStatus } from 'nestjs-eventstream/shared';
 
 /**
- * Reads a stream and calls `onEvent` for each event. Closes it with the
- * component or service that called this. A new `url` resumes after the
- * last event.
+ * Reads a stream and calls `onEvent` for each event, until the component
+ * or service that called this is destroyed. Calls with the same URL share
+ * one connection.
  */
 export function eventStream<Events extends object>(
   url: () => string,
   onEvent: (event: StreamEvent<Events>) => void,
-  options: ConnectOptions = {},
+  options?: SharedOptions,
 ): Signal<StreamStatus> {
-  const status = signal<StreamStatus>({ state: 'connecting' });
-  let cursor = options.lastEventId;
-
-  effect((onCleanup) => {
-    const to = url();
-    const from = { ...options, lastEventId: cursor };
-    const stream = untracked(() => connect<Events>(to, from));
-    stream.subscribe(onEvent);
-    const off = stream.onState((state, error) => {
-      status.set({ state, error });
-    });
-    onCleanup(() => {
-      off();
-      cursor = stream.lastEventId;
-      stream.close();
-    });
+  const status = signal<StreamStatus>({
+    state: 'connecting',
+    error: undefined,
   });
-
+  effect((onCleanup) => {
+    const stream = sharedStream<Events>(url(), options);
+    const show = () => status.set(stream.getSnapshot());
+    const offs = [stream.onEvent(onEvent), stream.subscribe(show)];
+    show();
+    onCleanup(() => offs.forEach((off) => off()));
+  });
   return status.asReadonly();
 }

@@ -70,7 +70,6 @@ async function startNest() {
 /** The files of this folder as an app, and the package as npm would publish it. */
 async function install() {
   await cp(import.meta.dirname, folder, { recursive: true });
-  await cp(join(import.meta.dirname, '../react/use-event-stream.ts'), join(folder, 'use-event-stream.ts')); // prettier-ignore
   await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   await mkdir(join(folder, 'app/direct'));
   await writeFile(
@@ -88,12 +87,6 @@ async function install() {
     await readFile(join(folder, 'node_modules/next/package.json'), 'utf8'),
   );
   console.log(`Next.js ${found}, Node ${process.version}`);
-  const react = join(folder, 'node_modules/next/dist/compiled/react/cjs/react.production.js');
-  if ((await readFile(react, 'utf8')).includes('useEffectEvent')) return;
-  console.log('Its React has no useEffectEvent: the hook runs with a stand-in');
-  const hook = join(folder, 'use-event-stream.ts');
-  const text = (await readFile(hook, 'utf8')).replace('useEffectEvent, ', '');
-  await writeFile(hook, `${text}\nfunction useEffectEvent(callback) {\n  return callback;\n}\n`);
 }
 
 async function visit(mode, compress) {
@@ -196,7 +189,8 @@ function open(url, headers = {}) {
 /** How long it takes until a client reads an event, of those that Nest emits all the time. */
 async function listen(url) {
   const start = performance.now();
-  const ticks = setInterval(() => void nest.hub.to('orders').emit('tick', start), 100);
+  const change = { isOpen: true, revision: 0 };
+  const changes = setInterval(() => void nest.hub.to('orders').emit('shop', change), 100);
   const { request, response } = await open(url);
   const encoding = response.headers['content-encoding'];
   const body = encoding === 'gzip' ? response.pipe(createGunzip()) : response;
@@ -205,11 +199,11 @@ async function listen(url) {
     body.on('error', () => {});
     body.on('data', (chunk) => {
       text += chunk;
-      if (text.includes('event: tick')) resolve(Math.round(performance.now() - start));
+      if (text.includes('event: shop')) resolve(Math.round(performance.now() - start));
     });
   });
   const ms = await Promise.race([seen, sleep(PATIENCE_MS)]);
-  clearInterval(ticks);
+  clearInterval(changes);
   request.destroy();
   const found = ms === undefined ? `no event within ${PATIENCE_MS} ms` : `an event after ${ms} ms`;
   return `${found}, ${encoding ?? 'not compressed'}`;

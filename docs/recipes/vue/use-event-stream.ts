@@ -1,48 +1,29 @@
 import { shallowRef, toValue, watchPostEffect } from 'vue';
 import type { MaybeRefOrGetter, ShallowRef } from 'vue';
-import { connect } from 'nestjs-eventstream/client';
-import type {
-  ConnectOptions,
-  SseClientError,
-  StreamEvent,
-  StreamState,
-} from 'nestjs-eventstream/client';
-
-export interface StreamStatus {
-  readonly state: Readonly<ShallowRef<StreamState>>;
-  readonly error: Readonly<ShallowRef<SseClientError | undefined>>;
-}
+import type { StreamEvent } from 'nestjs-eventstream/client';
+import { sharedStream } from 'nestjs-eventstream/shared';
+import type { SharedOptions, StreamStatus } from 'nestjs-eventstream/shared';
 
 /**
  * Reads a stream while the component or effect scope lives, and calls
- * `onEvent` for each event. Does nothing while a server renders. A new
- * `url` resumes after the last event.
+ * `onEvent` for each event. Components with the same URL share one
+ * connection. Does nothing while a server renders.
  */
 export function useEventStream<Events extends object>(
   url: MaybeRefOrGetter<string>,
   onEvent: (event: StreamEvent<Events>) => void,
-  options: ConnectOptions = {},
-): StreamStatus {
-  const state = shallowRef<StreamState>('connecting');
-  const error = shallowRef<SseClientError>();
-  let cursor = options.lastEventId;
-
-  watchPostEffect((onCleanup) => {
-    const stream = connect<Events>(toValue(url), {
-      ...options,
-      lastEventId: cursor,
-    });
-    stream.subscribe(onEvent);
-    const off = stream.onState((next, reason) => {
-      state.value = next;
-      error.value = reason;
-    });
-    onCleanup(() => {
-      off();
-      cursor = stream.lastEventId;
-      stream.close();
-    });
+  options?: SharedOptions,
+): Readonly<ShallowRef<StreamStatus>> {
+  const status = shallowRef<StreamStatus>({
+    state: 'connecting',
+    error: undefined,
   });
-
-  return { state, error };
+  watchPostEffect((onCleanup) => {
+    const stream = sharedStream<Events>(toValue(url), options);
+    const show = () => void (status.value = stream.getSnapshot());
+    const offs = [stream.onEvent(onEvent), stream.subscribe(show)];
+    show();
+    onCleanup(() => offs.forEach((off) => off()));
+  });
+  return status;
 }

@@ -1,7 +1,7 @@
 'use client';
 
 import { useReducer } from 'react';
-import { useEventStream } from '../use-event-stream';
+import { useEvents, useStream } from 'nestjs-eventstream/react';
 
 function change(orders, { type, data }) {
   switch (type) {
@@ -17,8 +17,9 @@ function change(orders, { type, data }) {
 }
 
 export function Orders({ url }) {
+  const { stream, state } = useStream(url);
   const [orders, dispatch] = useReducer(change, []);
-  const { state } = useEventStream(url, dispatch);
+  useEvents(stream, dispatch);
   return (
     <>
       <p id="state">{state}</p>
