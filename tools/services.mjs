@@ -19,6 +19,18 @@ const SERVICES = [
   { names: ['varnishd'], package: 'varnish', suites: 'the suites with Varnish' },
   { names: ['go'], package: 'golang-go', suites: 'the client in Go' },
   { names: ['python3'], package: 'python3', suites: 'the client in Python' },
+  {
+    // The system's, for which its package is.
+    runs: ['/usr/bin/python3', '-c', 'import redis'],
+    package: 'python3-redis',
+    suites: 'the publisher in Python',
+  },
+  {
+    runs: ['php', '-r', "exit(extension_loaded('redis') ? 0 : 1);"],
+    package: 'php-redis',
+    with: ['php-cli'],
+    suites: 'the publisher in PHP',
+  },
   { names: ['firefox-esr', 'firefox'], package: 'firefox-esr', suites: 'the client Firefox' },
   { names: ['curl'], package: 'curl', suites: 'the client curl' },
 ];
@@ -26,17 +38,19 @@ const SERVICES = [
 /** Servers are often not in the path of a user. */
 const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
 
-const found = ({ names }) =>
-  names.some((name) =>
-    FOLDERS.some((folder) => {
-      try {
-        accessSync(join(folder, name), constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    }),
-  );
+const found = ({ names, runs }) =>
+  runs !== undefined
+    ? spawnSync(runs[0], runs.slice(1), { stdio: 'ignore' }).status === 0
+    : names.some((name) =>
+        FOLDERS.some((folder) => {
+          try {
+            accessSync(join(folder, name), constants.X_OK);
+            return true;
+          } catch {
+            return false;
+          }
+        }),
+      );
 
 const apt = (...args) =>
   spawnSync('apt-get', ['-qq', ...args], {
@@ -66,7 +80,7 @@ function withoutStarting(install) {
 
 let missing = SERVICES.filter((service) => !found(service));
 if (missing.length > 0 && process.getuid?.() === 0 && found({ names: ['apt-get'] })) {
-  const packages = missing.map((service) => service.package);
+  const packages = missing.flatMap((service) => [service.package, ...(service.with ?? [])]);
   console.log(`Installing ${packages.join(' and ')} for the tests`);
   apt('update');
   withoutStarting(() => apt('install', '-y', '--no-install-recommends', ...packages));

@@ -26,8 +26,8 @@ for (const file of known.split('\n').filter(Boolean)) {
 }
 const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 // The command line of Nest builds: it is not there when an app runs, and has its own versions of
-// TypeScript. The cache runs on several majors of Nest.
-const others = ['@nestjs/cli', '@nestjs/cache-manager'];
+// TypeScript. The cache and the event emitter run on several majors of Nest.
+const others = ['@nestjs/cli', '@nestjs/cache-manager', '@nestjs/event-emitter'];
 const nest = Object.keys(devDependencies)
   .filter((name) => name.startsWith('@nestjs/') && !others.includes(name))
   .map((name) => `${name}@${version}`);
