@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { until } from '../support/until.js';
 import { describeChromium } from './chromium.js';
 import { PlainChromium } from './plain-chromium.js';
-import { SharedTabs, type PageGlobals } from './shared-tabs.js';
+import { SharedTabs, SOON, type PageGlobals } from './shared-tabs.js';
 
 let chromium: PlainChromium;
 let tabs: SharedTabs;
@@ -103,7 +103,7 @@ describeChromium('pages that the browser freezes', () => {
     const held = (): Promise<number> =>
       second.evaluate(async () => (await navigator.locks.query()).held!.length);
     await until('it has the lock', async () => (await held()) === 1);
-    await tabs.read(second);
+    await tabs.read(second, SOON);
     expect(await tabs.leading(second)).toEqual([true]);
     tabs.publish();
     await tabs.gotSome(second);

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
 import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
-import { SharedTabs, type PageGlobals } from './shared-tabs.js';
+import { SharedTabs, SOON, type PageGlobals } from './shared-tabs.js';
 
 describeChromium('tabs that share a stream', () => {
   let browser: Browser;
@@ -59,16 +59,16 @@ describeChromium('tabs that share a stream', () => {
   });
 
   it('go on when the leader hangs, which does not lead any more when it is back', async () => {
-    const [first, ...others] = await tabs.fourTabs();
+    const [first, ...others] = await tabs.fourTabs(SOON);
     const session: CDPSession = await context.newCDPSession(first);
     await session.send('Debugger.enable');
     await session.send('Debugger.pause');
-    await until('another leader', () => tabs.cursors.length === 2);
+    await until('another leader', () => tabs.cursors.length > 1);
     await tabs.gotSome(...others);
     await session.send('Debugger.resume');
     await session.detach();
     await tabs.expectExact(first, ...others);
-    expect(tabs.cursors.length).toBe(2);
+    expect(await tabs.leading(first)).toEqual([false]);
   });
 
   it('has the entries of state rooms in a tab that opens later', async () => {

@@ -1,6 +1,6 @@
 // Sample 18 in two processes on one Redis, and the client of the MCP SDK.
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import {
@@ -22,17 +22,20 @@ describeRedis('MCP sessions of two processes', () => {
   beforeAll(async () => {
     redis = await startRedis();
     [first, second] = await Promise.all([startSample(redis.url), startSample(redis.url)]);
-    proxy = await startProxy(first.port);
   }, 60_000);
+
+  // One for each test: `fetch` keeps connections of a port, which would lead to the process before.
+  beforeEach(async () => {
+    proxy = await startProxy(first.port);
+  });
 
   afterEach(async () => {
     await closeClients();
-    proxy.target = first.port;
+    await proxy.close();
   });
 
   afterAll(async () => {
     await stopSamples();
-    await proxy?.close();
     await redis?.stop();
   }, 30_000);
 

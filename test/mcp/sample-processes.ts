@@ -22,7 +22,6 @@ export async function startSample(redisUrl: string): Promise<SampleProcess> {
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
-  const port0 = '' + child.pid + ': ';
   const port = await new Promise<number>((resolve, reject) => {
     let output = '';
     const read = (text: string): void => {
@@ -31,10 +30,7 @@ export async function startSample(redisUrl: string): Promise<SampleProcess> {
       if (found) resolve(Number(found[1]));
     };
     child.stdout.setEncoding('utf8').on('data', read);
-    child.stderr.setEncoding('utf8').on('data', (t) => {
-      read(t);
-      process.stdout.write(port0 + t);
-    });
+    child.stderr.setEncoding('utf8').on('data', read);
     child.once('exit', () => reject(new Error(output)));
   });
   return { child, port };
