@@ -18,10 +18,16 @@ export interface RunOptions {
 /**
  * One connection for commands. It reconnects by itself; during that, calls wait, but not beyond
  * their time limit. If a reply does not arrive in time, the connection is dropped, with all calls
- * on it.
+ * on it. Scripts run in the order of the calls, because who emits twice without waiting expects
+ * this.
  */
 export class Asking {
   private readonly waitingForReady = new Set<() => void>();
+  /** By their hashes: the scripts that this connection has sent in full. */
+  private readonly known = new Set<string>();
+  private readonly unanswered = new Set<Promise<unknown>>();
+  /** The server has lost its scripts: resolves when all that it has refused is sent again. */
+  private resending: Promise<void> | undefined;
   private isClosed = false;
   /** The connection is useless, and its disconnect is under way. */
   private isGivenUp = false;
@@ -33,6 +39,7 @@ export class Asking {
     });
     connection.on('ready', () => {
       this.isGivenUp = false;
+      this.known.clear();
       for (const go of this.waitingForReady) go();
     });
   }
@@ -87,25 +94,53 @@ export class Asking {
       const have = Number(await connection.call('WAIT', String(replicas), String(WAIT_TIMEOUT_MS)));
       if (have < replicas) throw new Error(`the event reached ${have} of ${replicas} replicas`);
     };
-    const send = (): Promise<[unknown, void]> =>
-      Promise.all([connection.evalsha(script.sha, keys.length, ...params), wait()]);
-    const sendAgain = async (error: unknown): Promise<[unknown, void]> => {
-      const why = describe(error);
-      if (why.includes('NOSCRIPT')) {
-        return Promise.all([connection.eval(script.lua, keys.length, ...params), wait()]);
-      }
-      // The connection broke before anything was sent.
-      if (!why.includes("isn't writeable")) throw error;
-      await this.becomingReady(deadline - performance.now());
-      return send().catch(sendAgain);
+    const send = (isInFull: boolean): Promise<[unknown, void]> => {
+      const running = isInFull
+        ? connection.eval(script.lua, keys.length, ...params)
+        : connection.evalsha(script.sha, keys.length, ...params);
+      return Promise.all([running, wait()]);
     };
-    const [reply] = await this.reply(send().catch(sendAgain), deadline);
+    const [reply] = await this.reply(this.inOrder(script, send, deadline), deadline);
     return reply;
   }
 
   close(): void {
     this.isClosed = true;
     this.connection.disconnect();
+  }
+
+  /** A call that the server refuses must not be overtaken by later calls. */
+  private async inOrder<T>(
+    script: Script,
+    send: (isInFull: boolean) => Promise<T>,
+    deadline: number,
+  ): Promise<T> {
+    while (this.resending !== undefined) await this.resending;
+    const answer = send(!this.known.has(script.sha));
+    this.known.add(script.sha);
+    this.unanswered.add(answer);
+    try {
+      return await answer;
+    } catch (error) {
+      const why = describe(error);
+      if (why.includes('NOSCRIPT')) {
+        this.resending ??= this.resend();
+        return await send(true);
+      }
+      // The connection broke before anything was sent.
+      if (!why.includes("isn't writeable")) throw error;
+      await this.becomingReady(deadline - performance.now());
+      return await this.inOrder(script, send, deadline);
+    } finally {
+      this.unanswered.delete(answer);
+    }
+  }
+
+  private async resend(): Promise<void> {
+    this.known.clear();
+    // Each of them is sent again before this goes on.
+    await Promise.allSettled(this.unanswered);
+    this.resending = undefined;
   }
 
   private becomingReady(timeoutMs: number): Promise<void> {

@@ -48,7 +48,7 @@ async function start({ apps = 2, log = {}, ...server }: Setup = {}) {
 const subscriber = (way: TcpProxy): ProxyConnections =>
   way.connectionsWhere((sent) => /\bsubscribe\b/i.test(sent));
 const publisher = (way: TcpProxy): ProxyConnections =>
-  way.connectionsWhere((sent) => /\bevalsha\b/i.test(sent));
+  way.connectionsWhere((sent) => /\beval/i.test(sent));
 
 /** Each in its time: one may be mended before another notices. */
 const inTrouble = async (world: FlappingWorld, ...apps: number[]): Promise<void> => {
