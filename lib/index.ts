@@ -90,7 +90,7 @@ export type {
   RoomState,
 } from './log/event-log.js';
 export type { EventLogFactory } from './log/event-log-factory.js';
-export type { EntryChange, EntryEnd, RoomEntries } from './log/entries.js';
+export type { EntryChange, EntryEnd, EntryTtl, RoomEntries } from './log/entries.js';
 export type { HistoryOptions } from './log/history.options.js';
 export type { StateOptions } from './log/state.options.js';
 export type { LoggedEvent } from './log/event.js';

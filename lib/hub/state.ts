@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, preview, SseInvalidFieldError, SseSerializeError } from '../ground/errors.js';
-import type { EntryChange, EntryEnd, RoomEntries } from '../log/entries.js';
+import type { EntryChange, EntryEnd, EntryTtl, RoomEntries } from '../log/entries.js';
 import type { EventLog } from '../log/event-log.js';
 import { PublishedMessage } from '../log/published-message.js';
 import * as rules from '../options/rules.js';
@@ -26,26 +26,23 @@ const SLICE = 1_000;
 /** The engine of a `StateRoom`. */
 export class HubState<State extends object> implements StateRoom<State> {
   private readonly rooms: readonly string[];
-  /** How the data of each change begins. */
-  private readonly start: string;
 
   constructor(
     private readonly hub: StateHub,
     private readonly room: string,
   ) {
     this.rooms = [room];
-    this.start = `"room":${JSON.stringify(room)},"key":`;
   }
 
   set(key: string, value: unknown, options: SetOptions = {}): Promise<string> {
     return this.hub.publisher.publish(() => {
       checkSetOptions('set()', options);
       const { ttlMs } = options;
-      return this.event(SSE_SET, `,"value":${this.jsonOf(key, value)}`, {
+      return this.setting(this.jsonOf(key, value), {
         key: checkedKey(key),
         kind: 'set',
         condition: conditionOf(options),
-        ttl: ttlMs === undefined ? undefined : { ms: ttlMs, event: this.deletion(key) },
+        ttl: ttlMs === undefined ? undefined : new Ttl(ttlMs, this.room, key),
       });
     });
   }
@@ -53,7 +50,7 @@ export class HubState<State extends object> implements StateRoom<State> {
   delete(key: string, options: ChangeOptions = {}): Promise<string> {
     return this.hub.publisher.publish(() => {
       checkChangeOptions('delete()', options);
-      return this.deletion(checkedKey(key), conditionOf(options));
+      return deletion(this.rooms, checkedKey(key), conditionOf(options));
     });
   }
 
@@ -80,17 +77,11 @@ export class HubState<State extends object> implements StateRoom<State> {
     return { key, value, position: formatCursor(event) };
   }
 
-  private deletion(key: string, condition?: EntryChange['condition']): EntryEnd {
-    return this.event(SSE_DELETE, '', { key, kind: 'delete', condition });
-  }
-
-  /** Always JSON: `serialize` is for the data of the app's own events. */
-  private event(type: string, value: string, entry: EntryChange): EntryEnd {
-    const body = `event: ${type}\ndata: {${this.start}${JSON.stringify(entry.key)}${value}}\n`;
+  private setting(value: string, entry: EntryChange): EntryEnd {
+    const event = changing(SSE_SET, this.rooms, `,"value":${value}`, entry);
     const { maxBytes } = this.hub.facts;
-    if (maxBytes !== false) checkSize(body, maxBytes);
-    const message = new PublishedMessage({ type, data: entry }, body, false);
-    return { rooms: this.rooms, message, body, entry };
+    if (maxBytes !== false) checkSize(event.body, maxBytes);
+    return event;
   }
 
   private jsonOf(key: string, value: unknown): string {
@@ -105,6 +96,40 @@ export class HubState<State extends object> implements StateRoom<State> {
     const reason = `the value of ${JSON.stringify(key)} is ${preview(value)}, which JSON leaves out`;
     throw new SseSerializeError(SSE_SET, `${reason}; set null, or delete the entry`);
   }
+}
+
+/** Kept as long as its entry, so it is small. */
+class Ttl implements EntryTtl {
+  constructor(
+    readonly ms: number,
+    private readonly room: string,
+    private readonly key: string,
+  ) {}
+
+  end(): EntryEnd {
+    return deletion([this.room], this.key);
+  }
+}
+
+function deletion(
+  rooms: readonly string[],
+  key: string,
+  condition?: EntryChange['condition'],
+): EntryEnd {
+  return changing(SSE_DELETE, rooms, '', { key, kind: 'delete', condition });
+}
+
+/** Always JSON: `serialize` is for the data of the app's own events. */
+function changing(
+  type: string,
+  rooms: readonly string[],
+  value: string,
+  entry: EntryChange,
+): EntryEnd {
+  const start = `"room":${JSON.stringify(rooms[0])},"key":${JSON.stringify(entry.key)}`;
+  const body = `event: ${type}\ndata: {${start}${value}}\n`;
+  const message = new PublishedMessage({ type, data: entry }, body, false);
+  return { rooms, message, body, entry };
 }
 
 const condition = {

@@ -2,10 +2,10 @@ import { formatCursor, type Position } from '../wire/cursor.js';
 import { SseConflictError } from '../ground/errors.js';
 import { MAX_TIMER_MS } from '../ground/timers.js';
 import { DueQueue } from './due-queue.js';
-import type { EntryChange, EntryEnd, RoomEntries } from './entries.js';
+import type { EntryChange, EntryEnd, EntryTtl, RoomEntries } from './entries.js';
 import { tooManyBytes, tooManyKeys } from './entry-limits.js';
 import type { NewEvent } from './event-log.js';
-import { ENTRY_BYTES, EVENT_BYTES, ROOM_BYTES, sizeOfText } from './heap-size.js';
+import { END_BYTES, ENTRY_BYTES, EVENT_BYTES, ROOM_BYTES, sizeOfText } from './heap-size.js';
 import { memoryOf } from './large-event.js';
 import type { StateOptions } from './state.options.js';
 
@@ -22,8 +22,7 @@ interface End {
   readonly room: string;
   readonly key: string;
   readonly dueAt: number;
-  /** The event that deletes it when it is due. */
-  readonly event: EntryEnd;
+  readonly ttl: EntryTtl;
 }
 
 interface StateRoom {
@@ -103,7 +102,7 @@ export class MemoryEntries {
     if (kind === 'delete') return;
     if (room.entries.size === 0) this.totalBytes += bytesOfRoom(name);
     const bytes = bytesOf(key, memoryOf(event), ttl);
-    const end = ttl && { room: name, key, dueAt: this.clock() + ttl.ms, event: ttl.event };
+    const end = ttl && { room: name, key, dueAt: this.clock() + ttl.ms, ttl };
     room.entries.set(key, { event, bytes, end });
     this.total = (this.total ?? 0) + 1;
     this.totalBytes += bytes;
@@ -177,7 +176,7 @@ export class MemoryEntries {
     while (this.due.dueAt <= now) {
       const end = this.due.shift();
       // mutant: an entry that was set again ends with the old one
-      if (end !== undefined && this.isCurrent(end)) this.end(end.event);
+      if (end !== undefined && this.isCurrent(end)) this.end(end.ttl.end());
     }
     this.wakeAtFirst();
   }
@@ -189,7 +188,7 @@ export class MemoryEntries {
 
 /** Counts the event as if history did not keep it too. */
 function bytesOf(key: string, textBytes: number, ttl: EntryChange['ttl']): number {
-  const endBytes = ttl === undefined ? 0 : EVENT_BYTES + ENTRY_BYTES + sizeOfText(ttl.event.body);
+  const endBytes = ttl === undefined ? 0 : END_BYTES;
   return EVENT_BYTES + ENTRY_BYTES + sizeOfText(key) + textBytes + endBytes;
 }
 

@@ -18,10 +18,20 @@ export interface EntryChange {
    */
   readonly condition?: 'absent' | Cursor | undefined;
   /**
-   * For `set`: when the entry ends, unless it was set again. The log then appends `event`, which
-   * deletes the entry: once, whatever the number of processes.
+   * For `set`: when the entry ends, unless it was set again. The log then appends the event that
+   * `end()` makes, which deletes the entry: once, whatever the number of processes. `end()` makes
+   * the same event at any time, so that a log in memory need not keep it.
    */
-  readonly ttl?: { readonly ms: number; readonly event: EntryEnd } | undefined;
+  readonly ttl?: EntryTtl | undefined;
+}
+
+/**
+ * How long an entry lives, in milliseconds, and the event that ends it.
+ * @publicApi
+ */
+export interface EntryTtl {
+  readonly ms: number;
+  end(): EntryEnd;
 }
 
 /**

@@ -8,6 +8,8 @@ export const EVENT_BYTES = 350;
 export const ENTRY_BYTES = 100;
 /** A room with its map entry, without its name. Measured: 200 to 240. */
 export const ROOM_BYTES = 250;
+/** The end of an entry, with its place in the queue. Measured: 130 to 150. */
+export const END_BYTES = 150;
 /** A key with its map entry, without its text. Measured: 130 to 155. */
 export const KEY_BYTES = 160;
 

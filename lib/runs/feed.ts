@@ -1,7 +1,7 @@
 import { Deferred } from '../ground/deferred.js';
 import type { Time } from '../ground/time.js';
 import type { RoomListener } from '../hub/delivery.js';
-import type { HubEvent, LoggedEvent } from '../log/event.js';
+import { HubEvent, type LoggedEvent } from '../log/event.js';
 import type { EventLog } from '../log/event-log.js';
 import { isCovered } from '../log/resume.js';
 import { isStateChange } from '../wire/protocol.js';
@@ -41,7 +41,6 @@ export class RunFeed implements RoomListener {
 
   constructor(
     private readonly log: Pick<EventLog, 'entries' | 'read'>,
-    private readonly eventOf: (event: LoggedEvent) => HubEvent,
     private readonly transcript: Transcript,
     private readonly run: FedRun,
     private readonly time: Time,
@@ -138,6 +137,6 @@ export class RunFeed implements RoomListener {
     // A later message is from a process that was taken for dead.
     // mutant: messages of a process that was taken for dead count
     if (event.position > (this.run.endAt ?? Infinity)) return;
-    this.transcript.add(this.eventOf(event));
+    this.transcript.add(new HubEvent(event));
   }
 }

@@ -33,8 +33,7 @@ export class FollowedRun implements FedRun {
     private readonly owner: { askForPage(run: FollowedRun): void; gone(run: FollowedRun): void },
   ) {
     this.room = roomOf(id, entry.record);
-    const eventOf = hub.delivery.eventOf.bind(hub.delivery);
-    this.feed = new RunFeed(hub.log, eventOf, this.transcript, this, time, (why) => this.gone(why));
+    this.feed = new RunFeed(hub.log, this.transcript, this, time, (why) => this.gone(why));
     // Before the first read, so that nothing falls between the read and live messages.
     this.unlisten = hub.delivery.listen(this.room, this.feed);
   }

@@ -1,11 +1,17 @@
 import { StoredEvent, storedForm, type StoredForm } from '../log/event-text.js';
 import type { RoomEntries } from '../log/entries.js';
 import type { LoggedEvent } from '../log/event.js';
+import { dataStart } from '../wire/frame.js';
 
 export type RunEvent = LoggedEvent & { readonly position: number };
 
-/** A message in a page: how far its position is from the one before, its wire text, its form. */
-type PageItem = readonly [after: number, body: string, ...form: StoredForm];
+/**
+ * A message in a page: how far its position is from the one before, its wire text, its form. Or, as
+ * that is shorter, its data as JSON, with the fields before it.
+ */
+type PageItem =
+  | readonly [after: number, body: string, ...form: StoredForm]
+  | readonly [after: number, body: readonly [data: unknown, fields?: string]];
 
 /** The value of a page: an entry in the room of a run. */
 export interface Page {
@@ -25,6 +31,8 @@ const PAGE_LENGTH = 16_384;
 
 const KEY = 'page:';
 
+const DATA = 'data: ';
+
 export const pageKey = (no: number): string => KEY + no;
 
 /** The number in the key of a page. */
@@ -35,16 +43,35 @@ function pageOf(events: readonly RunEvent[], total: number): Page {
   const items = events.map((event): PageItem => {
     const after = event.position - before;
     before = event.position;
-    return [after, event.body, ...storedForm(event.message)];
+    const form = storedForm(event.message);
+    const json = form.length === 0 ? jsonIn(event.body) : undefined;
+    return json === undefined ? [after, event.body, ...form] : [after, json];
   });
   return { epoch: events[0]?.epoch ?? '', total, items };
+}
+
+/** Data in one line that is the same text after it was read as JSON, and written again. */
+function jsonIn(body: string): [data: unknown, fields?: string] | undefined {
+  const at = dataStart(body);
+  if (at === -1 || body.indexOf('\n', at) !== body.length - 1) return undefined;
+  const text = body.slice(at + DATA.length, -1);
+  try {
+    const data: unknown = JSON.parse(text);
+    if (JSON.stringify(data) !== text) return undefined;
+    return at === 0 ? [data] : [data, body.slice(0, at)];
+  } catch {
+    return undefined;
+  }
 }
 
 function eventsOf({ epoch, items }: Page, room: string): RunEvent[] {
   let position = 0;
   return items.map(([after, body, ...form]) => {
     position += after;
-    return StoredEvent.ofForm(epoch, position, [room], body, form);
+    if (typeof body === 'string') return StoredEvent.ofForm(epoch, position, [room], body, form);
+    const [data, fields = ''] = body;
+    const text = `${fields}${DATA}${JSON.stringify(data)}\n`;
+    return StoredEvent.ofForm(epoch, position, [room], text, []);
   });
 }
 

@@ -3,6 +3,7 @@ import type { Stream } from '../connection/stream.js';
 import { Deferred } from '../ground/deferred.js';
 import { SseClosedError } from '../ground/errors.js';
 import type { HubEvent } from '../log/event.js';
+import type { Cursor } from '../wire/cursor.js';
 import { parseLastEventId } from '../wire/last-event-id.js';
 import type { SseMessage } from '../wire/frame.js';
 import type { FollowOptions } from './runs.options.js';
@@ -17,6 +18,8 @@ export interface ReadRun {
   readonly transcript: Transcript;
   /** Resolves when the transcript has all messages up to now. */
   readonly loaded: Promise<void>;
+  /** Resolves when the transcript has what its run has up to here, if the log ever was here. */
+  deliveredUpTo(cursor: Cursor): Promise<void>;
   /** The reader has left. */
   release(): void;
 }
@@ -27,7 +30,8 @@ export interface ReadRun {
  */
 export class RunReader implements AsyncIterator<HubEvent | SseMessage> {
   private run: ReadRun | undefined;
-  private at: number | undefined;
+  /** The index of its next message. */
+  private at = 0;
   /** What is left of what tells the end. */
   private last: SseMessage[] | undefined;
   private isDone = false;
@@ -42,7 +46,6 @@ export class RunReader implements AsyncIterator<HubEvent | SseMessage> {
     while (!this.isDone) {
       const { transcript } = this.run ?? (await this.begin());
       if (this.isDone) break;
-      this.at ??= this.placeIn(transcript);
       const message = transcript.messages[this.at];
       if (message !== undefined) return { done: false, value: this.map(message, this.at++) };
       const { end } = transcript;
@@ -74,6 +77,7 @@ export class RunReader implements AsyncIterator<HubEvent | SseMessage> {
     if (this.isDone) run.release();
     try {
       await run.loaded;
+      if (!this.isDone) this.at = await this.placeIn(run.transcript);
     } catch (error) {
       this.leave();
       throw error;
@@ -96,16 +100,19 @@ export class RunReader implements AsyncIterator<HubEvent | SseMessage> {
     throw gone;
   }
 
-  private placeIn(transcript: Transcript): number {
+  private async placeIn(transcript: Transcript): Promise<number> {
     const { connection } = this;
     const { after } = this.options;
     if (after !== undefined) return after;
     const brought = connection?.lastEventId;
     if (brought === undefined || brought === '') return 0;
     const { cursors } = parseLastEventId(brought);
-    for (const { position } of cursors) {
+    for (const cursor of cursors) {
+      // Another process may have been faster than this one.
+      // mutant: a reader that is ahead of its process is not waited for
+      if (transcript.end === undefined) await this.run?.deliveredUpTo(cursor);
       // mutant: a reader that returns begins again
-      const index = transcript.indexAfter(position);
+      const index = transcript.indexAfter(cursor.position);
       if (index !== undefined) return index;
     }
     // The id is of another run, or made up: the client gets all of this one.
@@ -139,7 +146,7 @@ export class RunReader implements AsyncIterator<HubEvent | SseMessage> {
 
 function settledWithin(ms: number, promise: Promise<unknown>): Promise<void> {
   const late = new Deferred<void>();
-  const timer = setTimeout(() => late.resolve(), ms);
+  const timer = setTimeout(() => late.resolve(), ms).unref();
   promise.catch(() => {}).finally(() => late.resolve());
   return late.promise.finally(() => clearTimeout(timer));
 }

@@ -9,7 +9,7 @@ import type { StateEntry, StateRoom } from '../hub/state-room.js';
 import { SureLog } from '../hub/sure-log.js';
 import type { LoggedEvent } from '../log/event.js';
 import { defined } from '../options/defined.js';
-import { formatCursor, parseCursor } from '../wire/cursor.js';
+import { formatCursor, parseCursor, type Cursor } from '../wire/cursor.js';
 import { SSE_DELETE } from '../wire/protocol.js';
 import { FollowedRun, type RunEntry } from './followed-run.js';
 import { LostRuns } from './lost-runs.js';
@@ -38,6 +38,9 @@ const LINGER_MS = 5_000;
 /** The process of a run may have missed a message. */
 const ASK_AGAIN_MS = 1_000;
 
+/** Gets the position of the change; `Infinity` if this process may not have heard of some. */
+type ChangeListener = (position: number) => void;
+
 interface Beginning extends Pick<Required<RunLimits>, 'keepMs' | 'maxBytes'> {
   readonly kind: string;
   readonly concurrency: StartOptions['concurrency'];
@@ -56,8 +59,8 @@ export class Runs extends SseRuns {
   private readonly messages: RunMessages;
   /** The runs that this process follows, by id. */
   private readonly followed = new Map<string, FollowedRun>();
-  /** Who waits for the next change of the entry of a run. */
-  private readonly waiting = new Map<string, Set<() => void>>();
+  /** Who wants to hear of changes of the entry of a run, by its id. */
+  private readonly listeners = new Map<string, Set<ChangeListener>>();
   private readonly unlisten: (() => void)[] = [];
   private cancelBeat: (() => void) | undefined;
 
@@ -80,10 +83,10 @@ export class Runs extends SseRuns {
       hub.delivery.listen(RUNNERS, this.lostRuns),
       hub.delivery.listen(RUNS, {
         event: (event) => this.recordChanged(event),
-        lost: () => this.readAgain(),
+        lost: () => this.readAllAgain(),
         restart: () => {
           this.own.restart();
-          this.readAgain();
+          this.readAllAgain();
         },
       }),
     );
@@ -132,10 +135,13 @@ export class Runs extends SseRuns {
       ...(abandonMs !== false && { abandonMs }),
       ...(slot !== undefined && { slot }),
     };
+    let newest = 0;
+    const unlisten = this.listen(id, (position) => (newest = Math.max(newest, position)));
     const [entry, page] = await Promise.allSettled([
       this.tryToSet(id, record, replaced),
       this.log.room<Page>(roomOf(id, record)).set(pageKey(0), FIRST_PAGE, FIRST_PAGE_TTL),
     ]);
+    unlisten();
     const cursor = entry.status === 'fulfilled' ? entry.value : undefined;
     if (cursor === undefined || page.status === 'rejected') {
       if (cursor !== undefined) await this.lostRuns.end(id, record, cursor);
@@ -143,8 +149,12 @@ export class Runs extends SseRuns {
       for (const each of [entry, page]) if (each.status === 'rejected') throw each.reason;
       return undefined;
     }
-    this.follower(id, entryOf({ value: record, position: cursor })).begin();
+    const own = entryOf({ value: record, position: cursor });
+    const followed = this.follower(id, own);
+    followed.begin();
     this.own.begin(id, record, cursor, page.value, producer, maxBytes);
+    // Others have ended it before this process heard that it has begun it.
+    if (newest > own.position) this.readAgain(followed);
     return this.streamOf(id, true, {});
   }
 
@@ -215,13 +225,47 @@ export class Runs extends SseRuns {
     run.cancelEnd?.();
     if (run.record.abandonMs !== undefined) this.beat();
     const { transcript } = run;
-    return { id, transcript, loaded: run.load(), release: () => this.release(run) };
+    return {
+      id,
+      transcript,
+      loaded: run.load(),
+      deliveredUpTo: (cursor) => this.deliveredUpTo(cursor),
+      release: () => this.release(run),
+    };
   }
 
-  private async found(id: string): Promise<FollowedRun | undefined> {
-    const entry = await this.records.get(id);
-    if (entry === undefined) return undefined;
-    return this.follower(id, entryOf(entry));
+  private async deliveredUpTo({ epoch, position }: Cursor): Promise<void> {
+    const { delivery, log } = this.hub;
+    const isHere = (): boolean =>
+      epoch !== delivery.head.epoch || position <= delivery.head.position;
+    if (isHere()) return;
+    const head = await log.head();
+    // It is made up, or of a hub with another log.
+    if (epoch !== head.epoch || position > head.position) return;
+    await new Promise<void>((resolve) => delivery.whenAt(position, resolve));
+  }
+
+  private found(id: string): Promise<FollowedRun | undefined> {
+    return this.readEntry(id, (entry) => entry && this.follower(id, entry));
+  }
+
+  /**
+   * Hands on an entry that is not older than a change that this process has heard of. The answer of
+   * the log may be slower than the news of a change after it, and nobody would tell it again.
+   */
+  private async readEntry<T>(id: string, use: (entry: RunEntry | undefined) => T): Promise<T> {
+    for (;;) {
+      let newest = 0;
+      const unlisten = this.listen(id, (position) => (newest = Math.max(newest, position)));
+      try {
+        const found = await this.records.get(id);
+        const entry = found && entryOf(found);
+        // mutant: an entry that is older than the last news of it is taken
+        if (newest <= (entry?.position ?? 0)) return use(entry);
+      } finally {
+        unlisten();
+      }
+    }
   }
 
   private follower(id: string, entry: RunEntry): FollowedRun {
@@ -267,17 +311,21 @@ export class Runs extends SseRuns {
         run.changed({ record, cursor: formatCursor({ epoch, position }), position });
       } else run.gone();
     }
-    for (const wake of this.waiting.get(id) ?? []) wake();
+    for (const heard of this.listeners.get(id) ?? []) heard(position);
   }
 
   /** Changes of entries did not reach this process. */
-  private readAgain(): void {
-    for (const run of this.followed.values()) void this.readEntryOf(run).catch(() => {});
+  private readAllAgain(): void {
+    for (const listeners of this.listeners.values()) for (const heard of listeners) heard(Infinity);
+    for (const run of this.followed.values()) this.readAgain(run);
   }
 
-  private async readEntryOf(run: FollowedRun): Promise<void> {
-    const entry = await this.records.get(run.id);
-    if (entry?.value.run === run.record.run) return run.changed(entryOf(entry));
+  private readAgain(run: FollowedRun): void {
+    this.readEntry(run.id, (entry) => this.takeEntry(run, entry)).catch(() => {});
+  }
+
+  private takeEntry(run: FollowedRun, entry: RunEntry | undefined): void {
+    if (entry?.record.run === run.record.run) return run.changed(entry);
     if (entry !== undefined || isOver(run.record)) return run.gone();
     // The log has lost the entry, and the process of the run writes it again, if it lives.
     this.time.after(LEASE_MS, () => {
@@ -311,17 +359,24 @@ export class Runs extends SseRuns {
   /** Resolves at the next change of the entry, or after a while. */
   private nextChange(id: string): Promise<void> {
     return new Promise((resolve) => {
-      const all = this.waiting.get(id) ?? new Set();
-      this.waiting.set(id, all);
       const wake = (): void => {
         cancel();
-        all.delete(wake);
-        if (all.size === 0) this.waiting.delete(id);
+        unlisten();
         resolve();
       };
       const cancel = this.time.after(ASK_AGAIN_MS, wake);
-      all.add(wake);
+      const unlisten = this.listen(id, wake);
     });
+  }
+
+  /** Returns a function that ends it. */
+  private listen(id: string, listener: ChangeListener): () => void {
+    const all = this.listeners.get(id) ?? new Set();
+    this.listeners.set(id, all.add(listener));
+    return () => {
+      all.delete(listener);
+      if (all.size === 0 && this.listeners.get(id) === all) this.listeners.delete(id);
+    };
   }
 
   private tell(word: Word, id: string, { run, peer }: RunRecord): Promise<void> {

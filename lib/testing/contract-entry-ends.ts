@@ -102,7 +102,7 @@ function ending(
   ms: number,
   condition?: { readonly epoch: string; readonly position: number },
 ): NewEvent {
-  const ttl = { ms, event: deleting(room, key) };
+  const ttl = { ms, end: () => deleting(room, key) };
   return setting(room, key, value, { ttl, ...(condition && { condition }) });
 }
 

@@ -49,7 +49,7 @@ const set = (key: string, value: unknown, more: Partial<EntryChange> = {}) =>
 const deletion = (key: string, more: Partial<EntryChange> = {}) =>
   eventOf('delete', { key }, { key, kind: 'delete', ...more });
 const ending = (key: string, value: unknown, ms: number) =>
-  set(key, value, { ttl: { ms, event: deletion(key) } });
+  set(key, value, { ttl: { ms, end: () => deletion(key) } });
 
 function eventOf(type: string, data: unknown, entry: EntryChange): EntryEnd {
   const message = { type, data };

@@ -279,7 +279,17 @@ return;`,
   {
     name: 'a reader that returns begins again',
     spec: 'runs',
-    replace: 'const index = position < 0 ? 0 : undefined;',
+    replace: 'const index = cursor.position < 0 ? 0 : undefined;',
+  },
+  {
+    name: 'an entry that is older than the last news of it is taken',
+    spec: 'runs',
+    replace: 'if (newest >= 0) return use(entry);',
+  },
+  {
+    name: 'a reader that is ahead of its process is not waited for',
+    spec: 'runs',
+    replace: '',
   },
 ];
 

@@ -27,6 +27,11 @@ interface Faults {
 }
 
 const NONE = { deaths: false, pauses: false, failures: 0, failOvers: false, maxEvents: 200 };
+/** What was wrong once, by the faults. */
+const KNOWN: Readonly<Record<string, readonly number[]>> = {
+  // News of the end overtook a read of the entry; a reader was ahead of the process that it came to.
+  'all but lost writes': [1_936_380_544, 1_842_425_352],
+};
 const KINDS: readonly (readonly [string, Faults])[] = [
   ['nothing', NONE],
   ['a history of three events', { ...NONE, maxEvents: 3 }],
@@ -66,8 +71,6 @@ class Reader {
       isHere = false;
       void iterator.return?.();
     };
-    if (process.env.DBG)
-      console.log('READ', at.time.now(), this.id, this.lastEventId, this.got.length);
     try {
       for (;;) {
         const { done, value } = await iterator.next();
@@ -80,15 +83,6 @@ class Reader {
         if (type === 'run-end') this.end = (data as { state: string }).state;
         else this.got.push(data as Token);
         this.lastEventId = id ?? this.lastEventId;
-        if (process.env.DBG)
-          console.log(
-            'GOT',
-            at.time.now(),
-            this.id,
-            JSON.stringify(value.data ?? data),
-            id,
-            this.got.length,
-          );
       }
     } catch {
       // There is no run yet, or the log is away: it comes back.
@@ -286,12 +280,12 @@ function isOfOther({ got }: Reader, whole: Reader): boolean {
   return got.every((token, n) => token.by === by && token.n === n);
 }
 
-describe.each(KINDS)('runs, with %s', (_title, faults) => {
+describe.each(KINDS)('runs, with %s', (title, faults) => {
   it('have one producer, and readers who all get the same', async () => {
-    const seeds = SEED === undefined ? COUNT : 1;
+    const random = Array.from({ length: COUNT }, () => Math.floor(Math.random() * 2 ** 31));
+    const seeds = SEED === undefined ? [...(KNOWN[title] ?? []), ...random] : [Number(SEED)];
     let tokens = 0;
-    for (let n = 0; n < seeds; n++) {
-      const seed = SEED === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(SEED);
+    for (const seed of seeds) {
       let model: Model;
       try {
         model = await run(seed, faults);
@@ -302,6 +296,6 @@ describe.each(KINDS)('runs, with %s', (_title, faults) => {
       tokens += model.readers.reduce((sum, { got }) => sum + got.length, 0);
       await model.world.close();
     }
-    expect(tokens).toBeGreaterThan(seeds * 10);
+    expect(tokens).toBeGreaterThan(seeds.length * 10);
   }, 300_000);
 });
