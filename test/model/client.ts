@@ -142,6 +142,12 @@ export class ModelClient {
     this.vanish()();
   }
 
+  /** Leaves for good: no timer keeps it in memory. */
+  async leave(): Promise<void> {
+    this.drop();
+    await this.connections.drain(0);
+  }
+
   /** Drops the connection. Returns what makes the server notice it. */
   vanish(): () => void {
     const { response } = this;

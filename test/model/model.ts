@@ -223,7 +223,7 @@ export async function runModel(
     await turn();
   }
   const findings = judge(readers, published, options);
-  for (const { client } of readers) client.drop();
+  for (const { client } of readers) await client.leave();
   for (const { hub } of processes) await hub.close();
   await shared.close();
   if (failures.length > 0) throw failures[0];

@@ -286,12 +286,13 @@ export async function runRoomsModel(
     isAllKept: options.maxEvents > published.length && options.often.failOver === 0,
     last: options.maxEvents > REWIND ? { room: LAST, rewind: REWIND } : undefined,
   });
-  for (const { client } of readers) client.drop();
+  for (const { client } of readers) await client.leave();
   for (const { hub } of processes) {
     const rest = hub.rooms();
     if (rest.length > 0) forgotten.push(`a hub still reads ${rest.join()}`);
     await hub.close();
   }
+  await shared.close();
   if (failures.length > 0) throw failures[0];
   return { ...findings, forgotten: [...forgotten, ...findings.forgotten], changes: changed };
 }

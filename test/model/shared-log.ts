@@ -87,7 +87,10 @@ export class SharedLog implements ModelLog {
     return Promise.reject(new Error(`nothing to ${what} in one process`));
   }
   async settled(): Promise<void> {}
-  async close(): Promise<void> {}
+  /** Its timers would keep all of the run in memory, and a long series of runs would slow down. */
+  close(): Promise<void> {
+    return this.log.close();
+  }
 
   /** A deletion that was appended is noted once more, and is then one of nothing. */
   private noteEnd({ rooms, message, body }: LoggedEvent): void {

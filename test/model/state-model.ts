@@ -290,8 +290,9 @@ export async function runStateModel(
     changes: uid,
     ends,
   };
-  for (const { client } of readers) client.drop();
+  for (const { client } of readers) await client.leave();
   for (const { hub } of processes) await hub.close();
+  await shared.close();
   if (failures.length > 0) throw failures[0];
   return findings;
 }
