@@ -19,14 +19,25 @@ export interface BackpressureOptions {
    * - `drop-oldest`, `drop-newest`: events are dropped.
    * - `conflate`: the backlog, of any size, keeps only the latest event per `key`. If it is still
    *   too large, the oldest events are dropped.
+   * - `append`: in the backlog, of any size, neighbours of the same type and `key` become one
+   *   event, so the client gets all of a text in fewer events. If it is still too large:
+   *   `disconnect`.
    * @default 'disconnect'
    */
   overflow?: Overflow;
   /**
-   * For `overflow: 'conflate'`: a later event replaces an earlier one with the same key.
+   * For `overflow: 'conflate'`: a later event replaces an earlier one with the same key. For
+   * `append`: only events with the same key become one.
    * @default the type of the event
    */
   key?: (message: SseMessage) => string;
+  /**
+   * For `overflow: 'append'`: the data of two events as that of one. Return `undefined` to keep
+   * them apart. Must not change its arguments.
+   * @default joins two texts, and keeps all other data apart
+   * @example `join: (a: Delta, b: Delta) => ({ ...a, delta: a.delta + b.delta })`
+   */
+  join?: (earlier: never, later: never) => unknown;
   /**
    * How long a client with a backlog may read nothing, in milliseconds. Then its socket is
    * destroyed with the reason `stall`. `false` switches it off.
@@ -38,7 +49,8 @@ export interface BackpressureOptions {
 /** @throws SseOptionsError */
 export const checkBackpressure = rules.object({
   maxBufferedBytes: rules.positiveInteger,
-  overflow: rules.oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate'),
+  overflow: rules.oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate', 'append'),
   key: rules.aFunction,
+  join: rules.aFunction,
   stallTimeoutMs: rules.orFalse(rules.durationMs),
 });

@@ -3,6 +3,7 @@ import { HubEvent, type LoggedEvent } from '../log/event.js';
 import { Deferred } from '../ground/deferred.js';
 import { SseClosedError } from '../ground/errors.js';
 import type { Waiting } from '../output/backlog.js';
+import { joinableOf } from '../output/joinable.js';
 import { Outbox } from '../output/outbox.js';
 import type { OutboxOwner } from '../output/outbox-owner.js';
 import type { Batch, FrameSource, Turn } from '../output/batch.js';
@@ -235,6 +236,12 @@ export abstract class StreamOutput extends StreamControls implements OutboxOwner
     if (change !== undefined) return { frame, cursor, change };
     const rooms = HubEvent.is(message) ? this.roomsShownOf(message) : [];
     const { overflow, conflateKey } = this.settings;
+    if (overflow === 'append') {
+      // The id of an event that is joined may have said it.
+      if (this.cursor.tail !== undefined) this.cursor.tail.isTold = false;
+      const joinable = this.inContext(() => joinableOf(frame, message, id, this.settings));
+      return { frame, rooms, cursor, joinable };
+    }
     const key = overflow === 'conflate' ? this.inContext(() => conflateKey(message)) : undefined;
     return { frame, rooms, key, cursor };
   }

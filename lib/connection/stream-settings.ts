@@ -1,4 +1,5 @@
 import type { Overflow } from '../output/backlog.js';
+import { joinText, type JoinData } from '../output/joinable.js';
 import { Compression } from '../output/compression.js';
 import { COMPRESSION_DEFAULTS } from '../output/compression.options.js';
 import type { OptionForOwnValues } from '../ground/warnings.js';
@@ -38,6 +39,7 @@ export interface StreamSettings {
   readonly maxBufferedBytes: number;
   readonly overflow: Overflow;
   readonly conflateKey: (message: SseMessage) => string;
+  readonly joinData: JoinData;
   readonly stallTimeoutMs: number | undefined;
   readonly maxDurationMs: number | undefined;
   readonly rejectWith: 'retry' | 'status';
@@ -56,7 +58,7 @@ export function streamSettings(
   const merged = { ...module, ...defined(own) };
   const keepAlive = keepAliveOf(module.keepAlive, stream.keepAlive);
   const retry = stream.retry ?? module.retry ?? STREAM_DEFAULTS.retry;
-  const backpressure: Required<Omit<BackpressureOptions, 'key'>> & BackpressureOptions = {
+  const backpressure: Required<Omit<BackpressureOptions, 'key' | 'join'>> & BackpressureOptions = {
     ...STREAM_DEFAULTS.backpressure,
     ...defined(module.backpressure ?? {}),
     ...defined(stream.backpressure ?? {}),
@@ -85,6 +87,7 @@ export function streamSettings(
     maxBufferedBytes: backpressure.maxBufferedBytes,
     overflow: backpressure.overflow,
     conflateKey: backpressure.key ?? typeOf,
+    joinData: (backpressure.join as JoinData | undefined) ?? joinText,
     stallTimeoutMs: backpressure.stallTimeoutMs || undefined,
     maxDurationMs: merged.maxDurationMs || undefined,
     rejectWith: merged.rejectWith ?? STREAM_DEFAULTS.rejectWith,

@@ -2,12 +2,13 @@ import type { Gap } from '../log/event-log.js';
 import { withMark } from '../wire/last-event-id.js';
 import { encodeFrame } from '../wire/frame.js';
 import { Batch } from './batch.js';
+import { Joined, type Joinable } from './joinable.js';
 
 /**
  * What happens if the backlog of a client is too large. See `BackpressureOptions.overflow`.
  * @publicApi
  */
-export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
+export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate' | 'append';
 
 /** A frame in the backlog. */
 export interface Waiting {
@@ -16,6 +17,8 @@ export interface Waiting {
   readonly rooms?: readonly string[];
   /** With `conflate`, a later frame with the same key replaces it. */
   readonly key?: string;
+  /** With `append`, the frame and the one before it may become one. */
+  readonly joinable?: Joinable | undefined;
   /**
    * The entry that the frame changes. A later change of it replaces the frame, and says all that it
    * said; other changes are never dropped.
@@ -32,7 +35,10 @@ export interface BacklogSettings {
 }
 
 interface Entry extends Waiting {
+  /** At least the size of the frame. */
   readonly bytes: number;
+  /** Several events, of which the frame is made when it is needed. */
+  readonly joined?: Joined | undefined;
   /** The frame is a gap for these rooms. */
   readonly lost?: ReadonlySet<string>;
 }
@@ -71,6 +77,8 @@ export class Backlog {
   /** Rooms that lost events newer than all waiting ones: their gap is written last. */
   private lostAfter: Set<string> | undefined;
   private serial = 0;
+  /** The key of the entry that was added last, whether it still waits or not. */
+  private newest: unknown;
 
   private readonly overflow: Overflow;
   private readonly maxBytes: number;
@@ -102,11 +110,13 @@ export class Backlog {
       for (const room of waiting.rooms) this.lostAfter.add(room);
       return 1;
     }
-    const newest = key ?? this.serial++;
-    this.append(newest, waiting, bytes);
+    if (!this.join(waiting, bytes)) this.append(key ?? this.serial++, waiting, bytes);
+    const { newest } = this;
     const fits = (): boolean => this.bytes <= limit && this.entries.size <= this.maxEntries;
     if (fits()) return left;
-    if (this.overflow === 'disconnect') return 'overflow';
+    if (this.overflow === 'append') this.countJoined();
+    if (fits()) return left;
+    if (this.overflow === 'disconnect' || this.overflow === 'append') return 'overflow';
     for (const [oldest, { rooms }] of this.entries) {
       if (fits() || oldest === newest) break;
       if (rooms !== undefined) left += this.leaveOut(oldest);
@@ -154,7 +164,9 @@ export class Backlog {
    * Adds the mark only when the frame is written: until then, clients share its text. The cursor is
    * the end of a frame, before the blank line.
    */
-  private marked({ frame, cursor }: Entry): string {
+  private marked(entry: Entry): string {
+    const { cursor } = entry;
+    const frame = frameOf(entry);
     if (cursor === undefined) return frame;
     return `${frame.slice(0, -cursor.length - 2)}${withMark(cursor, this.mark)}\n\n`;
   }
@@ -166,9 +178,38 @@ export class Backlog {
     return text ?? '';
   }
 
+  /**
+   * Makes a frame and the last one before it one. Only neighbours: the id of the joined event says
+   * that the client has everything up to the later one.
+   */
+  private join(waiting: Waiting, bytes: number): boolean {
+    const { joinable } = waiting;
+    const last = joinable && this.entries.get(this.newest);
+    if (joinable === undefined || last?.joinable === undefined) return false;
+    const joined = Joined.of(last.joinable, last.joined, joinable);
+    if (joined === undefined) return false;
+    // The text alone is added to the frame. Of other data nobody knows before it is encoded.
+    const { data } = joinable;
+    const added = typeof data === 'string' ? sizeOfLines(data) : bytes;
+    this.entries.set(this.newest, { ...waiting, joined, bytes: last.bytes + added });
+    this.bytes += added;
+    return true;
+  }
+
+  /** Finds out the real size of joined frames. */
+  private countJoined(): void {
+    for (const [key, entry] of this.entries) {
+      if (entry.joined === undefined) continue;
+      const bytes = Buffer.byteLength(frameOf(entry));
+      this.bytes += bytes - entry.bytes;
+      this.entries.set(key, { ...entry, bytes });
+    }
+  }
+
   private append(key: unknown, waiting: Waiting, bytes: number): void {
     this.endLostAfter();
     this.entries.set(key, { ...waiting, bytes });
+    this.newest = key;
     this.bytes += bytes;
   }
 
@@ -196,6 +237,15 @@ export class Backlog {
     this.entries.set(this.serial++, { frame: '', lost: this.lostAfter, bytes: 0 });
     this.lostAfter = undefined;
   }
+}
+
+function frameOf({ frame, joinable, joined }: Entry): string {
+  return joined === undefined || joinable === undefined ? frame : joinable.frameOf(joined.data);
+}
+
+/** Each line has a field name before it. */
+function sizeOfLines(text: string): number {
+  return Buffer.byteLength(text) + 6 * (text.split(/\r\n|[\r\n]/).length - 1);
 }
 
 function defaultGapFrame(gap: Gap): string {

@@ -141,6 +141,58 @@ describe.each(TRANSPORTS)('a client that reads nothing (%s)', (_title, options) 
     },
   );
 
+  it.each([false, true])(
+    'gets all of a text, with append, also if it is cut: %s',
+    async (isCut) => {
+      const { app, hub, connections, reasons, open } = await start(options, { overflow: 'append' });
+      const stream = await open();
+      const [connection] = connections.list();
+      let text = '';
+      let words = 0;
+      const write = async (word: string): Promise<void> => {
+        text += word;
+        words++;
+        await hub.to('main').emit('token', word);
+      };
+      const turn = (): Promise<unknown> => new Promise(setImmediate);
+      stream.pause();
+      while ((connection?.bufferedBytes ?? 0) < 200_000) {
+        await write(`t${text.length} ${PADDING}`);
+        await turn();
+      }
+      const full = connection?.bufferedBytes ?? 0;
+      for (let n = 0; n < 800; n++) {
+        await write(`w${n},`);
+        if (n % 20 === 0) await turn();
+      }
+      expect(reasons).toEqual([]);
+      const before = connection?.bufferedBytes ?? 0;
+      // Frames of their own would have 50 bytes more each.
+      expect(before - full).toBeLessThan(800 * 20);
+      stream.resume();
+      await stream.until(() => (connection?.bufferedBytes ?? 0) < before / 2);
+      const got = (of: TestStream): string => of.events.map(({ data }) => String(data)).join('');
+      if (!isCut) {
+        await stream.until(() => got(stream).length === text.length);
+        expect(got(stream) === text).toBe(true);
+        expect(stream.events.length).toBeLessThan(words - 700);
+        return;
+      }
+      stream.close();
+      await until('it is gone', () => connections.count === 0);
+      const back = app.open('/rooms', {
+        headers: { 'last-event-id': stream.events.at(-1)?.id ?? '' },
+      });
+      await write('the end');
+      await back.until(() => got(back).endsWith('the end'));
+      const all = got(stream) + got(back);
+      expect({ length: all.length, isSame: all === text }).toEqual({
+        length: text.length,
+        isSame: true,
+      });
+    },
+  );
+
   // fault: 5
   it('does not keep others from anything', async () => {
     const { open, emit, reasons, count } = await start(options, {

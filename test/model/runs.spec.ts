@@ -29,7 +29,8 @@ interface Faults {
 const NONE = { deaths: false, pauses: false, failures: 0, failOvers: false, maxEvents: 200 };
 /** What was wrong once, by the faults. */
 const KNOWN: Readonly<Record<string, readonly number[]>> = {
-  // News of the end overtook a read of the entry; a reader was ahead of the process that it came to.
+  // News of the end overtook a read of the entry; a reader was ahead of the process that it came
+  // to.
   'all but lost writes': [1_936_380_544, 1_842_425_352],
 };
 const KINDS: readonly (readonly [string, Faults])[] = [

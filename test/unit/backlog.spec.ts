@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
+import { createParser } from 'eventsource-parser';
 import * as fc from 'fast-check';
-import { Backlog, type Overflow, type Pushed } from '../../lib/output/backlog.js';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Backlog, type Overflow, type Pushed, type Waiting } from '../../lib/output/backlog.js';
+import { joinableOf, joinText, type JoinData } from '../../lib/output/joinable.js';
+import { encodeFrame } from '../../lib/wire/frame.js';
 
 /** Frames of ten bytes each, named by a digit. */
 const frame = (n: number): string => `data: ${n % 10}\n\n\n`.slice(0, 10);
@@ -152,6 +157,115 @@ describe('a backlog beyond its limit', () => {
     );
   });
 });
+
+/** Text and other data, as a stream pushes them with `append`. */
+const piece = (data: unknown, n: number, join: JoinData = joinText, type?: string): Waiting => {
+  const message = { ...(type !== undefined && { type }), data, id: n };
+  const settings = { conflateKey: () => '', joinData: join, serialize: undefined };
+  const text = encodeFrame(message);
+  return { frame: text, rooms: ['a'], joinable: joinableOf(text, message, n, settings) };
+};
+const bytesOf = (text: string): number => Buffer.byteLength(text);
+
+describe("a backlog with 'append'", () => {
+  it('makes neighbours of one type one, with the id of the later', () => {
+    const backlog = open('append', 100);
+    backlog.push(piece('Hel', 1));
+    backlog.push(piece('lo\n', 2));
+    backlog.push(piece('you', 3));
+    backlog.push(piece('!', 4, joinText, 'mark'));
+    backlog.push(piece('?', 5));
+    const text =
+      'data: Hello\ndata: you\nid: 3\n\nevent: mark\ndata: !\nid: 4\n\ndata: ?\nid: 5\n\n';
+    expect(backlog.bytes).toBe(bytesOf(text));
+    expect(take(backlog)).toBe(text);
+    expect([backlog.isEmpty, backlog.bytes]).toEqual([true, 0]);
+  });
+
+  it('keeps apart what cannot be one text, or has more than a type, data and an id', () => {
+    const backlog = open('append', 100);
+    const message = { data: 'b', retry: 5, id: 2 };
+    const settings = { conflateKey: () => '', joinData: joinText, serialize: undefined };
+    const text = encodeFrame(message);
+    const all = [piece({ a: 1 }, 0), piece({ a: 2 }, 1), piece('a', 2)];
+    all.push({ frame: text, rooms: [], joinable: joinableOf(text, message, 2, settings) });
+    all.push({ frame: ': keep-alive\n\n' }, piece('c', 3));
+    for (const each of all) backlog.push(each);
+    expect(take(backlog)).toBe(all.map((each) => each.frame).join(''));
+  });
+
+  it('joins other data as the app says', () => {
+    const backlog = open('append', 100);
+    const join = (a: { t: string }, b: { t: string }): unknown => ({ t: a.t + b.t });
+    for (const [n, t] of ['x', 'y', 'z'].entries()) backlog.push(piece({ t }, n, join as JoinData));
+    expect(take(backlog)).toBe('data: {"t":"xyz"}\nid: 2\n\n');
+  });
+
+  it('counts what it holds before it says that the client has to go', () => {
+    const backlog = new Backlog({ overflow: 'append', maxBufferedBytes: 1_000 }, 'aBcDeF-_');
+    const join = (a: { t: string }, b: { t: string }): unknown => ({ t: a.t + b.t });
+    let count = 0;
+    while (backlog.push(piece({ t: 'x' }, count, join as JoinData)) === 0) count++;
+    // Each of these frames has 20 bytes or more by itself.
+    expect(count).toBeGreaterThan(950);
+    expect(count).toBeLessThan(1_000);
+  });
+
+  it('takes memory for the text, and not for each of its pieces', () => {
+    const backlog = new Backlog({ overflow: 'append', maxBufferedBytes: 1e9 }, 'aBcDeF-_');
+    const before = heapInUse();
+    for (let n = 0; n < 100_000; n++) backlog.push(piece(`${n % 10}`, n));
+    const bytes = heapInUse() - before;
+    expect(backlog.bytes).toBeGreaterThan(100_000);
+    expect(bytes).toBeLessThan(500_000);
+    expect(take(backlog)).toContain('0123456789');
+  });
+
+  it('gives all of each text, in order, whatever comes and is taken', () => {
+    const step = fc.oneof(
+      fc.record({ text: fc.string(), type: fc.constantFrom('a', 'b') }),
+      fc.record({ take: fc.nat(60) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const backlog = open('append', 1e6);
+        let text = '';
+        const expected = { a: '', b: '' };
+        for (const [n, each] of steps.entries()) {
+          if ('take' in each) text += take(backlog, each.take);
+          else {
+            backlog.push(piece(each.text, n, joinText, each.type));
+            expected[each.type as 'a' | 'b'] += each.text;
+          }
+          expect(backlog.bytes).toBeGreaterThanOrEqual(0);
+        }
+        text += take(backlog);
+        const got = { a: '', b: '' };
+        const ids: number[] = [];
+        const parser = createParser({
+          onEvent: ({ event, data, id }) => {
+            got[event as 'a' | 'b'] += data;
+            ids.push(Number(id));
+          },
+        });
+        parser.feed(text);
+        expect(got).toEqual({ a: lines(expected.a), b: lines(expected.b) });
+        expect(ids).toEqual([...ids].sort((one, other) => one - other));
+        expect([backlog.isEmpty, backlog.bytes]).toEqual([true, 0]);
+      }),
+    );
+  });
+});
+
+/** As an event stream carries it: with one kind of line break. */
+const lines = (text: string): string => text.replaceAll(/\r\n?/g, '\n');
+
+function heapInUse(): number {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  gc();
+  return process.memoryUsage().heapUsed;
+}
 
 describe('what has waited', () => {
   const mark = (text: string): string => {
