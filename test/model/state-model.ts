@@ -249,6 +249,8 @@ export async function runStateModel(
     await act(schedule.weighted(actions));
     if (schedule.below(3) > 0) await turn();
   }
+  // The clock stands still from here on, so what is due ends now.
+  await shared.now.entry('s', 'a');
   // Everybody comes back and reads all there is.
   for (let quiet = 0; quiet < 12; schedule.step++) {
     if (schedule.step > options.steps + 10_000) throw new Error(`Seed ${seed}: never at rest`);
