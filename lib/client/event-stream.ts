@@ -54,7 +54,7 @@ export class EventStream<
     this.maxBackoffMs = options.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
     this.retryMs = Math.min(DEFAULT_RETRY_MS, this.maxBackoffMs);
     this.states = new RoomStates(options);
-    this.changes = new RoomChanges(url, options);
+    this.changes = new RoomChanges(url, options, () => !this.readers.areWaiting);
     const { lastEventId, persist, persistKey, signal } = options;
     this.store = persist && new CursorStore(persist, url, persistKey);
     this.cursor = lastEventId ?? this.store?.read();
@@ -114,7 +114,9 @@ export class EventStream<
   /**
    * Adds rooms to a stream that the server opened with `changeable`. Resolves with the rooms in
    * force when the server owes their events. If the connection drops first, the request is repeated
-   * when it is open again. The rooms come with what a new client gets of them.
+   * when it is open again. The rooms come with what a new client gets of them. Do not wait for it in
+   * a loop that reads the stream: after a drop, the answer may come after events that the loop has
+   * yet to take.
    * @throws SseClientError `SSE_STATUS` if the server refuses; `SSE_ROOMS` if the stream is closed,
    * or its rooms cannot change
    * @example `await stream.join('chat:7')`
@@ -190,15 +192,14 @@ export class EventStream<
     if (text !== undefined) {
       const got = this.receive({ type, data: dataOf(text, type, this.options), id }, text, this);
       event = (got instanceof Promise ? await got : got) as typeof event;
+      // At once: a reader may wait for join() before it takes the next event.
+      if (event !== undefined) this.changes.receive(event);
       // The cursor moves later, so that an event that nobody has taken is sent again.
       while (!this.readers.areWaiting && !this.isClosed) await this.readers.change();
     }
     if (this.isClosed) return;
     // With the cursor, and before a reader looks at a map.
-    if (event !== undefined) {
-      this.states.receive(event);
-      this.changes.receive(event);
-    }
+    if (event !== undefined) this.states.receive(event);
     this.hasDelivered = true;
     // The id of the end is not a cursor to resume from, if the app connects again.
     if (id !== undefined && id !== END_ID) {

@@ -4,6 +4,7 @@ import { SSE_OPEN, SSE_ROOMS } from '../wire/protocol.js';
 
 /** How long an open stream may take to tell that its rooms can change. */
 const TOLD_WITHIN_MS = 10_000;
+const HELD_UP = 'nobody takes the next event; do not wait for this in a loop that reads the stream';
 /** The pause after a request that the network lost. */
 const AGAIN_MS = 1_000;
 
@@ -27,6 +28,8 @@ export class RoomChanges {
   constructor(
     private readonly url: string | URL,
     private readonly options: ConnectOptions,
+    /** Whether the stream waits until an event is taken. */
+    private readonly isHeldUp: () => boolean,
   ) {}
 
   change(change: Change): Promise<readonly string[]> {
@@ -88,7 +91,9 @@ export class RoomChanges {
       const { isOpen } = this;
       await this.woken(isOpen ? TOLD_WITHIN_MS : undefined);
       if (isOpen && this.isOpen && this.token === undefined && !this.isOver) {
-        throw failure('no `sse-open` came; the stream needs `changeable: true`');
+        throw failure(
+          this.isHeldUp() ? HELD_UP : 'no `sse-open` came; the stream needs `changeable: true`',
+        );
       }
     }
   }
@@ -118,16 +123,18 @@ export class RoomChanges {
       throw new SseClientError('SSE_STATUS', message, { status, body: text });
     }
     if (this.token === body.stream) this.token = undefined;
-    if (this.token === undefined) await this.woken();
+    const limitMs = this.isHeldUp() ? TOLD_WITHIN_MS : undefined;
+    if (this.token === undefined && !(await this.woken(limitMs))) throw failure(HELD_UP);
     return undefined;
   }
 
-  private woken(timeoutMs?: number): Promise<void> {
+  /** Resolves with whether it was woken within this time. */
+  private woken(timeoutMs?: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
+      const timer = timeoutMs && setTimeout(() => resolve(false), timeoutMs);
       this.wake = () => {
         clearTimeout(timer);
-        resolve();
+        resolve(true);
       };
     });
   }

@@ -101,6 +101,38 @@ describe('the rooms of a client', () => {
     expect(await has(1)).toEqual([1]);
   });
 
+  it('join and leave before anybody reads the events', async () => {
+    const { app, emit } = await start();
+    const stream = connect<Events>(`${app.url}/events?rooms=a`);
+    open.push(stream);
+    expect(await stream.join('b')).toEqual(['a', 'b']);
+    const next = new Promise<number>((resolve) => stream.on('n', ({ data }) => resolve(data)));
+    await emit('b', 1);
+    expect(await next).toBe(1);
+  });
+
+  it('join in a loop that reads the events; if that holds up the answer, it is told', async () => {
+    const { app, connections, emit } = await start();
+    const stream = connect<Events>(`${app.url}/events?rooms=a`);
+    const got: number[] = [];
+    stream.onState((state) => state === 'open' && got.length === 0 && void emit('a', 1));
+    for await (const { type, data } of stream) {
+      if (type !== 'n') continue;
+      got.push(data as number);
+      if (got.length > 1) break;
+      connections.closeAll();
+      expect(await stream.join('b')).toEqual(['a', 'b']);
+      connections.closeAll();
+      // It comes before the stream tells that its rooms can change, and waits for the loop.
+      await emit('a', 2);
+      await expect(stream.join('c')).rejects.toMatchObject({
+        code: 'SSE_ROOMS',
+        message: expect.stringContaining('in a loop that reads the stream'),
+      });
+    }
+    expect(got).toEqual([1, 2]);
+  }, 30_000);
+
   it('that are new in the URL come with what a new client gets', async () => {
     const { follow, emit } = await start();
     const first = follow('/plain?rooms=a');

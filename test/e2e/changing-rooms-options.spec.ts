@@ -1,7 +1,9 @@
 // What `changeable` does together with the other options of a stream, on real sockets.
 import { describe, expect, it } from '@jest/globals';
 import type { SseConnection, SseEvent } from 'nestjs-eventstream';
+import { connect } from 'nestjs-eventstream/client';
 import { map, type Observable } from 'rxjs';
+import { heapOf } from '../support/collector.js';
 import { numbers, start, upToChange } from '../support/changing-rooms.js';
 import { openGzip } from '../support/gzip-client.js';
 import { ADAPTERS } from '../support/serve.js';
@@ -123,6 +125,28 @@ describe.each(ADAPTERS)('a stream whose rooms change (%s)', (adapter) => {
     expect(again.rooms).toEqual(['b']);
     expect(again.before.length > 0 ? again.before : await numbers(again.stream, 1)).toEqual([12]);
   });
+
+  it('takes no memory for changes of the past', async () => {
+    const { app, hub, emit } = await start(adapter, {}, { history: { maxEvents: 10 } });
+    const stream = connect<{ n: number }>(`${app.url}/events?rooms=a`);
+    const got: number[] = [];
+    stream.on('n', ({ data }) => got.push(data));
+    await until('it is open', () => stream.state === 'open');
+    const change = async (from: number, to: number): Promise<void> => {
+      for (let n = from; n < to; n++) {
+        await stream.join('b', `c${n}`);
+        await stream.leave('b', `c${n}`);
+      }
+    };
+    await change(0, 500);
+    const some = await heapOf(() => change(500, 1_000));
+    // Three times as many changes, each with a room that is new, take no more.
+    expect(await heapOf(() => change(1_000, 2_500))).toBeLessThan(Math.max(some, 0) + 1_000_000);
+    expect(hub.rooms().filter((room) => !room.startsWith('sse:'))).toEqual(['a']);
+    await emit('a', 1);
+    await until('it goes on', () => got.length === 1);
+    stream.close();
+  }, 60_000);
 
   it('is compressed, before and after a change', async () => {
     const { app, emit, change } = await start(adapter, {}, { compression: true });

@@ -1,11 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { createParser } from 'eventsource-parser';
 import * as fc from 'fast-check';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { Backlog, type Overflow, type Pushed, type Waiting } from '../../lib/output/backlog.js';
 import { joinableOf, joinText, type JoinData } from '../../lib/output/joinable.js';
 import { encodeFrame } from '../../lib/wire/frame.js';
+import { heapOf } from '../support/collector.js';
 
 /** Frames of ten bytes each, named by a digit. */
 const frame = (n: number): string => `data: ${n % 10}\n\n\n`.slice(0, 10);
@@ -211,11 +210,11 @@ describe("a backlog with 'append'", () => {
     expect(count).toBeLessThan(1_000);
   });
 
-  it('takes memory for the text, and not for each of its pieces', () => {
+  it('takes memory for the text, and not for each of its pieces', async () => {
     const backlog = new Backlog({ overflow: 'append', maxBufferedBytes: 1e9 }, 'aBcDeF-_');
-    const before = heapInUse();
-    for (let n = 0; n < 100_000; n++) backlog.push(piece(`${n % 10}`, n));
-    const bytes = heapInUse() - before;
+    const bytes = await heapOf(async () => {
+      for (let n = 0; n < 100_000; n++) backlog.push(piece(`${n % 10}`, n));
+    });
     expect(backlog.bytes).toBeGreaterThan(100_000);
     expect(bytes).toBeLessThan(500_000);
     expect(take(backlog)).toContain('0123456789');
@@ -259,13 +258,6 @@ describe("a backlog with 'append'", () => {
 
 /** As an event stream carries it: with one kind of line break. */
 const lines = (text: string): string => text.replaceAll(/\r\n?/g, '\n');
-
-function heapInUse(): number {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  gc();
-  return process.memoryUsage().heapUsed;
-}
 
 describe('what has waited', () => {
   const mark = (text: string): string => {
