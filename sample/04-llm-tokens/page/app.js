@@ -1,5 +1,5 @@
-// One answer at a time. Its id is in the address, and what came of it is kept in this tab, so that a
-// reload goes on there.
+// One answer at a time. Its id is in the address, and what came of it is kept in this tab, so that
+// a reload goes on there.
 import { find } from './shared/elements.js';
 import { showState } from './shared/state.js';
 
