@@ -278,6 +278,25 @@ describeChromium('LLM tokens in a browser', () => {
       await shows(page, 'Fail?', 'I will');
     }, 30_000);
 
+    it('says that an answer is running which an idle tab does not know of', async () => {
+      await page.goto(chatAddress());
+      await page.locator('#question').waitFor();
+      const second = await newPage();
+      await second.goto(page.url());
+      await second.locator('#question').waitFor();
+      await askChat('First?');
+      model.say('one');
+      await shows(page, 'First?', 'one');
+      await second.getByRole('textbox').fill('Second?');
+      await second.getByRole('button', { name: 'Ask', exact: true }).click();
+      await second.getByRole('alert').getByText('has not ended').waitFor();
+      await second.reload();
+      await shows(second, 'First?', 'one');
+      await second.close();
+      expect(model.asked).toBe(1);
+      expect(complaints).toEqual([]);
+    }, 30_000);
+
     it('leads to the page without it, and back', async () => {
       await page.goto(address());
       await page.getByRole('link', { name: 'The same with useChat' }).click();

@@ -14,7 +14,7 @@ const STATES = {
   submitted: 'connecting',
   streaming: 'live',
   ready: 'ended',
-  error: 'refused',
+  error: 'ended',
 } as const;
 
 function Chat({ id, known }: { id: string; known: UIMessage[] }): ReactNode {
@@ -36,11 +36,30 @@ function Chat({ id, known }: { id: string; known: UIMessage[] }): ReactNode {
     await chat.stop();
   };
   return [
-    error && h('p', { key: 'error', className: 'final', role: 'alert' }, error.message),
+    error && h(Problem, { key: 'error', error }),
     h(Questions, { key: 'ask', ask, isRunning }),
     h(Steps, { key: 'try', stop: () => void stop(), isRunning, hasMessages }),
     hasMessages && h(Thread, { key: 'thread', messages, isRunning }),
   ];
+}
+
+/** Of an answer that failed or was refused, or of a connection that broke. */
+function Problem({ error }: { error: Error }): ReactNode {
+  return h(
+    'div',
+    { className: 'final', role: 'alert' },
+    h('p', null, reasonOf(error)),
+    h('p', null, 'Reload to see what the server has.'),
+  );
+}
+
+/** For a request that was refused, the SDK has the body of the response as the message. */
+function reasonOf({ message }: Error): string {
+  try {
+    return String((JSON.parse(message) as { message: unknown }).message);
+  } catch {
+    return message;
+  }
 }
 
 interface QuestionsProps {
