@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { SseModule } from 'nestjs-eventstream';
-import { JobsModule } from './jobs.module.js';
+import { SseRunsModule } from 'nestjs-eventstream/runs';
+import { AnswersModule } from './answers.module.js';
 
-@Module({ imports: [SseModule.forRoot(), JobsModule] })
+@Module({ imports: [SseModule.forRoot(), SseRunsModule.forRoot(), AnswersModule] })
 export class AppModule {}

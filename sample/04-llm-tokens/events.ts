@@ -1,30 +1,18 @@
-/** What is to be said to the model. */
-export interface NewJob {
+import type { RunStatus } from 'nestjs-eventstream/runs';
+
+export interface Question {
   prompt: string;
 }
 
-/**
- * A piece of the answer, and where in it the piece begins: whoever has the text up to there appends
- * it.
- */
+/** A piece of the answer, and its position in the text. */
 export interface Token {
   at: number;
   text: string;
 }
 
-export interface End {
-  reason: 'finished' | 'stopped' | 'failed';
-}
-
-/** All of a job so far: for those who are new, or have missed too much. */
-export interface Answer {
-  prompt: string;
-  text: string;
-}
-
-/** The events of a job's stream, on both ends. `end` is the last one. */
-export interface JobEvents {
-  answer: Answer;
+/** The events of an answer's stream, on both ends. `run-end` is the last one. */
+export interface AnswerEvents {
+  question: Question;
   token: Token;
-  end: End;
+  'run-end': Pick<RunStatus, 'state' | 'error'>;
 }

@@ -10,11 +10,16 @@ const PACKAGE = Object.fromEntries(
   ].map((name) => [name, fileURLToPath(import.meta.resolve(name))]),
 );
 
+/** By their entries. Several apps in one process may serve the same page. */
+const bundles = new Map<string, string>();
+
 /**
  * A module of a page with all that it imports, as one that browsers take. `entry` is its path
  * without an extension.
  */
 export function bundle(entry: string): string {
+  const known = bundles.get(entry);
+  if (known !== undefined) return known;
   const { outputFiles } = buildSync({
     entryPoints: [entry],
     bundle: true,
@@ -22,6 +27,10 @@ export function bundle(entry: string): string {
     target: 'es2022',
     write: false,
     alias: PACKAGE,
+    // React has a slower build with warnings for development.
+    define: { 'process.env.NODE_ENV': '"production"' },
   });
-  return outputFiles[0]!.text;
+  const { text } = outputFiles[0]!;
+  bundles.set(entry, text);
+  return text;
 }

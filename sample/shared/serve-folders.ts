@@ -43,11 +43,12 @@ export function serveFolders(app: NestExpressApplication, { folders, made = {}, 
   const sample = page.sample ?? basename(dirname(root));
   const html = made['/'] ?? readFileSync(join(root, 'index.html'), 'utf8');
   for (const [path, text] of Object.entries({ ...made, '/': html })) {
-    const type = path.endsWith('.js') ? 'text/javascript' : 'text/html';
+    const isScript = path.endsWith('.js');
+    const type = isScript ? 'text/javascript' : 'text/html';
     app.use(({ url = '' }: IncomingMessage, response: ServerResponse, next: () => void) => {
       if (url.split('?')[0] !== path) return next();
       response.setHeader('Content-Type', `${type}; charset=utf-8`);
-      response.end(path === '/' ? withLinks(text, sample, homeOf(app)) : text);
+      response.end(isScript ? text : withLinks(text, sample, homeOf(app)));
     });
   }
   for (const [prefix, folder] of Object.entries({ ...folders, '/shared': SHARED })) {

@@ -1,22 +1,23 @@
-import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SseConnections, SseModule } from 'nestjs-eventstream';
+import { SseRunsModule } from 'nestjs-eventstream/runs';
 import type { Browser, Page } from 'playwright-core';
 import { firstValueFrom } from 'rxjs';
-import { JobsModule } from '../../sample/04-llm-tokens/jobs.module.js';
+import { AnswersModule } from '../../sample/04-llm-tokens/answers.module.js';
+import { Chats } from '../../sample/04-llm-tokens/chats.js';
+import { CHAT_ANSWERS } from '../../sample/04-llm-tokens/known-answers.js';
 import { Model } from '../../sample/04-llm-tokens/model.js';
-import { servePageOf } from '../../sample/shared/serve-folders.js';
+import { servePage } from '../../sample/04-llm-tokens/page.js';
 import { SteeredModel } from '../support/steered-model.js';
+import { until } from '../support/until.js';
 import { describeChromium, launchChromium } from './chromium.js';
 
-const servePage = servePageOf(join(import.meta.dirname, '../../sample/04-llm-tokens'));
-
 /** The sample as it is, but clients come back sooner. */
-@Module({ imports: [SseModule.forRoot({ retry: 50 }), JobsModule] })
+@Module({ imports: [SseModule.forRoot({ retry: 50 }), SseRunsModule.forRoot(), AnswersModule] })
 class QuickModule {}
 
 describeChromium('LLM tokens in a browser', () => {
@@ -51,7 +52,7 @@ describeChromium('LLM tokens in a browser', () => {
 
   it('says that the server took no question, and keeps it', async () => {
     await page.goto(address());
-    await page.route('**/jobs', (route) => route.fulfill({ status: 503 }));
+    await page.route('**/answers', (route) => route.fulfill({ status: 503 }));
     await page.getByRole('textbox').fill('Anybody?');
     await page.getByRole('button', { name: 'Ask', exact: true }).click();
     await page.getByRole('alert').waitFor();
@@ -72,7 +73,7 @@ describeChromium('LLM tokens in a browser', () => {
     page.on('request', (request) => requests.push(request.url()));
     await page.reload();
     await page.getByText('This is the whole answer.').waitFor();
-    expect(requests.filter((url) => url.includes('/jobs'))).toEqual([]);
+    expect(requests.filter((url) => url.includes('/answers'))).toEqual([]);
     await whole('It grows', '2 tokens received', 'Reloaded once.');
     expect(await page.locator('#state').textContent()).toBe('Ended');
     expect(complaints).toEqual([]);
@@ -94,7 +95,7 @@ describeChromium('LLM tokens in a browser', () => {
     expect(complaints).toEqual([]);
   }, 30_000);
 
-  it('stops the job itself, also for a second tab, which shows the same', async () => {
+  it('stops the model itself, also for a second tab, which shows the same', async () => {
     await ask('Stop?');
     model.say('some ');
     await answer('some ');
@@ -107,9 +108,9 @@ describeChromium('LLM tokens in a browser', () => {
     await second.getByRole('button', { name: 'Stop', exact: true }).click();
     for (const tab of [page, second]) await tab.getByText('Stopped.').waitFor();
     expect(model.aborted).toBe(1);
-    // Only the second tab came in the middle.
-    const sentence = 'The first 5 characters came in one piece.';
-    expect(await second.locator('#facts').textContent()).toContain(sentence);
+    // It came in the middle, and has got the beginning too.
+    const facts = '2 tokens received: 0 missing, 0 duplicated.';
+    expect(await second.locator('#facts').textContent()).toBe(facts);
     await second.close();
     await whole('some more', '2 tokens received');
     expect(complaints).toEqual([]);
@@ -168,9 +169,9 @@ describeChromium('LLM tokens in a browser', () => {
     expect(complaints).toEqual([]);
   }, 30_000);
 
-  it('says that the server has forgotten a job', async () => {
+  it('says that the server has forgotten an answer', async () => {
     await page.goto(`${address()}#none`);
-    await page.getByText('The server does not know this job any more.').waitFor();
+    await page.getByText('The server does not know this answer any more.').waitFor();
     expect(complaints).toEqual([]);
   }, 30_000);
 
@@ -193,6 +194,160 @@ describeChromium('LLM tokens in a browser', () => {
     },
     30_000,
   );
+
+  describe('with useChat', () => {
+    it('shows the whole answer once after a reload in mid-answer, and goes on', async () => {
+      await askChat('Reload?');
+      model.say('one ', 'two ');
+      await shows(page, 'Reload?', 'one two ');
+      const closed = firstValueFrom(app.get(SseConnections).closed$);
+      await page.goto('about:blank');
+      await closed;
+      model.say('three ');
+      await page.goBack();
+      await shows(page, 'Reload?', 'one two three ');
+      expect(await page.locator('#state').textContent()).toBe('Live');
+      model.say('four');
+      model.finish();
+      await isEnded(page);
+      await shows(page, 'Reload?', 'one two three four');
+      // It is stored, and the run is still kept.
+      await until('it is stored', () => app.get(Chats).of(chatId()).length === 2);
+      await page.reload();
+      await isEnded(page);
+      await shows(page, 'Reload?', 'one two three four');
+      expect(model.asked).toBe(1);
+      expect(complaints).toEqual([]);
+    }, 30_000);
+
+    it('stops the model from any tab, and goes on with the next question', async () => {
+      await askChat('Stop?');
+      model.say('so ', 'far');
+      await shows(page, 'Stop?', 'so far');
+      const second = await newPage();
+      await second.goto(page.url());
+      await shows(second, 'Stop?', 'so far');
+      await second.getByRole('button', { name: 'Stop', exact: true }).click();
+      for (const tab of [page, second]) await isEnded(tab);
+      await until('the model has stopped', () => model.aborted === 1);
+      await until('it is stored', () => app.get(Chats).of(chatId()).length === 2);
+      for (const tab of [page, second]) {
+        await tab.reload();
+        await isEnded(tab);
+        await shows(tab, 'Stop?', 'so far');
+      }
+      await second.close();
+      await askChat('And now?');
+      model.say('again');
+      model.finish();
+      await isEnded(page);
+      await shows(page, 'Stop?', 'so far', 'And now?', 'again');
+      expect([model.asked, model.aborted]).toEqual([2, 1]);
+      expect(complaints).toEqual([]);
+    }, 30_000);
+
+    it('is asked by one of its examples, and by keys', async () => {
+      await page.goto(chatAddress());
+      const [first = ''] = Object.keys(CHAT_ANSWERS);
+      await page.getByRole('button', { name: first }).click();
+      model.say('Fine');
+      model.finish();
+      await isEnded(page);
+      await shows(page, first, 'Fine');
+      await page.getByRole('textbox').fill('Keys?');
+      await page.keyboard.press('Enter');
+      model.say('Fine, too');
+      await shows(page, first, 'Fine', 'Keys?', 'Fine, too');
+      // Past Ask, Reload and the second tab.
+      for (let tab = 1; tab <= 4; tab++) await page.keyboard.press('Tab');
+      expect(await page.locator(':focus').textContent()).toBe('Stop');
+      await page.keyboard.press('Enter');
+      await isEnded(page);
+      await until('the model has stopped', () => model.aborted === 1);
+      expect(complaints).toEqual([]);
+    }, 30_000);
+
+    it('reports a model that fails, with what it said before', async () => {
+      app.useLogger(false);
+      await askChat('Fail?');
+      model.say('I will');
+      await shows(page, 'Fail?', 'I will');
+      model.fail(new Error('password=x'));
+      await page.getByRole('alert').waitFor();
+      expect(await page.getByRole('alert').textContent()).not.toContain('password');
+      await shows(page, 'Fail?', 'I will');
+    }, 30_000);
+
+    it('says that an answer is running which an idle tab does not know of', async () => {
+      await page.goto(chatAddress());
+      await page.locator('#question').waitFor();
+      const second = await newPage();
+      await second.goto(page.url());
+      await second.locator('#question').waitFor();
+      await askChat('First?');
+      model.say('one');
+      await shows(page, 'First?', 'one');
+      await second.getByRole('textbox').fill('Second?');
+      await second.getByRole('button', { name: 'Ask', exact: true }).click();
+      await second.getByRole('alert').getByText('has not ended').waitFor();
+      await second.reload();
+      await shows(second, 'First?', 'one');
+      await second.close();
+      expect(model.asked).toBe(1);
+      expect(complaints).toEqual([]);
+    }, 30_000);
+
+    it('leads to the page without it, and back', async () => {
+      await page.goto(address());
+      await page.getByRole('link', { name: 'The same with useChat' }).click();
+      await page.getByRole('heading', { name: 'Reload in the middle of a chat' }).waitFor();
+      await page.getByRole('link', { name: 'The same without useChat' }).click();
+      await page.getByRole('heading', { name: 'Reload in the middle of an answer' }).waitFor();
+      expect(page.url()).toBe(address());
+      expect(complaints).toEqual([]);
+    }, 30_000);
+
+    it.each([
+      [1280, 800],
+      [390, 844],
+    ])(
+      'fits into a window of %d x %d, and shows the newest words',
+      async (width, height) => {
+        await page.setViewportSize({ width, height });
+        await askChat('Wide?');
+        model.say('word '.repeat(600), 'last');
+        await page.getByText('last').waitFor();
+        const seen = await page.evaluate(() => {
+          const { scrollWidth, scrollHeight } = document.documentElement;
+          const { scrollTop, clientHeight, scrollHeight: all } = document.querySelector('.thread')!;
+          return { scrollWidth, scrollHeight, below: Math.round(all - scrollTop - clientHeight) };
+        });
+        expect(seen).toEqual({ scrollWidth: width, scrollHeight: height, below: 0 });
+        expect(complaints).toEqual([]);
+      },
+      30_000,
+    );
+
+    const chatAddress = () => `${address()}chat`;
+    const chatId = () => new URL(page.url()).searchParams.get('id') ?? '';
+    const isEnded = (tab: Page) => tab.locator('#state[data-state=ended]').waitFor();
+
+    async function askChat(text: string): Promise<void> {
+      if (page.url() === 'about:blank') await page.goto(chatAddress());
+      await page.getByRole('textbox').fill(text);
+      await page.getByRole('button', { name: 'Ask', exact: true }).click();
+    }
+
+    /** Questions and answers, and nothing else. */
+    async function shows(tab: Page, ...texts: string[]): Promise<void> {
+      await tab.waitForFunction(
+        (wanted) =>
+          [...document.querySelectorAll('.thread p')].map((one) => one.textContent).join('|') ===
+          wanted,
+        texts.join('|'),
+      );
+    }
+  });
 
   const address = () => `http://localhost:${(app.getHttpServer().address() as AddressInfo).port}/`;
 
@@ -230,8 +385,5 @@ describeChromium('LLM tokens in a browser', () => {
     await answer(text);
     const facts = [`${tokens}: 0 missing, 0 duplicated.`, ...more].join(' ');
     expect(await page.locator('#facts').textContent()).toBe(facts);
-    // The tab kept what it had: the answer so far was sent to it once, before the first token.
-    const kept = await page.evaluate(() => sessionStorage.getItem('llm-job') ?? '{}');
-    expect(JSON.parse(kept)).toMatchObject({ snapshots: 1 });
   }
 });

@@ -22,16 +22,21 @@ const CHANGES = 40;
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RULES = { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] };
 
+/** The second page of a sample. */
+const CHAT = '04-llm-tokens with useChat';
+
 /** The samples, and what else `npm start` shows. */
 const NAMES = [
   'the list',
   'the inspector',
+  CHAT,
   ...readdirSync(join(import.meta.dirname, '../../sample')).filter((name) => /^\d\d-/.test(name)),
 ];
 
 /** Pages on which nothing happens until somebody does something. */
 const QUIET = [
   '04-llm-tokens',
+  CHAT,
   '08-notifications',
   '09-logs',
   '11-chat',
@@ -56,6 +61,7 @@ beforeAll(async () => {
   urls.set('the list', `${samples.url}/`);
   urls.set('03-cluster', url(list.cluster.port));
   urls.set('the inspector', `${urls.get('02-orders')}sse-inspector`);
+  urls.set(CHAT, `${urls.get('04-llm-tokens')}chat`);
 }, 120_000);
 
 afterAll(() => {
@@ -145,6 +151,7 @@ describeChromium('pages in Chromium', () => {
 
 async function isReady(page: Page, name: string): Promise<void> {
   await page.waitForFunction(() => document.body.dataset['state'] !== 'connecting');
+  if (name === CHAT) await page.locator('#question').waitFor();
   if (QUIET.includes(name)) return;
   await page.waitForFunction(
     (changes) => (globalThis as unknown as { seen: { changes: number } }).seen.changes >= changes,
@@ -188,6 +195,11 @@ describeFirefox.each([
       await until('the page has its stream', () =>
         tab.evaluate("document.body.dataset.state !== 'connecting'"),
       );
+      if (name === CHAT) {
+        await until('the chat is there', () =>
+          tab.evaluate("document.querySelector('#question') !== null"),
+        );
+      }
       for (const width of WIDTHS) {
         await tab.resize(width, HEIGHT);
         expect([width, ...(await tab.evaluate<string[]>(call(overflowing)))]).toEqual([width]);

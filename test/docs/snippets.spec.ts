@@ -253,6 +253,37 @@ describe('the snippets of answers and jobs', () => {
     expect(app.logged).toEqual([]);
   });
 
+  it('show an answer to readers that come and return, and stop it when asked', async () => {
+    const { AppModule } = await exportsOf('class AnswersController');
+    const { readAnswer } = (await exportsOf('function readAnswer')) as unknown as {
+      readAnswer: ReadAnswer;
+    };
+    const app = await NestFactory.create(AppModule!, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    const post = async (path: string) => {
+      const headers = { 'content-type': 'application/json' };
+      const init = { method: 'POST', headers, body: '{"prompt":"Why?"}' };
+      const answer = await fetch((await app.getUrl()) + path, init);
+      return (await answer.json()) as { id: string; state: string };
+    };
+    const read = async (id: string) => {
+      const shown: string[] = [];
+      const url = `${await app.getUrl()}/answers/${id}/events`;
+      const { closed } = readAnswer(url, (text, state) => shown.push(state ?? text));
+      await closed;
+      return shown;
+    };
+    const { id } = await post('/answers');
+    const whole = ['You ', 'You asked: ', 'You asked: Why?', 'finished'];
+    expect(await Promise.all([read(id), read(id)])).toEqual([whole, whole]);
+    expect(await read(id)).toEqual(whole);
+
+    const { id: other } = await post('/answers');
+    expect(await post(`/answers/${other}/stop`)).toMatchObject({ state: 'stopped' });
+    expect((await read(other)).at(-1)).toBe('stopped');
+    await app.close();
+  });
+
   it('report the progress of a job to its end, and stop it when asked', async () => {
     const { ExportsController } = await exportsOf('class ExportsController');
     const app = await serve(ExportsController!, { module: { imports: [SseRunsModule.forRoot()] } });
@@ -281,6 +312,11 @@ type Ask = (
   prompt: string,
   show: (text: string) => void,
 ) => Promise<{ text: string; isComplete: boolean }>;
+
+type ReadAnswer = (
+  url: string,
+  show: (text: string, state?: string) => void,
+) => { readonly closed: Promise<unknown> };
 
 interface Poll {
   readonly events: readonly { readonly id: string }[];

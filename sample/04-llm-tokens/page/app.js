@@ -1,5 +1,5 @@
-// One job at a time. Its id is in the address, and what came of it is kept in this tab, so that a
-// reload goes on there.
+// One answer at a time. Its id is in the address, and what came of it is kept in this tab, so that
+// a reload goes on there.
 import { find } from './shared/elements.js';
 import { showState } from './shared/state.js';
 
@@ -7,11 +7,12 @@ const ENDINGS = {
   finished: 'This is the whole answer.',
   stopped: 'Stopped.',
   failed: 'The model failed: this is what it said before.',
-  gone: 'The server does not know this job any more.',
+  lost: 'The server has ended: this is what the model said before.',
+  gone: 'The server does not know this answer any more.',
 };
 
 let source;
-let job;
+let current;
 
 find('form').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -20,13 +21,16 @@ find('form').addEventListener('submit', (event) => {
 for (const example of document.querySelectorAll('.examples button')) {
   example.addEventListener('click', () => void ask(example.textContent));
 }
-find('reload').addEventListener('click', () => job.id !== '' && location.reload());
-find('stop').addEventListener('click', () => isRunning() && void post(`jobs/${job.id}/stop`));
+find('reload').addEventListener('click', () => current.id !== '' && location.reload());
+find('stop').addEventListener(
+  'click',
+  () => isRunning() && void post(`answers/${current.id}/stop`),
+);
 addEventListener('hashchange', load);
 load();
 
 async function ask(prompt) {
-  const answer = await post('jobs', { prompt });
+  const answer = await post('answers', { prompt });
   if (!answer?.ok) {
     find('refused').hidden = false;
     return;
@@ -45,7 +49,7 @@ function post(path, body) {
   );
 }
 
-/** The job in the address, from where this tab has read it to. */
+/** The answer in the address, from where this tab has read it to. */
 function load() {
   source?.close();
   const id = location.hash.slice(1);
@@ -53,52 +57,47 @@ function load() {
     id,
     prompt: '',
     text: '',
-    known: 0,
     received: 0,
-    snapshots: 0,
     missing: 0,
     duplicated: 0,
     loads: 0,
   };
-  const kept = JSON.parse(sessionStorage.getItem('llm-job'));
-  job = kept?.id === id ? kept : fresh;
-  job.loads += 1;
+  const kept = JSON.parse(sessionStorage.getItem('llm-answer'));
+  current = kept?.id === id ? kept : fresh;
+  current.loads += 1;
   show();
   if (isRunning()) connect();
   else if (id !== '') showEnd();
 }
 
 function isRunning() {
-  return job.id !== '' && job.end === undefined;
+  return current.id !== '' && current.end === undefined;
 }
 
 function connect() {
   // Once the stream is open the browser comes back by itself, with its last event ID. A page that
   // is loaded again has to send it.
-  const after = job.cursor === undefined ? '' : `?lastEventId=${encodeURIComponent(job.cursor)}`;
-  const opened = (source = new EventSource(`jobs/${job.id}/events${after}`));
+  const after =
+    current.cursor === undefined ? '' : `?lastEventId=${encodeURIComponent(current.cursor)}`;
+  const opened = (source = new EventSource(`answers/${current.id}/events${after}`));
   showState('connecting');
   const on = (type, take) =>
     opened.addEventListener(type, ({ data, lastEventId }) => {
       take(JSON.parse(data));
       // Together with what it brought: a reload finds both, or neither.
-      job.cursor = lastEventId || job.cursor;
-      sessionStorage.setItem('llm-job', JSON.stringify(job));
+      current.cursor = lastEventId || current.cursor;
+      sessionStorage.setItem('llm-answer', JSON.stringify(current));
       show();
     });
-  on('answer', ({ prompt, text }) => {
-    Object.assign(job, { prompt, text, known: text.length });
-    job.snapshots += 1;
-  });
+  // The first event of an answer. It comes again if the server sends all of the answer again.
+  on('question', ({ prompt }) => Object.assign(current, { prompt, text: '' }));
   on('token', ({ at, text }) => {
-    // It was published while the answer so far was made, and is in there.
-    if (at < job.known) return;
-    if (at > job.text.length) job.missing += 1;
-    if (at < job.text.length) job.duplicated += 1;
-    job.text = job.text.slice(0, at) + text;
-    job.received += 1;
+    if (at > current.text.length) current.missing += 1;
+    if (at < current.text.length) current.duplicated += 1;
+    current.text = current.text.slice(0, at) + text;
+    current.received += 1;
   });
-  on('end', ({ reason }) => (job.end = reason));
+  on('run-end', ({ state }) => (current.end = state));
   opened.addEventListener('open', () => showState('live'));
   opened.addEventListener('error', () => {
     if (opened.readyState !== EventSource.CLOSED && isRunning()) {
@@ -106,39 +105,38 @@ function connect() {
       return;
     }
     // After the end the browser asks once more, and the server answers that there is nothing.
-    job.end ??= 'gone';
+    current.end ??= 'gone';
     show();
     showEnd();
   });
 }
 
 function showEnd() {
-  showState(job.end === 'gone' ? 'refused' : 'ended');
+  showState(current.end === 'gone' ? 'refused' : 'ended');
 }
 
 function show() {
   find('refused').hidden = true;
   const thread = find('thread');
   const wasAtEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 40;
-  document.body.dataset.end = job.end ?? '';
-  find('prompt').textContent = job.prompt;
-  find('answer').textContent = job.text;
-  find('ending').textContent = ENDINGS[job.end] ?? '';
+  document.body.dataset.end = current.end ?? '';
+  find('prompt').textContent = current.prompt;
+  find('answer').textContent = current.text;
+  find('ending').textContent = ENDINGS[current.end] ?? '';
   find('facts').textContent = facts();
-  find('result').hidden = job.id === '';
-  find('prompt').hidden = job.prompt === '';
-  if (job.id !== '') find('second').href = `#${job.id}`;
-  find('reload').setAttribute('aria-disabled', job.id === '');
+  find('result').hidden = current.id === '';
+  find('prompt').hidden = current.prompt === '';
+  if (current.id !== '') find('second').href = `#${current.id}`;
+  find('reload').setAttribute('aria-disabled', current.id === '');
   find('stop').setAttribute('aria-disabled', !isRunning());
   if (wasAtEnd) thread.scrollTop = thread.scrollHeight;
 }
 
 /** What this tab got, in words. */
 function facts() {
-  const { received, missing, duplicated, known, loads } = job;
+  const { received, missing, duplicated, loads } = current;
   const tokens = `${received} ${received === 1 ? 'token' : 'tokens'} received`;
   const said = [`${tokens}: ${missing} missing, ${duplicated} duplicated.`];
-  if (known > 0) said.push(`The first ${known} characters came in one piece.`);
   if (loads > 1) said.push(`Reloaded ${loads === 2 ? 'once' : `${loads - 1} times`}.`);
   return said.join(' ');
 }
