@@ -114,9 +114,9 @@ export class EventStream<
   /**
    * Adds rooms to a stream that the server opened with `changeable`. Resolves with the rooms in
    * force when the server owes their events. If the connection drops first, the request is repeated
-   * when it is open again. The rooms come with what a new client gets of them. Do not wait for it in
-   * a loop that reads the stream: after a drop, the answer may come after events that the loop has
-   * yet to take.
+   * when it is open again. The rooms come with what a new client gets of them. Do not wait for it
+   * in a loop that reads the stream: after a drop, the answer may come after events that the loop
+   * has yet to take.
    * @throws SseClientError `SSE_STATUS` if the server refuses; `SSE_ROOMS` if the stream is closed,
    * or its rooms cannot change
    * @example `await stream.join('chat:7')`

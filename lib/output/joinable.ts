@@ -53,8 +53,8 @@ export interface JoinSettings {
 }
 
 /**
- * `undefined` if the frame has more than a type, data and an id, or if its data was encoded in a way
- * of the app's own: it could not be written again with other data.
+ * `undefined` if the frame has more than a type, data and an id, or if its data was encoded in a
+ * way of the app's own: it could not be written again with other data.
  */
 export function joinableOf(
   frame: string,

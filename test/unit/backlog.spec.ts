@@ -234,7 +234,7 @@ describe("a backlog with 'append'", () => {
           if ('take' in each) text += take(backlog, each.take);
           else {
             backlog.push(piece(each.text, n, joinText, each.type));
-            expected[each.type as 'a' | 'b'] += each.text;
+            expected[each.type] += each.text;
           }
           expect(backlog.bytes).toBeGreaterThanOrEqual(0);
         }
