@@ -21,6 +21,9 @@ interface Use {
   kept: number;
 }
 
+/** The record of a session in use is extended this often, so that it never ends meanwhile. */
+const LOOKS_PER_IDLE_TIME = 4;
+
 const logger = new Logger('Sse');
 
 /** The sessions whose servers are in this process, and the way to those of other processes. */
@@ -47,11 +50,15 @@ export class SessionHosts {
 
   async start(): Promise<void> {
     await this.owners.renew();
-    this.timer = setInterval(() => {
-      this.tend().catch((error: unknown) => {
-        if (this.failures.again() > 0) logger.warn(`MCP sessions wait: ${describe(error)}`);
-      });
-    }, RENEWAL_MS);
+    const { idleMs } = this.options;
+    this.timer = setInterval(
+      () => {
+        this.tend().catch((error: unknown) => {
+          if (this.failures.again() > 0) logger.warn(`MCP sessions wait: ${describe(error)}`);
+        });
+      },
+      Math.min(RENEWAL_MS, idleMs / LOOKS_PER_IDLE_TIME),
+    );
     this.timer.unref();
   }
 
@@ -161,7 +168,7 @@ export class SessionHosts {
 
   private async keep(session: string, use: Use, now: number): Promise<void> {
     const { idleMs } = this.options;
-    if (use.at > use.kept && now - use.kept > idleMs / 4) {
+    if (use.at > use.kept && now - use.kept > idleMs / LOOKS_PER_IDLE_TIME) {
       const found = await this.owners.find(session);
       if (found === undefined) return this.host.ended(session);
       await this.owners.keep(session, found, found.position);

@@ -15,6 +15,7 @@ import { MemoryEventLog } from '../../lib/log/event-log-memory.js';
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.js';
 import { ADAPTERS, serve } from '../support/serve.js';
 import { inMemory, openHub } from './hubs.js';
+import { until } from '../support/until.js';
 import { closeClients, connectClient, count, upTo } from './sample-processes.js';
 
 const closing: (() => Promise<unknown>)[] = [];
@@ -237,6 +238,33 @@ describeRedis('MCP sessions of two processes', () => {
     redis = await startRedis();
   }, 20_000);
   afterAll(() => redis?.stop());
+
+  it.each(['requests', 'a stream'])(
+    'end when nobody has used them for idleMs: %s',
+    async (how) => {
+      const { port, sessions } = await host(await openHub(inMemory), { idleMs: 1_000 });
+      const session = await begin(port);
+      const status = async (): Promise<number> => {
+        const response = await ask(port, { session, body: PING });
+        await response.text();
+        return response.status;
+      };
+      const used = performance.now();
+      const stream = how === 'requests' ? undefined : await ask(port, { method: 'GET', session });
+      // Far longer than `idleMs`.
+      while (performance.now() < used + 6_000) {
+        if (how === 'requests') expect(await status()).toBe(200);
+        await new Promise(setImmediate);
+      }
+      expect(await status()).toBe(200);
+      await stream?.body?.cancel();
+      const hosts = sessions['hosts'];
+      expect(hosts.ids()).toEqual([session]);
+      await until('its server has gone', () => hosts.ids().length === 0);
+      expect(await status()).toBe(404);
+    },
+    30_000,
+  );
 
   it('hear of what any process tells', async () => {
     const log = redisEventLog({ url: redis.url });
