@@ -33,7 +33,8 @@ export interface BackpressureOptions {
   key?: (message: SseMessage) => string;
   /**
    * For `overflow: 'append'`: the data of two events as that of one. Return `undefined` to keep
-   * them apart. Must not change its arguments.
+   * them apart. Must not change its arguments. What it has returned may have gone through JSON when
+   * it is passed again.
    * @default joins two texts, and keeps all other data apart
    * @example `join: (a: Delta, b: Delta) => ({ ...a, delta: a.delta + b.delta })`
    */

@@ -258,7 +258,7 @@ describe('the snippets of answers and jobs', () => {
     const { readAnswer } = (await exportsOf('function readAnswer')) as unknown as {
       readAnswer: ReadAnswer;
     };
-    const app = await NestFactory.create(AppModule!, { logger: false });
+    const app = await NestFactory.create(AppModule!, { logger: false, abortOnError: false });
     await app.listen(0, '127.0.0.1');
     const post = async (path: string) => {
       const headers = { 'content-type': 'application/json' };
