@@ -16,7 +16,8 @@ const MAX_ENTRIES = 50;
 export async function roomEntries(hub: Hub, room: string): Promise<InspectedRoomEntries> {
   const at = Date.now();
   roomList(room);
-  if (!hub.delivery.hasState) return { at, count: 0, list: [] };
+  // From the log: this process may not have heard of the first entry yet.
+  if ((await hub.log.head()).entries === undefined) return { at, count: 0, list: [] };
   const { events = [] } = (await hub.log.entries(room)) ?? {};
   return { at, count: events.length, list: events.slice(-MAX_ENTRIES).reverse().map(inspected) };
 }

@@ -1,6 +1,7 @@
 import type { HistoryPage } from '../hub/broadcaster.js';
 import type { Hub } from '../hub/hub.js';
 import { HubEvent, type EventMap, type SseEvent } from '../log/event.js';
+import { formatCursor } from '../wire/cursor.js';
 import { isStateChange } from '../wire/protocol.js';
 import { shortened, timeOf } from './shown.js';
 import type { InspectedEvent, InspectedRoomEvents } from './inspected-room.js';
@@ -18,18 +19,18 @@ export async function roomEvents(
   after?: string,
 ): Promise<InspectedRoomEvents> {
   const at = Date.now();
-  const { keepsHistory, hasState } = hub.delivery;
-  if (!keepsHistory) {
+  if (!hub.delivery.keepsHistory) {
     return { at, isKept: false, events: [], cursor: null, entriesChanged: false };
   }
   const next = after === undefined ? undefined : await hub.history(room, { after, limit: MAX_EVENTS }); // prettier-ignore
   if (next === undefined || next.hasMore || !next.covered) {
     // The first look, or more than a page since the last one: the newest are the ones to show.
-    const head = await hub.position();
+    const head = await hub.log.head();
     const newest = await hub.history(room, { limit: MAX_EVENTS });
-    return { at, ...answerOf(newest, head), entriesChanged: hasState };
+    const entriesChanged = head.entries !== undefined;
+    return { at, ...answerOf(newest, formatCursor(head)), entriesChanged };
   }
-  const entriesChanged = hasState && next.events.some(({ type }) => isStateChange(type));
+  const entriesChanged = next.events.some(({ type }) => isStateChange(type));
   return { at, ...answerOf(next, after ?? ''), entriesChanged };
 }
 
