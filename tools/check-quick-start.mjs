@@ -2,7 +2,9 @@
 // package as npm would publish it. Its files are written, its commands are run, and a browser has
 // its pages open meanwhile.
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,7 +16,7 @@ const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 const exec = promisify(execFile);
 const folder = await mkdtemp(join(tmpdir(), 'quick-start-'));
 /** Others may use the port of the guide. */
-const port = 20_000 + (process.pid % 40_000);
+const port = await freePort();
 const onPort = (text) => text.replaceAll(':3000', `:${port}`).replace('listen(3000)', `listen(${port})`); // prettier-ignore
 
 let server;
@@ -69,6 +71,14 @@ async function pack() {
   const packed = JSON.parse((await exec('npm', packing, { cwd: root })).stdout);
   const [{ filename }] = Array.isArray(packed) ? packed : Object.values(packed);
   return join(folder, filename);
+}
+
+async function freePort() {
+  const server = createServer().listen(0);
+  await once(server, 'listening');
+  const { port: free } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return free;
 }
 
 function shell(script) {
