@@ -4,6 +4,7 @@ import type { RoomListener } from '../hub/delivery.js';
 import { HubEvent, type LoggedEvent } from '../log/event.js';
 import type { EventLog } from '../log/event-log.js';
 import { isCovered } from '../log/resume.js';
+import type { Position } from '../wire/cursor.js';
 import { isStateChange } from '../wire/protocol.js';
 import { readPages, type RunEvent } from './pages.js';
 import type { Transcript } from './transcript.js';
@@ -15,10 +16,12 @@ const RANGE = { maxEvents: 1_000, maxBytes: 8 * 1_048_576 };
 /** What a feed needs to know of its run. */
 export interface FedRun {
   readonly room: string;
-  /** The position up to which messages count; `undefined` while it runs. */
+  /** The position up to which messages count; `undefined` while it runs, as far as is known. */
   readonly endAt: number | undefined;
   /** Whether its last page has been written. */
   readonly isWritten: boolean;
+  /** Calls back once this process has heard of all changes up to here. */
+  whenHeardUpTo(position: Position, step: () => void): void;
   /** Asks the process of the run to write what is not in its pages yet. */
   askForPage(): void;
   /** The transcript has all messages up to now. */
@@ -112,7 +115,7 @@ export class RunFeed implements RoomListener {
     const pages = readPages(await log.entries(room), room);
     // The first page is on its way, or the log has lost it.
     if (pages === undefined) return isWritten;
-    for (const event of pages.events) this.accept(event);
+    await this.acceptRead(pages.events);
     if (isWritten) return true;
     if (!pages.isWhole) return false;
     return this.readAfter(pages.newest);
@@ -125,12 +128,28 @@ export class RunFeed implements RoomListener {
       if (read.epoch !== epoch || state === undefined) return false;
       // mutant: messages that history has deleted are not waited for
       if (!isCovered(after, state.last, state.entries[0])) return false;
-      for (const { event } of state.entries) {
-        after = event.position;
-        if (!isStateChange(event.message.type)) this.accept(event);
-      }
-      if (state.isWhole) return true;
+      const events = state.entries.map((entry) => entry.event);
+      after = events.at(-1)?.position ?? after;
+      await this.acceptRead(events.filter(({ message }) => !isStateChange(message.type)));
+      if (state.isWhole || this.isClosed) return true;
     }
+  }
+
+  /**
+   * A read may be newer than what this process has heard: the run may have ended before what was
+   * read, which then is from a process that was taken for dead.
+   */
+  private async acceptRead(events: readonly RunEvent[]): Promise<void> {
+    const last = events.at(-1);
+    if (last === undefined) return;
+    let isHeard = false;
+    this.run.whenHeardUpTo(last.position, () => {
+      isHeard = true;
+      this.wake();
+    });
+    // mutant: a read that is ahead of the news is taken at once
+    while (!isHeard && !this.isClosed) await this.news.promise;
+    for (const event of events) this.accept(event);
   }
 
   private accept(event: RunEvent): void {

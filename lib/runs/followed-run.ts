@@ -28,7 +28,7 @@ export class FollowedRun implements FedRun {
   constructor(
     readonly id: string,
     private entry: RunEntry,
-    hub: Pick<Hub, 'log' | 'delivery'>,
+    private readonly hub: Pick<Hub, 'log' | 'delivery'>,
     time: Time,
     private readonly owner: { askForPage(run: FollowedRun): void; gone(run: FollowedRun): void },
   ) {
@@ -51,13 +51,18 @@ export class FollowedRun implements FedRun {
     return this.record.count !== undefined;
   }
 
+  whenHeardUpTo(position: Position, step: () => void): void {
+    this.hub.delivery.whenAt(position, step);
+  }
+
   askForPage(): void {
     this.owner.askForPage(this);
   }
 
   /** The run begins in this process, which gets all of its messages live. */
   begin(): void {
-    this.loaded = Promise.resolve();
+    // A reader that came before the answer of the log has begun to load it, and may have failed.
+    if (!this.feed.isLoading) this.loaded ??= Promise.resolve();
   }
 
   /** Resolves when the transcript has all messages up to now. */

@@ -5,6 +5,7 @@ import { RareLine } from '../ground/warnings.js';
 import type { RoomListener } from '../hub/delivery.js';
 import type { Lease } from '../hub/lease.js';
 import { addressIn, knownKey, processesIn } from '../hub/presence-rooms.js';
+import type { StateEntry } from '../hub/state-room.js';
 import type { SureLog } from '../hub/sure-log.js';
 import type { LoggedEvent } from '../log/event.js';
 import type { EventLog } from '../log/event-log.js';
@@ -18,6 +19,8 @@ import type { Slots } from './slots.js';
 /** All processes look for the runs of a dead one. The first has mostly ended them before. */
 const MAX_DELAY_MS = 1_000;
 const AGAIN_MS = 30_000;
+/** Another process ends a run: whether it has lived to do so is looked at after this time. */
+const LOOK_MS = 5_000;
 const RANGE = { maxEvents: 1_000, maxBytes: 8 * 1_048_576 };
 
 const logger = new Logger('Sse');
@@ -72,7 +75,10 @@ export class LostRuns implements RoomListener {
     if (this.lease.isOwn(address) || this.cleaning.has(address)) return;
     const cancel = this.time.after(ms, () => {
       this.clean(address).then(
-        () => this.cleaning.delete(address),
+        (isDone) => {
+          this.cleaning.delete(address);
+          if (!isDone) this.cleanLater(address, LOOK_MS);
+        },
         (error: unknown) => {
           this.cleaning.delete(address);
           this.logFailure(error);
@@ -88,12 +94,20 @@ export class LostRuns implements RoomListener {
     logger.warn(`Runs of a process that has died were not ended: ${describe(error)}`);
   }
 
-  private async clean(address: string): Promise<void> {
-    const { entries } = await this.log.room<RunRecord>(RUNS).entries();
-    for (const { key, value, position } of entries) {
-      if (value.on === address && value.count === undefined) await this.end(key, value, position);
+  /** Resolves with whether all of its runs have ended, with their last pages. */
+  private async clean(address: string): Promise<boolean> {
+    for (const { key, value, position } of await this.openRunsOf(address)) {
+      await this.end(key, value, position);
     }
+    // mutant: a run that another process begins to end is left to it
+    if ((await this.openRunsOf(address)).length > 0) return false;
     await this.log.room(RUNNERS).delete(knownKey(address));
+    return true;
+  }
+
+  private async openRunsOf(address: string): Promise<StateEntry<RunRecord>[]> {
+    const { entries } = await this.log.room<RunRecord>(RUNS).entries();
+    return entries.filter(({ value }) => value.on === address && value.count === undefined);
   }
 
   /** Ends a run that nobody works on any more, and writes its last pages. */

@@ -125,7 +125,10 @@ export class OwnRuns {
     own.record = { ...own.record, state, endedAt: Date.now(), ...(error && { error }) };
     this.recent.add(own);
     this.time.after(RECENT_MS, () => this.recent.delete(own));
-    return this.set(own);
+    if (await this.set(own)) return true;
+    // It has ended before what this process has written last.
+    this.recent.delete(own);
+    return false;
   }
 
   /** Sets the entry of a run that nobody else has ended. */
@@ -188,8 +191,11 @@ export class OwnRuns {
 
   /** Takes its runs over with the new address, unless others have ended them. */
   private async renew(own: OwnRun): Promise<void> {
-    own.record = { ...own.record, on: await this.lease.hold() };
+    const on = await this.lease.hold();
+    // Its end has a record of its own, which this must not undo.
+    // mutant: a run that has ended meanwhile runs again
     if (own.production.isOver) return;
+    own.record = { ...own.record, on };
     if (await this.set(own)) own.production.rewrite();
   }
 

@@ -287,6 +287,21 @@ return;`,
     replace: 'if (newest >= 0) return use(entry);',
   },
   {
+    name: 'a read that is ahead of the news is taken at once',
+    spec: 'runs',
+    replace: '',
+  },
+  {
+    name: 'a run that another process begins to end is left to it',
+    spec: 'runs',
+    replace: '',
+  },
+  {
+    name: 'a run that has ended meanwhile runs again',
+    spec: 'runs',
+    replace: '',
+  },
+  {
     name: 'a reader that is ahead of its process is not waited for',
     spec: 'runs',
     replace: '',

@@ -29,9 +29,12 @@ interface Faults {
 const NONE = { deaths: false, pauses: false, failures: 0, failOvers: false, maxEvents: 200 };
 /** What was wrong once, by the faults. */
 const KNOWN: Readonly<Record<string, readonly number[]>> = {
-  // News of the end overtook a read of the entry; a reader was ahead of the process that it came
-  // to.
-  'all but lost writes': [1_936_380_544, 1_842_425_352],
+  // A run ended while its process took it over again. A process ended a run again that others had.
+  'a log that loses its last writes': [131_874_162, 1_781_762_300],
+  // News of the end overtook a read of the entry. A reader was ahead of the process that it came to.
+  // A read was ahead of the news of the end. A process died while it ended a run of another one.
+  // A reader came before its process knew that it had begun the run.
+  'all but lost writes': [1_936_380_544, 1_842_425_352, 1_323_514_035, 1_375_049_253, 860_901_355],
 };
 const KINDS: readonly (readonly [string, Faults])[] = [
   ['nothing', NONE],
