@@ -115,9 +115,10 @@ export class RunFeed implements RoomListener {
     const pages = readPages(await log.entries(room), room);
     // The first page is on its way, or the log has lost it.
     if (pages === undefined) return isWritten;
+    // A page between those that are there may be missing: a later message must not hide it.
+    if (!isWritten && !pages.isWhole) return false;
     await this.acceptRead(pages.events);
     if (isWritten) return true;
-    if (!pages.isWhole) return false;
     return this.readAfter(pages.newest);
   }
 
