@@ -10,7 +10,7 @@ import type { SureLog } from '../hub/sure-log.js';
 import type { LoggedEvent } from '../log/event.js';
 import type { EventLog } from '../log/event-log.js';
 import { isCovered } from '../log/resume.js';
-import { parseCursor } from '../wire/cursor.js';
+import { formatCursor, parseCursor } from '../wire/cursor.js';
 import { isStateChange, SSE_DELETE } from '../wire/protocol.js';
 import { pageKey, Pages, readPages, type Page, type RunEvent } from './pages.js';
 import { isOver, roomOf, RUNNERS, RUNS, type RunRecord } from './run-record.js';
@@ -123,10 +123,16 @@ export class LostRuns implements RoomListener {
       const endAt = parseCursor(at)?.position ?? 0;
       // Without a page there was no message, unless the log has lost it.
       const isNew = parseCursor(position)?.epoch === parseCursor(at)?.epoch;
-      const { pages, isCut = !isNew } = await this.read(roomOf(id, record), endAt);
+      const { pages, cursors, isCut = !isNew } = await this.read(roomOf(id, record), endAt);
       const ttl = { ttlMs: record.keepMs };
       const room = this.log.room<Page>(roomOf(id, record));
-      for (const [no, page] of pages.from(0)) await room.set(pageKey(no), page, ttl);
+      for (const [no, page] of pages.from(0)) {
+        const key = pageKey(no);
+        const cursor = cursors.get(key);
+        // If the process of the run lives after all, its pages have more.
+        const condition = cursor === undefined ? { ifAbsent: true } : { ifPosition: cursor };
+        await room.set(key, page, { ...ttl, ...condition });
+      }
       const { count } = pages;
       await runs.set(id, { ...ended, endAt, count, isCut }, { ...ttl, ifPosition: at });
       if (record.slot !== undefined) await this.slots.release(record.slot, record.run);
@@ -136,28 +142,36 @@ export class LostRuns implements RoomListener {
     }
   }
 
-  /** All that the log still has of a run, up to its end. */
-  private async read(room: string, endAt: number): Promise<{ pages: Pages; isCut?: boolean }> {
+  /** All that the log still has of a run, up to its end, and the cursors of its pages. */
+  private async read(
+    room: string,
+    endAt: number,
+  ): Promise<{ pages: Pages; cursors: Map<string, string>; isCut?: boolean }> {
     const pages = new Pages();
+    const cursors = new Map<string, string>();
     let last = 0;
     const add = (event: RunEvent): void => {
       if (event.position <= last || event.position > endAt) return;
       last = event.position;
       pages.add(event);
     };
-    const stored = readPages(await this.log.entriesOf(room), room);
-    if (stored === undefined) return { pages };
+    const entries = await this.log.entriesOf(room);
+    const stored = readPages(entries, room);
+    if (entries === undefined || stored === undefined) return { pages, cursors };
+    for (const event of entries.events) {
+      cursors.set((event.message.data as { key: string }).key, formatCursor(event));
+    }
     for (const event of stored.events) add(event);
     let isCut = !stored.isWhole;
     for (let after = stored.newest.position; ;) {
       const [state] = (await this.reads.read([room], { after, ...RANGE })).rooms;
-      if (state === undefined) return { pages, isCut: true };
+      if (state === undefined) return { pages, cursors, isCut: true };
       isCut ||= !isCovered(after, state.last, state.entries[0]);
       for (const { event } of state.entries) {
         after = event.position;
         if (!isStateChange(event.message.type)) add(event);
       }
-      if (state.isWhole || state.entries.length === 0) return { pages, isCut };
+      if (state.isWhole || state.entries.length === 0) return { pages, cursors, isCut };
     }
   }
 }
