@@ -111,8 +111,10 @@ export class RunFeed implements RoomListener {
   private async read(): Promise<boolean> {
     const { log, run } = this;
     const { room } = run;
-    const { isWritten } = run;
+    const wasWritten = run.isWritten;
     const pages = readPages(await log.entries(room), room);
+    // The log may have lost the end meanwhile, which the process of the run then writes again.
+    const isWritten = wasWritten && run.isWritten;
     // The first page is on its way, or the log has lost it.
     if (pages === undefined) return isWritten;
     // A page between those that are there may be missing: a later message must not hide it.

@@ -3,7 +3,7 @@ import { describe, SseClosedError, SseConflictError } from '../ground/errors.js'
 import type { Time } from '../ground/time.js';
 import { RareLine } from '../ground/warnings.js';
 import type { RoomListener } from '../hub/delivery.js';
-import type { Lease } from '../hub/lease.js';
+import { LEASE_MS, type Lease } from '../hub/lease.js';
 import { addressIn, knownKey, processesIn } from '../hub/presence-rooms.js';
 import type { StateEntry } from '../hub/state-room.js';
 import type { SureLog } from '../hub/sure-log.js';
@@ -29,6 +29,8 @@ const logger = new Logger('Sse');
 export class LostRuns implements RoomListener {
   private readonly cleaning = new Map<string, () => void>();
   private readonly failures = new RareLine();
+  private cancelSweep = (): void => {};
+  private restartedAt = -Infinity;
 
   constructor(
     private readonly log: SureLog,
@@ -39,6 +41,7 @@ export class LostRuns implements RoomListener {
   ) {}
 
   close(): void {
+    this.cancelSweep();
     for (const cancel of this.cleaning.values()) cancel();
   }
 
@@ -47,21 +50,33 @@ export class LostRuns implements RoomListener {
     const address = type === SSE_DELETE ? addressIn((data as { key?: unknown }).key) : undefined;
     if (address === undefined) return;
     this.lease.ended(address);
+    // It may have been renewed, and the log may have lost that.
+    const isSure = this.time.now() - this.restartedAt > LEASE_MS;
+    const ms = isSure ? this.time.random() * MAX_DELAY_MS : LEASE_MS;
     // mutant: runs of a process that has died go on for ever
-    this.cleanLater(address);
+    this.cleanLater(address, ms);
   }
 
   lost(): void {
     this.sweep();
   }
 
+  /** The log may have lost the leases of processes that live: they take new ones first. */
   restart(): void {
     this.lease.replace();
-    this.sweep();
+    this.restartedAt = this.time.now();
+    this.sweepLater();
+  }
+
+  /** Also at the start, which may follow a loss of which this process does not know. */
+  sweepLater(): void {
+    this.cancelSweep();
+    // mutant: processes whose leases the log has lost are taken for dead
+    this.cancelSweep = this.time.after(LEASE_MS, () => this.sweep());
   }
 
   /** Finds processes that have died while nobody was there to see it. */
-  sweep(): void {
+  private sweep(): void {
     this.findDead().catch((error: unknown) => this.logFailure(error));
   }
 

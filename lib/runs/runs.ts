@@ -90,7 +90,7 @@ export class Runs extends SseRuns {
         },
       }),
     );
-    this.lostRuns.sweep();
+    this.lostRuns.sweepLater();
   }
 
   async start(id: string, producer: RunProducer, options: StartOptions = {}): Promise<RunStream> {

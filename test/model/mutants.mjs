@@ -297,6 +297,11 @@ return;`,
     replace: '',
   },
   {
+    name: 'processes whose leases the log has lost are taken for dead',
+    spec: 'runs',
+    replace: 'this.cancelSweep = this.time.after(0, () => this.sweep());',
+  },
+  {
     name: 'a run that has ended meanwhile runs again',
     spec: 'runs',
     replace: '',

@@ -31,8 +31,11 @@ const NONE = { deaths: false, pauses: false, failures: 0, failOvers: false, maxE
 const KNOWN: Readonly<Record<string, readonly number[]>> = {
   // A run ended while its process took it over again. A process ended a run again that others had.
   // Pages were read while only some had been written again. Pages of a process that lived were
-  // overwritten with what others had of the run.
-  'a log that loses its last writes': [131_874_162, 1_781_762_300, 108_386_384, 863_789_384],
+  // overwritten with what others had of the run. A process whose lease the log had lost was taken
+  // for dead.
+  'a log that loses its last writes': [
+    131_874_162, 1_781_762_300, 108_386_384, 863_789_384, 682_168_239,
+  ],
   // News of the end overtook a read of the entry. A reader was ahead of the process that it came to.
   // A read was ahead of the news of the end. A process died while it ended a run of another one.
   // A reader came before its process knew that it had begun the run.
