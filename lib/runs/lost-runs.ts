@@ -19,8 +19,6 @@ import type { Slots } from './slots.js';
 /** All processes look for the runs of a dead one. The first has mostly ended them before. */
 const MAX_DELAY_MS = 1_000;
 const AGAIN_MS = 30_000;
-/** Another process ends a run: whether it has lived to do so is looked at after this time. */
-const LOOK_MS = 5_000;
 const RANGE = { maxEvents: 1_000, maxBytes: 8 * 1_048_576 };
 
 const logger = new Logger('Sse');
@@ -38,6 +36,8 @@ export class LostRuns implements RoomListener {
     private readonly time: Time,
     private readonly lease: Lease,
     private readonly slots: Slots,
+    /** That of the log, as far as this process has heard. */
+    private readonly epoch: () => string,
   ) {}
 
   close(): void {
@@ -51,8 +51,7 @@ export class LostRuns implements RoomListener {
     if (address === undefined) return;
     this.lease.ended(address);
     // It may have been renewed, and the log may have lost that.
-    const isSure = this.time.now() - this.restartedAt > LEASE_MS;
-    const ms = isSure ? this.time.random() * MAX_DELAY_MS : LEASE_MS;
+    const ms = this.isAfterLoss ? LEASE_MS : this.time.random() * MAX_DELAY_MS;
     // mutant: runs of a process that has died go on for ever
     this.cleanLater(address, ms);
   }
@@ -61,10 +60,17 @@ export class LostRuns implements RoomListener {
     this.sweep();
   }
 
+  private get isAfterLoss(): boolean {
+    return this.time.now() - this.restartedAt < LEASE_MS;
+  }
+
   /** The log may have lost the leases of processes that live: they take new ones first. */
   restart(): void {
     this.lease.replace();
     this.restartedAt = this.time.now();
+    // Of a process that has left, too: its runs may seem to be running again.
+    for (const cancel of this.cleaning.values()) cancel();
+    this.cleaning.clear();
     this.sweepLater();
   }
 
@@ -92,7 +98,7 @@ export class LostRuns implements RoomListener {
       this.clean(address).then(
         (isDone) => {
           this.cleaning.delete(address);
-          if (!isDone) this.cleanLater(address, LOOK_MS);
+          if (!isDone) this.cleanLater(address, LEASE_MS);
         },
         (error: unknown) => {
           this.cleaning.delete(address);
@@ -109,19 +115,24 @@ export class LostRuns implements RoomListener {
     logger.warn(`Runs of a process that has died were not ended: ${describe(error)}`);
   }
 
-  /** Resolves with whether all of its runs have ended, with their last pages. */
+  /**
+   * Resolves with whether all of its runs have ended, with their last pages. If not, another
+   * process ends one of them, or the log has lost something of which this process has not heard
+   * yet.
+   */
   private async clean(address: string): Promise<boolean> {
-    for (const { key, value, position } of await this.openRunsOf(address)) {
-      await this.end(key, value, position);
-    }
+    const open = await this.openRunsOf(address);
+    if (open === undefined) return false;
+    for (const { key, value, position } of open) await this.end(key, value, position);
     // mutant: a run that another process begins to end is left to it
-    if ((await this.openRunsOf(address)).length > 0) return false;
+    if ((await this.openRunsOf(address))?.length !== 0) return false;
     await this.log.room(RUNNERS).delete(knownKey(address));
     return true;
   }
 
-  private async openRunsOf(address: string): Promise<StateEntry<RunRecord>[]> {
-    const { entries } = await this.log.room<RunRecord>(RUNS).entries();
+  private async openRunsOf(address: string): Promise<StateEntry<RunRecord>[] | undefined> {
+    const { entries, cursor } = await this.log.room<RunRecord>(RUNS).entries();
+    if (parseCursor(cursor)?.epoch !== this.epoch() || this.isAfterLoss) return undefined;
     return entries.filter(({ value }) => value.on === address && value.count === undefined);
   }
 

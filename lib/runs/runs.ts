@@ -77,7 +77,8 @@ export class Runs extends SseRuns {
     this.slots = new Slots(this.log.room(SLOTS), this.records);
     const isRead = (id: string): boolean => (this.followed.get(id)?.readers ?? 0) > 0;
     this.own = new OwnRuns(this.log, () => hub.facts, time, this.slots, isRead);
-    this.lostRuns = new LostRuns(this.log, hub.log, time, this.own.lease, this.slots);
+    const epoch = (): string => hub.delivery.head.epoch;
+    this.lostRuns = new LostRuns(this.log, hub.log, time, this.own.lease, this.slots, epoch);
     this.messages = new RunMessages(hub.peers, (word, id, run) => this.heard(word, run));
     this.unlisten.push(
       hub.delivery.listen(RUNNERS, this.lostRuns),

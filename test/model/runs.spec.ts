@@ -34,11 +34,11 @@ const KNOWN: Readonly<Record<string, readonly number[]>> = {
   // overwritten with what others had of the run. A process whose lease the log had lost was taken
   // for dead.
   'a log that loses its last writes': [
-    131_874_162, 1_781_762_300, 108_386_384, 863_789_384, 682_168_239,
+    131_874_162, 1_781_762_300, 108_386_384, 863_789_384, 682_168_239, 1_424_240_148,
   ],
-  // News of the end overtook a read of the entry. A reader was ahead of the process that it came to.
-  // A read was ahead of the news of the end. A process died while it ended a run of another one.
-  // A reader came before its process knew that it had begun the run.
+  // News of the end overtook a read of the entry. A reader was ahead of the process that it came
+  // to. A read was ahead of the news of the end. A process died while it ended a run of another
+  // one. A reader came before its process knew that it had begun the run.
   'all but lost writes': [1_936_380_544, 1_842_425_352, 1_323_514_035, 1_375_049_253, 860_901_355],
 };
 const KINDS: readonly (readonly [string, Faults])[] = [
