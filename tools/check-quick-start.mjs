@@ -74,10 +74,10 @@ async function pack() {
 }
 
 async function freePort() {
-  const server = createServer().listen(0);
-  await once(server, 'listening');
-  const { port: free } = server.address();
-  await new Promise((resolve) => server.close(resolve));
+  const probe = createServer().listen(0);
+  await once(probe, 'listening');
+  const { port: free } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
   return free;
 }
 

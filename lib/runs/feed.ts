@@ -145,13 +145,13 @@ export class RunFeed implements RoomListener {
   private async acceptRead(events: readonly RunEvent[]): Promise<void> {
     const last = events.at(-1);
     if (last === undefined) return;
-    let isHeard = false;
+    const news = { isHeard: false };
     this.run.whenHeardUpTo(last.position, () => {
-      isHeard = true;
+      news.isHeard = true;
       this.wake();
     });
     // mutant: a read that is ahead of the news is taken at once
-    while (!isHeard && !this.isClosed) await this.news.promise;
+    while (!news.isHeard && !this.isClosed) await this.news.promise;
     for (const event of events) this.accept(event);
   }
 

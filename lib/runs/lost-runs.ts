@@ -94,20 +94,20 @@ export class LostRuns implements RoomListener {
 
   private cleanLater(address: string, ms = this.time.random() * MAX_DELAY_MS): void {
     if (this.lease.isOwn(address) || this.cleaning.has(address)) return;
-    const cancel = this.time.after(ms, () => {
-      this.clean(address).then(
-        (isDone) => {
-          this.cleaning.delete(address);
-          if (!isDone) this.cleanLater(address, LEASE_MS);
-        },
-        (error: unknown) => {
-          this.cleaning.delete(address);
-          this.logFailure(error);
-          if (!(error instanceof SseClosedError)) this.cleanLater(address, AGAIN_MS);
-        },
-      );
-    });
+    const cancel = this.time.after(ms, () => void this.tryToClean(address));
     this.cleaning.set(address, cancel);
+  }
+
+  private async tryToClean(address: string): Promise<void> {
+    try {
+      const isDone = await this.clean(address);
+      this.cleaning.delete(address);
+      if (!isDone) this.cleanLater(address, LEASE_MS);
+    } catch (error) {
+      this.cleaning.delete(address);
+      this.logFailure(error);
+      if (!(error instanceof SseClosedError)) this.cleanLater(address, AGAIN_MS);
+    }
   }
 
   private logFailure(error: unknown): void {
