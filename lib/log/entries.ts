@@ -30,7 +30,9 @@ export interface EntryChange {
  * @publicApi
  */
 export interface EntryTtl {
+  /** From when the entry is set. */
   readonly ms: number;
+  /** Makes the event that deletes the entry. */
   end(): EntryEnd;
 }
 

@@ -77,7 +77,6 @@ export class LostRuns implements RoomListener {
   /** Also at the start, which may follow a loss of which this process does not know. */
   sweepLater(): void {
     this.cancelSweep();
-    // mutant: processes whose leases the log has lost are taken for dead
     this.cancelSweep = this.time.after(LEASE_MS, () => this.sweep());
   }
 
@@ -124,7 +123,6 @@ export class LostRuns implements RoomListener {
     const open = await this.openRunsOf(address);
     if (open === undefined) return false;
     for (const { key, value, position } of open) await this.end(key, value, position);
-    // mutant: a run that another process begins to end is left to it
     if ((await this.openRunsOf(address))?.length !== 0) return false;
     await this.log.room(RUNNERS).delete(knownKey(address));
     return true;

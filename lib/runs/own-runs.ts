@@ -193,7 +193,6 @@ export class OwnRuns {
   private async renew(own: OwnRun): Promise<void> {
     const on = await this.lease.hold();
     // Its end has a record of its own, which this must not undo.
-    // mutant: a run that has ended meanwhile runs again
     if (own.production.isOver) return;
     own.record = { ...own.record, on };
     if (await this.set(own)) own.production.rewrite();

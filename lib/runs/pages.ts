@@ -94,7 +94,6 @@ export function readPages(
   pages.sort((one, other) => pageNo(one.key) - pageNo(other.key));
   const events = pages.flatMap((page) => eventsOf(page.value, room));
   // In a new epoch all pages are written again, and some may be missing until then.
-  // mutant: messages that a new epoch has lost are not waited for
   const isWhole = newest.epoch === stored.epoch && events.length === value.total;
   return { events, newest, isWhole };
 }

@@ -261,7 +261,6 @@ export class Runs extends SseRuns {
       try {
         const found = await this.records.get(id);
         const entry = found && entryOf(found);
-        // mutant: an entry that is older than the last news of it is taken
         if (newest <= (entry?.position ?? 0)) return use(entry);
       } finally {
         unlisten();

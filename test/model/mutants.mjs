@@ -272,37 +272,12 @@ return;`,
     replace: '',
   },
   {
-    name: 'messages that a new epoch has lost are not waited for',
-    spec: 'runs',
-    replace: 'const isWhole = true;',
-  },
-  {
     name: 'a reader that returns begins again',
     spec: 'runs',
     replace: 'const index = cursor.position < 0 ? 0 : undefined;',
   },
   {
-    name: 'an entry that is older than the last news of it is taken',
-    spec: 'runs',
-    replace: 'if (newest >= 0) return use(entry);',
-  },
-  {
     name: 'a read that is ahead of the news is taken at once',
-    spec: 'runs',
-    replace: '',
-  },
-  {
-    name: 'a run that another process begins to end is left to it',
-    spec: 'runs',
-    replace: '',
-  },
-  {
-    name: 'processes whose leases the log has lost are taken for dead',
-    spec: 'runs',
-    replace: 'this.cancelSweep = this.time.after(0, () => this.sweep());',
-  },
-  {
-    name: 'a run that has ended meanwhile runs again',
     spec: 'runs',
     replace: '',
   },
