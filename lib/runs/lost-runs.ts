@@ -29,6 +29,7 @@ export class LostRuns implements RoomListener {
   private readonly failures = new RareLine();
   private cancelSweep = (): void => {};
   private restartedAt = -Infinity;
+  private isClosed = false;
 
   constructor(
     private readonly log: SureLog,
@@ -41,6 +42,7 @@ export class LostRuns implements RoomListener {
   ) {}
 
   close(): void {
+    this.isClosed = true;
     this.cancelSweep();
     for (const cancel of this.cleaning.values()) cancel();
   }
@@ -92,7 +94,7 @@ export class LostRuns implements RoomListener {
   }
 
   private cleanLater(address: string, ms = this.time.random() * MAX_DELAY_MS): void {
-    if (this.lease.isOwn(address) || this.cleaning.has(address)) return;
+    if (this.isClosed || this.lease.isOwn(address) || this.cleaning.has(address)) return;
     const cancel = this.time.after(ms, () => void this.tryToClean(address));
     this.cleaning.set(address, cancel);
   }
