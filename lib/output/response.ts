@@ -10,6 +10,7 @@ import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
 import type { HttpResponse } from './http-response.js';
 import { onSocketClosed } from './pipelined.js';
 import { routeOf, type HttpRequest } from './request.js';
+import { endSession } from './http2-session.js';
 import { http2Of, pauseIdleTimeout } from './idle-timeouts.js';
 import {
   allowEnd,
@@ -213,14 +214,11 @@ export class StreamResponse implements ResponseOwner {
     this.raw.end(this.isHead ? undefined : body);
   }
 
-  /**
-   * HTTP/2: open streams continue, and new requests use a new session. A closing server would
-   * otherwise wait for the session.
-   */
+  /** HTTP/2: open streams continue, and new requests use a new session. */
   endSession(): void {
     if (!this.isHttp2) return;
     const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
-    stream?.session?.close();
+    if (stream?.session !== undefined) endSession(stream.session);
   }
 
   private writeHead(status: number, headers: ReturnType<typeof mergeHeaders>): void {

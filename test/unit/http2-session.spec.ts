@@ -1,0 +1,120 @@
+// What keeps the socket of an HTTP/2 session, with a client that writes its own frames.
+import { once } from 'node:events';
+import { readFileSync, stat } from 'node:fs';
+import { createSecureServer, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import { connect as connectTcp, type AddressInfo } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { endSession } from '../../lib/output/http2-session.js';
+import { until } from '../support/until.js';
+
+const [key, cert] = ['key', 'cert'].map((name) =>
+  readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url)),
+) as [Buffer, Buffer];
+
+const HEADERS = 1;
+const RST_STREAM = 3;
+const SETTINGS = 4;
+const PING = 6;
+const GOAWAY = 7;
+const END_OF_REQUEST = 0x5;
+const CANCEL = Buffer.from([0, 0, 0, 8]);
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+/** `GET https://a/`, by numbers of the static table of HPACK. */
+const REQUEST = Buffer.concat([Buffer.from([0x82, 0x87, 0x84, 0x41, 1]), Buffer.from('a')]);
+/** The streams of a client have odd ids. */
+const STREAMS = [1, 3, 5];
+
+function frame(type: number, flags: number, stream: number, body = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(body.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, body]);
+}
+
+/** The types of frames, the last of which may be cut. */
+function typesOf(frames: Buffer): number[] {
+  const types: number[] = [];
+  for (let at = 0; at + 9 <= frames.length; at += 9 + frames.readUIntBE(at, 3)) {
+    types.push(frames[at + 3]!);
+  }
+  return types;
+}
+
+const resets = STREAMS.map((id) => frame(RST_STREAM, 0, id, CANCEL));
+
+describe('endSession()', () => {
+  let client: TLSSocket | undefined;
+  afterEach(() => {
+    client?.destroy();
+  });
+
+  /** A server, and a client that has open streams. */
+  async function open({ allowHalfOpen = false } = {}) {
+    const server = createSecureServer({ key, cert });
+    const responses: Http2ServerResponse[] = [];
+    let session: ServerHttp2Session | undefined;
+    server.on('session', (opened) => (session = opened.on('error', () => {})));
+    server.on('request', (_request, response) => {
+      response.on('error', () => {}).write('hello');
+      responses.push(response);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const socket = connectTcp({ port, host: '127.0.0.1', allowHalfOpen });
+    client = connect({ socket, ALPNProtocols: ['h2'], rejectUnauthorized: false });
+    let received: Buffer = Buffer.alloc(0);
+    client.on('error', () => {});
+    client.on('data', (data: Buffer) => (received = Buffer.concat([received, data])));
+    await once(client, 'secureConnect');
+    const requests = STREAMS.map((id) => frame(HEADERS, END_OF_REQUEST, id, REQUEST));
+    client.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), ...requests]));
+    await until('all streams are open', () => responses.length === STREAMS.length);
+    /** Ends the session, and closes the server. */
+    const end = async () => {
+      endSession(session!);
+      server.close();
+      await until('the client has read it', () => typesOf(received).includes(GOAWAY));
+    };
+    return { client, responses, session: session!, closed: once(server, 'close'), end };
+  }
+
+  it('lets the open streams finish', async () => {
+    const { responses, session, closed, end } = await open();
+    await end();
+    expect(session.destroyed).toBe(false);
+    for (const response of responses) response.end('bye');
+    await once(session, 'close');
+    expect(responses.every((response) => response.writableFinished)).toBe(true);
+    await closed;
+  });
+
+  it('lets go of a socket whose client went while the session wrote', async () => {
+    const { client: leaving, responses, session, closed, end } = await open();
+    await end();
+    // Two TLS records. The answer to the first one fails, and the second one ends all streams.
+    leaving.setMaxSendFragment(512);
+    const pings = Array.from({ length: 31 }, () => frame(PING, 0, 0, Buffer.alloc(8)));
+    await new Promise<void>((resolve) => {
+      // From here, what the server writes goes out before it reads.
+      stat('/', () => {
+        leaving.write(Buffer.concat([...pings, ...resets]));
+        leaving.destroy();
+        responses[0]?.write('late');
+        resolve();
+      });
+    });
+    await closed;
+    expect(session.destroyed).toBe(true);
+  });
+
+  it('lets go of a client that does not close its side', async () => {
+    const { client: staying, closed, end } = await open({ allowHalfOpen: true });
+    await end();
+    staying.write(Buffer.concat(resets));
+    await closed;
+    expect(staying.destroyed).toBe(false);
+  });
+});
