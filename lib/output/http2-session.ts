@@ -8,8 +8,8 @@ const LEAVE_MS = 2_500;
  * another one.
  *
  * A session whose client has gone may keep its socket for ever, and a closing server waits for it:
- * if a write fails over TLS, Node never tells the next write, and it reads no more by then. A client
- * that does not close its side has the same effect.
+ * if a write fails over TLS, Node never tells the next write, and it reads no more by then. A
+ * client that does not close its side has the same effect.
  */
 export function endSession(session: Http2Session): void {
   if (session.closed) return;
