@@ -281,6 +281,8 @@ describeChromium('the samples in a browser', () => {
       await text(other, '#rooms', /^10$/);
       await other.getByRole('button', { name: 'Open Oven' }).click();
       await panel(other, 'Oven', /\d %/);
+      // Until the room has joined, the panel shows the last that it had.
+      await text(other, '#rooms', /^11$/);
       expect(rooms()).toEqual([11]);
       expect(complaints).toEqual([]);
     }, 30_000);
