@@ -42,7 +42,7 @@ export class HubState<State extends object> implements StateRoom<State> {
         key: checkedKey(key),
         kind: 'set',
         condition: conditionOf(options),
-        ttl: ttlMs === undefined ? undefined : new Ttl(ttlMs, this.room, key),
+        ttl: ttlMs === undefined ? undefined : ttlOf(ttlMs),
       });
     });
   }
@@ -98,17 +98,17 @@ export class HubState<State extends object> implements StateRoom<State> {
   }
 }
 
-/** Kept as long as its entry, so it is small. */
-class Ttl implements EntryTtl {
-  constructor(
-    readonly ms: number,
-    private readonly room: string,
-    private readonly key: string,
-  ) {}
+/** Entries with the same ttl share it, because a log in memory keeps it as long as they live. */
+const ttls = new Map<number, EntryTtl>();
+const MAX_TTLS = 100;
 
-  end(): EntryEnd {
-    return deletion([this.room], this.key);
-  }
+function ttlOf(ms: number): EntryTtl {
+  const known = ttls.get(ms);
+  if (known !== undefined) return known;
+  if (ttls.size >= MAX_TTLS) ttls.clear();
+  const ttl: EntryTtl = { ms, end: (room, key) => deletion([room], key) };
+  ttls.set(ms, ttl);
+  return ttl;
 }
 
 function deletion(

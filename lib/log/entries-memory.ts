@@ -4,38 +4,28 @@ import { MAX_TIMER_MS } from '../ground/timers.js';
 import { DueQueue } from './due-queue.js';
 import type { EntryChange, EntryEnd, EntryTtl, RoomEntries } from './entries.js';
 import { tooManyBytes, tooManyKeys } from './entry-limits.js';
+import { EntryRoom } from './entry-room.js';
 import type { NewEvent } from './event-log.js';
-import { END_BYTES, ENTRY_BYTES, EVENT_BYTES, ROOM_BYTES, sizeOfText } from './heap-size.js';
+import { END_BYTES, STATE_BYTES, STATE_ROOM_BYTES, sizeOfText } from './heap-size.js';
 import { memoryOf } from './large-event.js';
 import type { StateOptions } from './state.options.js';
 
 type EntryEvent = RoomEntries['events'][number];
 
+/** An entry, which is also its place in the queue of those that end. */
 interface Entry {
-  readonly event: EntryEvent;
-  readonly bytes: number;
-  readonly end: End | undefined;
-}
-
-/** The end of an entry. Does not hold the entry, which may be replaced long before. */
-interface End {
-  readonly room: string;
   readonly key: string;
+  /** `undefined` once the entry is no longer there. */
+  event: EntryEvent | undefined;
+  readonly ttl: EntryTtl | undefined;
+  /** Whole milliseconds, which take less memory. */
   readonly dueAt: number;
-  readonly ttl: EntryTtl;
-}
-
-interface StateRoom {
-  /** In the order of their positions. */
-  readonly entries: Map<string, Entry>;
-  hasPlain: boolean;
-  lastPlain: Position;
 }
 
 /** The entries of the rooms of a log in memory. Changes have been checked when they are made. */
 export class MemoryEntries {
-  private readonly rooms = new Map<string, StateRoom>();
-  private readonly due = new DueQueue<End>();
+  private readonly rooms = new Map<string, EntryRoom<Entry>>();
+  private readonly due = new DueQueue<Entry>();
   private total: number | undefined;
   private totalBytes = 0;
   /** How many items of `due` are still entries. */
@@ -65,24 +55,24 @@ export class MemoryEntries {
   admits({ rooms, body }: NewEvent, { key, kind, condition, ttl }: EntryChange): boolean {
     this.endDue();
     const [room = ''] = rooms;
-    const entries = this.rooms.get(room)?.entries;
+    const entries = this.rooms.get(room);
     const known = entries?.get(key);
     // mutant: a condition is not looked at
     if (condition !== undefined) {
-      const position = known && formatCursor(known.event);
+      const position = known?.event && formatCursor(known.event);
       const expected = condition === 'absent' ? undefined : formatCursor(condition);
       if (position !== expected) throw new SseConflictError(room, key, position);
     }
     if (kind === 'delete') return known !== undefined;
     if (known === undefined) this.checkKeys(room);
-    const bytes = bytesOf(key, sizeOfText(body), ttl) + (entries?.size ? 0 : bytesOfRoom(room));
-    if (this.totalBytes + bytes - (known?.bytes ?? 0) <= this.limits.maxBytes) return true;
+    const bytes = sizeOf(key, ttl, sizeOfText(body)) + (entries?.size ? 0 : bytesOfRoom(room));
+    if (this.totalBytes + bytes - (known ? bytesOf(known) : 0) <= this.limits.maxBytes) return true;
     throw tooManyBytes(key, this.limits.maxBytes);
   }
 
   private checkKeys(room: string): void {
     const { maxKeys } = this.limits;
-    if ((this.rooms.get(room)?.entries.size ?? 0) >= maxKeys) throw tooManyKeys(room, maxKeys);
+    if ((this.rooms.get(room)?.size ?? 0) >= maxKeys) throw tooManyKeys(room, maxKeys);
   }
 
   /** @param last of the room before this change */
@@ -94,26 +84,28 @@ export class MemoryEntries {
     const [name = ''] = event.rooms;
     let room = this.rooms.get(name);
     if (room === undefined) {
-      room = { entries: new Map(), hasPlain: last.isKept, lastPlain: last.position };
+      room = new EntryRoom(last.isKept, last.position);
       this.rooms.set(name, room);
     }
-    const known = room.entries.get(key);
-    if (known !== undefined) this.remove(name, room, key, known);
+    const known = room.get(key);
+    if (known !== undefined) this.remove(name, room, known);
     if (kind === 'delete') return;
-    if (room.entries.size === 0) this.totalBytes += bytesOfRoom(name);
-    const bytes = bytesOf(key, memoryOf(event), ttl);
-    const end = ttl && { room: name, key, dueAt: this.clock() + ttl.ms, ttl };
-    room.entries.set(key, { event, bytes, end });
+    if (room.size === 0) this.totalBytes += bytesOfRoom(name);
+    const dueAt = ttl === undefined ? 0 : Math.ceil(this.clock() + ttl.ms);
+    const entry = { key, event, ttl, dueAt };
+    room.add(entry);
     this.total = (this.total ?? 0) + 1;
-    this.totalBytes += bytes;
-    if (end !== undefined) this.endLater(end);
+    this.totalBytes += bytesOf(entry);
+    if (ttl !== undefined) this.endLater(entry);
   }
 
-  private remove(name: string, { entries }: StateRoom, key: string, { bytes, end }: Entry): void {
-    entries.delete(key);
+  private remove(name: string, room: EntryRoom<Entry>, entry: Entry): void {
+    room.delete(entry.key);
     this.total = (this.total ?? 0) - 1;
-    this.totalBytes -= bytes + (entries.size === 0 ? bytesOfRoom(name) : 0);
-    if (end !== undefined) this.ending--;
+    this.totalBytes -= bytesOf(entry) + (room.size === 0 ? bytesOfRoom(name) : 0);
+    // mutant: an entry that was set again ends with the old one
+    entry.event = undefined;
+    if (entry.ttl !== undefined) this.ending--;
   }
 
   /** An event without a change of an entry was appended to a room. */
@@ -126,20 +118,21 @@ export class MemoryEntries {
 
   /** The room keeps no event any more. */
   forget(room: string): void {
-    if (this.rooms.get(room)?.entries.size === 0) this.rooms.delete(room);
+    if (this.rooms.get(room)?.size === 0) this.rooms.delete(room);
   }
 
   entry(room: string, key: string): EntryEvent | undefined {
     this.endDue();
-    return this.rooms.get(room)?.entries.get(key)?.event;
+    return this.rooms.get(room)?.get(key)?.event;
   }
 
   read(name: string): Pick<RoomEntries, 'events' | 'hasPlain' | 'lastPlain'> | undefined {
     this.endDue();
     const room = this.rooms.get(name);
     if (room === undefined) return undefined;
-    const { entries, hasPlain, lastPlain } = room;
-    return { events: Array.from(entries.values(), ({ event }) => event), hasPlain, lastPlain };
+    const { hasPlain, lastPlain } = room;
+    const events = room.list().flatMap(({ event }) => event ?? []);
+    return { events, hasPlain, lastPlain };
   }
 
   close(): void {
@@ -149,12 +142,12 @@ export class MemoryEntries {
     clearTimeout(this.timer);
   }
 
-  private endLater(end: End): void {
+  private endLater(entry: Entry): void {
     this.ending++;
-    // Entries that were set again leave their old item behind.
-    if (this.due.length > 2 * this.ending + 64) this.due.keep((item) => this.isCurrent(item));
-    const isFirst = end.dueAt < this.due.dueAt;
-    this.due.push(end);
+    // Those that were set again, or deleted, stay behind.
+    if (this.due.length > 1.1 * this.ending + 64) this.due.keep(({ event }) => event !== undefined);
+    const isFirst = entry.dueAt < this.due.dueAt;
+    this.due.push(entry);
     if (isFirst) this.wakeAtFirst();
   }
 
@@ -169,29 +162,31 @@ export class MemoryEntries {
     this.timer.unref();
   }
 
+  private deleteEnded({ key, ttl }: Entry, { rooms: [room = ''] }: EntryEvent): void {
+    if (ttl !== undefined) this.end(ttl.end(room, key));
+  }
+
   /** Also before each change and read, so that nobody sees an entry that has ended. */
   private endDue(): void {
     if (this.due.length === 0) return;
     const now = this.clock();
     while (this.due.dueAt <= now) {
-      const end = this.due.shift();
-      // mutant: an entry that was set again ends with the old one
-      if (end !== undefined && this.isCurrent(end)) this.end(end.ttl.end());
+      const entry = this.due.shift();
+      if (entry?.event !== undefined) this.deleteEnded(entry, entry.event);
     }
     this.wakeAtFirst();
   }
-
-  private isCurrent(end: End): boolean {
-    return this.rooms.get(end.room)?.entries.get(end.key)?.end === end;
-  }
 }
 
-/** Counts the event as if history did not keep it too. */
-function bytesOf(key: string, textBytes: number, ttl: EntryChange['ttl']): number {
+function bytesOf({ key, ttl, event }: Entry): number {
+  return sizeOf(key, ttl, event === undefined ? 0 : memoryOf(event));
+}
+
+function sizeOf(key: string, ttl: EntryTtl | undefined, textBytes: number): number {
   const endBytes = ttl === undefined ? 0 : END_BYTES;
-  return EVENT_BYTES + ENTRY_BYTES + sizeOfText(key) + textBytes + endBytes;
+  return STATE_BYTES + sizeOfText(key) + textBytes + endBytes;
 }
 
 function bytesOfRoom(name: string): number {
-  return ROOM_BYTES + sizeOfText(name);
+  return STATE_ROOM_BYTES + sizeOfText(name);
 }

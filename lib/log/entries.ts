@@ -19,21 +19,20 @@ export interface EntryChange {
   readonly condition?: 'absent' | Cursor | undefined;
   /**
    * For `set`: when the entry ends, unless it was set again. The log then appends the event that
-   * `end()` makes, which deletes the entry: once, whatever the number of processes. `end()` makes
-   * the same event at any time, so that a log in memory need not keep it.
+   * `end()` makes, which deletes the entry: once, whatever the number of processes.
    */
   readonly ttl?: EntryTtl | undefined;
 }
 
 /**
- * How long an entry lives, in milliseconds, and the event that ends it.
+ * How long an entry lives, in milliseconds, and the event that ends it. Many entries share one.
  * @publicApi
  */
 export interface EntryTtl {
   /** From when the entry is set. */
   readonly ms: number;
-  /** Makes the event that deletes the entry. */
-  end(): EntryEnd;
+  /** Makes the event that deletes an entry: the same one at any time. */
+  end(room: string, key: string): EntryEnd;
 }
 
 /**

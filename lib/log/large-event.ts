@@ -48,9 +48,11 @@ const BODY: PropertyDescriptor & ThisType<LargeEvent> = {
   enumerable: true,
 };
 
+export const isLarge = ({ body }: LoggedEvent): boolean => body.length >= LARGE;
+
 /** Converts a large event for keeping, and returns any other as it is. */
 export function asKept<Event extends LoggedEvent>(event: Event): Event {
-  return event.body.length < LARGE ? event : (new LargeEvent(event) as LoggedEvent as Event);
+  return isLarge(event) ? (new LargeEvent(event) as LoggedEvent as Event) : event;
 }
 
 /** The memory that the text of a kept event takes, in bytes. */

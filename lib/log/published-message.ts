@@ -39,6 +39,19 @@ export class PublishedMessage implements SseMessage {
     Object.defineProperty(this, 'data', DATA);
   }
 
+  /** The message of a wire text that has a type at most, and data as JSON. */
+  static ofJson(type: string | undefined, body: string): PublishedMessage {
+    return new PublishedMessage({ ...(type !== undefined && { type }), data: null }, body, false);
+  }
+
+  /** @internal Whether it is what `ofJson()` makes of its wire text. */
+  static isJsonOf(message: SseMessage, body: string): boolean {
+    if (!(message instanceof PublishedMessage) || message.#text !== body) return false;
+    const { retry, comment } = message;
+    const hasOthers = message.#isEmbedded || retry !== undefined || comment !== undefined;
+    return message.#form === 'json' && !hasOthers;
+  }
+
   /** @internal How the wire text encodes the data. `embedded`: it does not hold all of it. */
   static formOf(message: PublishedMessage): 'none' | 'text' | 'bytes' | 'json' | 'embedded' {
     if (!('data' in message)) return 'none';

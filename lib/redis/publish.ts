@@ -38,7 +38,7 @@ export function changeArgs(
   if (kind === 'delete') return args;
   args.push(String(state.maxKeys), String(state.maxBytes));
   if (ttl === undefined) return [...args, '', ''];
-  return [...args, ttlOf(ttl), encodeEvent(ttl.end(), customSerializer)];
+  return [...args, ttlOf(ttl), encodeEvent(ttl.end(room, key), customSerializer)];
 }
 
 /**

@@ -33,7 +33,10 @@ const KEY = 'page:';
 
 const DATA = 'data: ';
 
-export const pageKey = (no: number): string => KEY + no;
+const FIRST_KEY = `${KEY}0`;
+
+/** Most runs have one page, and they share its key. */
+export const pageKey = (no: number): string => (no === 0 ? FIRST_KEY : KEY + no);
 
 /** The number in the key of a page. */
 const pageNo = (key: string): number => Number(key.slice(KEY.length));

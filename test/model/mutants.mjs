@@ -185,7 +185,7 @@ return;`,
   {
     name: 'an entry that was set again ends with the old one',
     spec: 'state',
-    replace: 'if (end !== undefined) this.end(end.ttl.end());',
+    replace: 'void entry;',
   },
   {
     name: 'a condition is not looked at',
