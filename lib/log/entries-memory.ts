@@ -131,7 +131,8 @@ export class MemoryEntries {
     const room = this.rooms.get(name);
     if (room === undefined) return undefined;
     const { hasPlain, lastPlain } = room;
-    const events = room.list().flatMap(({ event }) => event ?? []);
+    const events: EntryEvent[] = [];
+    for (const { event } of room.values()) if (event !== undefined) events.push(event);
     return { events, hasPlain, lastPlain };
   }
 

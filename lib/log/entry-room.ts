@@ -40,9 +40,9 @@ export class EntryRoom<Entry extends { readonly key: string }> {
     else if (entries?.key === key) this.entries = undefined;
   }
 
-  list(): Entry[] {
+  values(): Iterable<Entry> {
     const { entries } = this;
-    if (entries instanceof Map) return [...entries.values()];
+    if (entries instanceof Map) return entries.values();
     return entries === undefined ? [] : [entries];
   }
 }

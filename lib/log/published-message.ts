@@ -41,7 +41,8 @@ export class PublishedMessage implements SseMessage {
 
   /** The message of a wire text that has a type at most, and data as JSON. */
   static ofJson(type: string | undefined, body: string): PublishedMessage {
-    return new PublishedMessage({ ...(type !== undefined && { type }), data: null }, body, false);
+    const message = type === undefined ? { data: null } : { type, data: null };
+    return new PublishedMessage(message, body, false);
   }
 
   /** @internal Whether it is what `ofJson()` makes of its wire text. */

@@ -13,7 +13,7 @@ import { isCovered } from '../log/resume.js';
 import { formatCursor, parseCursor } from '../wire/cursor.js';
 import { isStateChange, SSE_DELETE } from '../wire/protocol.js';
 import { pageKey, Pages, readPages, type Page, type RunEvent } from './pages.js';
-import { isOver, roomOf, RUNNERS, RUNS, type RunRecord } from './run-record.js';
+import { isOver, roomOf, RUNNERS, RUNS, written, type RunRecord } from './run-record.js';
 import type { Slots } from './slots.js';
 
 /** All processes look for the runs of a dead one. The first has mostly ended them before. */
@@ -160,7 +160,8 @@ export class LostRuns implements RoomListener {
         await room.set(key, page, { ...ttl, ...condition });
       }
       const { count } = pages;
-      await runs.set(id, { ...ended, endAt, count, isCut }, { ...ttl, ifPosition: at });
+      const kept = written(ended, { endAt, count, isCut });
+      await runs.set(id, kept, { ...ttl, ifPosition: at });
       if (record.slot !== undefined) await this.slots.release(record.slot, record.run);
     } catch (error) {
       // Another process was first.

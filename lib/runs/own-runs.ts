@@ -9,7 +9,7 @@ import type { SureLog } from '../hub/sure-log.js';
 import type { StateRoom } from '../hub/state-room.js';
 import { parseCursor } from '../wire/cursor.js';
 import { Production, type Outcome, type RunProducer } from './production.js';
-import { isOver, roomOf, RUNNERS, RUNS, type RunRecord } from './run-record.js';
+import { isOver, roomOf, RUNNERS, RUNS, written, type RunRecord } from './run-record.js';
 import type { Slots } from './slots.js';
 
 /** What has just ended is written again if the log goes back within this time. */
@@ -159,7 +159,7 @@ export class OwnRuns {
     while (!isKept) {
       const epoch = await production.close(record.keepMs);
       const endAt = parseCursor(own.cursor)?.position ?? 0;
-      own.record = { ...record, endAt, count: production.count };
+      own.record = written(record, { endAt, count: production.count });
       // In another epoch, the log may have lost pages.
       isKept = (await this.setKept(own)) && parseCursor(own.cursor)?.epoch === epoch;
     }

@@ -17,10 +17,10 @@ export interface RunRecord {
   readonly run: string;
   readonly kind: string;
   readonly state: RunState;
-  /** The address of the process's lease. */
-  readonly on: string;
-  /** The address of the process for messages. */
-  readonly peer: string;
+  /** The address of the process's lease. Not there once all pages are written. */
+  readonly on?: string;
+  /** The address of the process for messages. Not there once all pages are written. */
+  readonly peer?: string;
   readonly startedAt: number;
   readonly endedAt?: number;
   readonly keepMs: number;
@@ -43,6 +43,14 @@ export function roomOf(id: string, { run }: Pick<RunRecord, 'run'>): string {
 
 export function isOver({ state }: Pick<RunRecord, 'state'>): boolean {
   return state !== 'running';
+}
+
+/** The record of a run that needs its process no more, because all pages are written. */
+export function written(
+  { on: _on, peer: _peer, ...record }: RunRecord,
+  end: Pick<RunRecord, 'endAt' | 'count' | 'isCut'>,
+): RunRecord {
+  return { ...record, ...end };
 }
 
 export function statusOf(id: string, record: RunRecord, position: string): RunStatus {

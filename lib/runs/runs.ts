@@ -203,8 +203,8 @@ export class Runs extends SseRuns {
     }
   }
 
-  private tell(word: Word, id: string, { run, peer }: RunRecord): Promise<void> {
-    return this.messages.send(word, id, run, peer);
+  private async tell(word: Word, id: string, { run, peer }: RunRecord): Promise<void> {
+    if (peer !== undefined) await this.messages.send(word, id, run, peer);
   }
 
   private heard(word: Word, run: string): void {
