@@ -5,8 +5,8 @@ import { isLarge } from './large-event.js';
 import { PublishedMessage } from './published-message.js';
 
 /**
- * An event that set an entry, as a log in memory keeps it: as long as the entry, so without all that
- * its text says.
+ * An event that set an entry, as a log in memory keeps it: as long as the entry, so without all
+ * that its text says.
  */
 export class EntryEvent implements LoggedEvent {
   private constructor(

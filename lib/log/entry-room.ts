@@ -1,8 +1,8 @@
 import type { Position } from '../wire/cursor.js';
 
 /**
- * The entries of one room in a log in memory, in the order in which they were added. Many rooms have
- * a single one, such as those of runs that have ended: they do without a map.
+ * The entries of one room in a log in memory, in the order in which they were added. Many rooms
+ * have a single one, such as those of runs that have ended: they do without a map.
  */
 export class EntryRoom<Entry extends { readonly key: string }> {
   private entries: Entry | Map<string, Entry> | undefined;
