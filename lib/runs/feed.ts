@@ -150,7 +150,6 @@ export class RunFeed implements RoomListener {
       news.isHeard = true;
       this.wake();
     });
-    // mutant: a read that is ahead of the news is taken at once
     while (!news.isHeard && !this.isClosed) await this.news.promise;
     for (const event of events) this.accept(event);
   }

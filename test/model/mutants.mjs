@@ -277,11 +277,6 @@ return;`,
     replace: 'const index = cursor.position < 0 ? 0 : undefined;',
   },
   {
-    name: 'a read that is ahead of the news is taken at once',
-    spec: 'runs',
-    replace: '',
-  },
-  {
     name: 'a reader that is ahead of its process is not waited for',
     spec: 'runs',
     replace: '',
