@@ -12,7 +12,7 @@ const LEAVE_MS = 2_500;
  * client that does not close its side has the same effect.
  */
 export function endSession(session: Http2Session): void {
-  if (session.closed) return;
+  if (session.closed || session.destroyed) return;
   // The session forgets its socket before that has closed.
   const { socket } = session;
   const destroySoon = socket.destroySoon.bind(socket);

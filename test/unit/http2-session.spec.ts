@@ -78,7 +78,7 @@ describe('endSession()', () => {
       server.close();
       await until('the client has read it', () => typesOf(received).includes(GOAWAY));
     };
-    return { client, responses, session: session!, closed: once(server, 'close'), end };
+    return { server, client, responses, session: session!, closed: once(server, 'close'), end };
   }
 
   it('lets the open streams finish', async () => {
@@ -88,6 +88,15 @@ describe('endSession()', () => {
     for (const response of responses) response.end('bye');
     await once(session, 'close');
     expect(responses.every((response) => response.writableFinished)).toBe(true);
+    await closed;
+  });
+
+  it('leaves alone what has been destroyed', async () => {
+    const { server, session, closed } = await open();
+    session.destroy();
+    await once(session, 'close');
+    expect(() => endSession(session)).not.toThrow();
+    server.close();
     await closed;
   });
 
