@@ -2,7 +2,7 @@ import { nextPosition, type Position } from '../wire/cursor.js';
 import { SseClosedError } from '../ground/errors.js';
 import type { RoomEntries } from './entries.js';
 import { MemoryEntries } from './entries-memory.js';
-import { EntryEvent } from './entry-event.js';
+import { LeanEvent } from './lean-event.js';
 import { newEpoch } from './epoch.js';
 import type {
   Appended,
@@ -91,7 +91,7 @@ export class MemoryEventLog implements EventLog {
     this.position = position;
     const rooms = event.rooms.map((name) => history.nameOf(name));
     const logged = { epoch, position, ...event, rooms };
-    const kept = (entry && EntryEvent.of(logged)) ?? asKept(logged);
+    const kept = (entry && LeanEvent.of(logged)) ?? asKept(logged);
     const textBytes = memoryOf(kept) + bytesBeside(event.message, event.body);
     if (entry !== undefined) this.state.change(entry, kept, history.lastOf(rooms[0] ?? ''));
     else for (const room of rooms) this.state.addPlain(room, position);

@@ -8,7 +8,7 @@ import { PublishedMessage } from './published-message.js';
  * An event that set an entry, as a log in memory keeps it: as long as the entry, so without all
  * that its text says.
  */
-export class EntryEvent implements LoggedEvent {
+export class LeanEvent implements LoggedEvent {
   private constructor(
     readonly epoch: string,
     readonly position: Position,
@@ -18,12 +18,12 @@ export class EntryEvent implements LoggedEvent {
   ) {}
 
   /** `undefined` if the event is large, or more than its text. */
-  static of(event: LoggedEvent & { readonly position: Position }): EntryEvent | undefined {
+  static of(event: LoggedEvent & { readonly position: Position }): LeanEvent | undefined {
     const { epoch, position, rooms, message, body, except } = event;
     const [room] = rooms;
     if (room === undefined || except !== undefined || isLarge(event)) return undefined;
     if (!PublishedMessage.isJsonOf(message, body)) return undefined;
-    return new EntryEvent(epoch, position, room, message.type, body);
+    return new LeanEvent(epoch, position, room, message.type, body);
   }
 
   get rooms(): readonly string[] {
