@@ -87,10 +87,10 @@ export class RedisEventLog implements EventLog {
     });
     const run: RunRead = (...call) => this.link.read(...call);
     const limit = new ReadLimit();
-    this.reads = new LogReads(this.keys, run, limit);
+    this.durable = options.durable === true ? '1' : '0';
+    this.reads = new LogReads(this.keys, run, limit, this.durable);
     this.entryReads = new EntryReads(this.keys, run, limit);
     this.ends = new EntryEnds(() => this.writeEnds());
-    this.durable = options.durable === true ? '1' : '0';
     if (publishing !== undefined) {
       const settings = () => ({ ...publishing, state, appendArgs: this.appendArgs() });
       this.command = new PublishCommand(this.link, this.keys, settings);

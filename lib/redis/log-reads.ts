@@ -45,6 +45,7 @@ export class LogReads {
     private readonly keys: Readonly<Record<'meta' | 'rooms' | 'room', string>>,
     private readonly run: RunRead,
     private readonly limit: ReadLimit,
+    private readonly durable: string,
   ) {}
 
   /** Reads all rooms, usually with one script; 500 rooms each if there are more. */
@@ -74,7 +75,7 @@ export class LogReads {
     const { meta, rooms, room: prefix } = this.keys;
     const { maxEvents, maxBytes, newest = false } = limits;
     const keys = [meta, rooms];
-    const args = [String(maxEvents), String(maxBytes), newest ? '1' : '0', prefix];
+    const args = [String(maxEvents), String(maxBytes), newest ? '1' : '0', prefix, this.durable];
     for (const { room, after } of asks) {
       keys.push(prefix + room);
       args.push(room, String(after));

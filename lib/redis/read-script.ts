@@ -1,4 +1,4 @@
-import { COMMON, script } from './script.js';
+import { COMMON, IDENTITY, script } from './script.js';
 
 /**
  * Reads many rooms at one moment. The limits bound both what it looks at and what it returns. It
@@ -6,11 +6,12 @@ import { COMMON, script } from './script.js';
  *
  * KEYS: meta, rooms, a stream per room.
  *
- * ARGV: events, bytes, 1 for the newest events first, prefix of streams, then for each room its
- * name and the position to begin after.
+ * ARGV: events, bytes, 1 for the newest events first, prefix of streams, 1 for a durable store, then
+ * for each room its name and the position to begin after.
  *
  * Returns a list:
- * - the epoch, which is empty if no log exists
+ * - the epoch, which is empty if no log exists, or if the server is not the one that acknowledged
+ *   the events, so that some may be missing
  * - the last position of each room
  * - a list for each room with new events: its number, 1 if these are all its entries, then for each
  *   entry its position, the position before it, and its event
@@ -18,22 +19,22 @@ import { COMMON, script } from './script.js';
  * The text of an event comes once, with its first entry. Its entries in other rooms have an empty
  * text.
  */
-export const READ = script(`${COMMON}
-local meta, rooms = KEYS[1], KEYS[2]
+export const READ = script(`${COMMON}${IDENTITY}local meta, rooms = KEYS[1], KEYS[2]
 local maxEvents, maxBytes, isNewest, wide = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] .. WIDE
-local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'rooms', 'format')
+local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'rooms', 'format', 'server')
 if not known[1] then return { '', '' } end
 checkFormat(known[5])
+if identityOf(known[6], ARGV[5]) ~= known[6] then return { '', '' } end
 
 local names = {}
-for n = 5, #ARGV, 2 do names[#names + 1] = ARGV[n] end
+for n = 6, #ARGV, 2 do names[#names + 1] = ARGV[n] end
 local isKnown = redis.call('HGET', rooms, '') == known[4]
 local states = isKnown and statesOf(rooms, names) or {}
 local lasts, news = {}, {}
 for n = 1, #names do
   local last, bytes = string.match(states[n] or '', '^(%d+) (%d+)$')
   lasts[n] = last or (isKnown and known[3] or known[2])
-  local after = ARGV[4 + 2 * n]
+  local after = ARGV[5 + 2 * n]
   if last and tonumber(last) > tonumber(after) then
     news[#news + 1] = { n = n, stream = KEYS[2 + n], after = '(' .. after, to = '+', kept = tonumber(bytes), size = 0 }
   end

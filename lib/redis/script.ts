@@ -39,23 +39,27 @@ end
 local WIDE = '\\255'
 `;
 
+/** `identityOf()` is that of `meta` for a durable store. */
+export const IDENTITY = `
+-- Changes with each start of a server and with each promotion.
+local function identityOf(known, isDurable)
+  -- mutant: the identity of the server is ignored
+  if isDurable == '1' then return known end
+  local info = redis.pcall('INFO', 'replication')
+  local id = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
+  if id then return id end
+  error(redis.error_reply('NOIDENTITY ' .. (type(info) == 'table' and info.err or 'INFO has no master_replid')))
+end
+`;
+
 /**
  * Reads `meta`. Begins a new epoch if there is none, or if the server is not the one that
  * acknowledged the events: a restarted server may have loaded an old snapshot, and a promoted
  * replica may lack the newest events.
  */
-export const OPEN = `${COMMON}
-local function clock()
+export const OPEN = `${COMMON}${IDENTITY}local function clock()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
-
--- Changes with each start of a server and with each promotion.
-local function identity()
-  local info = redis.pcall('INFO', 'replication')
-  local id = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
-  if id then return id end
-  error(redis.error_reply('NOIDENTITY ' .. (type(info) == 'table' and info.err or 'INFO has no master_replid')))
 end
 
 -- An empty token matches no hash of rooms: all rooms of an earlier epoch count as removed.
@@ -69,9 +73,7 @@ end
 
 local function open(meta, epoch, isDurable)
   local known = redis.call('HMGET', meta, 'epoch', 'last', 'forgotten', 'bytes', 'rooms', 'begin', 'format', 'server', 'state')
-  local server = known[8]
-  -- mutant: the identity of the server is ignored
-  if isDurable ~= '1' then server = identity() end
+  local server = identityOf(known[8], isDurable)
   if not known[1] then
     if redis.call('EXISTS', meta) == 1 then error(redis.error_reply('NOTOURS the key is of another program')) end
     return begin(meta, epoch, server or '', 0, false)

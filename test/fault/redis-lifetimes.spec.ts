@@ -11,6 +11,8 @@ import {
   stopAllRedis,
   type RedisServer,
 } from '../support/redis-server.js';
+import type { EventLog, RoomsRead } from '../../lib/log/event-log.js';
+import { STATE_DEFAULTS } from '../../lib/log/state.options.js';
 import { hubOf } from '../../lib/hub/hub.js';
 import { serve, type TestApp } from '../support/serve.js';
 import type { TestStream } from '../support/stream-client.js';
@@ -44,6 +46,13 @@ const startApp = (way: TcpProxy, options: Options = {}): Promise<TestApp> => {
     sse: { log: redisEventLog({ url, probeIntervalMs: 200, ...options }), retry: 1 },
   });
 };
+
+const logOn = (way: TcpProxy): EventLog =>
+  redisEventLog({ url: `redis://127.0.0.1:${way.port}` })({
+    name: '',
+    history: { maxEvents: 1_000, maxAgeMs: 300_000, maxBytes: 67_108_864 },
+    state: STATE_DEFAULTS,
+  });
 
 /** Resolves with its id when it is accepted. */
 async function emit(app: TestApp, data: number): Promise<string> {
@@ -184,6 +193,27 @@ describeRedis('when the store', () => {
         expect([[], LOST]).toContainEqual(lost);
         expect(items.slice(-2)).toEqual([8, 9]);
       }
+    });
+
+    it('a read that comes before any write is not of the epoch of what is lost', async () => {
+      const store = await makeStore();
+      const app = await startApp(store.way);
+      const cursor = await emit(app, 1);
+      await store.freeze();
+      await emit(app, 2);
+      await app.close();
+      const reader = logOn(store.way);
+      const { epoch, position } = await reader.head();
+      expect(cursor).toContain(epoch);
+      await store.goBack();
+      const range = { after: position - 1, maxEvents: 10, maxBytes: 1_000 };
+      let read: RoomsRead | undefined;
+      await until('it is answered', async () => {
+        read = await reader.read(['room'], range).catch(() => undefined);
+        return read !== undefined;
+      });
+      await reader.close();
+      expect(read?.epoch).not.toBe(epoch);
     });
   });
 });

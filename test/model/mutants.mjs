@@ -89,7 +89,7 @@ return;`,
   {
     name: 'the identity of the server is ignored',
     spec: 'resume-redis',
-    replace: '',
+    replace: 'if known then return known end',
   },
   {
     name: 'the last delivered event is not looked up',
