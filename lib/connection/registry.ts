@@ -5,6 +5,7 @@ import { Turn } from '../output/batch.js';
 import { diagnostics } from './diagnostics.js';
 import type { RefusalReason } from './diagnostics.js';
 import { endInTurn } from './drain.js';
+import { endIfStuck, Http2Sessions } from '../output/http2-sessions.js';
 import type { HttpRequest } from '../output/request.js';
 import { logError, ConnectionLogger } from './connection-logger.js';
 import { BrowserStreams } from './browser-streams.js';
@@ -56,6 +57,7 @@ export class Registry extends SseConnections implements StreamHost {
   private readonly admission: Admission;
   private readonly logger = new ConnectionLogger();
   private readonly browsers = new BrowserStreams();
+  private readonly sessions = new Http2Sessions();
 
   readonly opened$: Observable<Stream> = this.opens.asObservable();
   readonly closed$: Observable<ClosedConnection> = this.closes.asObservable();
@@ -109,9 +111,7 @@ export class Registry extends SseConnections implements StreamHost {
   async drain(timeoutMs: number): Promise<void> {
     const draining: { onEmpty?: () => void } = (this.draining = {});
     const deadline = performance.now() + timeoutMs;
-    for (const connection of [...this.opening, ...this.open]) {
-      guarded(connection, () => connection.endSession());
-    }
+    this.sessions.endAll();
     await endInTurn(this, timeoutMs * DRAIN_SHARE, (connection) =>
       guarded(connection, () => connection.closeForShutdown()),
     );
@@ -154,6 +154,8 @@ export class Registry extends SseConnections implements StreamHost {
 
   add(connection: Stream): void {
     this.opening.add(connection);
+    const { session } = connection;
+    if (session !== undefined) this.sessions.add(session);
   }
 
   opened(connection: Stream): void {
@@ -182,15 +184,18 @@ export class Registry extends SseConnections implements StreamHost {
   closed(connection: Stream, reason: CloseReason): void {
     this.admission.leave(connection.request);
     this.opening.delete(connection);
-    const { mark } = connection.cursor;
-    const wasSlow = reason === 'overflow' || reason === 'stall';
-    if (wasSlow && mark !== undefined) this.slowClients.cut(mark, performance.now());
+    if (reason === 'overflow' || reason === 'stall') this.wasSlow(connection);
     if (!this.open.delete(connection)) return;
     this.leaving.add(connection);
     this.schedulePulse(connection.check(performance.now()));
     this.browsers.closed(connection.request);
     notify(connection, () => this.logger.closed(connection, reason, this.count));
     notify(connection, () => this.closes.next({ connection, reason }));
+  }
+
+  private wasSlow({ cursor: { mark }, session }: Stream): void {
+    if (mark !== undefined) this.slowClients.cut(mark, performance.now());
+    if (session !== undefined) endIfStuck(session);
   }
 
   gone(connection: Stream): void {

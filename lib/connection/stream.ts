@@ -1,3 +1,4 @@
+import type { Http2Session } from 'node:http2';
 import { drawRetry } from '../options/retry.js';
 import type { Encoder } from '../output/encoder.js';
 import type { HttpRequest } from '../output/request.js';
@@ -201,9 +202,8 @@ export class Stream extends StreamOutput implements OpenedStream, AttendedStream
     quietly(this, () => this.destroy('error'));
   }
 
-  /** Makes the client use another HTTP/2 session for its next request. */
-  endSession(): void {
-    this.response.endSession();
+  get session(): Http2Session | undefined {
+    return this.response.session;
   }
 
   /** Sets the source, which ends with the stream. */

@@ -21,6 +21,7 @@ import { runHandlerWith } from './handler-takeover.js';
 import { acceptsEventStream, isWithoutBody } from '../wire/negotiation.js';
 import { END_ID } from '../wire/protocol.js';
 import { returningClientOf, type HttpRequest } from '../output/request.js';
+import { endSession } from '../output/http2-sessions.js';
 import type { HttpResponse } from '../output/http-response.js';
 import { StreamResponse } from '../output/response.js';
 import { RouteInterceptors, type ToPlain } from './route-interceptors.js';
@@ -233,7 +234,8 @@ export class SseInterceptor implements NestInterceptor {
     trouble?: string,
   ): void {
     this.connections.refused(reason, request, trouble);
-    if (reason === 'shutdown') response.endSession();
+    const { session } = response;
+    if (reason === 'shutdown' && session !== undefined) endSession(session);
     const retryMs = Math.ceil(waitMs) + drawRetry(retry);
     if (rejectWith === 'retry' && acceptsEventStream(request.headers.accept))
       return response.answer(200, headers, encodeFrame({ retry: retryMs }));

@@ -1,5 +1,5 @@
 import { validateHeaderValue, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
+import type { Http2ServerResponse, Http2Session, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { SseNotStreamableError } from '../ground/errors.js';
 import { wasClosedHere, watchClosing } from './closed-here.js';
@@ -10,7 +10,6 @@ import { isFastifyReply, writeAfterHooks } from './fastify-hooks.js';
 import type { HttpResponse } from './http-response.js';
 import { onSocketClosed } from './pipelined.js';
 import { routeOf, type HttpRequest } from './request.js';
-import { endSession } from './http2-session.js';
 import { http2Of, pauseIdleTimeout } from './idle-timeouts.js';
 import {
   allowEnd,
@@ -214,11 +213,10 @@ export class StreamResponse implements ResponseOwner {
     this.raw.end(this.isHead ? undefined : body);
   }
 
-  /** HTTP/2: open streams continue, and new requests use a new session. */
-  endSession(): void {
-    if (!this.isHttp2) return;
-    const { stream } = this.raw as unknown as Partial<Http2ServerResponse>;
-    if (stream?.session !== undefined) endSession(stream.session);
+  /** `undefined` on HTTP/1.1, and after the client left. */
+  get session(): Http2Session | undefined {
+    if (!this.isHttp2) return undefined;
+    return (this.raw as unknown as Partial<Http2ServerResponse>).stream?.session;
   }
 
   private writeHead(status: number, headers: ReturnType<typeof mergeHeaders>): void {

@@ -71,7 +71,7 @@ describe('what one connection throws', () => {
     ['the drain', (connections) => connections.drain(100), 'shutdown'],
   ])('keeps no other from being ended by %s', async (_title, end, reason) => {
     const { connections, broken, others } = open(3);
-    for (const way of ['close', 'revoke', 'closeForShutdown', 'endSession'] as const) {
+    for (const way of ['close', 'revoke', 'closeForShutdown'] as const) {
       jest.spyOn(broken.connection, way).mockImplementation(fail);
     }
     await end(connections);

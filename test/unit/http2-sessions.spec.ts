@@ -5,43 +5,26 @@ import { createSecureServer, type Http2ServerResponse, type ServerHttp2Session }
 import { connect as connectTcp, type AddressInfo } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { endSession } from '../../lib/output/http2-session.js';
+import { endSession } from '../../lib/output/http2-sessions.js';
+import {
+  CANCEL,
+  frame,
+  get,
+  GOAWAY,
+  PING,
+  PREFACE,
+  RST_STREAM,
+  SETTINGS,
+  typesOf,
+} from '../support/http2-frames.js';
 import { until } from '../support/until.js';
 
 const [key, cert] = ['key', 'cert'].map((name) =>
   readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url)),
 ) as [Buffer, Buffer];
 
-const HEADERS = 1;
-const RST_STREAM = 3;
-const SETTINGS = 4;
-const PING = 6;
-const GOAWAY = 7;
-const END_OF_REQUEST = 0x5;
-const CANCEL = Buffer.from([0, 0, 0, 8]);
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-/** `GET https://a/`, by numbers of the static table of HPACK. */
-const REQUEST = Buffer.concat([Buffer.from([0x82, 0x87, 0x84, 0x41, 1]), Buffer.from('a')]);
 /** The streams of a client have odd ids. */
 const STREAMS = [1, 3, 5];
-
-function frame(type: number, flags: number, stream: number, body = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(body.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, body]);
-}
-
-/** The types of frames, the last of which may be cut. */
-function typesOf(frames: Buffer): number[] {
-  const types: number[] = [];
-  for (let at = 0; at + 9 <= frames.length; at += 9 + frames.readUIntBE(at, 3)) {
-    types.push(frames[at + 3]!);
-  }
-  return types;
-}
 
 const resets = STREAMS.map((id) => frame(RST_STREAM, 0, id, CANCEL));
 
@@ -69,7 +52,7 @@ describe('endSession()', () => {
     client.on('error', () => {});
     client.on('data', (data: Buffer) => (received = Buffer.concat([received, data])));
     await once(client, 'secureConnect');
-    const requests = STREAMS.map((id) => frame(HEADERS, END_OF_REQUEST, id, REQUEST));
+    const requests = STREAMS.map((id) => get(id, '/'));
     client.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), ...requests]));
     await until('all streams are open', () => responses.length === STREAMS.length);
     /** Ends the session, and closes the server. */
