@@ -30,7 +30,7 @@ export function endSession(session: Http2Session): void {
   session.close();
 }
 
-/** Destroys a session whose client reads nothing, unless it takes what waits for it. */
+/** Destroys a session whose client reads nothing, unless it takes some of its data. */
 export function endIfStuck(session: Http2Session): void {
   if (!session.closed && !session.destroyed) watch(session, (waiting) => waiting === 0);
 }

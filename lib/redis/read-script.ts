@@ -6,8 +6,8 @@ import { COMMON, IDENTITY, script } from './script.js';
  *
  * KEYS: meta, rooms, a stream per room.
  *
- * ARGV: events, bytes, 1 for the newest events first, prefix of streams, 1 for a durable store, then
- * for each room its name and the position to begin after.
+ * ARGV: events, bytes, 1 for the newest events first, prefix of streams, 1 for a durable store,
+ * then for each room its name and the position to begin after.
  *
  * Returns a list:
  * - the epoch, which is empty if no log exists, or if the server is not the one that acknowledged
