@@ -30,6 +30,8 @@ interface OwnRun {
   readAt: number;
   cancelCheck: (() => void) | undefined;
   done: Promise<void>;
+  /** The last of the changes of its entry, which are made one after the other. */
+  changing: Promise<unknown>;
 }
 
 /** The runs that this process works on. */
@@ -101,6 +103,7 @@ export class OwnRuns {
       readAt: this.time.now(),
       cancelCheck: undefined,
       done: Promise.resolve(),
+      changing: Promise.resolve(),
     };
     this.runs.set(record.run, own);
     own.done = this.work(own, producer);
@@ -111,7 +114,9 @@ export class OwnRuns {
     try {
       const outcome = await own.production.work(producer);
       own.cancelCheck?.();
-      if (await this.end(own, outcome)) await this.keep(own);
+      await inTurn(own, async () => {
+        if (await this.end(own, outcome)) await this.keep(own);
+      });
     } catch (error) {
       if (error instanceof SseClosedError || this.failures.again() === 0) return;
       logger.warn(`The end of a run was not written, its lease ends it: ${describe(error)}`);
@@ -185,11 +190,12 @@ export class OwnRuns {
   /** The lease has ended, or the log may have lost what was written under it. */
   leaseLost(): void {
     for (const own of this.runs.values()) {
-      if (!own.production.isOver) void this.renew(own).catch(() => own.production.stop('lost'));
+      if (own.production.isOver) continue;
+      void inTurn(own, () => this.renew(own)).catch(() => own.production.stop('lost'));
     }
   }
 
-  /** Takes its runs over with the new address, unless others have ended them. */
+  /** Takes a run over with the new address, unless others have ended it. */
   private async renew(own: OwnRun): Promise<void> {
     const on = await this.lease.hold();
     // Its end has a record of its own, which this must not undo.
@@ -201,7 +207,7 @@ export class OwnRuns {
   /** The log has a new epoch, and may have lost the ends of runs. */
   restart(): void {
     for (const own of this.recent) {
-      void own.done.then(() => this.endAgain(own)).catch(() => {});
+      void inTurn(own, () => this.endAgain(own)).catch(() => {});
     }
   }
 
@@ -252,4 +258,10 @@ export class OwnRuns {
     await Promise.race([done, time.promise]).finally(cancel);
     await this.lease.close(undefined);
   }
+}
+
+function inTurn(own: OwnRun, change: () => Promise<void>): Promise<void> {
+  const done = own.changing.then(change);
+  own.changing = done.catch(() => {});
+  return done;
 }

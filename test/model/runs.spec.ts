@@ -36,9 +36,9 @@ const KNOWN: Readonly<Record<string, readonly number[]>> = {
   // A run ended while its process took it over again. A process ended a run again that others had.
   // Pages were read while only some had been written again. Pages of a process that lived were
   // overwritten with what others had of the run. A process whose lease the log had lost was taken
-  // for dead.
+  // for dead. A process wrote an end again, twice at the same time.
   'a log that loses its last writes': [
-    131_874_162, 1_781_762_300, 108_386_384, 863_789_384, 682_168_239, 1_424_240_148,
+    131_874_162, 1_781_762_300, 108_386_384, 863_789_384, 682_168_239, 1_424_240_148, 1_800_180_344,
   ],
   // News of the end overtook a read of the entry. A reader was ahead of the process that it came
   // to. A read was ahead of the news of the end. A process died while it ended a run of another
