@@ -25,6 +25,7 @@ const DOWNLOAD = LARGE.repeat(8);
 
 @Controller()
 class Streams {
+  readonly asked: string[] = [];
   constructor(readonly hub: Broadcaster) {}
   @SseStream('room', { backpressure: { maxBufferedBytes: 1e9 } }) room() {
     return this.hub.stream('room');
@@ -34,9 +35,11 @@ class Streams {
     return this.hub.stream('room');
   }
   @SseStream('answer', { onComplete: 'close', backpressure: { maxBufferedBytes: 1e9 } }) answer() {
+    this.asked.push('answer');
     return range(COUNT).pipe(map(() => ({ data: LARGE })));
   }
   @Get('download') download() {
+    this.asked.push('download');
     return DOWNLOAD;
   }
 }
@@ -46,7 +49,7 @@ afterEach(() => {
   for (const client of clients.splice(0)) client.destroy();
 });
 
-/** Asks for the path, and reads the first byte of the answer. */
+/** Asks for the path. */
 async function ask(app: TestApp, path: string): Promise<TLSSocket> {
   const socket = connectTcp({ port: app.port, host: '127.0.0.1' });
   const client = connect({ socket, ALPNProtocols: ['h2'], rejectUnauthorized: false });
@@ -76,8 +79,10 @@ describe('an HTTP/2 client that opens its windows wide', () => {
     await emit(app);
     // No stream any more, as soon as the socket has it all.
     await ask(app, '/answer');
-    const reading = await ask(app, '/download');
-    reading.write(get(3, '/room'));
+    const reading = await ask(app, '/room');
+    reading.write(get(3, '/download'));
+    const { asked } = app.nest.get(Streams);
+    await until('all have asked', () => asked.length === 2);
     let received = 0;
     // A little at a time, for longer than a client may read nothing.
     const slowUntil = performance.now() + 11_000;
