@@ -104,6 +104,6 @@ describe('an HTTP/2 client that opens its windows wide', () => {
     await ask(app, '/stalling');
     await until('it is open', () => app.nest.get(SseConnections).count === 1);
     await emit(app);
-    await until('its socket is gone', () => sockets[0]?.destroyed === true);
+    await until('its socket is gone', () => sockets[0]?.destroyed === true, 40_000);
   });
 });
