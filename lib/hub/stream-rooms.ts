@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Stream } from '../connection/stream.js';
-import { SseClosedError, SseConflictError, SseError } from '../ground/errors.js';
-import { SseRoomsError } from '../ground/rooms-error.js';
+import { SseError } from '../ground/errors.js';
 import type { Position } from '../wire/cursor.js';
 import { SSE_OPEN, SSE_ROOMS } from '../wire/protocol.js';
 import { withUserRoom } from './addressees.js';
 import { PartSubscription } from './part-subscription.js';
+import { RoomChanges } from './room-changes.js';
 import { RoomJoins } from './room-joins.js';
 import type { OfRooms } from './stream-part.js';
 import { keepsTail, type StreamCall } from './stream-call.js';
@@ -13,17 +13,8 @@ import { StreamSeats } from './stream-seats.js';
 import { rosterOf } from '../wire/room-names.js';
 import { checkRoomLimits } from './room-limits.js';
 import type { ChangeableStream } from './room-requests.js';
-import { labelOf, newGroups, planOf, type Plan } from './room-plan.js';
-import { roomList } from './rooms.js';
-import { ALWAYS, JOINS_NOW, RoomStore, type StoredRooms } from './stored-rooms.js';
-
-/** A change that is in force. */
-interface Changed {
-  readonly rooms: string[];
-  readonly caughtUp?: Promise<void>;
-}
-
-const NONE: readonly string[] = [];
+import { newGroups, planOf, type Plan } from './room-plan.js';
+import { ALWAYS, RoomStore, type StoredRooms } from './stored-rooms.js';
 
 /** An operator may drop an event, and then nobody knows that it holds none. */
 const MAX_LEFT = 1_000;
@@ -38,19 +29,17 @@ const MAX_LEFT = 1_000;
  */
 export class StreamRooms implements ChangeableStream {
   main: PartSubscription | undefined;
-  private readonly joins = new RoomJoins(this);
-  private readonly seats: StreamSeats;
-  /** Changes are made one after the other. */
-  private turn: Promise<unknown> = Promise.resolve();
+  readonly joins = new RoomJoins(this);
+  readonly seats: StreamSeats;
+  private readonly changes = new RoomChanges(this);
   hasEnded = false;
   private leaves = false;
   /** Rooms that have left while events were in the handler's operators. */
   private readonly left = new Set<string>();
   private token: string | undefined;
-  private store: RoomStore | undefined;
+  store: RoomStore | undefined;
   /** The rooms in force, and after which position their events are owed. */
   since = new Map<string, Position>();
-  private renewal: NodeJS.Timeout | undefined;
 
   private constructor(
     readonly call: StreamCall,
@@ -145,9 +134,9 @@ export class StreamRooms implements ChangeableStream {
     this.main.start();
     if (this.store !== undefined) this.announce();
     for (const [n, group] of joining.entries())
-      this.inTurn(() => this.joins.join(group, claimed[n]!));
-    if (asked.length > 0) this.inTurn(async () => (await this.changeNow(asked, NONE)).caughtUp);
-    if (main.since !== undefined) this.renewLater();
+      this.changes.inTurn(() => this.joins.join(group, claimed[n]!));
+    if (asked.length > 0) this.changes.joinLater(asked);
+    if (main.since !== undefined) this.changes.renewLater();
   }
 
   private readsOne(rooms: readonly string[], part = this.main): boolean {
@@ -199,81 +188,10 @@ export class StreamRooms implements ChangeableStream {
   }
 
   change(join: readonly string[], leave: readonly string[]): Promise<string[]> {
-    const [joined, left] = [join, leave].map((rooms) =>
-      rooms.length === 0 ? [] : roomList(rooms),
-    );
-    const made = this.turn.then(() => this.changeNow(joined ?? NONE, left ?? NONE));
-    this.turn = made.then(({ caughtUp }) => caughtUp).catch(() => {});
-    return made.then(({ rooms }) => rooms);
+    return this.changes.change(join, leave);
   }
 
-  /** Resolves when the change is in force. Its rooms catch up after that. */
-  private async changeNow(join: readonly string[], leave: readonly string[]): Promise<Changed> {
-    const joined = join.filter((room) => !this.since.has(room) && !leave.includes(room));
-    const left = leave.filter((room) => this.since.has(room));
-    if (this.hasEnded) throw new SseClosedError('the stream');
-    if (joined.length === 0 && left.length === 0) return { rooms: this.rooms };
-    this.checkLimits(joined, left.length);
-    const { connection, call } = this;
-    if (call.authorize !== undefined && joined.length > 0) {
-      await connection.authorization.askToJoin(call.authorize, joined, this);
-      if (this.hasEnded) throw new SseClosedError('the stream');
-    }
-    if (left.length > 0) {
-      await this.write(new Map([...this.since].filter(([room]) => !left.includes(room))), NONE);
-      this.leave(left);
-      this.tell();
-    }
-    // Written after that: what the client still got of rooms that leave is older than the join.
-    if (joined.length === 0) return { rooms: this.rooms };
-    const next = new Map(this.since);
-    for (const room of joined) next.set(room, JOINS_NOW);
-    // Before it is written, so that the others give nothing that they own.
-    // mutant: the others do not wait while a join is written
-    const claim = this.joins.claims.add({ rooms: joined, ownsAfter: 0, oldUpTo: 0, had: 0 });
-    try {
-      const at = await this.write(next, joined);
-      claim.ownsAfter = claim.oldUpTo = at.position;
-      this.seats.take(joined);
-      // mutant: a join replays what was before it
-      const begin = { cursors: [at], isNew: true, label: labelOf(at.position) };
-      const caughtUp = this.joins.join({ rooms: joined, begin }, claim);
-      return { rooms: this.rooms, caughtUp };
-    } catch (error) {
-      this.joins.claims.remove(claim);
-      throw error;
-    } finally {
-      this.main?.goOn();
-    }
-  }
-
-  private async write(next: Map<string, Position>, joined: readonly string[]) {
-    const { connection, store, call } = this;
-    const { tail } = connection.cursor;
-    if (store === undefined || tail === undefined) throw new SseClosedError('the stream');
-    try {
-      const at = await store.write(call.rooms, next);
-      if (this.hasEnded) throw new SseClosedError('the stream');
-      for (const room of joined) next.set(room, at.position);
-      this.since = next;
-      tail.hasChanged = true;
-      this.renewLater();
-      return at;
-    } catch (error) {
-      if (error instanceof SseConflictError) {
-        connection.close('server');
-        throw new SseRoomsError(409, 'another connection goes on with this stream; use its token');
-      }
-      // Nobody knows whether the log has it. The client returns, and has what the log has.
-      if (error instanceof SseError && error.code === 'SSE_LOG_UNAVAILABLE') {
-        connection.destroy('error');
-      }
-      throw error;
-    }
-  }
-
-  private leave(rooms: readonly string[]): void {
-    if (rooms.length === 0) return;
+  leave(rooms: readonly string[]): void {
     this.leaves = true;
     if (this.left.size > MAX_LEFT) this.left.clear();
     for (const room of rooms) {
@@ -296,7 +214,7 @@ export class StreamRooms implements ChangeableStream {
     return watches ? [...rooms, ...rooms.map(rosterOf)] : [...rooms];
   }
 
-  private checkLimits(rooms: readonly string[], leaving = 0): void {
+  checkLimits(rooms: readonly string[], leaving = 0): void {
     const { delivery, limits } = this.call.hub;
     const { maxRoomsPerConnection: max } = limits;
     const own = max === undefined ? limits : { ...limits, maxRoomsPerConnection: max + leaving };
@@ -305,29 +223,14 @@ export class StreamRooms implements ChangeableStream {
     }
   }
 
-  private inTurn(step: () => Promise<void>): void {
-    this.turn = this.turn.then(step).catch((error: unknown) => this.fail(error));
-  }
-
-  /** So that the log does not forget the rooms of an open stream. */
-  private renewLater(): void {
-    clearTimeout(this.renewal);
-    const renew = (): void => {
-      this.turn = this.turn
-        .then(() => (this.hasEnded ? undefined : this.write(new Map(this.since), [])))
-        .catch(() => {});
-    };
-    this.renewal = setTimeout(renew, this.call.hub.keepMs).unref();
-  }
-
-  private fail(error: unknown): void {
+  fail(error: unknown): void {
     this.call.subscriber.error(error);
   }
 
   /** RxJS calls it at the end. */
   unsubscribe(): void {
     this.hasEnded = true;
-    clearTimeout(this.renewal);
+    this.changes.end();
     if (this.token !== undefined) this.call.hub.roomRequests.remove(this.token);
     this.seats.end();
     this.joins.part?.unsubscribe();

@@ -234,7 +234,7 @@ return;`,
     name: 'the others do not wait while a join is written',
     spec: 'rooms',
     replace:
-      'const claim = this.joins.claims.add({ rooms: joined, ownsAfter: Infinity, oldUpTo: 0, had: 0 });',
+      'const claim = stream.joins.claims.add({ rooms: joined, ownsAfter: Infinity, oldUpTo: 0, had: 0 });',
   },
   {
     name: 'a room that has not caught up is taken for read on a return',
