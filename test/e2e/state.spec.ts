@@ -380,6 +380,9 @@ function states(adapter: Adapter, makeLogs: () => () => Log): void {
     const first = await open('/rooms?rooms=none,nothing');
     expect(await heard(first, 1)).toEqual([empty('none', 'nothing')]);
     await hub.state('prices').set('ACME', 1);
+    // The process of the readers has heard of the entry, which is the first one of all.
+    await hub.to('nothing').emit('note', 'heard');
+    expect(await heard(first, 1)).toEqual([['note', 'heard']]);
     const second = await open('/rooms?rooms=none,prices');
     const expected = [state('prices', 1), set('prices', 'ACME', 1), empty('none')];
     expect(await heard(second, 3)).toEqual(expected);
