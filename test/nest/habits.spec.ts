@@ -73,11 +73,19 @@ const textOf = ({ data }: TestEvent): string =>
   typeof data === 'string' ? data : JSON.stringify(data);
 
 /** Waits for two events, the end, or long enough. */
-async function outcomeOf(app: TestApp, path: string): Promise<Outcome> {
+async function outcomeOf(app: TestApp, path: string, habit: Habit): Promise<Outcome> {
   const stream = streamClient({ url: `${app.url}/${path}` });
   const response = responded(stream).catch(() => ({ status: 0, headers: {} }));
   const over = Promise.race([stream.take(2), stream.closed, wait(5_000)]).catch(() => undefined);
+  // As the other sources do, the hub has nothing at once: an event before Nest has sent the headers
+  // would make some habits work by luck. Middleware may hold the headers back until there is one.
+  await Promise.race([response, wait(500)]);
+  const hub = app.nest.get(Broadcaster);
+  const emitting = interval(habit.everyMs ?? 20)
+    .pipe(concatMap((n) => hub.to('room').emit('message', n)))
+    .subscribe();
   await over;
+  emitting.unsubscribe();
   const { status, headers } = await Promise.race([
     response,
     wait(0).then(() => ({ status: 0, headers: {} })),
@@ -125,14 +133,9 @@ describe.each(rows)('%s on %s', (_name, adapter, habit) => {
   };
 
   it.each(SOURCES)('is at home on a stream of a %s', async (source: Source) => {
-    const { nest } = await start();
-    const hub = nest.get(Broadcaster);
-    const emitting = interval(habit.everyMs ?? 20)
-      .pipe(concatMap((n) => hub.to('room').emit('message', n)))
-      .subscribe();
-    const outcome = await outcomeOf(app, `SseStream/${source}`);
-    const ofNest = await outcomeOf(app, `Sse/${source}`);
-    emitting.unsubscribe();
+    await start();
+    const outcome = await outcomeOf(app, `SseStream/${source}`, habit);
+    const ofNest = await outcomeOf(app, `Sse/${source}`, habit);
     const where = `${adapter}, ${source}`;
     note(habit, 'Sse', habit.works(ofNest), where);
     note(habit, 'SseStream', habit.works(outcome), where);

@@ -259,6 +259,8 @@ export const HABITS: readonly Habit[] = [
     decorators: withInterceptor((context, next) =>
       next.handle().pipe(tap(() => setHeader(context))),
     ),
+    // Nest sends the headers in the next turn, which may be a long one.
+    everyMs: 200,
     works: has('x-report'),
   },
   {
