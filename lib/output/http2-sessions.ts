@@ -5,6 +5,9 @@ const CHECK_MS = 2_500;
 /** Checks in a row in which a client has taken nothing, until its session is destroyed. */
 const STUCK_CHECKS = 4;
 
+/** Many streams of a session may be cut: one check serves all. */
+const watched = new WeakSet<Http2Session>();
+
 /** The sessions that have streams, or had some. */
 export class Http2Sessions {
   private readonly sessions = new Set<Http2Session>();
@@ -26,13 +29,13 @@ export class Http2Sessions {
  */
 export function endSession(session: Http2Session): void {
   if (session.closed || session.destroyed) return;
-  watch(session, () => false);
+  watch(session);
   session.close();
 }
 
 /** Destroys a session whose client reads nothing, unless it takes some of its data. */
 export function endIfStuck(session: Http2Session): void {
-  if (!session.closed && !session.destroyed) watch(session, (waiting) => waiting === 0);
+  if (!session.closed && !session.destroyed) watch(session);
 }
 
 /**
@@ -41,12 +44,15 @@ export function endIfStuck(session: Http2Session): void {
  * - if the client does not close its side
  * - if the client reads nothing: a session is not closed as long as something waits for its socket
  */
-function watch(session: Http2Session, isDone: (waiting: number) => boolean): void {
+function watch(session: Http2Session): void {
+  if (watched.has(session)) return;
+  watched.add(session);
   let waiting = 0;
   let stuck = 0;
   let late = 0;
   // The session forgets its socket before that has closed, and gives out one without `destroy()`.
-  const socket = session.socket.once('close', () => clearInterval(check));
+  const stop = (): void => clearInterval(check);
+  const socket = session.socket.once('close', stop);
   const check = setInterval(() => {
     if (session.destroyed) {
       late++;
@@ -60,7 +66,11 @@ function watch(session: Http2Session, isDone: (waiting: number) => boolean): voi
     if (stuck === STUCK_CHECKS) {
       session.destroy();
       socket.destroy();
-    } else if (isDone(waiting)) clearInterval(check);
+    } else if (waiting === 0 && !session.closed) {
+      watched.delete(session);
+      socket.off('close', stop);
+      stop();
+    }
   }, CHECK_MS).unref();
 }
 
