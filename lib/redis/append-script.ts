@@ -167,11 +167,8 @@ local function append(event, names, now, change, ttl)
 end
 `;
 
-/**
- * Appends events that change entries, and ends entries that are due. KEYS and ARGV: those of
- * APPEND.
- */
-export const APPEND_CHANGES = `${APPEND}${CHANGES}
+/** Appends events that change entries, and ends entries that are due. Comes after `APPEND`. */
+export const APPEND_CHANGES = `${CHANGES}
 -- Ends the entry at a key, which is due.
 local function endEntry(entry, ending, now)
   append(ending, { entry.room }, now, function(here) delete(entry, here) end)

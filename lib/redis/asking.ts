@@ -18,7 +18,7 @@ export interface RunOptions {
 /**
  * One connection for commands. It reconnects by itself; during that, calls wait, but not beyond
  * their time limit. If a reply does not arrive in time, the connection is dropped, with all calls
- * on it. Scripts run in the order of the calls, because who emits twice without waiting expects
+ * on it. Calls of one script run in their order, because who emits twice without waiting expects
  * this.
  */
 export class Asking {

@@ -202,7 +202,7 @@ local function eventOf(given, rooms)
     invalid('data', 'expected at least one of data, text, type, retry')
   end
   local header = headerOf(rooms, form, embedded, given.except)
-  local args = { checked(eventText(header, before, text), header), given.key and keyLifetime or '0', keepsHistory and ephemeral or '1' }
+  local args = { checked(eventText(header, before, text), header), given.key and keyLifetime or '0', (keepsHistory and ephemeral == '0') and 'event' or 'ephemeral' }
   for n, room in ipairs(rooms) do args[3 + n] = room end
   return args
 end
@@ -221,7 +221,7 @@ end
 
 local ENTRY_FIELDS = { set = { set = true, data = true, key = true, ttlMs = true, ifAbsent = true, ifPosition = true }, delete = { delete = true, key = true, ifPosition = true } }
 
--- The arguments of CHANGE after those of APPEND.
+-- The arguments of PUBLISH for a change after those of APPEND.
 local function changeOf(given, rooms)
   local kind, room = given.set and 'set' or 'delete', rooms[1]
   local key = given[kind]

@@ -24,11 +24,11 @@ import { keysOf, type HubKeys } from './keys.js';
 import { Link } from './link.js';
 import { LogReads, type RunRead } from './log-reads.js';
 import { PublishCommand } from './publish-command.js';
-import { changeArgs, publishArgs, publishKeys, publishReply } from './publish.js';
+import { publishArgs, publishKeys, publishReply } from './publish.js';
 import { ReadLimit } from './read-limit.js';
 import { checkRedisOptions, REDIS_DEFAULTS, type RedisEventLogOptions } from './redis.options.js';
 import type { Script } from './script.js';
-import { CHANGE, END, END_DUE, HEAD, PROBE, PUBLISH } from './scripts.js';
+import { END, END_DUE, HEAD, PROBE, PUBLISH } from './scripts.js';
 import { refusal } from './server.js';
 
 /**
@@ -104,16 +104,11 @@ export class RedisEventLog implements EventLog {
   async append(event: NewEvent): Promise<Appended> {
     await this.open();
     const { state, customSerializer } = this;
-    const { entry, ephemeral } = event;
-    const isChange = entry !== undefined && !ephemeral;
-    const args = isChange
-      ? changeArgs(event, entry, state, customSerializer)
-      : publishArgs(event, customSerializer);
     const reply = await this.link.ask(
-      isChange ? CHANGE : PUBLISH,
+      PUBLISH,
       publishKeys(event, this.keys),
-      [...this.appendArgs(), ...args],
-      ephemeral ? 0 : this.options.minReplicas,
+      [...this.appendArgs(), ...publishArgs(event, state, customSerializer)],
+      event.ephemeral ? 0 : this.options.minReplicas,
     );
     const appended = publishReply(reply, event, state);
     const ttl = event.entry?.ttl;

@@ -4,12 +4,11 @@ import { RareLine } from '../ground/warnings.js';
 import type { EventLogFactory } from '../log/event-log-factory.js';
 import { KEY_LIFETIME_MS } from '../log/idempotency-keys.js';
 import type { StateOptions } from '../log/state.options.js';
-import { APPEND_CHANGES } from './append-script.js';
 import { FIELDS } from './command-fields.js';
 import type { HubKeys } from './keys.js';
 import type { Link } from './link.js';
 import { script } from './script.js';
-import { BEGIN_PUBLISH, CHANGE_END, PUBLISH_END } from './scripts.js';
+import { PUBLISH_TEXT } from './scripts.js';
 
 type Publishing = NonNullable<Parameters<EventLogFactory>[0]['publishing']>;
 
@@ -92,10 +91,10 @@ ${FIELDS}
 if #KEYS ~= 1 or KEYS[1] ~= COMMAND then
   return redis.error_reply('SSE_INVALID_FIELD KEYS: expected one key, that of this command: ' .. COMMAND)
 end
-local isRead, args, isChange, key = pcall(function()
+local isRead, args, key = pcall(function()
   local given, rooms = read(ARGV)
   local isChange = (given.set or given.delete) ~= nil
-  return (isChange and changeOf or eventOf)(given, rooms), isChange, given.key or ''
+  return (isChange and changeOf or eventOf)(given, rooms), given.key or ''
 end)
 if not isRead then
   if type(args) == 'table' and args.refusal then return redis.error_reply(args.refusal) end
@@ -109,11 +108,7 @@ for _, setting in ipairs(SETTINGS) do all[#all + 1] = setting end
 for _, arg in ipairs(args) do all[#all + 1] = arg end
 
 local function run(KEYS, ARGV)
-${APPEND_CHANGES}${BEGIN_PUBLISH}
-if isChange then
-${CHANGE_END}
-end
-${PUBLISH_END}
+${PUBLISH_TEXT}
 end
 local reply = run({ META, ROOMS, OLDEST, KEY .. key }, all)
 

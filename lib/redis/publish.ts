@@ -11,7 +11,7 @@ import type { HubKeys } from './keys.js';
 /** 31 years. The time when an entry ends must have 16 digits. */
 const MAX_TTL_MS = 1e12;
 
-/** The keys of `PUBLISH` and `CHANGE`. */
+/** The keys of `PUBLISH`. */
 export function publishKeys({ rooms, key = '', entry }: NewEvent, keys: HubKeys): string[] {
   const all = [keys.meta, keys.rooms, keys.oldest, keys.key + key];
   for (const room of rooms) all.push(keys.room + room);
@@ -20,21 +20,26 @@ export function publishKeys({ rooms, key = '', entry }: NewEvent, keys: HubKeys)
 }
 
 /** The arguments of `PUBLISH` after those of `APPEND`. */
-export function publishArgs(event: NewEvent, customSerializer: boolean): string[] {
-  const { ephemeral = false, rooms } = event;
-  return [encodeEvent(event, customSerializer), lifetimeOf(event), ephemeral ? '1' : '0', ...rooms];
+export function publishArgs(
+  event: NewEvent,
+  state: Required<StateOptions>,
+  customSerializer: boolean,
+): string[] {
+  const { ephemeral = false, rooms, key, entry } = event;
+  const lifetime = String(key === undefined ? 0 : KEY_LIFETIME_MS);
+  const args = [encodeEvent(event, customSerializer), lifetime];
+  if (ephemeral || entry === undefined)
+    return [...args, ephemeral ? 'ephemeral' : 'event', ...rooms];
+  return [...args, ...changeArgs(rooms[0] ?? '', entry, state, customSerializer)];
 }
 
-/** The arguments of `CHANGE` after those of `APPEND`. */
-export function changeArgs(
-  event: NewEvent,
+function changeArgs(
+  room: string,
   { key, kind, condition, ttl }: EntryChange,
   state: Required<StateOptions>,
   customSerializer: boolean,
 ): string[] {
-  const [room = ''] = event.rooms;
-  const text = encodeEvent(event, customSerializer);
-  const args = [text, lifetimeOf(event), kind, room, key, conditionOf(condition)];
+  const args = [kind, room, key, conditionOf(condition)];
   if (kind === 'delete') return args;
   args.push(String(state.maxKeys), String(state.maxBytes));
   if (ttl === undefined) return [...args, '', ''];
@@ -42,7 +47,7 @@ export function changeArgs(
 }
 
 /**
- * The result of `PUBLISH` or `CHANGE`.
+ * The result of `PUBLISH`.
  * @throws SseConflictError, SseLimitError
  */
 export function publishReply(
@@ -60,10 +65,6 @@ export function publishReply(
   if (what === 'bytes') throw tooManyBytes(key, maxBytes);
   const now = epoch ? formatCursor({ epoch, position: Number(position) }) : undefined;
   throw new SseConflictError(room, key, now);
-}
-
-function lifetimeOf({ key }: NewEvent): string {
-  return String(key === undefined ? 0 : KEY_LIFETIME_MS);
 }
 
 /** In whole milliseconds. */

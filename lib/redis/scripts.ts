@@ -29,9 +29,24 @@ import { NEXT_END } from './state-script.js';
  * - `publish:1`: a string, the text of the command for other languages. See `publish-command.ts`.
  */
 
-/** What all scripts that publish begin with, after `APPEND`. */
-export const BEGIN_PUBLISH = `
-local key, event, keyLifetime = KEYS[4], ARGV[10], ARGV[11]
+/**
+ * Publishes an event, which may change an entry. One script does both, because Redis refuses a
+ * script that it has lost: of two scripts, it may have lost one, and later calls of the other would
+ * overtake the calls that it refuses.
+ *
+ * KEYS: those of APPEND, key, a stream per room; for a change also the hash of the room.
+ *
+ * ARGV: those of APPEND, the event, lifetime of the key (0: none), and what it is. For `event` and
+ * `ephemeral`, a name per room follows. For `set` and `delete`: the room, the key of the entry, the
+ * condition (empty, `absent`, or "<epoch> <position>"), and for `set` the most entries per room,
+ * the most bytes, the ttl in milliseconds (empty: none) and the event that ends the entry.
+ *
+ * Returns "<epoch> <position>", for an ephemeral event and for the deletion of nothing "<epoch> ".
+ * If a change appended nothing, a list: `conflict` and the epoch and position of the entry, or the
+ * limit (`keys`, `bytes`).
+ */
+export const PUBLISH_TEXT = `${APPEND}
+local key, event, keyLifetime, kind = KEYS[4], ARGV[10], ARGV[11], ARGV[12]
 
 if keyLifetime ~= '0' then
   local answered = redis.call('GET', key)
@@ -45,32 +60,10 @@ local function answer(position)
   if keyLifetime ~= '0' then redis.call('SET', key, reply, 'PX', keyLifetime) end
   return reply
 end
-`;
 
-/** The end of `PUBLISH`. */
-export const PUBLISH_END = `
-if ARGV[12] == '1' then
-  -- The key first: if there is no memory for it, nothing is published.
-  local reply = answer('')
-  redis.call(publish, channel, 'e${FORMAT} ' .. epoch .. '\\n' .. event)
-  return reply
-end
-
-local names = {}
-for n = 13, #ARGV do names[#names + 1] = ARGV[n] end
-return answer(append(event, names, clock()))
-`;
-
-/**
- * KEYS: those of APPEND, key, a stream per room. ARGV: those of APPEND, the event, lifetime of the
- * key (0: none), 1 for an ephemeral event, a name per room. Returns "<epoch> <position>", for an
- * ephemeral event "<epoch> ".
- */
-export const PUBLISH = script(`${APPEND}${BEGIN_PUBLISH}${PUBLISH_END}`);
-
-/** The end of `CHANGE`. */
-export const CHANGE_END = `
-local now, kind = clock(), ARGV[12]
+if kind == 'set' or kind == 'delete' then
+${APPEND_CHANGES}
+local now = clock()
 local room, entryKey, condition = ARGV[13], ARGV[14], ARGV[15]
 local entry = lookUp(room, entryKey)
 local isThere = entry.position and not isDue(entry, now)
@@ -104,26 +97,28 @@ end
 if limit then return { limit } end
 local function change(here, has, plain) set(entry, event, ttl, ending, now, here, has, plain) end
 return answer(append(event, { room }, now, change, ttl))
+end
+
+if kind == 'ephemeral' then
+  -- The key first: if there is no memory for it, nothing is published.
+  local reply = answer('')
+  redis.call(publish, channel, 'e${FORMAT} ' .. epoch .. '\\n' .. event)
+  return reply
+end
+
+local names = {}
+for n = 13, #ARGV do names[#names + 1] = ARGV[n] end
+return answer(append(event, names, clock()))
 `;
 
-/**
- * Publishes an event that changes an entry.
- *
- * KEYS: those of APPEND, key, the stream and the hash of the room. ARGV: those of APPEND, the
- * event, lifetime of the key (0: none), `set` or `delete`, the room, the key of the entry, the
- * condition (empty, `absent`, or "<epoch> <position>"), and for `set` the most entries per room,
- * the most bytes, the ttl in milliseconds (empty: none) and the event that ends the entry.
- *
- * Returns "<epoch> <position>", for the deletion of nothing "<epoch> ". If it appended nothing, a
- * list: `conflict` and the epoch and position of the entry, or the limit (`keys`, `bytes`).
- */
-export const CHANGE = script(`${APPEND_CHANGES}${BEGIN_PUBLISH}${CHANGE_END}`);
+/** `PUBLISH_TEXT` as a script. */
+export const PUBLISH = script(PUBLISH_TEXT);
 
 /**
  * Ends entries that are due. KEYS and ARGV: those of APPEND. Returns in how many milliseconds the
  * next one ends, or an empty text.
  */
-export const END_DUE = script(`${APPEND_CHANGES}${NEXT_END}
+export const END_DUE = script(`${APPEND}${APPEND_CHANGES}${NEXT_END}
 load()
 if not stateToken then return '' end
 endDue(clock())

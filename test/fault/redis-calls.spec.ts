@@ -184,7 +184,7 @@ describeRedis('the log on Redis, call by call', () => {
         add(next);
         // So that answers come between the calls.
         if (next % 2 === 0) await new Promise(setImmediate);
-        if (next % 50 === 0) void redis.command('SCRIPT', 'FLUSH');
+        if (next % 10 === 0) void redis.command('SCRIPT', 'FLUSH');
       }
       await Promise.all(appends);
       await until('all has arrived', () => heard.data.length === 1_000);

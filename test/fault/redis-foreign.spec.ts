@@ -8,7 +8,7 @@ import { redisEventLog } from 'nestjs-eventstream/redis';
 import { READ } from '../../lib/redis/read-script.js';
 import { FORMAT } from '../../lib/redis/script.js';
 import { ENTRY, PAGE, WHOLE } from '../../lib/redis/entry-scripts.js';
-import { CHANGE, END, END_DUE, HEAD, PROBE, PUBLISH } from '../../lib/redis/scripts.js';
+import { END, END_DUE, HEAD, PROBE, PUBLISH } from '../../lib/redis/scripts.js';
 import {
   describeRedis,
   startRedis,
@@ -186,7 +186,7 @@ describeRedis('a log of another format', () => {
     await emit('a', 1);
     const before = await redis.command('HGETALL', META);
     const args = ['epoch', '0', CHANNEL, 'PUBLISH', 'epoch', '1', '1', '1', '1', 'e', '0', 'event'];
-    for (const { lua } of [HEAD, PROBE, END, READ, PUBLISH, CHANGE, END_DUE, ENTRY, PAGE, WHOLE]) {
+    for (const { lua } of [HEAD, PROBE, END, READ, PUBLISH, END_DUE, ENTRY, PAGE, WHOLE]) {
       const older = lua.replaceAll(`'${FORMAT}'`, "'1'");
       expect(older).not.toBe(lua);
       const keys = [META, 'rooms', 'oldest', 'key'];
