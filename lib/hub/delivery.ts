@@ -1,5 +1,5 @@
 import { HubEvent, type LoggedEvent } from '../log/event.js';
-import type { EventLog, Gap, Head, LogFollower } from '../log/event-log.js';
+import type { Appended, EventLog, Gap, Head, LogFollower } from '../log/event-log.js';
 import { Ring } from '../log/ring.js';
 import type { EventSchemas } from '../schema/validate.js';
 import type { Position } from '../wire/cursor.js';
@@ -50,6 +50,8 @@ export class Delivery implements LogFollower {
   /** Every live receiver has got everything up to here. */
   head: Head = { epoch: '', position: 0 };
 
+  /** The newest event whose publication has resolved. It may not be delivered yet. */
+  private published: Appended | undefined;
   private readonly receivers = new Set<Receiver>();
   private readonly byRoom = new Rooms<Receiver>();
   private readonly listeners = new Map<string, RoomListener>();
@@ -82,6 +84,20 @@ export class Delivery implements LogFollower {
     readonly schemas?: EventSchemas,
   ) {
     this.states = new StateReads(log);
+  }
+
+  hasPublished(appended: Appended): void {
+    const { epoch, position = 0 } = appended;
+    const known = this.published;
+    if (known?.epoch !== epoch || position > (known.position ?? 0)) this.published = appended;
+  }
+
+  /** Where a stream without a last event ID begins: after all that this process has published. */
+  get newest(): Position {
+    const { epoch, position } = this.head;
+    return this.published?.epoch === epoch
+      ? Math.max(position, this.published.position ?? 0)
+      : position;
   }
 
   join(receiver: Receiver): void {

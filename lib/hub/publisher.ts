@@ -4,6 +4,7 @@ import { RareLine } from '../ground/warnings.js';
 import type { EventLog, NewEvent } from '../log/event-log.js';
 import { formatCursor } from '../wire/cursor.js';
 import type { Broadcaster } from './broadcaster.js';
+import type { Delivery } from './delivery.js';
 import { diagnostics } from './diagnostics.js';
 
 const logger = new Logger('Sse');
@@ -15,7 +16,7 @@ export class Publisher {
 
   constructor(
     private readonly log: EventLog,
-    private readonly hub: Broadcaster & { readonly name: string },
+    private readonly hub: Broadcaster & { readonly name: string; readonly delivery: Delivery },
   ) {}
 
   close(): void {
@@ -36,7 +37,9 @@ export class Publisher {
     try {
       const event = make();
       if (this.isClosed) throw new SseClosedError('the hub');
-      const { epoch, position } = await this.log.append(event);
+      const appended = await this.log.append(event);
+      const { epoch, position } = appended;
+      this.hub.delivery.hasPublished(appended);
       if (diagnostics.publish.hasSubscribers) this.reportPublished(event);
       return position === undefined ? '' : formatCursor({ epoch, position });
     } catch (error) {

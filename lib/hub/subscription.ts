@@ -70,7 +70,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
   /** Call it after joining: from now on events may be delivered. */
   start(): void {
     const { connection } = this;
-    const { keepsHistory, head } = this.delivery;
+    const { keepsHistory, head, newest } = this.delivery;
     const { rewind, snapshot } = this.options;
     const brought = broughtCursors(this);
     this.epoch = head.epoch;
@@ -85,7 +85,7 @@ export class Subscription implements Receiver, CursorSource, CatchingUp {
     const { hasState, usesState } = this.delivery;
     const isLive = !rewinds && snapshot === undefined && !mayBeOver && !hasState && !usesState;
     if (brought === undefined && isLive) {
-      return this.beginAt(head.position);
+      return this.beginAt(newest);
     }
     this.collect();
     const caughtUp = catchUp(this, brought).catch((error: unknown) => this.outlet.fail(error));

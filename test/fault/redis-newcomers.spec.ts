@@ -7,6 +7,7 @@ import { redisEventLog } from 'nestjs-eventstream/redis';
 import { describeRedis, startRedis, stopAllRedis } from '../support/redis-server.js';
 import { serve } from '../support/serve.js';
 import { responded } from '../support/stream-client.js';
+import { startProxy } from '../support/tcp-proxy.js';
 
 jest.setTimeout(30_000);
 
@@ -32,6 +33,26 @@ afterAll(stopAllRedis);
 
 /** Of a log that this process has never seen. */
 const UNKNOWN = '1.abcdefgh.hocqx6mqcw';
+
+describeRedis('a client that comes after an event was published here', () => {
+  it('does not get it, even if Redis has not told this process of it yet', async () => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    const redis = await startRedis();
+    const way = await startProxy(redis.port);
+    const log = redisEventLog({ url: `redis://127.0.0.1:${way.port}` });
+    const app = await serve(Streams, { sse: { log } });
+    const { hub } = app.nest.get(Streams);
+    way.connectionsWhere((sent) => /\bsubscribe\b/i.test(sent)).blackHole();
+    const before = await hub.to('a').emit('before', 1);
+    const live = app.open('/live');
+    await live.until(({ text }) => text.includes(`id: ${before}\n`));
+    way.heal();
+    await hub.to('a').emit('after', 2);
+    await live.until(({ events }) => events.some(({ type }) => type === 'after'));
+    expect(live.events.map(({ type }) => type)).toEqual(['after']);
+    await way.close();
+  });
+});
 
 describeRedis('a client that comes while Redis is away', () => {
   it.each(['dead', 'hung'] as const)(
