@@ -357,6 +357,7 @@ function behave(apps: () => readonly [TestApp, TestApp]) {
     await until(
       'it has ended',
       async () => (await app.nest.get(SseRuns).status(id))?.state === 'finished',
+      60_000,
     );
     most = Math.max(most, connection.bufferedBytes);
     expect(connections.list()).toContain(connection);
