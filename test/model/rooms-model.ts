@@ -4,6 +4,7 @@ import { Hub } from '../../lib/hub/hub.js';
 import type { HubStreamOptions } from '../../lib/hub/hub.options.js';
 import type { LoggedEvent } from '../../lib/log/event.js';
 import type { EventMap } from '../../lib/log/event.js';
+import { JOINS_NOW } from '../../lib/hub/stored-rooms.js';
 import { ModelClient, type Item } from './client.js';
 import type { ProcessLog } from './model.js';
 import { judge, type Change, type Published, type Reader } from './rooms-oracle.js';
@@ -102,7 +103,9 @@ export async function runRoomsModel(
       const list = changes.get(key) ?? [];
       // Also what a connection writes that only takes the stream over.
       const isChange = value !== undefined && value.isUnchanged !== true;
-      if (isChange) list.push({ position, step, rooms: Object.keys(value.rooms) });
+      const rooms = Object.keys(value?.rooms ?? {});
+      const joined = rooms.filter((name) => value?.rooms[name] === JOINS_NOW);
+      if (isChange) list.push({ position, step, rooms, joined });
       changes.set(key, list);
     });
   await watch();

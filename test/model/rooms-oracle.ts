@@ -16,6 +16,8 @@ export interface Change {
   readonly position: number;
   readonly step: number;
   readonly rooms: readonly string[];
+  /** Those of them that joined with it. The log may have lost that they had left before. */
+  readonly joined: readonly string[];
 }
 
 /** What a client asks for, and which events it is owed. */
@@ -95,7 +97,10 @@ export function judge(
         return next === undefined || next.position > position || n >= known;
       });
     const stays = (room: string, { position }: Published): boolean =>
-      own.every((change) => change.position < position || change.rooms.includes(room));
+      own.every(
+        ({ position: at, rooms, joined }) =>
+          at < position || (rooms.includes(room) && !joined.includes(room)),
+      );
     /** How often a room of it has joined since, which gives what a new client gets. */
     const joinsSince = ({ position, rooms }: Published): number => {
       const repeats = mayRepeat ? own.filter((change) => change.position > position).length : 0;

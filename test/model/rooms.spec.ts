@@ -61,6 +61,11 @@ const SHOWN: [string, number, string][] = [
   ['a room that joins without what another had lost', 20_970, 'rooms keep four events'],
   ['an event of two joins at a return twice', 174, 'clients drop all the time'],
   ['one that the first of them gave before the other began', 116, 'servers do not notice it'],
+  [
+    'what was before it left and joined again, also if the log has lost that it left',
+    26_061_140,
+    'the log loses its last writes',
+  ],
 ];
 
 describe('a client whose rooms change at any step', () => {
