@@ -167,7 +167,9 @@ export class HeldMembers {
     await room.nameUnder(address);
     const data = json === undefined ? {} : { data: JSON.parse(json) as unknown };
     const value = { ...data, since: Date.now() };
-    const hasJoined = await addTo(room.roster, id, value, address, member.on);
+    const holds = async (): Promise<boolean> => (await this.lease.hold()) === address;
+    const hasJoined = await addTo(room.roster, id, value, address, member.on, holds);
+    if (hasJoined === undefined) return;
     member.on = address;
     if (hasJoined) {
       const joined = memberOf(id, { ...value, on: [] });

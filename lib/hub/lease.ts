@@ -15,6 +15,7 @@ const RENEW_MS = 5_000;
  * a process changes no roster once others believe that it has died.
  */
 const MARGIN_MS = 3_000;
+const MAX_DEAD = 1_000;
 
 const logger = new Logger('Sse');
 
@@ -37,6 +38,8 @@ export class Lease {
   private address: string | undefined;
   /** Addresses that this process had, until nothing is left in the log that was written by them. */
   readonly former = new Set<string>();
+  /** Addresses of all processes whose leases have ended. The oldest are forgotten. */
+  private readonly dead = new Set<string>();
   private position = '';
   private until = -Infinity;
   private renewing: Promise<void> | undefined;
@@ -70,7 +73,14 @@ export class Lease {
 
   /** A lease ended in the log, maybe this one. */
   ended(address: string): void {
+    this.dead.add(address);
+    if (this.dead.size > MAX_DEAD) this.dead.delete([...this.dead][0] ?? '');
     if (address === this.address) this.replace();
+  }
+
+  /** Whether a lease has ended, as far as this process has heard. It may still be written under. */
+  hasEnded(address: string): boolean {
+    return this.dead.has(address);
   }
 
   /** Takes another address: the log may have lost what was written under this one. */

@@ -24,6 +24,11 @@ export function addressIn(key: unknown): string | undefined {
   return typeof key === 'string' && key.startsWith(LIVE) ? key.slice(LIVE.length) : undefined;
 }
 
+/** The address in a key of a process that is known; `undefined` for another key. */
+export function knownIn(key: unknown): string | undefined {
+  return typeof key === 'string' && key.startsWith(KNOWN) ? key.slice(KNOWN.length) : undefined;
+}
+
 /** Which processes have a lease, and which are known to hold, or to have held, members. */
 export function processesIn(entries: readonly { readonly key: string }[]): {
   live: Set<string>;

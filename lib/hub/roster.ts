@@ -19,9 +19,11 @@ export function memberOf(id: string, { data, since }: RosterValue): RoomMember {
 
 /**
  * Adds a process to the entry of a member. Resolves with whether the member joined: of several
- * processes that add themselves at the same time, one makes the entry.
+ * processes that add themselves at the same time, one makes the entry. Resolves with `undefined` if
+ * the lease has ended, because the process stood still: nobody would look under this address again.
  * @param own the address of the process
  * @param former an address that the process had, which is replaced
+ * @param holds whether the lease lasts, asked before each try
  */
 export async function addTo(
   roster: Roster,
@@ -29,12 +31,14 @@ export async function addTo(
   value: Omit<RosterValue, 'on'>,
   own: string,
   former: string | undefined,
-): Promise<boolean> {
+  holds: () => Promise<boolean>,
+): Promise<boolean | undefined> {
   // A process that had to take another address expects its entry to be there.
   let entry = former === undefined ? undefined : await roster.get(id);
   for (;;) {
     const known = entry?.value;
     if (known?.on.includes(own)) return false;
+    if (!(await holds())) return undefined;
     const on = [...(known?.on ?? []).filter((address) => address !== former), own];
     // mutant: two processes make the entry of a member
     const condition = entry === undefined ? { ifAbsent: true } : { ifPosition: entry.position };

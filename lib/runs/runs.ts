@@ -73,7 +73,10 @@ export class Runs extends SseRuns {
     this.unlisten.push(
       hub.delivery.listen(RUNNERS, this.lostRuns),
       hub.delivery.listen(RUNS, {
-        event: (event) => this.followed.entryChanged(event),
+        event: (event) => {
+          this.lostRuns.runChanged(event);
+          this.followed.entryChanged(event);
+        },
         lost: () => this.followed.readAllAgain(),
         restart: () => {
           this.own.restart();

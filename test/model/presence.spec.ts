@@ -19,6 +19,10 @@ interface Faults {
   readonly failures: number;
 }
 
+/**
+ * Once wrong: a process wrote a member, or its name, after others had taken it for dead, and died.
+ */
+const KNOWN = [279_028_293, 80_760_861, 1_188_107_486];
 const KINDS: readonly (readonly [string, Faults])[] = [
   ['nothing', { deaths: false, pauses: false, failures: 0 }],
   ['processes that die', { deaths: true, pauses: false, failures: 0 }],
@@ -137,9 +141,8 @@ function rest(some: readonly string[], all: readonly string[]): string[] {
 
 describe.each(KINDS)('the members of rooms, with %s', (_title, faults) => {
   it('are right in the end, and each join and leave is told once', async () => {
-    const seeds = SEED === undefined ? RUNS : 1;
-    for (let n = 0; n < seeds; n++) {
-      const seed = SEED === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(SEED);
+    const random = Array.from({ length: RUNS }, () => Math.floor(Math.random() * 2 ** 31));
+    for (const seed of SEED === undefined ? [...KNOWN, ...random] : [Number(SEED)]) {
       let world: World;
       try {
         world = await run(seed, faults);
