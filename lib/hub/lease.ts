@@ -4,7 +4,9 @@ import { describe, SseClosedError, SseConflictError } from '../ground/errors.js'
 import type { Time } from '../ground/time.js';
 import { RareLine } from '../ground/warnings.js';
 import type { SureLog } from './sure-log.js';
-import { knownKey, liveKey } from './presence-rooms.js';
+import type { LoggedEvent } from '../log/event.js';
+import { SSE_DELETE } from '../wire/protocol.js';
+import { addressIn, knownIn, knownKey, liveKey } from './presence-rooms.js';
 import type { StateRoom } from './state-room.js';
 
 /** A process that does not renew its lease for this long has died. */
@@ -71,8 +73,22 @@ export class Lease {
     return address === this.address || this.former.has(address);
   }
 
-  /** A lease ended in the log, maybe this one. */
-  ended(address: string): void {
+  /**
+   * Takes a change of the leases of all processes. Returns the address to look at, if a lease has
+   * ended, maybe this one, or if a process that stood still has written under one that had.
+   */
+  changed({ message: { type, data } }: LoggedEvent): string | undefined {
+    const { key } = (data ?? {}) as { key?: unknown };
+    if (type !== SSE_DELETE) {
+      const known = knownIn(key);
+      return known !== undefined && this.hasEnded(known) ? known : undefined;
+    }
+    const address = addressIn(key);
+    if (address !== undefined) this.ended(address);
+    return address;
+  }
+
+  private ended(address: string): void {
     this.dead.add(address);
     if (this.dead.size > MAX_DEAD) this.dead.delete([...this.dead][0] ?? '');
     if (address === this.address) this.replace();

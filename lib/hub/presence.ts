@@ -4,7 +4,6 @@ import { SseError } from '../ground/errors.js';
 import type { Time } from '../ground/time.js';
 import type { LoggedEvent } from '../log/event.js';
 import type { EventLog } from '../log/event-log.js';
-import { SSE_DELETE, SSE_SET } from '../wire/protocol.js';
 import type { Delivery, RoomListener } from './delivery.js';
 import { HeldMembers } from './held-members.js';
 import type { HeldMember } from './held-room.js';
@@ -16,7 +15,7 @@ import {
   type PresenceOptions,
   type RoomMember,
 } from './presence.options.js';
-import { addressIn, knownIn, processesIn, PROCESSES } from './presence-rooms.js';
+import { processesIn, PROCESSES } from './presence-rooms.js';
 import { rosterOf } from '../wire/room-names.js';
 import { memberOf, type RosterValue } from './roster.js';
 import { RosterCleaner } from './roster-cleaner.js';
@@ -115,14 +114,9 @@ export class Presence implements RoomListener {
   }
 
   /** A change of the leases of all processes. */
-  event({ message: { type, data } }: LoggedEvent): void {
-    const { key } = data as { key?: unknown };
-    const late = type === SSE_SET ? knownIn(key) : undefined;
-    // A process that stood still has written it after its lease had ended.
-    if (late !== undefined && this.held.lease.hasEnded(late)) this.cleaner.cleanLater(late);
-    const address = type === SSE_DELETE ? addressIn(key) : undefined;
+  event(event: LoggedEvent): void {
+    const address = this.held.lease.changed(event);
     if (address === undefined) return;
-    this.held.lease.ended(address);
     // mutant: the members of a process that has died stay
     this.cleaner.cleanLater(address);
   }

@@ -4,14 +4,14 @@ import type { Time } from '../ground/time.js';
 import { RareLine } from '../ground/warnings.js';
 import type { RoomListener } from '../hub/delivery.js';
 import { LEASE_MS, type Lease } from '../hub/lease.js';
-import { addressIn, knownIn, knownKey, processesIn } from '../hub/presence-rooms.js';
+import { knownKey, processesIn } from '../hub/presence-rooms.js';
 import type { StateEntry } from '../hub/state-room.js';
 import type { SureLog } from '../hub/sure-log.js';
 import type { LoggedEvent } from '../log/event.js';
 import type { EventLog } from '../log/event-log.js';
 import { isCovered } from '../log/resume.js';
 import { formatCursor, parseCursor } from '../wire/cursor.js';
-import { isStateChange, SSE_DELETE, SSE_SET } from '../wire/protocol.js';
+import { isStateChange, SSE_SET } from '../wire/protocol.js';
 import { pageKey, Pages, readPages, type Page, type RunEvent } from './pages.js';
 import { isOver, roomOf, RUNNERS, RUNS, written, type RunRecord } from './run-record.js';
 import type { Slots } from './slots.js';
@@ -48,14 +48,9 @@ export class LostRuns implements RoomListener {
   }
 
   /** A change of the leases of all processes. */
-  event({ message: { type, data } }: LoggedEvent): void {
-    const { key } = data as { key?: unknown };
-    const late = type === SSE_SET ? knownIn(key) : undefined;
-    // A process that stood still has written it after its lease had ended.
-    if (late !== undefined && this.lease.hasEnded(late)) this.cleanLater(late);
-    const address = type === SSE_DELETE ? addressIn(key) : undefined;
+  event(event: LoggedEvent): void {
+    const address = this.lease.changed(event);
     if (address === undefined) return;
-    this.lease.ended(address);
     // It may have been renewed, and the log may have lost that.
     const ms = this.isAfterLoss ? LEASE_MS : this.time.random() * MAX_DELAY_MS;
     // mutant: runs of a process that has died go on for ever
@@ -68,10 +63,9 @@ export class LostRuns implements RoomListener {
    */
   runChanged({ message: { type, data } }: LoggedEvent): void {
     if (type !== SSE_SET) return;
-    const { value } = data as { value: RunRecord };
-    const { on } = value;
-    if (on !== undefined && !isOver(value) && this.lease.hasEnded(on))
-      this.cleanLater(on, LEASE_MS);
+    const { value } = (data ?? {}) as { value?: RunRecord };
+    if (value?.on === undefined || isOver(value) || !this.lease.hasEnded(value.on)) return;
+    this.cleanLater(value.on, LEASE_MS);
   }
 
   lost(): void {

@@ -74,8 +74,8 @@ export class Runs extends SseRuns {
       hub.delivery.listen(RUNNERS, this.lostRuns),
       hub.delivery.listen(RUNS, {
         event: (event) => {
-          this.lostRuns.runChanged(event);
           this.followed.entryChanged(event);
+          this.lostRuns.runChanged(event);
         },
         lost: () => this.followed.readAllAgain(),
         restart: () => {
